@@ -1,0 +1,1 @@
+"""Polyhead: one sentence encoder, many heads."""

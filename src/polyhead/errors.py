@@ -1,0 +1,19 @@
+"""The one exception for a user's mistake. Knows nothing about where it is shown."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(ValueError):
+    """A mistake in what the user gave; the message is one line.
+
+    It names what was given, what is allowed and what to do. Entry scripts print the message without a traceback.
+    """
+
+
+def neighbours(name: str, valid: Iterable[str]) -> str:
+    """Spell out the legal values, nearest first: ``did you mean 'none'? Valid: all, backbone, none``."""
+    options = sorted(valid)
+    close = get_close_matches(name, options, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    return f"{hint}Valid: {', '.join(options)}"
