@@ -26,9 +26,7 @@ class Task:
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
-            raise UserError(
-                f"tasks: the name {self.name!r} cannot name a head; use letters, digits and underscores"
-            )
+            raise UserError(f"tasks: the name {self.name!r} cannot name a head; use letters, digits and underscores")
         if len(self.labels) < 2:
             raise UserError(f"tasks.{self.name}: {len(self.labels)} label(s) given; a task needs at least two")
         repeated = sorted({label for label in self.labels if self.labels.count(label) > 1})

@@ -1,0 +1,42 @@
+PYTHON ?= python3
+VENV := .venv/bin/python
+
+.PHONY: help train test test-fast check tensorboard clean
+
+help:  ## show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+train: .venv/.installed  ## set up, and run the default training: make train ARGS="freeze=backbone"
+	$(VENV) train.py $(ARGS)
+
+test: .venv/.test  ## set up, and run all tests
+	$(VENV) -m pytest $(ARGS)
+
+test-fast: .venv/.test  ## set up, and run the tests that take no time
+	$(VENV) -m pytest -m "not slow" $(ARGS)
+
+check: .venv/.lint  ## set up, and check format, lint and types
+	$(VENV) -m ruff format --check .
+	$(VENV) -m ruff check .
+	$(VENV) -m mypy
+
+tensorboard: .venv/.installed  ## look at the runs
+	$(VENV) -m tensorboard.main --logdir runs
+
+clean:  ## remove the environment and caches; runs stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.installed: .venv/bin/python pyproject.toml
+	$(VENV) -m pip install --quiet --editable .
+	touch $@
+
+.venv/.test: .venv/.installed
+	$(VENV) -m pip install --quiet --editable ".[test]"
+	touch $@
+
+.venv/.lint: .venv/.test
+	$(VENV) -m pip install --quiet --editable ".[test,lint]"
+	touch $@

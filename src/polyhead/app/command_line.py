@@ -1,0 +1,104 @@
+"""The command line: a user's mistake ends in one line and an exit code. Imports nothing heavy.
+
+Exit codes: 0 done, 2 a mistake in what was given, 1 anything else.
+"""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from polyhead.errors import UserError, neighbours
+
+log = logging.getLogger(__name__)
+
+MISTAKE = 2
+_UNKNOWN_KEY = re.compile(r"Could not (?:override|delete from config).*?'(?P<key>[^']+)'", re.DOTALL)
+_UNKNOWN_OPTION = re.compile(
+    r"Could not find '(?P<group>[^']+)/(?P<option>[^'/]+)'.*?:\n(?P<valid>.*)Config search", re.DOTALL
+)
+
+
+def run(main: Callable[[], Any], configs: Path) -> None:
+    """Run a Hydra main function; exceptions that are the user's become one line on standard error.
+
+    Args:
+        main: the function that ``hydra.main`` decorated.
+        configs: the folder of its configuration, in which the neighbours of a wrong key are looked up.
+    """
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # then Hydra raises what it would print with a traceback
+    try:
+        main()
+    except UserError as error:
+        _end(str(error))
+    except (HydraException, OmegaConfBaseException) as error:
+        _end(explain(error, configs))
+
+
+def run_job(module: str, config: DictConfig) -> float | None:
+    """Call ``module.run(config)``, importing it only now.
+
+    In a multirun a failed job raises, so that Hydra counts it and goes on to the next; alone it ends the process.
+    """
+    try:
+        result: float | None = import_module(module).run(config)
+    except UserError as error:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            log.error("this run failed: %s", error)
+            raise
+        logging.getLogger().error("%s", error)  # the root logger writes to the run's file only
+        _end(str(error))
+    except Exception:
+        logging.getLogger().exception("this run failed")  # a multirun shows the first traceback only; the file has all
+        raise
+    return result
+
+
+def explain(error: Exception, configs: Path) -> str:
+    """Put what Hydra or OmegaConf say into one line, with the nearest valid names."""
+    text = str(error)
+    if match := _UNKNOWN_OPTION.search(text):
+        return (
+            f"{match['group']}={match['option']}: no such option; {neighbours(match['option'], match['valid'].split())}"
+        )
+    if match := _UNKNOWN_KEY.search(text):
+        return f"{match['key']}: no such key; {_nearby(match['key'], configs)}"
+    return " ".join(text.partition("\nSee https://")[0].split())
+
+
+def _nearby(key: str, configs: Path) -> str:
+    """Name the keys like ``key``: those that are spelt alike, and those that end alike in another group."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
+        valid = list(_keys(compose("train")))
+    same_leaf = [name for name in valid if name.split(".")[-1] == key.split(".")[-1]]
+    if same_leaf:
+        return f"did you mean {' or '.join(map(repr, same_leaf))}?"
+    siblings = [name for name in valid if name.rpartition(".")[0] == key.rpartition(".")[0]]
+    return neighbours(key, siblings or [name for name in valid if "." not in name])
+
+
+def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    for name in map(str, config):
+        yield f"{prefix}{name}"
+        child = config._get_node(name)
+        if isinstance(child, DictConfig):
+            yield from _keys(child, f"{prefix}{name}.")
+
+
+def _end(message: str) -> None:
+    for line in message.splitlines():
+        print(f"error: {line}", file=sys.stderr)
+    sys.exit(MISTAKE)

@@ -1,0 +1,197 @@
+"""Composition: configuration -> objects, with every problem reported at once, before any weights load.
+
+Lightning is imported last, so that a mistake in the rest is told without waiting for it.
+"""
+
+import inspect
+import types
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+
+import torch
+from hydra.errors import HydraException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from polyhead.app import hardware
+from polyhead.batching import Batching
+from polyhead.errors import UserError
+from polyhead.freezing import Freezing
+from polyhead.model import MultiTaskModel
+from polyhead.optimization import Optimization
+from polyhead.pretrained import EncoderSource
+from polyhead.tasks import Task, make_tasks
+from polyhead.weighting import Weighting
+
+if TYPE_CHECKING:
+    import lightning as L
+
+    from polyhead.data import Source
+
+_PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All that a run is made of, but for weights and data."""
+
+    tasks: tuple[Task, ...]
+    source: "Source"
+    batching: Batching
+    encoder: EncoderSource
+    freezing: Freezing
+    weighting: Weighting
+    optimization: Optimization
+    precision: str
+
+
+def compose_parts(config: DictConfig) -> Parts:
+    """Build the parts.
+
+    Raises:
+        UserError: the configuration has problems, one a line.
+    """
+    problems: list[str] = list(hardware.problems(config.trainer.accelerator, config.trainer.precision))
+    parts: dict[str, Any] = {}
+
+    def attempt(name: str, key: str, **objects: Any) -> None:
+        with collected(problems):
+            parts[name] = build(config[key], key, **objects)
+
+    with collected(problems):
+        parts["tasks"] = make_tasks(plain(config.tasks))
+    attempt("source", "data")
+    attempt("batching", "loader")
+    attempt("encoder", "encoder")
+    attempt("freezing", "freeze")
+    attempt("weighting", "weighting", tasks=[task.name for task in parts.get("tasks", ())])
+    attempt("optimization", "optimizer")
+    if {"tasks", "encoder", "freezing"} <= parts.keys():
+        with collected(problems), torch.device("meta"):
+            skeleton = build(config.model, "model", encoder=parts["encoder"].skeleton(), tasks=parts["tasks"])
+            parts["freezing"].modules(skeleton)
+    if problems:
+        raise UserError("\n".join(problems))
+    precision = config.trainer.precision
+    parts["precision"] = hardware.best_precision(config.trainer.accelerator) if precision == "auto" else precision
+    return Parts(**parts)
+
+
+def compose_model(config: DictConfig, parts: Parts) -> MultiTaskModel:
+    """Build the model, weights loaded.
+
+    Raises:
+        UserError: the weights cannot be had.
+    """
+    model: MultiTaskModel = build(config.model, "model", encoder=parts.encoder.load(), tasks=parts.tasks)
+    return model
+
+
+def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callback"]) -> "L.Trainer":
+    """Build Lightning's Trainer with the configured callbacks and logger, and with ``callbacks`` besides.
+
+    Raises:
+        UserError: Lightning refuses the values, one problem a line.
+    """
+    problems: list[str] = []
+    with collected(problems):
+        configured = [build(node, f"callbacks.{name}") for name, node in config.callbacks.items()]
+    with collected(problems):
+        logger = build(config.logger, "logger") if config.logger else False
+    if problems:
+        raise UserError("\n".join(problems))
+    trainer: L.Trainer = build(
+        config.trainer, "trainer", precision=precision, callbacks=[*configured, *callbacks], logger=logger
+    )
+    return trainer
+
+
+def build(node: DictConfig, key: str, **objects: Any) -> Any:
+    """Build the object that a configuration node describes; the only place that does.
+
+    Args:
+        node: ``_target_`` and its arguments.
+        key: where the node stands in the configuration, for messages.
+        objects: arguments that are objects and no configuration; they win over the node's.
+
+    Raises:
+        UserError: an argument is unknown, missing, of the wrong type, or refused by the target.
+    """
+    try:
+        target = get_object(node["_target_"])
+    except (HydraException, ValueError, ImportError, AttributeError) as error:
+        raise UserError(f"{key}._target_: {node['_target_']!r} cannot be found; name a class or a function") from error
+    arguments = {name: value for name, value in plain(node).items() if not name.startswith("_")}
+    problems = list(_misfits(target, key, arguments, objects))
+    if problems:
+        raise UserError("\n".join(problems))
+    try:
+        # Objects go round Hydra, which would take dataclasses among them for configurations and tear them apart.
+        return instantiate(node, _partial_=True, _convert_="all")(**objects)
+    except Exception as error:
+        raise UserError(_cause(error, key)) from error
+
+
+@contextmanager
+def collected(problems: list[str]) -> Iterator[None]:
+    """Put a user error raised inside into ``problems`` instead of raising it."""
+    try:
+        yield
+    except UserError as error:
+        problems.extend(str(error).splitlines())
+
+
+def plain(node: DictConfig) -> dict[str, Any]:
+    """Turn a configuration node into plain Python, interpolations resolved."""
+    container: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
+    return container
+
+
+def _misfits(target: Any, key: str, arguments: Mapping[str, Any], objects: Mapping[str, Any]) -> Iterator[str]:
+    """Say which arguments do not fit the target's signature, a line each."""
+    signature = inspect.signature(target)
+    for name in ({*arguments} - {*signature.parameters}) if not _takes_anything(signature) else ():
+        valid = sorted({*signature.parameters} - {*objects, "self"})
+        yield f"{key}.{name}: {node_name(target)} has no such argument; valid: {', '.join(valid)}"
+    for name, parameter in signature.parameters.items():
+        needed = parameter.default is parameter.empty and parameter.kind not in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        )
+        if needed and name not in arguments and name not in objects:
+            yield f"{key}.{name}: missing; set {key}.{name}=..."
+    hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    for name, value in arguments.items():
+        allowed = _plain_types(hints.get(name))
+        if name not in objects and allowed and not _fits(value, allowed):
+            yield f"{key}.{name}: {value!r} given; it must be {' or '.join(_PLAIN[kind] for kind in allowed)}"
+
+
+def _takes_anything(signature: inspect.Signature) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+
+
+def node_name(target: Any) -> str:
+    """Return the name by which a target is known to its users."""
+    return str(getattr(target, "__qualname__", target))
+
+
+def _plain_types(hint: Any) -> list[type]:
+    """Return the plain types a hint allows; empty if it allows anything else, too."""
+    kinds = list(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else [hint]
+    return kinds if all(kind in _PLAIN for kind in kinds) else []
+
+
+def _fits(value: Any, allowed: list[type]) -> bool:
+    if isinstance(value, bool):
+        return bool in allowed
+    return isinstance(value, tuple(allowed)) or (isinstance(value, int) and float in allowed)
+
+
+def _cause(error: BaseException, key: str) -> str:
+    """Return what the innermost exception says; Hydra wraps it, and names the target instead of the key."""
+    while not isinstance(error, UserError) and error.__cause__ is not None:
+        error = error.__cause__
+    return str(error) if isinstance(error, UserError) else f"{key}: {' '.join(str(error).split())}"

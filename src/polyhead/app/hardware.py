@@ -1,0 +1,46 @@
+"""Hardware: what is here, and the precision that suits it. Knows nothing about models."""
+
+from collections.abc import Iterator
+
+import torch
+
+from polyhead.errors import neighbours
+
+_ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
+_PRECISIONS = ("auto", "32-true", "bf16-mixed", "bf16-true", "16-mixed")
+
+
+def problems(accelerator: str, precision: str) -> Iterator[str]:
+    """Say what of the accelerator and precision asked for is not to be had here, a line each."""
+    missing = {
+        "gpu": not (torch.cuda.is_available() or torch.backends.mps.is_available()),
+        "cuda": not torch.cuda.is_available(),
+        "mps": not torch.backends.mps.is_available(),
+    }
+    if accelerator not in _ACCELERATORS:
+        yield f"trainer.accelerator: unknown {accelerator!r}; {neighbours(accelerator, _ACCELERATORS)}"
+    elif missing.get(accelerator, False):
+        yield f"trainer.accelerator={accelerator}: none is present here; use trainer.accelerator=cpu|auto"
+    if precision not in _PRECISIONS:
+        yield f"trainer.precision: unknown {precision!r}; {neighbours(precision, _PRECISIONS)}"
+    elif precision == "16-mixed" and device_type(accelerator) == "cpu":
+        yield "trainer.precision=16-mixed: a CPU has no fast float16; use trainer.precision=auto|32-true|bf16-mixed"
+
+
+def device_type(accelerator: str) -> str:
+    """Return ``cuda``, ``mps`` or ``cpu``: where the accelerator's tensors live."""
+    if accelerator == "cpu":
+        return "cpu"
+    if torch.cuda.is_available() and accelerator != "mps":
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def best_precision(accelerator: str) -> str:
+    """Return ``bf16-mixed`` where the processor multiplies bfloat16 natively, else ``32-true``."""
+    device = device_type(accelerator)
+    if device == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if device == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+        return "bf16-mixed"
+    return "32-true"

@@ -1,0 +1,41 @@
+"""Batch: what the model is given in one step. Knows nothing about where sentences come from.
+
+Shapes: B sentences, S tokens.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Batch:
+    """Tokenised sentences and their labels.
+
+    Args:
+        input_ids: token ids (B, S).
+        attention_mask: (B, S), 1 for a token and 0 for padding; None when nothing is padded.
+        labels: class index (B,) of each task, ``polyhead.tasks.MISSING`` where there is none.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor | None
+    labels: dict[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
+        """Move all tensors to ``device``."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Self:
+        """Copy all tensors to page-locked memory, from which a GPU reads without waiting."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        mask = None if self.attention_mask is None else function(self.attention_mask)
+        return type(self)(function(self.input_ids), mask, {name: function(t) for name, t in self.labels.items()})

@@ -1,0 +1,194 @@
+"""Data: sentences tokenised once, split, and handed out as batches. Knows nothing about models.
+
+Shapes: N sentences of a split, B sentences of a batch, S tokens.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import Protocol
+
+import lightning as L
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+from transformers import PreTrainedTokenizerBase
+
+from polyhead.batch import Batch
+from polyhead.batching import Batching, LengthGroupedBatches
+from polyhead.errors import UserError
+from polyhead.tasks import Task
+
+log = logging.getLogger(__name__)
+
+SPLITS = ("train", "validation", "test")
+_CHUNK = 4096  # sentences tokenised at a time: bounds memory, and is enough to keep all cores busy
+
+
+class LabelledSentence(Protocol):
+    """A text and its label for each task, None where it has none."""
+
+    @property
+    def text(self) -> str: ...  # noqa: D102
+
+    @property
+    def labels(self) -> Mapping[str, str | None]: ...  # noqa: D102
+
+
+class Source(Protocol):
+    """Whatever gives labelled sentences for a split."""
+
+    def sentences(self, split: str) -> Iterable[LabelledSentence]: ...  # noqa: D102
+
+
+class TokenisedSplit(Dataset[Batch]):
+    """The sentences of a split as token ids, addressed by lists of rows.
+
+    Args:
+        tokens: ids of all sentences, one after the other.
+        offsets: where each sentence starts (N + 1,).
+        labels: class index (N,) of each task.
+        padding: token id that fills up shorter sentences of a batch.
+    """
+
+    def __init__(
+        self,
+        tokens: NDArray[np.int32],
+        offsets: NDArray[np.int64],
+        labels: Mapping[str, NDArray[np.int64]],
+        padding: int,
+    ) -> None:
+        self.tokens = tokens
+        self.offsets = offsets
+        self.labels = labels
+        self.padding = padding
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each sentence (N,), special ones included."""
+        return np.diff(self.offsets)
+
+    def __getitem__(self, rows: list[int]) -> Batch:
+        starts = self.offsets[rows]
+        lengths = self.offsets[np.asarray(rows) + 1] - starts  # (B,)
+        positions = np.arange(lengths.max())  # (S,)
+        mask = positions < lengths[:, None]  # (B, S)
+        ids = np.full(mask.shape, self.padding, dtype=np.int64)
+        ids[mask] = self.tokens[(starts[:, None] + positions)[mask]]
+        return Batch(
+            input_ids=torch.from_numpy(ids),
+            # Without padding there is nothing to mask, and attention without a mask is faster.
+            attention_mask=None if mask.all() else torch.from_numpy(mask.astype(np.int64)),
+            labels={name: torch.from_numpy(column[rows]) for name, column in self.labels.items()},
+        )
+
+
+def tokenise(
+    sentences: Iterable[LabelledSentence],
+    tasks: Sequence[Task],
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+) -> tuple[TokenisedSplit, int]:
+    """Tokenise sentences once.
+
+    Returns:
+        The split, and how many of its sentences were cut to ``max_length`` tokens.
+
+    Raises:
+        UserError: a label that its task does not have.
+    """
+    tokens: list[NDArray[np.int32]] = []
+    lengths: list[int] = []
+    labels: dict[str, list[int]] = {task.name: [] for task in tasks}
+    truncated = 0
+    remaining = iter(sentences)
+    while chunk := list(islice(remaining, _CHUNK)):
+        encodings = tokenizer([sentence.text for sentence in chunk], truncation=True, max_length=max_length).encodings
+        for encoding in encodings or []:
+            tokens.append(np.asarray(encoding.ids, dtype=np.int32))
+            lengths.append(len(encoding.ids))
+            truncated += bool(encoding.overflowing)
+        for task in tasks:
+            labels[task.name] += [task.index(sentence.labels.get(task.name)) for sentence in chunk]
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    split = TokenisedSplit(
+        tokens=np.concatenate(tokens) if tokens else np.zeros(0, dtype=np.int32),
+        offsets=offsets,
+        labels={name: np.asarray(column, dtype=np.int64) for name, column in labels.items()},
+        padding=tokenizer.pad_token_id or 0,
+    )
+    return split, truncated
+
+
+class SentenceData(L.LightningDataModule):
+    """The splits of a source, tokenised once, as length-grouped batches.
+
+    Args:
+        source: gives the labelled sentences of each split.
+        tasks: which labels to read.
+        tokenizer: text -> token ids.
+        max_length: longest sentence in tokens; what is longer is cut, and counted in the log.
+        batching: how large batches are, and how their rows are chosen.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        tasks: Sequence[Task],
+        tokenizer: PreTrainedTokenizerBase,
+        max_length: int,
+        batching: Batching,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.tasks = tuple(tasks)
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.batching = batching
+        self.splits: dict[str, TokenisedSplit] = {}
+
+    def split(self, name: str) -> TokenisedSplit:
+        """Return a split, tokenised on first use.
+
+        Raises:
+            UserError: the split is empty, or its sentences have labels that the tasks do not know.
+        """
+        if name not in self.splits:
+            split, truncated = tokenise(self.source.sentences(name), self.tasks, self.tokenizer, self.max_length)
+            if not len(split):
+                raise UserError(f"data: the {name} split is empty; it needs at least one sentence")
+            if truncated:
+                log.warning("%d of %d %s sentences cut to %d tokens", truncated, len(split), name, self.max_length)
+            self.splits[name] = split
+        return self.splits[name]
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return the training batches of an epoch."""
+        return self._loader("train", self.batching.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Return the validation batches."""
+        return self._loader("validation", self.batching.evaluation_batch_size, shuffle=False)
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Return the test batches."""
+        return self._loader("test", self.batching.evaluation_batch_size, shuffle=False)
+
+    def _loader(self, name: str, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
+        split = self.split(name)
+        trainer = self.trainer
+        batches = LengthGroupedBatches(
+            split.lengths,
+            batch_size,
+            self.batching.window,
+            self.batching.seed,
+            shuffle,
+            rank=trainer.global_rank if trainer else 0,
+            processes=trainer.world_size if trainer else 1,
+        )
+        # The sampler yields whole batches of rows, and the split collates them: no worker could be faster.
+        return DataLoader(split, sampler=batches, batch_size=None, pin_memory=torch.cuda.is_available())

@@ -1,0 +1,100 @@
+"""Fitting: train, restore the best weights, test once. Knows nothing about configurations or files of a run."""
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from polyhead.data import SentenceData
+from polyhead.errors import UserError
+from polyhead.freezing import count_parameters
+from polyhead.metrics import Results
+from polyhead.training import MultiTaskTraining
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Args:
+        validation: metrics of the weights that were chosen.
+        test: metrics of the same weights, computed once.
+        epochs: how many were trained.
+        best_epoch: the one whose weights were chosen, from 0; None where nothing was trained.
+    """
+
+    validation: Results
+    test: Results
+    epochs: int
+    best_epoch: int | None
+
+
+def fit_and_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resume: Path | None) -> Outcome:
+    """Train, go back to the best weights by validation, and test them.
+
+    Where nothing can be trained (``freeze=all``) the network is evaluated as it is.
+
+    Args:
+        module: what to train.
+        data: its sentences.
+        trainer: with a checkpoint callback that monitors a metric; without one the last weights count.
+        resume: a checkpoint from which training goes on, with optimizer, schedule and batch order as they were.
+
+    Raises:
+        UserError: ``resume`` does not fit this run.
+    """
+    best_epoch: int | None = None
+    if count_parameters(module.model)[0]:
+        _fit(module, data, trainer, resume)
+        best_epoch = _restore_best(module, trainer)
+    if module.results.get("validation") is None:
+        trainer.validate(module, data, verbose=False)
+    trainer.test(module, data, verbose=False)
+    return Outcome(module.results["validation"], module.results["test"], trainer.current_epoch, best_epoch)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running any code in it.
+
+    Raises:
+        UserError: it is not there, or no checkpoint of tensors and plain values.
+    """
+    try:
+        return cast(dict[str, Any], torch.load(path, map_location="cpu", weights_only=True))
+    except OSError as error:
+        raise UserError(f"the checkpoint {str(path)!r} cannot be read ({error.strerror})") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+        raise UserError(
+            f"{str(path)!r} is no checkpoint of tensors and plain values; give a last.ckpt of a run"
+        ) from error
+
+
+def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resume: Path | None) -> None:
+    if resume is not None:
+        _check_fit(module, load_checkpoint(resume), resume)
+    trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+
+
+def _check_fit(module: MultiTaskTraining, checkpoint: dict[str, Any], path: Path) -> None:
+    ours = {name: value.shape for name, value in module.state_dict().items()}
+    theirs = {name: value.shape for name, value in checkpoint.get("state_dict", {}).items()}
+    if ours != theirs or not checkpoint.get("optimizer_states"):
+        raise UserError(
+            f"resume: {str(path)!r} does not hold the encoder, heads and optimizer of this configuration; resume with "
+            "the last.ckpt and the choices of one run"
+        )
+
+
+def _restore_best(module: MultiTaskTraining, trainer: L.Trainer) -> int:
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.monitor and callback.best_model_path:
+            trainer.strategy.barrier()
+            checkpoint = load_checkpoint(Path(callback.best_model_path))
+            module.load_state_dict(checkpoint["state_dict"])
+            module.results["validation"] = checkpoint["results"]["validation"]
+            return int(checkpoint["epoch"])
+    return trainer.current_epoch - 1

@@ -1,0 +1,46 @@
+"""The model: one encoder pass, one linear head a task. Knows nothing about losses or training.
+
+Shapes: B sentences, S tokens, H hidden units, C classes of a task.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from polyhead.batch import Batch
+from polyhead.encoder import Encoder
+from polyhead.errors import UserError
+from polyhead.tasks import Task
+
+
+class MultiTaskModel(nn.Module):
+    """A shared encoder and a linear head for each task.
+
+    Args:
+        encoder: ids and mask -> embedding (B, H).
+        tasks: one head each, under the task's name.
+        dropout: share of embedding units zeroed before each head while that head trains.
+
+    Raises:
+        UserError: dropout outside [0, 1).
+    """
+
+    def __init__(self, encoder: Encoder, tasks: Sequence[Task], dropout: float) -> None:
+        super().__init__()
+        if not 0 <= dropout < 1:
+            raise UserError(f"model.dropout: {dropout} given; it must lie in [0, 1)")
+        self.encoder = encoder
+        self.heads = nn.ModuleDict(
+            {
+                task.name: nn.Sequential(nn.Dropout(dropout), nn.Linear(encoder.hidden_size, len(task.labels)))
+                for task in tasks
+            }
+        )
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the logits (B, C) of every task; the encoder runs once."""
+        return self.classify(self.encoder(batch.input_ids, batch.attention_mask))
+
+    def classify(self, embeddings: Tensor) -> dict[str, Tensor]:
+        """Return the logits (B, C) of every task for embeddings (B, H)."""
+        return {name: head(embeddings) for name, head in self.heads.items()}

