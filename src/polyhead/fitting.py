@@ -1,14 +1,12 @@
 """Fitting: train, restore the best weights, test once. Knows nothing about configurations or files of a run."""
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import lightning as L
-import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 
+from polyhead.checkpoints import BestCheckpoint, load_checkpoint
 from polyhead.data import SentenceData
 from polyhead.errors import UserError
 from polyhead.freezing import count_parameters
@@ -41,7 +39,7 @@ def fit_and_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Train
     Args:
         module: what to train.
         data: its sentences.
-        trainer: with a checkpoint callback that monitors a metric; without one the last weights count.
+        trainer: with a :class:`BestCheckpoint` among its callbacks; without one the last weights count.
         resume: a checkpoint from which training goes on, with optimizer, schedule and batch order as they were.
 
     Raises:
@@ -55,22 +53,6 @@ def fit_and_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Train
         trainer.validate(module, data, verbose=False)
     trainer.test(module, data, verbose=False)
     return Outcome(module.results["validation"], module.results["test"], trainer.current_epoch, best_epoch)
-
-
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint without running any code in it.
-
-    Raises:
-        UserError: it is not there, or no checkpoint of tensors and plain values.
-    """
-    try:
-        return cast(dict[str, Any], torch.load(path, map_location="cpu", weights_only=True))
-    except OSError as error:
-        raise UserError(f"the checkpoint {str(path)!r} cannot be read ({error.strerror})") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
-        raise UserError(
-            f"{str(path)!r} is no checkpoint of tensors and plain values; give a last.ckpt of a run"
-        ) from error
 
 
 def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resume: Path | None) -> None:
@@ -91,7 +73,7 @@ def _check_fit(module: MultiTaskTraining, checkpoint: dict[str, Any], path: Path
 
 def _restore_best(module: MultiTaskTraining, trainer: L.Trainer) -> int:
     for callback in trainer.checkpoint_callbacks:
-        if isinstance(callback, ModelCheckpoint) and callback.monitor and callback.best_model_path:
+        if isinstance(callback, BestCheckpoint) and callback.best_model_path:
             trainer.strategy.barrier()
             checkpoint = load_checkpoint(Path(callback.best_model_path))
             module.load_state_dict(checkpoint["state_dict"])

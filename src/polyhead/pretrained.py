@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
@@ -36,7 +36,6 @@ class EncoderSource:
         pooling: ``mean``, ``cls`` or ``max``.
         max_length: longest sentence in tokens, special ones included; what is longer is cut.
         sha256: expected digest of ``model.safetensors``; None leaves it unchecked.
-        attention: the attention implementation of transformers: ``sdpa`` or ``eager``.
 
     Raises:
         UserError: a value out of its range.
@@ -48,7 +47,6 @@ class EncoderSource:
     pooling: Pooling
     max_length: int
     sha256: str | None
-    attention: Literal["sdpa", "eager"]
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
@@ -96,14 +94,13 @@ class EncoderSource:
             UserError: the source cannot be found, holds no safetensors, or its digest differs from ``sha256``.
         """
         if not self.pretrained:
-            model = AutoModel.from_config(self.load_config(), attn_implementation=self.attention)
+            model = AutoModel.from_config(self.load_config())
             return Encoder(model, self.pooling)
         if self.sha256 is not None:
             self._verify(self.sha256)
         model = self._from_source(
             AutoModel,
             dtype=torch.float32,
-            attn_implementation=self.attention,
             use_safetensors=True,  # the other format is a pickle
         )
         return Encoder(model, self.pooling)

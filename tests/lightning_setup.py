@@ -1,0 +1,53 @@
+"""A tiny training run without Hydra: model, data and a quiet Trainer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from fakes import FakeSource, word_tokenizer
+
+from polyhead.batching import Batching
+from polyhead.data import SentenceData
+from polyhead.freezing import Freezing
+from polyhead.model import MultiTaskModel
+from polyhead.optimization import Optimization
+from polyhead.tasks import Task
+from polyhead.training import MultiTaskTraining
+from polyhead.weighting import Equal, Weighting
+
+OPTIMIZATION = Optimization(encoder_lr=1e-2, head_lr=1e-2, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8, warmup=0.1)
+
+
+def make_data(tasks: Sequence[Task], train: int = 48, **source: Any) -> SentenceData:
+    batching = Batching(batch_size=8, evaluation_batch_size=16, window=4, seed=0)
+    sizes = {"train": train, "validation": 24, "test": 24}
+    return SentenceData(FakeSource(sizes, **source), tasks, word_tokenizer(), 16, batching)
+
+
+def make_module(
+    model: MultiTaskModel,
+    tasks: Sequence[Task],
+    frozen: Sequence[str] = (),
+    weighting: Weighting | None = None,
+    optimization: Optimization = OPTIMIZATION,
+) -> MultiTaskTraining:
+    rule = weighting or Equal([task.name for task in tasks])
+    return MultiTaskTraining(model, tasks, rule, Freezing(frozen), optimization)
+
+
+def make_trainer(folder: Path, **settings: Any) -> L.Trainer:
+    defaults = {
+        "accelerator": "cpu",
+        "max_epochs": 2,
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+        "num_sanity_val_steps": 0,
+        "use_distributed_sampler": False,
+        "gradient_clip_val": 1.0,
+        "default_root_dir": folder,
+        "log_every_n_steps": 1,
+    }
+    return L.Trainer(**defaults | settings)

@@ -1,0 +1,99 @@
+import logging
+
+import numpy as np
+import pytest
+import torch
+from fakes import WORDS, FakeSentence, FakeSource, word_tokenizer
+
+from polyhead.batching import Batching
+from polyhead.data import SentenceData, tokenise
+from polyhead.errors import UserError
+from polyhead.tasks import MISSING, Task
+
+SIZES = {"train": 50, "validation": 20, "test": 20}
+
+
+def data(tasks, max_length=16, batch_size=8, **source):
+    batching = Batching(batch_size=batch_size, evaluation_batch_size=7, window=4, seed=0)
+    return SentenceData(FakeSource(**{"sizes": SIZES} | source), tasks, word_tokenizer(), max_length, batching)
+
+
+def test_a_batch_is_what_the_tokenizer_pads(tasks):
+    texts = [" ".join(WORDS[: n + 1]) for n in (3, 0, 5)]
+    split, _ = tokenise([FakeSentence(text, {}) for text in texts], tasks, word_tokenizer(), 16)
+    expected = word_tokenizer()(texts, padding=True, return_tensors="pt")
+    batch = split[[0, 1, 2]]
+    assert torch.equal(batch.input_ids, expected["input_ids"])
+    assert torch.equal(batch.attention_mask, expected["attention_mask"])
+    assert split.lengths.tolist() == [6, 3, 8]
+
+
+def test_rows_come_in_the_order_asked_for(tasks):
+    split = data(tasks).split("train")
+    one, two = split[[7, 3]], split[[3, 7]]
+    assert torch.equal(one.input_ids.flip(0), two.input_ids)
+    assert torch.equal(one.labels["category"].flip(0), two.labels["category"])
+
+
+def test_without_padding_there_is_no_mask(tasks):
+    split, _ = tokenise([FakeSentence("w1 w2", {})] * 3, tasks, word_tokenizer(), 16)
+    assert split[[0, 1, 2]].attention_mask is None
+
+
+def test_labels_are_class_indices_and_missing_ones_are_marked(tasks):
+    split = data(tasks, unlabelled={"sentiment": 5}).split("train")
+    labels = split[[0, 1, 2, 3]].labels
+    assert labels["category"].tolist() == [0, 1, 2, 0]
+    assert labels["sentiment"].tolist() == [MISSING, 0, 0, 1]
+
+
+def test_a_task_that_the_source_knows_nothing_of_is_missing_everywhere(tasks):
+    split = data([*tasks, Task("topic", ("a", "b"))]).split("train")
+    assert (split.labels["topic"] == MISSING).all()
+
+
+def test_long_sentences_are_cut_and_counted(tasks, caplog):
+    long = data(tasks, max_length=5)
+    with caplog.at_level(logging.WARNING):
+        split = long.split("train")
+    words = np.array([len(sentence.text.split()) for sentence in long.source.sentences("train")])
+    assert split.lengths.max() == 5
+    assert split[[8]].input_ids[0, -1] == 3  # the closing token survives
+    assert f"{(words + 2 > 5).sum()} of 50 train sentences cut to 5 tokens" in caplog.text
+
+
+def test_an_unknown_label_is_refused(tasks):
+    with pytest.raises(UserError, match="tasks.category: unknown label 'Ode'"):
+        data(tasks, categories=("Quote", "Ode")).split("train")
+
+
+def test_an_empty_split_is_refused(tasks):
+    with pytest.raises(UserError, match="the validation split is empty"):
+        data(tasks, sizes={**SIZES, "validation": 0}).split("validation")
+
+
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_loaders_give_every_row_once(tasks, split):
+    loader = getattr(data(tasks), f"{split}_dataloader")()
+    rows = sum(len(batch) for batch in loader)
+    assert rows == SIZES[{"val": "validation"}.get(split, split)]
+    assert len(list(loader)) == len(loader)
+
+
+def test_a_split_is_tokenised_once(tasks):
+    module = data(tasks)
+    assert module.split("train") is module.split("train")
+
+
+def test_many_sentences_come_through_in_order(tasks):
+    texts = [FakeSentence(WORDS[i % 90], {}) for i in range(10_000)]
+    split, truncated = tokenise(iter(texts), tasks, word_tokenizer(), 16)
+    assert truncated == 0
+    assert (split.tokens.reshape(-1, 3)[:, 1] == np.arange(10_000) % 90 + 4).all()
+
+
+def test_a_batch_moves_whole(tasks):
+    batch = data(tasks).split("train")[[0, 8]].to("meta")
+    assert batch.input_ids.is_meta
+    assert batch.attention_mask.is_meta
+    assert all(labels.is_meta for labels in batch.labels.values())

@@ -1,0 +1,34 @@
+import pytest
+
+from polyhead.errors import UserError
+from polyhead.tasks import MISSING, Task, make_tasks
+
+
+def test_a_label_is_its_position():
+    task = Task("sentiment", ("Neutral", "Positive"))
+    assert [task.index(label) for label in ("Neutral", "Positive", None)] == [0, 1, MISSING]
+
+
+def test_an_unknown_label_is_refused_with_its_neighbours():
+    with pytest.raises(UserError, match="unknown label 'positive'; did you mean 'Positive'"):
+        Task("sentiment", ("Neutral", "Positive")).index("positive")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({}, "tasks: none given"),
+        ({"a": ["x"]}, "tasks.a: 1 label"),
+        ({"a": ["x", "y", "x"]}, "tasks.a: x given twice"),
+        ({"a b": ["x", "y"]}, "'a b' cannot name a head"),
+    ],
+)
+def test_malformed_tasks_are_refused(labels, message):
+    with pytest.raises(UserError, match=message):
+        make_tasks(labels)
+
+
+def test_tasks_keep_their_order_and_labels_become_text():
+    tasks = make_tasks({"stars": [1, 2, 3], "category": ["a", "b"]})
+    assert [task.name for task in tasks] == ["stars", "category"]
+    assert tasks[0].labels == ("1", "2", "3")
