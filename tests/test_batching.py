@@ -1,3 +1,5 @@
+from itertools import chain
+
 import numpy as np
 import pytest
 
@@ -64,8 +66,8 @@ def test_processes_share_what_one_would_see(rows, processes):
     ranks = [of(rank, processes, 16) for rank in range(processes)]
     assert len({len(rank) for rank in ranks}) == 1
     assert all(batch for rank in ranks for batch in rank)
-    joint = [sorted(sum(parts, [])) for parts in zip(*ranks, strict=True)]
-    assert sorted(sum(joint, [])) == list(range(rows))
+    joint = [sorted(chain(*parts)) for parts in zip(*ranks, strict=True)]
+    assert sorted(chain(*joint)) == list(range(rows))
     if rows % (16 * processes) in (0, *range(processes, 16 * processes)):  # no rest that joins another batch
         assert joint == [sorted(batch) for batch in of(0, 1, 16 * processes)]
 

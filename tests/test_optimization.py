@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -77,7 +79,7 @@ def test_schedule_rises_then_falls_and_wastes_no_step():
     factors = [linear_schedule(step, steps=20, warmup=0.2) for step in range(20)]
     assert factors[:4] == pytest.approx([0.2, 0.4, 0.6, 0.8])
     assert factors[4] == 1.0
-    assert all(earlier > later for earlier, later in zip(factors[4:], factors[5:], strict=False))
+    assert all(earlier > later for earlier, later in pairwise(factors[4:]))
     assert 0 < factors[-1] == pytest.approx(1 / 16)
     assert linear_schedule(20, 20, 0.2) == 0
 

@@ -17,7 +17,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from polyhead.errors import UserError, neighbours
@@ -29,6 +29,17 @@ _UNKNOWN_KEY = re.compile(r"Could not (?:override|delete from config).*?'(?P<key
 _UNKNOWN_OPTION = re.compile(
     r"Could not find '(?P<group>[^']+)/(?P<option>[^'/]+)'.*?:\n(?P<valid>.*)Config search", re.DOTALL
 )
+
+
+def folder_name(overrides: str) -> str:
+    """Make the name of a run's folder from its overrides; sweeps and TensorBoard list runs by it.
+
+    File systems take 255 bytes at most, and a path among the values must not make folders of its own.
+    """
+    return re.sub(r"[^a-zA-Z0-9_=.,:+\[\]{}@-]+", "-", overrides)[:150] or "default"
+
+
+OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
 
 
 def run(main: Callable[[], Any], configs: Path) -> None:
@@ -45,6 +56,8 @@ def run(main: Callable[[], Any], configs: Path) -> None:
         _end(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         _end(explain(error, configs))
+    except OSError as error:  # a folder that cannot be made or written, a full disk; run logs have the traceback
+        _end(f"{error.filename or 'writing'}: {error.strerror}; choose another folder with hydra.run.dir=PATH")
 
 
 def run_job(module: str, config: DictConfig) -> float | None:

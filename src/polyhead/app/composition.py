@@ -8,6 +8,7 @@ import types
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
 import torch
@@ -62,6 +63,8 @@ def compose_parts(config: DictConfig) -> Parts:
 
     with collected(problems):
         parts["tasks"] = make_tasks(plain(config.tasks))
+    if config.resume is not None and not Path(config.resume).is_file():
+        problems.append(f"resume: no file {config.resume!r}; give the checkpoints/last.ckpt of a run")
     attempt("source", "data")
     attempt("batching", "loader")
     attempt("encoder", "encoder")

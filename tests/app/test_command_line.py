@@ -1,0 +1,88 @@
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import ROOT
+
+from polyhead.app.command_line import folder_name
+
+
+def train(*arguments, cwd, **environment):
+    """Run ``python train.py`` as a user does, in another folder."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "train.py"), *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"} | environment,
+        timeout=300,
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        ("freeze=none,seed=0", "freeze=none,seed=0"),
+        ("encoder.source=/a folder/bert", "encoder.source=-a-folder-bert"),
+        ("freeze.frozen=[encoder],x=1", "freeze.frozen=[encoder],x=1"),
+        ("", "default"),
+    ],
+)
+def test_a_runs_folder_is_named_after_its_overrides(overrides, name):
+    assert folder_name(overrides) == name
+
+
+def test_a_runs_folder_name_is_never_too_long_for_a_file_system():
+    assert all(len(folder_name(letter * 1000).encode()) <= 150 for letter in "aé")
+
+
+def one_line(done):
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+def test_help_lists_every_option_and_imports_nothing_heavy(tmp_path):
+    done = train("--help", cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == 0
+    for path in (ROOT / "configs").glob("*/*.yaml"):
+        (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"{path.parent.name}: ")]
+        assert path.stem in line.removeprefix(f"{path.parent.name}: ").split(", ")
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "hydra" in imported
+    assert not imported & {"torch", "lightning", "transformers", "numpy", "rich"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["freeze=backbon"], ["freeze=backbon", "did you mean 'backbone'", "lower_layers"]),
+        (["freez=backbone"], ["freez: no such key", "did you mean 'freeze'"]),
+        (["optimizer.encoder_lrr=1"], ["optimizer.encoder_lrr", "'optimizer.encoder_lr'", "optimizer.warmup"]),
+        (["data.batch_size=3"], ["data.batch_size", "did you mean 'loader.batch_size'"]),
+        (["~callbacks.stopping"], ["callbacks.stopping", "callbacks.early_stopping"]),
+        (["seed=[1"], ["no viable alternative at input '[1'"]),
+        (["freeze"], ["freeze", "EQUAL"]),
+        (["+freeze=none"], ["freeze appears more than once"]),
+        (["-m", "freeze=none,bogus"], ["freeze=bogus", "Valid: all, backbone"]),
+    ],
+)
+def test_a_wrong_override_is_one_line_that_names_its_neighbours(tmp_path, arguments, parts):
+    line = one_line(train(*arguments, cwd=tmp_path))
+    assert all(part in line for part in parts), line
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU")
+def test_the_literal_line_without_a_gpu_ends_at_once(tmp_path):
+    line = one_line(train("freeze=backbone", "trainer.accelerator=gpu", cwd=tmp_path))
+    assert line == "error: trainer.accelerator=gpu: none is present here; use trainer.accelerator=cpu|auto"
+
+
+def test_a_hub_encoder_without_a_hub_is_one_line(tmp_path):
+    line = one_line(train("encoder=bert_base", cwd=tmp_path, HF_HOME=str(tmp_path)))
+    assert "encoder=minilm" in line
+    assert "encoder.source=PATH" in line

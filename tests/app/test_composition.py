@@ -1,0 +1,89 @@
+import pytest
+from omegaconf import OmegaConf
+from test_configs import composed
+
+from polyhead.app.composition import build, compose_parts, compose_trainer
+from polyhead.errors import UserError
+
+
+class Made:
+    def __init__(self, a, marker):
+        self.a, self.marker = a, marker
+
+
+def problems(tmp_path, *overrides):
+    with pytest.raises(UserError) as caught:
+        compose_parts(composed(tmp_path, *overrides))
+    return str(caught.value).splitlines()
+
+
+def test_all_problems_are_told_at_once_before_weights_load(tmp_path, monkeypatch):
+    monkeypatch.setattr("polyhead.pretrained.EncoderSource.load", lambda self: pytest.fail("weights were loaded"))
+    found = problems(
+        tmp_path,
+        "trainer.precision=16-mixed",
+        "accelerator=cpu",
+        "freeze.frozen=[encodr]",
+        "weighting=fixed",
+        "weighting.weights.sentiment=-1",
+        "optimizer.head_lr=0",
+        "loader.batch_size=0",
+        "model.dropout=0.1",
+        "resume=nowhere/last.ckpt",
+    )
+    assert sorted(line.split(":")[0].split("=")[0] for line in found) == [
+        "freeze.frozen",
+        "loader.batch_size",
+        "optimizer.head_lr",
+        "resume",
+        "trainer.precision",
+        "weighting.weights.sentiment",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("loader.batch_size=many", "loader.batch_size: 'many' given; it must be a whole number"),
+        ("loader.batch_size=1.5", "loader.batch_size: 1.5 given; it must be a whole number"),
+        ("encoder.pretrained=3", "encoder.pretrained: 3 given; it must be true or false"),
+        ("optimizer.head_lr=fast", "optimizer.head_lr: 'fast' given; it must be a number"),
+        ("+loader.sice=3", "loader.sice: Batching has no such argument; valid: batch_size"),
+        ("~loader.window", "loader.window: missing"),
+        ("encoder.source=nowhere", "encoder.source: 'nowhere' is no local folder"),
+        ("encoder.max_length=513", "encoder.max_length: 513 given"),
+        ("freeze._target_=polyhead.freezing.Frozing", "freeze._target_: 'polyhead.freezing.Frozing' cannot be found"),
+        ("model.dropout=2", "model.dropout: 2 given"),
+        ("~tasks.category ~tasks.sentiment", "tasks: none given"),
+        ("freeze=lower_layers freeze.count=7", "the model has no 'encoder.layers[:7]'; ...layers 0 to 5"),
+        ("trainer.accelerator=gqu", "trainer.accelerator: unknown 'gqu'; did you mean 'gpu'"),
+        ("trainer.precision=bf32", "trainer.precision: unknown 'bf32'"),
+    ],
+)
+def test_a_wrong_value_is_one_line_with_key_value_and_rule(tmp_path, override, message):
+    found = problems(tmp_path, *override.split(" "))
+    assert len(found) == 1
+    assert all(part in found[0] for part in message.split("..."))
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("trainer.max_epochs=abc", "trainer.max_epochs"),
+        ("trainer.strategy=dpp", "trainer"),
+        ("+trainer.x=1", "trainer.x"),
+    ],
+)
+def test_what_lightning_refuses_is_one_line_too(tmp_path, override, key):
+    config = composed(tmp_path, override)
+    with pytest.raises(UserError, match=f"^{key}: [^\n]*$"):
+        compose_trainer(config, "32-true", [])
+
+
+def test_objects_reach_the_target_as_they_are():
+    marker = object()
+    node = OmegaConf.create({"_target_": f"{__name__}.Made", "a": [1, {"b": 2}]})
+    made = build(node, "key", marker=marker)
+    assert made.marker is marker
+    assert made.a == [1, {"b": 2}]
+    assert type(made.a) is list

@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from polyhead.app import hardware
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+@pytest.mark.parametrize("accelerator", ["gpu", "cuda", "mps"])
+def test_a_missing_accelerator_is_told_with_what_to_use(no_gpu, accelerator):
+    (problem,) = hardware.problems(accelerator, "auto")
+    assert problem == f"trainer.accelerator={accelerator}: none is present here; use trainer.accelerator=cpu|auto"
+
+
+def test_a_present_accelerator_is_no_problem(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert list(hardware.problems("gpu", "16-mixed")) == []
+    assert hardware.device_type("auto") == hardware.device_type("gpu") == "cuda"
+    assert hardware.device_type("cpu") == "cpu"
+
+
+def test_float16_on_a_cpu_is_refused(no_gpu):
+    for accelerator in ("cpu", "auto"):
+        (problem,) = hardware.problems(accelerator, "16-mixed")
+        assert "16-mixed: a CPU has no fast float16; use trainer.precision=auto|32-true|bf16-mixed" in problem
+
+
+@pytest.mark.parametrize(
+    ("avx512", "amx", "precision"),
+    [(True, False, "bf16-mixed"), (False, True, "bf16-mixed"), (False, False, "32-true")],
+)
+def test_precision_follows_the_processor(no_gpu, monkeypatch, avx512, amx, precision):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert hardware.best_precision("auto") == precision
+
+
+def test_precision_follows_the_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for supported, precision in ((True, "bf16-mixed"), (False, "32-true")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, s=supported: s)
+        assert hardware.best_precision("auto") == precision

@@ -1,0 +1,158 @@
+"""Whole runs of ``python train.py``, on a tiny encoder or on the packaged one."""
+
+import json
+import os
+
+import pytest
+import torch
+import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from test_command_line import train
+
+from polyhead.checkpoints import load_checkpoint
+
+SMALL_DATA = ["data.sizes.train=64", "data.sizes.validation=32", "data.sizes.test=32", "trainer.max_epochs=2"]
+TINY_ENCODER = [
+    "encoder.pretrained=false",
+    "encoder.architecture.hidden_size=24",
+    "encoder.architecture.intermediate_size=48",
+    "encoder.architecture.num_hidden_layers=2",
+]
+TINY = [*SMALL_DATA, *TINY_ENCODER, "accelerator=cpu"]
+
+pytestmark = pytest.mark.slow
+
+
+def read(folder, name):
+    return json.loads((folder / name).read_text())
+
+
+@pytest.fixture(scope="module")
+def default_run(tmp_path_factory):
+    """The packaged encoder on little data, everything else as it ships."""
+    folder = tmp_path_factory.mktemp("default")
+    return train(*SMALL_DATA, "trainer.log_every_n_steps=1", "hydra.run.dir=run", cwd=folder), folder / "run"
+
+
+def test_a_run_shows_progress_tables_and_where_it_lies(default_run):
+    done, folder = default_run
+    assert done.returncode == 0, done.stderr
+    for shown in (
+        "trainable 22,568,841 of 22,568,841 (100.00 %)",
+        "Epoch 1/1",
+        "category loss",
+        "sentiment loss",
+        "macro-F1",
+        "sentences per second",
+        str(folder),
+        "tensorboard --logdir",
+    ):
+        assert shown in " ".join(done.stdout.split()), shown
+    assert "Warning" not in done.stdout + done.stderr
+    assert "INFO" not in done.stdout + done.stderr
+
+
+def test_what_a_run_leaves(default_run):
+    _, folder = default_run
+    assert {"config.yaml", "metrics.json", "provenance.json", "train.log", "checkpoints"} <= set(os.listdir(folder))
+    assert set(os.listdir(folder / "checkpoints")) == {"best.ckpt", "last.ckpt"}
+    assert yaml.safe_load((folder / "config.yaml").read_text())["data"]["sizes"]["train"] == 64
+    metrics = read(folder, "metrics.json")
+    for split in ("validation", "test"):
+        for task, classes in (("category", 6), ("sentiment", 3)):
+            values = metrics[split][task]
+            assert 0 <= values["macro_f1"] <= 1
+            assert len(values["f1"]) == len(values["confusion"]) == classes
+            assert sum(map(sum, values["confusion"])) == 32
+    assert metrics["parameters"] == {"trainable": 22_568_841, "total": 22_568_841}
+    assert metrics["monitor"]["metric"] == "validation/macro_f1"
+    assert metrics["sentences_per_second"] > 0
+
+
+def test_its_events_hold_curves_pictures_and_choices(default_run):
+    _, folder = default_run
+    events = EventAccumulator(str(folder), size_guidance={"images": 0}).Reload()
+    scalars, images = set(events.Tags()["scalars"]), set(events.Tags()["images"])
+    for task in ("category", "sentiment"):
+        assert {f"train/{task}/loss", f"validation/{task}/macro_f1", f"weights/{task}"} <= scalars
+        assert f"test/{task}/confusion" in images
+    assert {"lr-AdamW/encoder", "lr-AdamW/heads.category"} <= scalars
+    assert "_hparams_/session_start_info" in events.PluginTagToContent("hparams")
+
+
+def test_the_best_checkpoint_holds_weights_and_their_metrics(default_run):
+    _, folder = default_run
+    best = load_checkpoint(folder / "checkpoints" / "best.ckpt")
+    assert best["results"]["validation"] == read(folder, "metrics.json")["validation"]
+    assert best["state_dict"]["model.heads.category.1.weight"].shape == (6, 384)
+    assert "optimizer_states" not in best or not best["optimizer_states"]
+
+
+def test_freeze_all_evaluates_the_untouched_network_as_a_run(tmp_path):
+    done = train(*TINY, "freeze=all", "hydra.run.dir=run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "trainable 0 of" in done.stdout
+    metrics = read(tmp_path / "run", "metrics.json")
+    assert (metrics["epochs"], metrics["parameters"]["trainable"]) == (0, 0)
+    assert metrics["test"]["sentiment"]["loss"] > 0
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_a_multirun_leaves_a_folder_a_run_and_one_failure_does_not_lose_the_others(tmp_path):
+    sweep = ["freeze.frozen=[encoder],[nothing],[]", "weighting=equal,uncertainty", "hydra.sweep.dir=sweep"]
+    done = train("-m", *TINY, *sweep, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "error: freeze.frozen: the model has no 'nothing'" in done.stderr
+    runs = [path for path in (tmp_path / "sweep").iterdir() if path.is_dir()]
+    failed = {run for run in runs if not (run / "metrics.json").exists()}
+    assert (len(runs), len(failed)) == (6, 2)
+    for run in set(runs) - failed:
+        assert {"config.yaml", "metrics.json", "checkpoints"} <= set(os.listdir(run))
+        assert list(run.glob("events.*"))
+    for run in failed:
+        assert "the model has no 'nothing'" in (run / "train.log").read_text()
+
+
+def test_a_run_that_stopped_goes_on(tmp_path):
+    first = train(*TINY, "hydra.run.dir=first", "+trainer.limit_test_batches=1", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    more = [*TINY, "resume=first/checkpoints/last.ckpt", "trainer.max_epochs=3", "hydra.run.dir=second"]
+    second = train(*more, cwd=tmp_path)
+    assert second.returncode == 0, second.stderr
+    assert read(tmp_path / "second", "metrics.json")["epochs"] == 3
+    assert sorted(os.listdir(tmp_path / "second" / "checkpoints")) == ["best.ckpt", "last.ckpt"]
+
+
+def test_a_folder_with_a_run_in_it_is_left_alone(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("precious")
+    done = train(*TINY, "hydra.run.dir=run", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "holds another run" in done.stderr
+    assert (tmp_path / "run" / "config.yaml").read_text() == "precious"
+
+
+def test_a_read_only_folder_is_told(tmp_path):
+    (tmp_path / "runs").write_text("a file where a folder should be")
+    done = train(*TINY, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: runs/")
+    assert "choose another folder with hydra.run.dir=PATH" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_two_processes_train_together(tmp_path):
+    done = train(*TINY, "accelerator=ddp_cpu", "weighting=uncertainty", "hydra.run.dir=run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    metrics = read(tmp_path / "run", "metrics.json")
+    assert sum(map(sum, metrics["test"]["category"]["confusion"])) == 32  # every row once, over both processes
+    assert done.stdout.count("macro-F1") == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_the_literal_line_on_a_gpu(tmp_path):
+    done = train(*SMALL_DATA, "freeze=backbone", "trainer.accelerator=gpu", "hydra.run.dir=run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert read(tmp_path / "run", "metrics.json")["device"] == "cuda"

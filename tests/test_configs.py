@@ -1,0 +1,112 @@
+"""Every option of every group that ships: it opens, says how to use it, composes, binds and instantiates."""
+
+import pytest
+import torch
+import yaml
+from conftest import ROOT
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from polyhead.app.composition import build, compose_model, compose_parts, compose_trainer
+from polyhead.errors import UserError
+
+CONFIGS = ROOT / "configs"
+OPTIONS = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
+HUB = {"bert_base", "distilbert", "roberta", "mpnet", "modernbert"}
+
+
+def composed(folder, *overrides):
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return compose("train", overrides=[f"run_dir={folder}", *overrides])
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_its_head_shows_the_command_that_uses_it(group, option):
+    head = [line for line in (CONFIGS / group / f"{option}.yaml").read_text().splitlines() if line.startswith("#")]
+    selected = any(f"python train.py {group}={option}" in line for line in head)
+    default = {group: option} in OmegaConf.load(CONFIGS / "train.yaml").defaults
+    assert selected or (default and any("python train.py" in line for line in head))
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_it_composes_and_instantiates(tmp_path, group, option):
+    extra = ["encoder.pretrained=false"] if option in HUB else []
+    config = composed(tmp_path, f"{group}={option}", *extra)
+    if (group, option) in {("accelerator", "gpu"), ("accelerator", "ddp")} and not torch.cuda.is_available():
+        with pytest.raises(UserError, match="trainer.accelerator=gpu: none is present here"):
+            compose_parts(config)
+        return
+    parts = compose_parts(config)
+    trainer = compose_trainer(config, parts.precision, callbacks=[])
+    assert trainer.max_epochs == (1 if option == "quick" else 3)
+    assert parts.freezing.modules  # bound to the skeleton of the encoder already
+
+
+@pytest.mark.parametrize(
+    ("freeze", "frozen"),
+    [
+        ("none", []),
+        ("all", ["encoder", "heads"]),
+        ("backbone", ["encoder"]),
+        ("category_head", ["heads.category"]),
+        ("sentiment_head", ["heads.sentiment"]),
+        ("embeddings", ["encoder.embeddings"]),
+        ("lower_layers", ["encoder.embeddings", "encoder.layers[:4]"]),
+    ],
+)
+def test_what_the_freeze_options_freeze(tmp_path, freeze, frozen):
+    assert list(compose_parts(composed(tmp_path, f"freeze={freeze}")).freezing.frozen) == frozen
+
+
+def test_every_freeze_option_is_in_the_table_above():
+    table = test_what_the_freeze_options_freeze.pytestmark[0].args[1]
+    assert {name for name, _ in table} == {option for group, option in OPTIONS if group == "freeze"}
+
+
+def test_the_default_run_is_the_reference_scenario(tmp_path):
+    config = composed(tmp_path)
+    model = compose_model(config, compose_parts(config))
+    assert {name: head[1].out_features for name, head in model.heads.items()} == {"category": 6, "sentiment": 3}
+    assert sum(p.numel() for p in model.parameters()) == 22_568_841
+    assert config.tasks.category == ["Expression", "Opinion", "Quote", "Riddle", "News", "Other"]
+    assert config.tasks.sentiment == ["Neutral", "Positive", "Negative"]
+    assert config.seed == 0
+
+
+def test_more_tasks_and_other_classes_are_a_change_of_config(tmp_path):
+    config = composed(tmp_path, "~tasks.sentiment", "tasks.category=[Ode,Essay]", "+tasks.tone=[dry,warm,cold]")
+    model = compose_model(config, compose_parts(config))
+    assert {name: head[1].out_features for name, head in model.heads.items()} == {"category": 2, "tone": 3}
+
+
+def test_both_ways_to_choose_a_processor(tmp_path):
+    assert composed(tmp_path, "accelerator=cpu").trainer.accelerator == "cpu"
+    assert composed(tmp_path, "trainer.accelerator=cpu").trainer.accelerator == "cpu"
+
+
+def test_what_is_monitored_is_named_once():
+    text = "".join(path.read_text() for path in CONFIGS.rglob("*.yaml"))
+    assert text.count("validation/macro_f1") == 1
+
+
+def test_resolved_configuration_is_plain_yaml(tmp_path):
+    config = composed(tmp_path)
+    assert yaml.safe_load(OmegaConf.to_yaml(config, resolve=True))["loader"]["seed"] == 0
+
+
+def test_a_callback_can_be_left_out_by_name(tmp_path):
+    config = composed(tmp_path, "~callbacks.early_stopping")
+    names = {type(callback).__name__ for callback in compose_trainer(config, "32-true", []).callbacks}
+    assert "EarlyStopping" not in names
+    assert "BestCheckpoint" in names
+
+
+def test_seed_zero_is_zero_and_reaches_the_batches(tmp_path):
+    assert compose_parts(composed(tmp_path)).batching.seed == 0
+    assert compose_parts(composed(tmp_path, "seed=7")).batching.seed == 7
+
+
+def test_build_is_the_only_place_that_instantiates():
+    found = [path for path in (ROOT / "src").rglob("*.py") if "instantiate(" in path.read_text()]
+    assert [path.name for path in found] == ["composition.py"]
+    assert build.__module__ == "polyhead.app.composition"

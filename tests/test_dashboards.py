@@ -1,0 +1,52 @@
+import numpy as np
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning_setup import make_data, make_module, make_trainer
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from polyhead.dashboards import ConfusionMatrices, confusion_figure, log_choices, log_outcome
+
+
+def events(folder):
+    accumulator = EventAccumulator(str(folder), size_guidance={"images": 0, "scalars": 0})
+    return accumulator.Reload()
+
+
+def test_what_tensorboard_is_given(tmp_path, model, tasks):
+    logger = TensorBoardLogger(tmp_path, name="", version="", default_hp_metric=False)
+    trainer = make_trainer(tmp_path, logger=logger, callbacks=[ConfusionMatrices()])
+    module, data = make_module(model, tasks), make_data(tasks)
+    log_choices(trainer, {"freeze": "none", "seed": 0})
+    trainer.fit(module, data)
+    trainer.test(module, data, verbose=False)
+    log_outcome(trainer, {"freeze": "none", "seed": 0}, {"test/macro_f1": 0.5})
+    shown = events(tmp_path).Tags()
+    assert {f"{split}/{task.name}/confusion" for split in ("validation", "test") for task in tasks} <= set(
+        shown["images"]
+    )
+    scalars = {
+        "train/category/loss",
+        "train/loss",
+        "weights/sentiment",
+        "validation/macro_f1",
+        "test/category/accuracy",
+    }
+    assert scalars <= set(shown["scalars"])
+    assert events(tmp_path).PluginTagToContent("hparams").keys() == {
+        "_hparams_/experiment",
+        "_hparams_/session_start_info",
+        "_hparams_/session_end_info",
+    }
+    assert "seed: 0" in (tmp_path / "hparams.yaml").read_text()
+
+
+def test_a_confusion_matrix_shows_every_count_and_label():
+    figure = confusion_figure([[5, 1], [0, 7]], ["cat", "dog"], title="pets")
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["5", "1", "0", "7"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog"]
+    np.testing.assert_allclose(axes.images[0].get_array(), [[5 / 6, 1 / 6], [0, 1]])
+
+
+def test_a_class_without_rows_is_drawn():
+    (axes,) = confusion_figure([[0, 0], [1, 1]], ["a", "b"], title="t").axes
+    assert np.isfinite(axes.images[0].get_array()).all()

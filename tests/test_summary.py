@@ -1,0 +1,44 @@
+from rich.console import Console
+
+from polyhead.summary import cost_table, metrics_table
+
+TASK = {"accuracy": 0.91234, "macro_f1": 0.9, "loss": 0.31}
+METRICS = {
+    "validation": {"category": TASK, "sentiment": {**TASK, "accuracy": 0.5}},
+    "test": {"category": {**TASK, "accuracy": 0.7}, "sentiment": TASK},
+    "epochs": 3,
+    "best_epoch": 1,
+    "parameters": {"trainable": 3465, "total": 22_568_841},
+    "seconds": {"total": 61.25, "training": 40.0},
+    "sentences_per_second": 300.4,
+    "precision": "bf16-mixed",
+    "device": "cpu",
+}
+
+
+def rendered(table):
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
+
+
+def test_every_task_and_split_has_its_row_within_eighty_columns():
+    text = rendered(metrics_table(METRICS))
+    assert "…" not in text
+    assert [value in text for value in ("0.9123", "0.5000", "0.7000", "macro-F1", "loss (nats)")] == [True] * 5
+    assert text.count("validation") == text.count("test") == 2
+
+
+def test_costs():
+    text = rendered(cost_table(METRICS))
+    assert "3,465 of 22,568,841 (0.02%)" in text
+    assert "3, best: the 2." in text
+    assert "61.2, of which training 40.0" in text
+    assert "300 in training" in text
+    assert "bf16-mixed on cpu" in text
+
+
+def test_nothing_trained():
+    untouched = {**METRICS, "best_epoch": None, "epochs": 0, "sentences_per_second": None}
+    assert "nothing trained" in rendered(cost_table(untouched))
