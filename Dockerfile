@@ -1,0 +1,41 @@
+# syntax=docker/dockerfile:1
+# Trains with any overrides, as a user without privileges; runs land in /app/runs, which wants a volume.
+#   docker build --tag polyhead .
+#   docker run --rm --volume "$PWD/runs:/app/runs" polyhead freeze=backbone seed=1
+#   docker run --rm --volume "$PWD/runs:/app/runs" --publish 127.0.0.1:6006:6006 --entrypoint tensorboard polyhead --logdir runs --bind_all
+# With CUDA, for hosts that have NVIDIA's container toolkit:
+#   docker build --build-arg TORCH=cu130 --tag polyhead:cuda .
+#   docker run --rm --gpus all --volume "$PWD/runs:/app/runs" polyhead:cuda trainer.accelerator=gpu
+FROM python:3.12-slim-bookworm
+
+# Which build of torch: cpu (some 200 MB) or a CUDA version such as cu130 (several GB).
+ARG TORCH=cpu
+
+ENV PYTHONUNBUFFERED=1 \
+    PIP_NO_CACHE_DIR=1 \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_ROOT_USER_ACTION=ignore \
+    MPLCONFIGDIR=/tmp/matplotlib
+
+WORKDIR /app
+
+# Dependencies first: they change seldom, and their layer is the large one.
+COPY pyproject.toml README.md ./
+RUN mkdir -p src/polyhead \
+    && touch src/polyhead/__init__.py \
+    && pip install --extra-index-url "https://download.pytorch.org/whl/$TORCH" --editable .
+
+COPY src src
+COPY configs configs
+COPY scripts scripts
+COPY train.py ./
+
+RUN useradd --create-home --uid 1000 polyhead \
+    && install --directory --owner=polyhead --group=polyhead runs
+USER 1000
+VOLUME /app/runs
+
+# TensorBoard, where it is the entry.
+EXPOSE 6006
+
+ENTRYPOINT ["python", "train.py"]
