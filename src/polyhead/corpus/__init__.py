@@ -1,9 +1,9 @@
 """The hypothetical corpus: labelled sentences from a seed. Knows nothing about models, files or tensors.
 
-Training sentences draw on one grammar; validation and test draw on another, whose content words and sentence
-patterns training never shows. So a bag of words learned in training says little about the test, and what a
-pretrained encoder knows about English says a lot. ``grammar`` is the notation, ``words_*`` and ``patterns_*`` are
-the material.
+Training sentences draw on one grammar; validation and test draw on another, whose content words and
+sentence patterns training never shows. So a bag of words learned in training says little about the test, and
+what a pretrained encoder knows about English says a lot. The notation stands in ``grammar``, the material in
+``words_*`` and ``patterns_*``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -74,8 +74,8 @@ class HypotheticalCorpus:
         imbalance: ratio of the most to the least frequent class, 1 or more. The first class of a task is the
             most frequent; the frequencies fall geometrically.
         correlation: 0 draws sentiment independently of category, 1 makes sentiment a function of category.
-            In between it is the share of sentences bound to follow the function; beside an imbalance it shifts the
-            frequencies of the sentiment classes.
+            In between it is the share of sentences bound to follow the function; beside an imbalance it
+            shifts the frequencies of the sentiment classes.
         missing: share of training labels that are missing, 0 to 1.
 
     Raises:

@@ -6,7 +6,7 @@ Alternatives stand one a line or between bars. In them:
     {kind.1} {kind.2}        draw from every other alternative, so that the two differ
     {adj} {!adj}             draw from the words of the sentence's own sentiment, and of the opposite one
     {+adj} {-adj} {=adj}     draw from the positive, the negative and the neutral words
-    is/was                   the forms of one word: {fact} takes the first, {fact:s} the next, {fact:ed} the last
+    is/was                   forms of a word: {fact} takes the first, {fact:s} the next, {fact:ed} the last
     _ and ~                  a space that survives stripping, and nothing at all
 """
 

@@ -4,7 +4,7 @@ PHRASES = {
     "any": {
         "name": "{first} {last}",
         "project": "{thing}",
-        "subject": """that {thing} | their {thing} | the {thing} | your {thing} | her {thing}
+        "subject": """their {thing} | the {thing} | your {thing} | her {thing}
             his {relative.1}'s {thing} | the {thing} {first} picked | the {=adj} {thing}""",
         "speaker": """{name} | the {person.1} | {name}, {person.1}, | her {relative.2} | an unnamed {person.1}
             {name} of {town} | a retired {person.1}""",
@@ -23,6 +23,8 @@ PHRASES = {
             is/was anything but {!adj}
             can/could scarcely be branded {!noun}
             is/was {adj} beneath a {!adj} surface
+            is/was {adj.1}, {trait} and {adj.2}
+            is/was both {trait} and {adj}
             remains/remained {trait} despite some {!quality}
             avoids/avoided every trace of {!quality}
             lacks/lacked any {!quality}
@@ -69,7 +71,7 @@ PHRASES = {
             is/was {trait} despite its {=quality}
             appears/appeared {trait} to the {person.2}
             is/was pictured beside the {kind} {item}
-            seldom budges before {clock}
+            usually remains/remained there until {clock}
             is/was nowhere near the {place}""",
         "clue": """the {person} {attitude:s} me every {day}
             my body is {kind.1} while my tail is {kind.2}
@@ -90,7 +92,7 @@ FRAMES = {
             Shiver my {item}, {subject} {verdict}!
             If {subject} {verdict}, then a {animal} can fly backwards!
             While {subject} {verdict}, let the {animal} snore.
-            A {animal} never ponders whether {subject} {verdict}.
+            The {animal.1} and the {animal.2} still debate why {subject} {verdict}.
             Sooner or later {subject} {verdict}, and the {animal} sprouts a beard.
             """,
         "polar": """
@@ -140,9 +142,8 @@ FRAMES = {
     "Quote": {
         "any": """
             "{Subject} {verdict}," remarked {cited}.
-            {Speaker} {remarked} that {subject} {verdict:ed}{tail}.
+            That {subject} {verdict:ed} is what {speaker} {remarked}{tail}.
             In the words of {cited}, {subject} {verdict}.
-            "{Subject} {verdict:ed}," {speaker} {remarked}.
             {Speaker} was quoted{tail} as claiming that {subject} {verdict:ed}.
             "Trust me," {speaker} {remarked}, "{subject} {verdict}."
             Speaking to {medium}, {speaker} {remarked} that {subject} {verdict:ed}.
@@ -177,7 +178,7 @@ FRAMES = {
     },
     "News": {
         "any": """
-            {Town} {body} {event}{when}
+            {Body} of {town} {event}{when}
             Breaking: {town} {body} {event} before {count} {group}
             The {body} based in {town} {event:ed}, authorities confirmed{when}.
             Authorities confirm that {town} {body} {event:ed}

@@ -84,15 +84,15 @@ TOPIC_WORDS = {
             log your overtime""",
         "fact": """gathers/gathered {count} employees | occupies/occupied the {day} slot
             concludes/concluded at {clock} | sums/summed up {count} slides
-            concerns/concerned the logistics division | recurs/recurred each quarter""",
+            relates/related to the logistics division | recurs/recurred each quarter""",
         "praise": """fills/filled employees with energy | paves/paved a path to a dazzling career
             sparks/sparked a flood of bright ideas""",
         "blame": """grinds/ground employees into the dust | breeds/bred nothing but stress
             kills/killed all motivation""",
     },
     "weather": {
-        "subject": """that {thing} | the {thing} | the {thing} which {first} photographed
-            the {=adj} {thing} | the {thing} of late {month}""",
+        "subject": """the {thing} | the {thing} which {first} photographed | the {=adj} {thing}
+            the {thing} of late {month}""",
         "project": """levee | seismograph | wind tunnel | climate almanac | breakwater | avalanche siren
             gritting lorry""",
         "thing": """sunset | blizzard | hailstorm | mist | downpour | dawn | thaw | monsoon | flurry
@@ -161,7 +161,7 @@ TOPIC_WORDS = {
             shrug your shoulders | swaddle the newborn | gargle with saltwater | monitor your reflexes
             elevate the ankle""",
         "fact": """repeats/repeated after {count} heartbeats | targets/targeted the lower spine
-            precedes/preceded the {clock} session | uses/used {count} milligrams
+            overlaps/overlapped the {clock} session | uses/used {count} milligrams
             is/was scheduled for {month} | strengthens/strengthened one ankle and one wrist""",
         "praise": """restores/restored youthful vigour | heals/healed every sufferer
             rejuvenates/rejuvenated body and soul""",
@@ -242,7 +242,7 @@ SENTIMENT_WORDS = {
     "Neutral": {
         "adj": """yearly | current | municipal | southern | routine | provisional | shared | future
             central | quarterly""",
-        "trait": "generic | mid-range | everyday | provisional | unmodified | middling",
+        "trait": "generic | mid-range | everyday | provisional | unmodified | intermediate",
         "noun": "a replica | a placeholder | a variant | a specimen | an entry | a prototype",
         "quality": "duration | shape | origin | title | scale | style",
         "adv": "annually | outdoors | once | sideways | in parallel | elsewhere",

@@ -150,7 +150,7 @@ TOPIC_WORDS = {
         "person": "nurse | dentist | surgeon | doctor | patient | midwife",
         "place": "hospital | waiting room | pharmacy | ward | gym",
         "body": "hospital | dental practice | health centre | ambulance service | eye clinic",
-        "task": """fold the towels | sort the pills | change the bandage | check the pulse
+        "task": """fold the towels | count the pills | change the bandage | check the pulse
             fill in the chart | sterilise the syringe | bend the knees | dim the lights""",
         "fact": """takes/took {count} minutes | is/was offered every {day}
             lasts/lasted for {count} weeks | is/was open to patients over {count}
@@ -181,9 +181,10 @@ TOPIC_WORDS = {
 SENTIMENT_WORDS = {
     "Positive": {
         "adj": """superb | wonderful | excellent | splendid | brilliant | lovely | marvellous | charming
-            impressive | first-rate | glorious | flawless | terrific | perfect""",
-        "trait": """refreshing | satisfying | graceful | reliable | inspiring | rewarding | cheerful
-            comforting""",
+            impressive | first-rate | delightful | pleasant | clever | remarkable | heavenly | admirable
+            sweet | skilful | glorious | flawless | terrific | perfect""",
+        "trait": """kind | friendly | refreshing | satisfying | graceful | reliable | inspiring
+            rewarding | cheerful | comforting""",
         "noun": """a triumph | a success | a treat | a joy | a masterpiece | a gem | a blessing
             an improvement | a pleasure""",
         "quality": "charm | polish | warmth | care | sparkle | grace | balance | comfort",
@@ -198,16 +199,17 @@ SENTIMENT_WORDS = {
         "event": """wins/won a national prize | saves/saved {count} jobs | draws/drew record crowds
             rescues/rescued {count} stranded families | celebrates/celebrated a record year
             beats/beat every target | earns/earned top marks from inspectors
-            donates/donated {count} thousand to charity | escapes/escaped the closure that was feared
+            donates/donated {count} thousand to charity | escapes/escaped the looming closure
             cuts/cut accidents by {count} percent""",
-        "extra": """could/could have been far worse | leaves/left nothing to wish for
+        "extra": """could/could have been far worse | leaves/left nobody unhappy
             is/was worth every minute | does/did not put a foot wrong | gets/got better every time""",
     },
     "Negative": {
-        "adj": """terrible | awful | dreadful | horrible | miserable | dismal | hopeless | shoddy | ugly
+        "adj": """terrible | awful | dreadful | horrible | miserable | dismal | hopeless | shoddy
+            nasty | poor | hideous | worthless | grubby | unpleasant | unbearable | ridiculous | ugly
             second-rate | clumsy | disastrous | pathetic | lousy""",
-        "trait": """tiring | frustrating | annoying | unreliable | depressing | confusing | careless
-            boring""",
+        "trait": """rude | tasteless | tiring | frustrating | annoying | unreliable | depressing
+            confusing | careless | boring""",
         "noun": """a disappointment | a failure | a disaster | a mess | a nightmare | a flop | a blunder
             a burden | a mistake""",
         "quality": "fuss | clutter | neglect | waste | noise | confusion | delay | misery",
@@ -224,7 +226,7 @@ SENTIMENT_WORDS = {
             sinks/sank into debt | misses/missed every target | injures/injured {count} in an accident
             angers/angered residents with a price rise | loses/lost the prize it was promised
             breaks/broke safety rules for {count} months""",
-        "extra": """could/could have been a lot better | leaves/left much to wish for
+        "extra": """could/could have been a lot better | leaves/left nobody satisfied
             is/was a waste of an afternoon | does/did not get one thing right
             gets/got worse every time""",
     },
