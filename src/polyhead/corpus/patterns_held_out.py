@@ -71,7 +71,7 @@ PHRASES = {
             is/was {trait} despite its {=quality}
             appears/appeared {trait} to the {person.2}
             is/was pictured beside the {kind} {item}
-            usually remains/remained there until {clock}
+            usually concludes/concluded around {clock}
             is/was nowhere near the {place}""",
         "clue": """the {person} {attitude:s} me every {day}
             my body is {kind.1} while my tail is {kind.2}
@@ -179,7 +179,7 @@ FRAMES = {
     "News": {
         "any": """
             {Body} of {town} {event}{when}
-            Breaking: {town} {body} {event} before {count} {group}
+            Breaking: {town} {body} {event} in front of {count} {group}
             The {body} based in {town} {event:ed}, authorities confirmed{when}.
             Authorities confirm that {town} {body} {event:ed}
             {Town} {body} {event} amid {month} debate, {group} claim

@@ -253,10 +253,10 @@ SENTIMENT_WORDS = {
             identify/identifies/identified""",
         "mood": "outdoors | upstairs | elsewhere | uninvolved | awake",
         "event": """relocates/relocated to {town} | publishes/published its timetable
-            appoints/appointed a deputy | repaints/repainted its {place}
+            appoints/appointed a deputy | repaints/repainted its logo
             catalogues/catalogued {count} {kind} objects | switches/switched to a {day} rhythm
             lends/lent {count} trolleys to {town} | swears/swore in a deputy
-            hosts/hosted {count} delegates | renames/renamed its {place}
+            hosts/hosted {count} delegates | renames/renamed its mascot
             extends/extended a lease in {town} | elects/elected a treasurer-at-large
             posts/posted its quarterly results""",
         "extra": """has/had the same title as the previous one | matches/matched the description

@@ -40,7 +40,7 @@ TOPIC_WORDS = {
             goal | practice""",
         "item": "whistle | racket | helmet | net | trophy | scarf | oar | bicycle | glove | scoreboard",
         "person": "striker | referee | goalkeeper | coach | runner | umpire",
-        "place": "stadium | changing room | track | pool | pitch",
+        "place": "stadium | changing room | clubhouse | pool | pavilion",
         "body": "football club | rowing team | athletics league | swimming squad | tennis academy",
         "task": """lace the boots | pass the ball | warm up properly | blow the whistle
             swim {count} lengths | mark the pitch | inflate the tyres | swing the racket""",
