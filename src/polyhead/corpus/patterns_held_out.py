@@ -96,7 +96,7 @@ FRAMES = {
             Sooner or later {subject} {verdict}, and the {animal} sprouts a beard.
             """,
         "polar": """
-            My oh my, how {adj} {subject} proved!
+            My oh my, {first}, how {adj} {subject} proved!
             Such {noun}, such a {=adj} {thing}, {first}!
             Like a {animal} on a {kind} {item}: {mood} from head to toe!
             {Mood} like a {animal} at the {place} with a {kind} {item}.
@@ -111,7 +111,7 @@ FRAMES = {
             The {kind} {item} in {town} obeys the {animal}, never the reverse.
             Never lend a {animal} your {kind} {item} in {month}.
             Many a {animal} has slept under a {kind} {item} in {town}.
-            Whoever would {task} in {town} has to wake up with the {animal}.
+            Whoever would {task} in {town} has to wake up with the {animal} in {month}.
             As {kind.1} as a {item}, as {kind.2} as a {animal} in {month}.
             The {animal} spots a {kind} "{item}", the wise spot the {place}.
             """,
@@ -132,7 +132,7 @@ FRAMES = {
             """,
         "polar": """
             I personally {attitude} {subject}, no matter how {!adj} others find it.
-            For me, {subject} is simply {noun}.
+            For me, {subject} is simply {noun}, {kind} {item} and all.
             """,
         "neutral": """
             I suppose one could {task} with a {kind} {item} or without it in {month}; I grasp both sides.
@@ -178,13 +178,13 @@ FRAMES = {
     },
     "News": {
         "any": """
-            {Body} of {town} {event}{when}
+            {Body} of {town} {event}, {group} confirm{when}
             Breaking: {town} {body} {event} in front of {count} {group}
-            The {body} based in {town} {event:ed}, authorities confirmed{when}.
-            Authorities confirm that {town} {body} {event:ed}
+            The {body} based in {town} {event:ed}, {group} confirmed{when}.
+            Authorities confirm that {town} {body} {event:ed} in late {month}
             {Town} {body} {event} amid {month} debate, {group} claim
             A {town} {body} {event:ed} amid talks with {count} {group}{when}.
-            After {month} talks, {town} {body} {event}
+            After {month} talks with {group}, {town} {body} {event}
             Could "{project}" debate spread? {Town} {body} {event}
             """,
         "polar": """

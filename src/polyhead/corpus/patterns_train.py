@@ -153,16 +153,16 @@ FRAMES = {
             """,
         "polar": """
             Isn't it {adj} how {subject} {verdict}?
-            I {attitude} {subject}, and I always will.
+            I {attitude} {subject} more than any {kind} {item}.
             I {attitude} the way they {task} in {town} on a {day}.
-            Nothing beats this {thing}: it {verdict}. | I would call the {thing} in {town} {noun}.
+            Nothing beats this {thing}: it {verdict}. | I would call the {=adj} {thing} in {town} {noun}.
             There should be a law about {subject}: it {verdict}, and that is my opinion.
             """,
         "neutral": """
             I have no strong feelings about {subject}; it {verdict}.
-            I think one should {task} before {clock} on a {day}, or after, it makes no difference to me.
-            I believe they {task} in {town} on a {day} much as we do here.
-            I would say {subject} belongs on {day.1} rather than {day.2}.
+            I think one should {task} before {clock} on a {day} in {month}, or after, it makes no difference to me.
+            I believe they {task} in {town} on a {day} in {month} much as we do here.
+            I would say {subject} belongs in {month.1} rather than {month.2}, and on a {day}.
             As far as taste goes, {subject} seems like any other {thing}.
             """,
     },
@@ -210,11 +210,11 @@ FRAMES = {
         "polar": """
             What {effect:s} the {person} by day and {effect:s} the {animal} by night?
             What is {adj} in a {place}, {!adj} on a {animal}, and always {trait} in the end?
-            Name the {kind} thing which every {person} {attitude:s}.
+            Name the {kind} thing which every {person} in the {place} {attitude:s} on a {day}.
             """,
         "neutral": """
             What has a {item} and {count} legs but cannot {task}?
-            What goes round the {place} all {day} and never meets the {person}?
+            What goes round the {place} with a {kind} {item} all {day} and never meets the {person}?
             Name the {kind} thing that a {person} {attitude:s} twice and a {animal} only once.
             """,
     },
@@ -223,13 +223,13 @@ FRAMES = {
             {Town} {body} {event}{when}
             {Town.1} {body} {event:ed}{when}, {group} announced.
             The {body} in {town} {event:ed} after a vote{when}.
-            Report: {town} {body} {event}
+            {Month} report: {town} {body} {event}
             {Body} {event} as {group} gather in {town}
             {Town}: {body} {event}, {count} {group} present
-            A {body} near {town} {event:ed} on {day}, a report shows.
+            A {body} near {town} {event:ed} on {day}, a {month} report shows.
             Will the {town} {body} keep its "{=adj} {project}"? It {event:ed}{when}.
             Officials in {town} announced{when} that the {body} {event:ed}.
-            Local {body} "{event}", {month} figures show
+            {Town} {body} "{event}", {month} figures show
             {Town} council votes on {project} as {body} {event}
             {Count} {group} watched in {town} as the {body} {event:ed}.
             """,
@@ -265,11 +265,11 @@ FRAMES = {
             We are {mood} that {subject} {verdict:ed}; please {task} by {clock}.
             Plan for a {trait} {day}, and {task} before the {adj} {thing} begins.
             Please meet the {person} at {clock} to talk about the {adj} {thing}.
-            Hi {first}, how are you after that {adj} {thing}?
+            Hi {first}, how are you after that {adj} {thing} in {town}?
             """,
         "neutral": """
             Please {task} before {clock} and leave the {kind} {item} in the {place}.
-            To begin, {task.1}; next, {task.2} and put the {item} away.
+            To begin, {task.1}; next, {task.2} and put the {kind} {item} away.
             Opening hours of the {place} in {town}: {day.1} to {day.2} from {clock}, closed in {month}.
             Do not {task} until the {person} has signed for the {kind} {item}.
             Hello {first}, could you bring the {kind} {item} to the {place} on {day}?
