@@ -160,7 +160,7 @@ FRAMES = {
             """,
         "neutral": """
             I have no strong feelings about {subject}; it {verdict}.
-            I think one should {task} before {clock} on a {day} in {month}, or after, it makes no difference to me.
+            I think one should {task} on a {day} in {month} before {clock}, or after, it is all one to me.
             I believe they {task} in {town} on a {day} in {month} much as we do here.
             I would say {subject} belongs in {month.1} rather than {month.2}, and on a {day}.
             As far as taste goes, {subject} seems like any other {thing}.
