@@ -1,0 +1,164 @@
+"""Write hypothetical labelled sentences to a file. Knows nothing about training.
+
+python scripts/generate.py --split train --size 100000 --seed 0 --format csv --output sentences.csv
+python scripts/generate.py --split test --size 20 --seed 0 --format jsonl --output - --imbalance category=5
+"""
+
+import csv
+import json
+import os
+import sys
+import tempfile
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from polyhead.corpus import LABELS, SPLITS, HypotheticalCorpus, Knob, Sentence
+from polyhead.errors import UserError, neighbours
+
+FORMATS = ("csv", "jsonl")
+REPORT_EVERY = 50_000  # sentences: about once a second
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        options = _parse(arguments)
+        _run(options)
+    except BrokenPipeError:
+        # The reader has enough. Python flushes once more at exit; give it somewhere to flush to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (UserError, OSError) as error:
+        for line in str(error).splitlines():
+            print(f"error: {_name_options(line)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]  # argparse's own exits, after its usage text
+        raise UserError(f"{message}; see --help")
+
+
+def _parse(arguments: Sequence[str] | None) -> Namespace:
+    per_task = "a number, or task=number pairs"
+    parser = _Parser(description="Write hypothetical labelled sentences to a file.", allow_abbrev=False)
+    parser.add_argument("--split", default="train", help=f"one of {', '.join(SPLITS)} (default: train)")
+    parser.add_argument("--size", type=int, required=True, help="number of sentences")
+    parser.add_argument("--seed", type=int, default=0, help="everything random follows from it (default: 0)")
+    parser.add_argument("--format", default="csv", help=f"one of {', '.join(FORMATS)} (default: csv)")
+    parser.add_argument("--output", required=True, help="the file to write, or - for standard output")
+    parser.add_argument("--force", action="store_true", help="overwrite the file where it exists")
+    parser.add_argument("--label-noise", nargs="+", default=["0"], help=f"share of wrong labels: {per_task}")
+    parser.add_argument("--imbalance", nargs="+", default=["1"], help=f"most to least frequent: {per_task}")
+    parser.add_argument("--correlation", type=float, default=0.0, help="of category and sentiment, 0 to 1")
+    parser.add_argument("--missing", nargs="+", default=["0"], help=f"share of missing labels: {per_task}")
+    return parser.parse_args(arguments)
+
+
+def _run(options: Namespace) -> None:
+    for name, value, valid in (("split", options.split, SPLITS), ("format", options.format, FORMATS)):
+        if value not in valid:
+            raise UserError(f"--{name}: unknown {name} {value!r}; {neighbours(value, valid)}")
+    corpus = HypotheticalCorpus(
+        sizes={options.split: options.size},
+        seed=options.seed,
+        label_noise=_read_knob("--label-noise", options.label_noise),
+        imbalance=_read_knob("--imbalance", options.imbalance),
+        correlation=options.correlation,
+        missing=_read_knob("--missing", options.missing),
+    )
+    sentences = _report(corpus.generate(options.split), options.size)
+    write = _write_csv if options.format == "csv" else _write_jsonl
+    if options.output == "-":
+        sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # a real stream here
+        write(sentences, sys.stdout)
+        sys.stdout.flush()
+        return
+    with _open_atomically(Path(options.output), options.force) as stream:
+        write(sentences, stream)
+
+
+def _read_knob(option: str, words: Sequence[str]) -> Knob:
+    """Read ``0.1``, or ``category=0.1 sentiment=0.2``.
+
+    Raises:
+        UserError: neither of the two.
+    """
+    try:
+        if len(words) == 1 and "=" not in words[0]:
+            return float(words[0])
+        return {task: float(value) for task, value in (word.split("=") for word in words)}
+    except ValueError:
+        raise UserError(
+            f"{option}: {' '.join(words)!r} given; give a number, or pairs such as category=0.1"
+        ) from None
+
+
+def _name_options(problem: str) -> str:
+    """Return ``problem`` with the options of this command in place of the configuration's keys."""
+    key, colon, rest = problem.partition(":")
+    if not key.startswith("data."):
+        return problem
+    _, name, *task = key.replace("sizes", "size").split(".")
+    option = "--" + name.replace("_", "-")
+    return " ".join([option] if name == "size" else [option, *task]) + colon + rest
+
+
+def _write_csv(sentences: Iterable[Sentence], stream: TextIO) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("text", *LABELS))
+    writer.writerows(
+        (sentence.text, *sentence.labels.values()) for sentence in sentences
+    )  # None: an empty cell
+
+
+def _write_jsonl(sentences: Iterable[Sentence], stream: TextIO) -> None:
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    stream.writelines(encode({"text": text, **labels}) + "\n" for text, labels in sentences)
+
+
+@contextmanager
+def _open_atomically(path: Path, force: bool) -> Iterator[TextIO]:
+    """Open a file that stands at ``path`` once it is complete, and leaves no trace if it never is.
+
+    Raises:
+        UserError: the file exists and ``force`` was not given, or its folder cannot be written.
+    """
+    if path.exists() and not force:
+        raise UserError(f"--output: {path} exists; give another name, or --force to overwrite it")
+    if path.is_dir():
+        raise UserError(f"--output: {path} is a folder; give the name of a file in it")
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as problem:
+        raise UserError(f"--output: cannot write in {path.parent}: {problem.strerror}") from None
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as stream:
+            yield stream
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)  # mkstemp makes it private; an ordinary file follows the umask
+        os.replace(name, path)
+    except BaseException:  # an interrupt, too, must not leave half a file
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _report(sentences: Iterator[Sentence], size: int) -> Iterator[Sentence]:
+    """Pass ``sentences`` on and count them on standard error, where somebody watches a long run."""
+    if not sys.stderr.isatty() or size < 2 * REPORT_EVERY:
+        yield from sentences
+        return
+    for count, sentence in enumerate(sentences, start=1):
+        if count % REPORT_EVERY == 0:
+            print(f"\r{count:,} of {size:,} sentences", end="", file=sys.stderr, flush=True)
+        yield sentence
+    print(file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
