@@ -70,7 +70,7 @@ def _run(options: Namespace) -> None:
         correlation=options.correlation,
         missing=_read_knob("--missing", options.missing),
     )
-    sentences = _report(corpus.generate(options.split), options.size)
+    sentences = _report(corpus.sentences(options.split), options.size)
     write = _write_csv if options.format == "csv" else _write_jsonl
     if options.output == "-":
         sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # a real stream here
@@ -92,9 +92,7 @@ def _read_knob(option: str, words: Sequence[str]) -> Knob:
             return float(words[0])
         return {task: float(value) for task, value in (word.split("=") for word in words)}
     except ValueError:
-        raise UserError(
-            f"{option}: {' '.join(words)!r} given; give a number, or pairs such as category=0.1"
-        ) from None
+        raise UserError(f"{option}: {' '.join(words)!r} given; give a number, or pairs such as category=0.1") from None
 
 
 def _name_options(problem: str) -> str:
@@ -110,9 +108,7 @@ def _name_options(problem: str) -> str:
 def _write_csv(sentences: Iterable[Sentence], stream: TextIO) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(("text", *LABELS))
-    writer.writerows(
-        (sentence.text, *sentence.labels.values()) for sentence in sentences
-    )  # None: an empty cell
+    writer.writerows((sentence.text, *sentence.labels.values()) for sentence in sentences)  # None: an empty cell
 
 
 def _write_jsonl(sentences: Iterable[Sentence], stream: TextIO) -> None:

@@ -47,14 +47,12 @@ def _measure(seed: int, encode: Encode) -> dict[str, dict[str, float]]:
     from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
 
     corpus = HypotheticalCorpus(SIZES, seed, label_noise=0, imbalance=1, correlation=0, missing=0)
-    train, test = _unzip(corpus.generate("train")), _unzip(corpus.generate("test"))
+    train, test = _unzip(corpus.sentences("train")), _unzip(corpus.sentences("test"))
     regression = LogisticRegression(max_iter=2000)
     embedded = (encode(train[0]), train[1]), (encode(test[0]), test[1])
     return {
         "majority class": _score(DummyClassifier(), train, test),
-        "TF-IDF + regression": _score(
-            make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), regression), train, test
-        ),
+        "TF-IDF + regression": _score(make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), regression), train, test),
         "linear probe": _score(regression, *embedded),
     }
 
@@ -64,7 +62,7 @@ def _unzip(sentences: Iterable[Sentence]) -> Labelled:
     return [row.text for row in rows], {task: [str(row.labels[task]) for row in rows] for task in LABELS}
 
 
-def _score(classifier: Any, train: Any, test: Any) -> dict[str, float]:  # noqa: ANN401  # scikit-learn is untyped
+def _score(classifier: Any, train: Any, test: Any) -> dict[str, float]:  # scikit-learn is untyped
     from sklearn.metrics import f1_score  # type: ignore[import-untyped]
 
     scores = {}
@@ -86,7 +84,7 @@ def _load_encoder() -> Encode:
     encoder = AutoModel.from_pretrained(MODEL_DIR).eval()
 
     @torch.inference_mode()
-    def encode(texts: Sequence[str]) -> Any:  # noqa: ANN401
+    def encode(texts: Sequence[str]) -> Any:
         # Sorted by length a batch has next to no padding; the order is restored below.
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         embeddings = torch.empty(len(texts), encoder.config.hidden_size)  # (N, H)

@@ -26,7 +26,7 @@ def run(*arguments: object, **options) -> subprocess.CompletedProcess:
 
 def expected(split: str, size: int, seed: int, **knobs) -> list[dict]:
     settings = {"label_noise": 0, "imbalance": 1, "correlation": 0, "missing": 0, **knobs}
-    sentences = HypotheticalCorpus(sizes={split: size}, seed=seed, **settings).generate(split)
+    sentences = HypotheticalCorpus(sizes={split: size}, seed=seed, **settings).sentences(split)
     return [{"text": text, **labels} for text, labels in sentences]
 
 

@@ -31,7 +31,9 @@ def test_its_overrides_compose(command):
 
 def test_its_file_map_is_whole():
     listed = set(re.findall(r"^\| `([^`]+)` \|", README, flags=re.MULTILINE))
-    package = {path for path in (ROOT / "src" / "polyhead").iterdir() if path.name not in ("__init__.py", "__pycache__")}
+    package = {
+        path for path in (ROOT / "src" / "polyhead").iterdir() if path.name not in ("__init__.py", "__pycache__")
+    }
     there = {f"src/polyhead/{path.name}" + "/" * path.is_dir() for path in package}
     there |= {f"scripts/{path.name}" for path in (ROOT / "scripts").glob("*.py")} | {"train.py", "configs/", "tests/"}
     assert listed == there

@@ -62,13 +62,11 @@ def make_corpus(**changes) -> HypotheticalCorpus:
 
 
 def generate(split: str, size: int, **changes) -> list[Sentence]:
-    return list(make_corpus(sizes={split: size}, **changes).generate(split))
+    return list(make_corpus(sizes={split: size}, **changes).sentences(split))
 
 
 def words(sentences: list[Sentence]) -> set[str]:
-    return {
-        word for text, _ in sentences for word in re.findall(r"[^\W\d_]+(?:['-][^\W\d_]+)*", text.lower())
-    }
+    return {word for text, _ in sentences for word in re.findall(r"[^\W\d_]+(?:['-][^\W\d_]+)*", text.lower())}
 
 
 def shares(sentences: list[Sentence], task: str) -> dict[str | None, float]:
@@ -101,7 +99,7 @@ def test_sentences_do_not_depend_on_the_hash_seed():
     command = (
         "from polyhead.corpus import HypotheticalCorpus as C\n"
         "c = C({'train': 50, 'test': 50}, 7, 0.2, 3, 0.5, 0.2)\n"
-        "print([*c.generate('train'), *c.generate('test')])"
+        "print([*c.sentences('train'), *c.sentences('test')])"
     )
     outputs = {
         subprocess.run(
@@ -121,8 +119,8 @@ def test_a_smaller_split_begins_a_larger_one_whatever_the_others_sizes():
     large = make_corpus(sizes={"train": 500, "validation": 0, "test": 90})
     for split, size in small.sizes.items():
         shared = min(size, large.sizes[split])
-        assert len(list(small.generate(split))) == size
-        assert list(small.generate(split))[:shared] == list(large.generate(split))[:shared]
+        assert len(list(small.sentences(split))) == size
+        assert list(small.sentences(split))[:shared] == list(large.sentences(split))[:shared]
 
 
 def test_spoilt_labels_leave_the_texts_alone():
@@ -158,8 +156,7 @@ def test_one_imbalance_holds_for_all_tasks():
 @pytest.mark.parametrize("correlation", [0, 0.4, 1])
 def test_correlation_is_the_share_that_follows_the_category(correlation):
     pairs = Counter(
-        (labels["category"], labels["sentiment"])
-        for _, labels in generate("train", 18_000, correlation=correlation)
+        (labels["category"], labels["sentiment"]) for _, labels in generate("train", 18_000, correlation=correlation)
     )
     for category in CATEGORIES:
         counts = [pairs[category, sentiment] for sentiment in SENTIMENTS]
@@ -220,9 +217,7 @@ def test_held_out_word_lists_share_no_content_word_with_those_of_training():
 def _leaves(node) -> list[str]:
     if isinstance(node, str):
         return [node]
-    return [
-        leaf for child in (node.values() if isinstance(node, Mapping) else node) for leaf in _leaves(child)
-    ]
+    return [leaf for child in (node.values() if isinstance(node, Mapping) else node) for leaf in _leaves(child)]
 
 
 def test_held_out_patterns_are_none_of_trainings():
@@ -280,9 +275,7 @@ def test_punctuation_gives_no_category_away(large):
             users = {labels["category"] for text, labels in large[split] if mark in text}
             assert len(users) >= least, (split, mark)
         for category, mark in (("Quote", '"'), ("Riddle", "?"), ("Expression", "!")):
-            without = [
-                text for text, labels in large[split] if labels["category"] == category and mark not in text
-            ]
+            without = [text for text, labels in large[split] if labels["category"] == category and mark not in text]
             assert len(without) >= 0.1 * 100_000 / 6, (split, category)
 
 
@@ -294,7 +287,7 @@ def test_every_topic_word_serves_every_category(large):
 
 
 def test_generation_is_lazy_and_keeps_nothing():
-    sentences = make_corpus(sizes={"train": 10**9}).generate("train")
+    sentences = make_corpus(sizes={"train": 10**9}).sentences("train")
     for _ in islice(sentences, 2000):  # every topic's grammar is compiled by then
         pass
     tracemalloc.start()
@@ -337,7 +330,7 @@ def test_an_empty_corpus_and_an_unknown_split_are_refused():
     with pytest.raises(UserError, match=r"data\.sizes: {} given"):
         make_corpus(sizes={})
     with pytest.raises(UserError, match=r"no split 'tets'; did you mean 'test'"):
-        make_corpus().generate("tets")  # at once, not at the first sentence
+        make_corpus().sentences("tets")  # at once, not at the first sentence
 
 
 def test_the_corpus_imports_neither_torch_nor_numpy():

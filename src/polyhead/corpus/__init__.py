@@ -44,9 +44,7 @@ _GRAMMARS = {
         patterns_held_out.FRAMES,
     ),
 }
-_BLOCK = (
-    len(CATEGORIES) * len(SENTIMENTS) * len(TOPICS)
-)  # sentences, so that a balanced block has each cell once
+_BLOCK = len(CATEGORIES) * len(SENTIMENTS) * len(TOPICS)  # sentences, so that a balanced block has each cell once
 
 Cell = tuple[str, str, str]
 """The category, the sentiment and the topic that a sentence is written for."""
@@ -101,7 +99,7 @@ class HypotheticalCorpus:
         if problems:
             raise UserError("\n".join(problems))
 
-    def generate(self, split: str) -> Iterator[Sentence]:
+    def sentences(self, split: str) -> Iterator[Sentence]:
         """Yield the sentences of ``split`` one by one, in memory that does not grow.
 
         Raises:
@@ -124,9 +122,7 @@ class HypotheticalCorpus:
 
     def _weigh_cells(self) -> dict[Cell, float]:
         """Return the probability of each cell."""
-        category, sentiment, topic = (
-            _geometric(LABELS[task], _value(self.imbalance, task, 1)) for task in LABELS
-        )
+        category, sentiment, topic = (_geometric(LABELS[task], _value(self.imbalance, task, 1)) for task in LABELS)
         typical = {name: SENTIMENTS[position % len(SENTIMENTS)] for position, name in enumerate(CATEGORIES)}
         free = 1 - self.correlation
         return {

@@ -94,18 +94,14 @@ class _Compiler:
                 pieces.append(self._compile_slot(pole, name, half, form, sentiment, capital and not pieces))
         return pieces[0] if len(pieces) == 1 and isinstance(pieces[0], str) else tuple(pieces)
 
-    def _compile_slot(
-        self, pole: str, name: str, half: str, form: str, sentiment: str, capital: bool
-    ) -> Symbol:
+    def _compile_slot(self, pole: str, name: str, half: str, form: str, sentiment: str, capital: bool) -> Symbol:
         sentiment = _OPPOSITE[sentiment] if pole == "!" else _ABSOLUTE.get(pole, sentiment)
         capital = capital or name[0].isupper()
         key = (name.lower(), sentiment, half, form, capital)
         if key not in self.known:
             texts = split_alternatives(self.find(name.lower(), sentiment))
             texts = texts[int(half) - 1 :: 2] if half else texts
-            self.known[key] = [
-                self._compile_one(choose_form(text, form), sentiment, capital) for text in texts
-            ]
+            self.known[key] = [self._compile_one(choose_form(text, form), sentiment, capital) for text in texts]
         return self.known[key]
 
 
