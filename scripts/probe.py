@@ -79,7 +79,7 @@ def _load_encoder() -> Encode:
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(MODEL_DIR)
     encoder = AutoModel.from_pretrained(MODEL_DIR).eval()
 
