@@ -39,9 +39,10 @@ class FakeSource:
 
     def sentences(self, split: str) -> Iterator[FakeSentence]:
         """Yield the split's sentences; splits differ in their middle words."""
+        shift = 17 * list(self.sizes).index(split)
         for row in range(self.sizes[split]):
             category, sentiment = row % len(self.categories), row // 3 % len(self.sentiments)
-            middle = " ".join(WORDS[20 + (row * 7 + i) % 60] for i in range(row % 9))
+            middle = " ".join(WORDS[20 + (row * 7 + i + shift) % 60] for i in range(row % 9))
             labels: dict[str, str | None] = {
                 "category": self.categories[category],
                 "sentiment": self.sentiments[sentiment],

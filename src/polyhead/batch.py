@@ -1,6 +1,6 @@
 """Batch: what the model is given in one step. Knows nothing about where sentences come from.
 
-Shapes: B sentences, S tokens.
+Shapes: B sentences, S tokens, H hidden units.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,9 @@ from typing import Self
 
 import torch
 from torch import Tensor
+
+WHOLE = -1
+"""The depth that stands for the whole encoder, pooling included."""
 
 
 @dataclass
@@ -19,11 +22,16 @@ class Batch:
         input_ids: token ids (B, S).
         attention_mask: (B, S), 1 for a token and 0 for padding; None when nothing is padded.
         labels: class index (B,) of each task, ``polyhead.tasks.MISSING`` where there is none.
+        features: what the frozen part of the encoder gives for the sentences, where it is stored: token states
+            (B, S, H) after ``depth`` layers, or embeddings (B, H) if ``depth`` is ``WHOLE``.
+        depth: see ``features``.
     """
 
     input_ids: Tensor
     attention_mask: Tensor | None
     labels: dict[str, Tensor]
+    features: Tensor | None = None
+    depth: int = 0
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -37,5 +45,13 @@ class Batch:
         return self._map(Tensor.pin_memory)
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
-        mask = None if self.attention_mask is None else function(self.attention_mask)
-        return type(self)(function(self.input_ids), mask, {name: function(t) for name, t in self.labels.items()})
+        def optional(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else function(tensor)
+
+        return type(self)(
+            function(self.input_ids),
+            optional(self.attention_mask),
+            {name: function(tensor) for name, tensor in self.labels.items()},
+            optional(self.features),
+            self.depth,
+        )

@@ -4,7 +4,7 @@ Shapes: N sentences of a split, B sentences of a batch, S tokens.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -12,10 +12,11 @@ import lightning as L
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerBase
 
-from polyhead.batch import Batch
+from polyhead.batch import WHOLE, Batch
 from polyhead.batching import Batching, LengthGroupedBatches
 from polyhead.errors import UserError
 from polyhead.tasks import Task
@@ -63,6 +64,8 @@ class TokenisedSplit(Dataset[Batch]):
         self.offsets = offsets
         self.labels = labels
         self.padding = padding
+        self.features: Tensor | None = None  # of a frozen encoder: (N, H), or (tokens, H) after ``depth`` layers
+        self.depth = 0
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -84,7 +87,20 @@ class TokenisedSplit(Dataset[Batch]):
             # Without padding there is nothing to mask, and attention without a mask is faster.
             attention_mask=None if mask.all() else torch.from_numpy(mask.astype(np.int64)),
             labels={name: torch.from_numpy(column[rows]) for name, column in self.labels.items()},
+            features=self._features(rows, mask),
+            depth=self.depth,
         )
+
+    def _features(self, rows: list[int], mask: NDArray[np.bool_]) -> Tensor | None:
+        if self.features is None:
+            return None
+        if self.depth == WHOLE:
+            return self.features[torch.as_tensor(rows)]  # (B, H)
+        states = self.features.new_zeros(*mask.shape, self.features.shape[1])  # (B, S, H)
+        for state, row in zip(states, rows, strict=True):
+            start, end = self.offsets[row], self.offsets[row + 1]
+            state[: end - start] = self.features[start:end]
+        return states
 
 
 def tokenise(
@@ -133,6 +149,7 @@ class SentenceData(L.LightningDataModule):
         tokenizer: text -> token ids.
         max_length: longest sentence in tokens; what is longer is cut, and counted in the log.
         batching: how large batches are, and how their rows are chosen.
+        attach: called once with each split and its name, to give it stored features; None leaves it as it is.
     """
 
     def __init__(
@@ -142,6 +159,7 @@ class SentenceData(L.LightningDataModule):
         tokenizer: PreTrainedTokenizerBase,
         max_length: int,
         batching: Batching,
+        attach: Callable[[TokenisedSplit, str], None] | None = None,
     ) -> None:
         super().__init__()
         self.source = source
@@ -149,6 +167,7 @@ class SentenceData(L.LightningDataModule):
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.batching = batching
+        self.attach = attach
         self.splits: dict[str, TokenisedSplit] = {}
 
     def split(self, name: str) -> TokenisedSplit:
@@ -163,6 +182,8 @@ class SentenceData(L.LightningDataModule):
                 raise UserError(f"data: the {name} split is empty; it needs at least one sentence")
             if truncated:
                 log.warning("%d of %d %s sentences cut to %d tokens", truncated, len(split), name, self.max_length)
+            if self.attach is not None:
+                self.attach(split, name)
             self.splits[name] = split
         return self.splits[name]
 

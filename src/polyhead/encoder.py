@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from polyhead.errors import UserError
 from polyhead.pooling import Pooling, pool
-
-_AFTER_THE_LAYERS = frozenset({"final_norm", "norm", "pooler"})
+from polyhead.splitting import AFTER_THE_LAYERS, lower_part, upper_part
 
 
 class Encoder(nn.Module):
@@ -55,6 +54,18 @@ class Encoder(nn.Module):
         states = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, S, H)
         return pool(states, attention_mask, self.pooling)
 
+    def lower_states(self, depth: int, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Return the token states (B, S, H) after the first ``depth`` layers."""
+        part = lower_part(self.transformer, self.layers, depth)
+        states: Tensor = part(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return states
+
+    def embed_states(self, depth: int, states: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Go on from the token states (B, S, H) after the first ``depth`` layers to the embeddings (B, H)."""
+        part = upper_part(self.transformer, self.layers, depth)
+        states = part(inputs_embeds=states, attention_mask=attention_mask).last_hidden_state
+        return pool(states, attention_mask, self.pooling)
+
 
 def _config(transformer: nn.Module) -> Any:
     return transformer.config
@@ -73,7 +84,7 @@ def _below(module: nn.Module, layers: nn.ModuleList) -> list[nn.Module]:
     """Collect the outermost modules beside ``layers`` that come before them."""
     found: list[nn.Module] = []
     for name, child in module.named_children():
-        if child is layers or name in _AFTER_THE_LAYERS:
+        if child is layers or name in AFTER_THE_LAYERS:
             continue
         if any(inner is layers for inner in child.modules()):
             found += _below(child, layers)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from polyhead.batch import Batch
+from polyhead.batch import WHOLE, Batch
 from polyhead.encoder import Encoder
 from polyhead.errors import UserError
 from polyhead.tasks import Task
@@ -39,7 +39,16 @@ class MultiTaskModel(nn.Module):
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the logits (B, C) of every task; the encoder runs once."""
-        return self.classify(self.encoder(batch.input_ids, batch.attention_mask))
+        return self.classify(self.embed(batch))
+
+    def embed(self, batch: Batch) -> Tensor:
+        """Return the embeddings (B, H), going on from stored features where the batch has them."""
+        if batch.features is None:
+            embeddings: Tensor = self.encoder(batch.input_ids, batch.attention_mask)
+            return embeddings
+        if batch.depth == WHOLE:
+            return batch.features
+        return self.encoder.embed_states(batch.depth, batch.features, batch.attention_mask)
 
     def classify(self, embeddings: Tensor) -> dict[str, Tensor]:
         """Return the logits (B, C) of every task for embeddings (B, H)."""

@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from polyhead.app import hardware
 from polyhead.batching import Batching
 from polyhead.errors import UserError
+from polyhead.features import FeatureStore
 from polyhead.freezing import Freezing
 from polyhead.model import MultiTaskModel
 from polyhead.optimization import Optimization
@@ -45,6 +46,7 @@ class Parts:
     freezing: Freezing
     weighting: Weighting
     optimization: Optimization
+    features: FeatureStore | None
     precision: str
 
 
@@ -71,6 +73,9 @@ def compose_parts(config: DictConfig) -> Parts:
     attempt("freezing", "freeze")
     attempt("weighting", "weighting", tasks=[task.name for task in parts.get("tasks", ())])
     attempt("optimization", "optimizer")
+    parts["features"] = None
+    if config.features:
+        attempt("features", "features")
     if {"tasks", "encoder", "freezing"} <= parts.keys():
         with collected(problems), torch.device("meta"):
             skeleton = build(config.model, "model", encoder=parts["encoder"].skeleton(), tasks=parts["tasks"])

@@ -50,6 +50,7 @@ def run(config: DictConfig) -> float:
     # Lightning takes seconds to import: what is wrong with the rest has been told by now.
     import lightning as L
 
+    from polyhead.activations import FrozenActivations, frozen_depth
     from polyhead.dashboards import log_choices, log_outcome
     from polyhead.data import SentenceData
     from polyhead.fitting import fit_and_test
@@ -70,8 +71,16 @@ def run(config: DictConfig) -> float:
     L.seed_everything(config.seed, workers=True, verbose=False)
     model = compose_model(config, parts)
     module = MultiTaskTraining(model, parts.tasks, parts.weighting, parts.freezing, parts.optimization)
+    depth = frozen_depth(model.encoder)
     data = SentenceData(
-        parts.source, parts.tasks, parts.encoder.load_tokenizer(), parts.encoder.max_length, parts.batching
+        parts.source,
+        parts.tasks,
+        parts.encoder.load_tokenizer(),
+        parts.encoder.max_length,
+        parts.batching,
+        FrozenActivations(model.encoder, depth, parts.precision, parts.features, trainer.strategy.root_device).attach
+        if depth and parts.features
+        else None,
     )
     trainable, total = count_parameters(model)
     if first_process:

@@ -1,0 +1,116 @@
+"""Activations: what a frozen part of the encoder gives for a split, from the store or computed once.
+
+Knows nothing about heads, losses or trainers. Shapes: N sentences, B sentences of a batch, S tokens, H hidden units.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from polyhead.batch import WHOLE
+from polyhead.data import TokenisedSplit
+from polyhead.encoder import Encoder
+from polyhead.encoding import encode_rows, inference_copy
+from polyhead.features import FeatureStore, digest
+
+log = logging.getLogger(__name__)
+
+
+def frozen_depth(encoder: Encoder) -> int:
+    """Return how many layers from the bottom are frozen, embeddings included; ``WHOLE`` if all of the encoder is.
+
+    0 means that nothing worth storing is: looking up an embedding costs no more than reading it from disk.
+    """
+    if not any(parameter.requires_grad for parameter in encoder.parameters()):
+        return WHOLE
+    if any(_trains(module) for module in encoder.embeddings):
+        return 0
+    depth = 0
+    for layer in list(encoder.layers)[:-1]:  # the last layer alone is no upper part to go on with
+        if _trains(layer):
+            break
+        depth += 1
+    return depth
+
+
+def _trains(module: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in module.parameters())
+
+
+@dataclass(frozen=True)
+class FrozenActivations:
+    """Computes or fetches the activations at the frozen boundary for a split's sentences.
+
+    Args:
+        encoder: with its frozen parts in evaluation mode.
+        depth: frozen layers, as :func:`frozen_depth` tells.
+        precision: of training, as Lightning names it; bfloat16 training reads bfloat16 token states.
+        store: where they are kept.
+        device: where they are computed.
+    """
+
+    encoder: Encoder
+    depth: int
+    precision: str
+    store: FeatureStore
+    device: torch.device
+
+    def attach(self, split: TokenisedSplit, name: str) -> None:
+        """Give ``split`` its activations; it stays as it is where they cannot be stored."""
+        rows = len(split) if self.depth == WHOLE else len(split.tokens)
+        shape = (rows, self.encoder.hidden_size)
+        half = self.precision.startswith("bf16") and self.depth != WHOLE
+        computed: list[bool] = []
+
+        def compute(array: Tensor) -> None:
+            computed.append(True)
+            self._fill(array, split)
+
+        features = self.store.get(self._key(split), shape, torch.bfloat16 if half else torch.float32, compute)
+        if features is not None:
+            split.features, split.depth = features, self.depth
+            how = "computed and stored" if computed else "from the store, no encoder pass"
+            log.info("features of %s: %s", name, how)
+
+    def _key(self, split: TokenisedSplit) -> str:
+        return digest(
+            [
+                repr(sorted(self._config().items())),
+                f"{self.depth} {self.encoder.pooling} {self.precision}",
+                *self._frozen_state(),
+                split.tokens,
+                split.offsets,
+            ]
+        )
+
+    def _config(self) -> dict[str, object]:
+        config: dict[str, object] = self.encoder.transformer.config.to_dict()  # type: ignore[operator,union-attr]
+        return {name: str(value) for name, value in config.items() if not name.startswith("_")}
+
+    def _frozen_state(self) -> Iterator[Tensor]:
+        parts = (
+            [self.encoder] if self.depth == WHOLE else [*self.encoder.embeddings, *self.encoder.layers[: self.depth]]
+        )
+        for module in parts:
+            yield from module.state_dict().values()
+
+    def _fill(self, array: Tensor, split: TokenisedSplit) -> None:
+        encoder = inference_copy(self.encoder, self.precision, self.device)
+
+        def encode(ids: Tensor) -> Tensor:
+            ids = ids.to(self.device)
+            return encoder(ids) if self.depth == WHOLE else encoder.lower_states(self.depth, ids)
+
+        def receive(rows: NDArray[np.int64], values: Tensor) -> None:
+            if self.depth == WHOLE:
+                array[torch.from_numpy(rows)] = values.to("cpu", array.dtype)
+            else:
+                positions = split.offsets[rows][:, None] + np.arange(values.shape[1])  # (B, S)
+                array[torch.from_numpy(positions)] = values.to("cpu", array.dtype)
+
+        encode_rows(split.tokens, split.offsets, encode, receive)

@@ -1,0 +1,167 @@
+"""Features: the store of activations below the frozen boundary. Knows nothing about tasks, heads or trainers.
+
+What is frozen gives the same activations in every epoch, and in every run that shares it: they are computed once, kept
+on disk and memory-mapped. An entry is named by a digest of all that decides its content.
+Shapes: N sentences, S tokens, H hidden units.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from polyhead.errors import UserError
+
+log = logging.getLogger(__name__)
+
+Fill = Callable[[Tensor], None]
+"""Writes the content of an entry into an array of its shape."""
+
+_FORMAT = 1  # part of every digest: entries of another layout are simply not found
+_FOOTER = 256  # bytes behind the data: shape, type and checksum as JSON, filled up with spaces
+_ABANDONED = 86_400  # seconds after which a file that was never finished counts as left behind by a killed process
+
+
+def digest(parts: Iterable[bytes | str | NDArray[np.generic] | Tensor]) -> str:
+    """Return a digest of everything given, the shapes and types of arrays included."""
+    total = hashlib.sha256(str(_FORMAT).encode())
+    for part in parts:
+        array = part.detach().cpu().reshape(-1).view(torch.uint8).numpy() if isinstance(part, Tensor) else part
+        if isinstance(part, np.ndarray | Tensor):
+            total.update(f"{part.dtype}{tuple(part.shape)}".encode())
+        content = array.encode() if isinstance(array, str) else array
+        total.update(content if isinstance(content, bytes) else np.ascontiguousarray(content).data)
+        total.update(b"|")
+    return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Arrays on disk, named by the digest of what they were computed from.
+
+    Args:
+        folder: where the entries lie; made when first needed. Several processes may share it.
+        limit_gb: most gigabytes (10^9 bytes) of all entries together; the ones unused for longest go first.
+
+    Raises:
+        UserError: a limit that is not above 0.
+    """
+
+    folder: str
+    limit_gb: float
+
+    def __post_init__(self) -> None:
+        if self.limit_gb <= 0:
+            raise UserError(f"features.limit_gb: {self.limit_gb} given; it must be above 0, or take features=off")
+
+    def get(self, key: str, shape: tuple[int, ...], dtype: torch.dtype, compute: Fill) -> Tensor | None:
+        """Return the entry as a tensor on mapped memory, computing it where the store lacks it.
+
+        Args:
+            key: digest of what the content depends on.
+            shape: of the array.
+            dtype: of the array.
+            compute: fills an array of that shape.
+
+        Returns:
+            The array, not to be written to; None where it cannot be stored (a full disk, or over the limit), with one
+            line in the log: the caller goes on without.
+        """
+        path = self._folder / f"{key}.bin"
+        stored = _read(path, shape, dtype)
+        if stored is not None:
+            return stored
+        if path.exists():
+            log.warning("features: %s is damaged; computing it again", path)
+        try:
+            self._make_room(prod(shape) * dtype.itemsize)
+            _write(path, shape, dtype, compute)
+        except OSError as error:
+            log.warning("features: %s cannot be stored (%s); going on without", self._folder, error.strerror or error)
+            return None
+        return _read(path, shape, dtype)
+
+    def entries(self) -> list[Path]:
+        """List the entries, those unused for longest first."""
+        found = [(path.stat().st_mtime, path) for path in self._folder.glob("*.bin")]
+        return [path for _, path in sorted(found)]
+
+    def size(self) -> int:
+        """Return the bytes of all entries together."""
+        return sum(path.stat().st_size for path in self.entries())
+
+    def clear(self) -> int:
+        """Remove all entries and return their bytes."""
+        size = self.size()
+        for path in self.entries():
+            path.unlink(missing_ok=True)
+        return size
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.folder).expanduser()
+
+    def _make_room(self, size: int) -> None:
+        limit = int(self.limit_gb * 1e9)
+        if size > limit:
+            raise OSError(f"{size / 1e9:.1f} GB needed, features.limit_gb={self.limit_gb:g}")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for path in self._folder.glob("*.partial"):
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                path.unlink(missing_ok=True)
+        for path in self.entries():
+            if self.size() + size <= limit:
+                break
+            path.unlink(missing_ok=True)  # who has it mapped keeps it until done
+
+
+def _read(path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor | None:
+    """Map an entry; None if it is not there, or not what it should be."""
+    size = prod(shape) * dtype.itemsize
+    try:
+        with path.open("rb") as file:
+            file.seek(-_FOOTER, os.SEEK_END)
+            footer = json.loads(file.read())
+        # A private mapping: torch wants memory that could be written to, and the file is never changed through it.
+        data = np.memmap(path, np.uint8, mode="c", shape=(size,))
+        if footer != _footer(shape, dtype, data):
+            return None
+        os.utime(path)  # used now: the last to go when room is needed
+    except (OSError, ValueError):
+        return None
+    return torch.from_numpy(data).view(dtype).reshape(shape)
+
+
+def _write(path: Path, shape: tuple[int, ...], dtype: torch.dtype, compute: Fill) -> None:
+    """Write an entry whole or not at all; whoever reads meanwhile sees the old one, or none."""
+    size = prod(shape) * dtype.itemsize
+    descriptor, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    try:
+        with os.fdopen(descriptor, "r+b") as file:
+            # Taking the space first makes a full disk an error here; writing to a mapping would kill the process.
+            os.posix_fallocate(file.fileno(), 0, size + _FOOTER)
+            data = np.memmap(file, np.uint8, mode="r+", shape=(size,))
+            compute(torch.from_numpy(data).view(dtype).reshape(shape))
+            data.flush()
+            file.seek(size)
+            file.write(json.dumps(_footer(shape, dtype, data)).ljust(_FOOTER).encode())
+        os.replace(partial, path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+def _footer(shape: tuple[int, ...], dtype: torch.dtype, data: NDArray[np.uint8]) -> dict[str, object]:
+    return {"shape": list(shape), "dtype": str(dtype), "crc32": zlib.crc32(data.data)}
