@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from polyhead.app.command_line import folder_name
+from polyhead.app.command_line import explain, folder_name
 
 
 def train(*arguments, cwd, **environment):
@@ -36,6 +36,16 @@ def test_a_runs_folder_is_named_after_its_overrides(overrides, name):
 
 def test_a_runs_folder_name_is_never_too_long_for_a_file_system():
     assert all(len(folder_name(letter * 1000).encode()) <= 150 for letter in "aé")
+
+
+def test_an_error_without_a_message_is_told_by_its_cause():
+    try:
+        try:
+            raise ValueError("token recognition error\nat: '~'")
+        except ValueError as cause:
+            raise RuntimeError from cause
+    except RuntimeError as error:
+        assert explain(error, ROOT / "configs") == "token recognition error at: '~'"
 
 
 def one_line(done):

@@ -67,10 +67,11 @@ def run_job(module: str, config: DictConfig) -> float | None:
     """
     try:
         result: float | None = import_module(module).run(config)
-    except UserError as error:
+    except (UserError, OmegaConfBaseException) as problem:
+        error = problem if isinstance(problem, UserError) else UserError(" ".join(str(problem).split()))
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             log.error("this run failed: %s", error)
-            raise
+            raise error from problem
         logging.getLogger().error("%s", error)  # the root logger writes to the run's file only
         _end(str(error))
     except Exception:
@@ -82,6 +83,9 @@ def run_job(module: str, config: DictConfig) -> float | None:
 def explain(error: Exception, configs: Path) -> str:
     """Put what Hydra or OmegaConf say into one line, with the nearest valid names."""
     text = str(error)
+    cause: BaseException | None = error
+    while not text and (cause := cause.__cause__ or cause.__context__):  # Hydra raises some of them without a word
+        text = str(cause)
     if match := _UNKNOWN_OPTION.search(text):
         return (
             f"{match['group']}={match['option']}: no such option; {neighbours(match['option'], match['valid'].split())}"
