@@ -83,9 +83,9 @@ def run_job(module: str, config: DictConfig) -> float | None:
 def explain(error: Exception, configs: Path) -> str:
     """Put what Hydra or OmegaConf say into one line, with the nearest valid names."""
     text = str(error)
-    cause: BaseException | None = error
-    while not text and (cause := cause.__cause__ or cause.__context__):  # Hydra raises some of them without a word
-        text = str(cause)
+    cause: BaseException = error
+    while not text and (inner := cause.__cause__ or cause.__context__):  # Hydra raises some of them without a word
+        cause, text = inner, str(inner)
     if match := _UNKNOWN_OPTION.search(text):
         return (
             f"{match['group']}={match['option']}: no such option; {neighbours(match['option'], match['valid'].split())}"
