@@ -15,4 +15,4 @@ def main(config: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
-    run(main, configs=Path(__file__).parent / "configs")
+    run(main, configs=Path(__file__).parent / "configs", name="train")

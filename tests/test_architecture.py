@@ -23,6 +23,8 @@ ORDER = [
     "model",
     "freezing",
     "encoding",
+    "embedder",
+    "embedding_files",
     "features",
     "activations",
     "losses",

@@ -46,6 +46,12 @@ def test_the_size_of_batches_does_not_matter():
     assert one["confusion"] == other["confusion"]
 
 
+def test_what_is_noted_and_what_is_taken_in_make_one(monkeypatch):
+    monkeypatch.setattr(TaskMetrics, "NOTED", 25)
+    logits, labels = torch.randn(100, 4), torch.randint(0, 4, (100,))
+    assert computed(logits, labels, batch=10)["confusion"] == computed(logits, labels, batch=100)["confusion"]
+
+
 def test_it_starts_anew_after_computing():
     metrics = TaskMetrics(TASK)
     good, bad = torch.eye(4), torch.eye(4).flip(0)

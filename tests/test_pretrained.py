@@ -50,7 +50,7 @@ def reference():
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
 def test_embeddings_equal_those_of_sentence_transformers(reference, pooling):
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Pooling
+    from sentence_transformers.sentence_transformer.modules.pooling import Pooling
 
     transformer = reference[1][0]
     stock = SentenceTransformer(modules=[transformer, Pooling(384, pooling_mode=pooling)], device="cpu")

@@ -6,7 +6,8 @@ Shapes: N sentences of a split, B sentences of a batch, S tokens.
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 import lightning as L
 import numpy as np
@@ -35,6 +36,13 @@ class LabelledSentence(Protocol):
 
     @property
     def labels(self) -> Mapping[str, str | None]: ...  # noqa: D102
+
+
+class TextOnly(NamedTuple):
+    """A text without any label."""
+
+    text: str
+    labels: Mapping[str, str | None] = MappingProxyType({})
 
 
 class Source(Protocol):

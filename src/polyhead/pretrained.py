@@ -31,7 +31,7 @@ class EncoderSource:
     Args:
         source: ``package:NAME`` for weights inside an installed Python package (its ``MODEL_DIR``), a local folder in
             Hugging Face format, or a name on the hub.
-        architecture: ``model_type`` and configuration of the same model, for ``pretrained=False`` without a hub.
+        architecture: ``model_type`` and configuration of the same model, for ``pretrained=False``.
         pretrained: load the weights; otherwise they are random, and so is what the encoder knows.
         pooling: ``mean``, ``cls`` or ``max``.
         max_length: longest sentence in tokens, special ones included; what is longer is cut.
@@ -60,7 +60,7 @@ class EncoderSource:
         Raises:
             UserError: the source cannot be found, or allows fewer tokens than ``max_length``.
         """
-        if self.pretrained or self._is_local():
+        if self.pretrained:
             config = self._from_source(AutoConfig)
         else:
             tokenizer = self.load_tokenizer()

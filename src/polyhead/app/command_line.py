@@ -42,12 +42,13 @@ def folder_name(overrides: str) -> str:
 OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
 
 
-def run(main: Callable[[], Any], configs: Path) -> None:
+def run(main: Callable[[], Any], configs: Path, name: str) -> None:
     """Run a Hydra main function; exceptions that are the user's become one line on standard error.
 
     Args:
         main: the function that ``hydra.main`` decorated.
         configs: the folder of its configuration, in which the neighbours of a wrong key are looked up.
+        name: of its configuration there.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # then Hydra raises what it would print with a traceback
     try:
@@ -55,7 +56,7 @@ def run(main: Callable[[], Any], configs: Path) -> None:
     except UserError as error:
         _end(str(error))
     except (HydraException, OmegaConfBaseException) as error:
-        _end(explain(error, configs))
+        _end(explain(error, configs, name))
     except OSError as error:  # a folder that cannot be made or written, a full disk; run logs have the traceback
         _end(f"{error.filename or 'writing'}: {error.strerror}; choose another folder with hydra.run.dir=PATH")
 
@@ -80,7 +81,7 @@ def run_job(module: str, config: DictConfig) -> float | None:
     return result
 
 
-def explain(error: Exception, configs: Path) -> str:
+def explain(error: Exception, configs: Path, name: str) -> str:
     """Put what Hydra or OmegaConf say into one line, with the nearest valid names."""
     text = str(error)
     cause: BaseException = error
@@ -91,15 +92,15 @@ def explain(error: Exception, configs: Path) -> str:
             f"{match['group']}={match['option']}: no such option; {neighbours(match['option'], match['valid'].split())}"
         )
     if match := _UNKNOWN_KEY.search(text):
-        return f"{match['key']}: no such key; {_nearby(match['key'], configs)}"
+        return f"{match['key']}: no such key; {_nearby(match['key'], configs, name)}"
     return " ".join(text.partition("\nSee https://")[0].split())
 
 
-def _nearby(key: str, configs: Path) -> str:
+def _nearby(key: str, configs: Path, name: str) -> str:
     """Name the keys like ``key``: those that are spelt alike, and those that end alike in another group."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
-        valid = list(_keys(compose("train")))
+        valid = list(_keys(compose(name)))
     same_leaf = [name for name in valid if name.split(".")[-1] == key.split(".")[-1]]
     if same_leaf:
         return f"did you mean {' or '.join(map(repr, same_leaf))}?"

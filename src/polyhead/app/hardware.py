@@ -10,21 +10,27 @@ _ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
 _PRECISIONS = ("auto", "32-true", "bf16-mixed", "bf16-true", "16-mixed")
 
 
-def problems(accelerator: str, precision: str) -> Iterator[str]:
-    """Say what of the accelerator and precision asked for is not to be had here, a line each."""
+def problems(accelerator: str, precision: str, group: str = "trainer.") -> Iterator[str]:
+    """Say what of the accelerator and precision asked for is not to be had here, a line each.
+
+    Args:
+        accelerator: as Lightning names it.
+        precision: as Lightning names it, or ``auto``.
+        group: where the two stand in the configuration, for messages.
+    """
     missing = {
         "gpu": not (torch.cuda.is_available() or torch.backends.mps.is_available()),
         "cuda": not torch.cuda.is_available(),
         "mps": not torch.backends.mps.is_available(),
     }
     if accelerator not in _ACCELERATORS:
-        yield f"trainer.accelerator: unknown {accelerator!r}; {neighbours(accelerator, _ACCELERATORS)}"
+        yield f"{group}accelerator: unknown {accelerator!r}; {neighbours(accelerator, _ACCELERATORS)}"
     elif missing.get(accelerator, False):
-        yield f"trainer.accelerator={accelerator}: none is present here; use trainer.accelerator=cpu|auto"
+        yield f"{group}accelerator={accelerator}: none is present here; use {group}accelerator=cpu|auto"
     if precision not in _PRECISIONS:
-        yield f"trainer.precision: unknown {precision!r}; {neighbours(precision, _PRECISIONS)}"
+        yield f"{group}precision: unknown {precision!r}; {neighbours(precision, _PRECISIONS)}"
     elif precision == "16-mixed" and device_type(accelerator) == "cpu":
-        yield "trainer.precision=16-mixed: a CPU has no fast float16; use trainer.precision=auto|32-true|bf16-mixed"
+        yield f"{group}precision=16-mixed: a CPU has no fast float16; use {group}precision=auto|32-true|bf16-mixed"
 
 
 def device_type(accelerator: str) -> str:

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +19,7 @@ from polyhead.runs import Run, provenance
 
 log = logging.getLogger(__name__)
 
-# Neither settings that a comparison would list, nor long: paths, checksums, and what shows rather than decides.
-_NO_CHOICES: tuple[str, ...] = ("tasks", "monitor", "run_dir", "resume", "callbacks", "logger", "loader.seed")
-_NO_CHOICES += (
-    "encoder.architecture",
-    "encoder.sha256",
-    "trainer.default_root_dir",
-    "trainer.enable_model_summary",
-)
-_NO_CHOICES += (
-    "trainer.log_every_n_steps",
-    "trainer.num_sanity_val_steps",
-    "trainer.use_distributed_sampler",
-)
+_MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")
 
 
 def run(config: DictConfig) -> float:
@@ -85,7 +73,7 @@ def run(config: DictConfig) -> float:
     trainable, total = count_parameters(model)
     if first_process:
         log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
-    log_choices(trainer, dict(choices(config)))
+    log_choices(trainer, choices(config))
     outcome = fit_and_test(module, data, trainer, Path(config.resume) if config.resume else None)
 
     final = scalars("validation", outcome.validation)
@@ -103,27 +91,28 @@ def run(config: DictConfig) -> float:
             "device": device,
         }
         folder.write_json("metrics.json", metrics)
-        log_outcome(trainer, dict(choices(config)), final | scalars("test", outcome.test))
+        log_outcome(trainer, choices(config), outcomes(final | scalars("test", outcome.test)))
         show(metrics, str(folder.folder))
     if config.monitor.metric not in final:
         raise UserError(f"monitor.metric: no {config.monitor.metric!r} was measured; valid: {', '.join(sorted(final))}")
     return final[config.monitor.metric]
 
 
-def choices(config: DictConfig) -> Iterator[tuple[str, Any]]:
-    """List a run's choices flat: the option of each group, and each value that makes a difference."""
-    for group, option in HydraConfig.get().runtime.choices.items():
-        if not group.startswith("hydra/") and option is not None:
-            yield group, option
-    yield from _leaves(plain(config))
+def choices(config: DictConfig) -> dict[str, Any]:
+    """List what tells a run from others: the main choices, the seed, and whatever the command line overrode.
+
+    TensorBoard's table of hyperparameters shows its first few columns only; the whole configuration is in the run.
+    """
+    hydra = HydraConfig.get()
+    chosen: dict[str, Any] = {group: hydra.runtime.choices[group] for group in _MAIN_CHOICES}
+    chosen["seed"] = config.seed
+    for override in hydra.overrides.task:
+        key, _, text = override.lstrip("+~").partition("=")
+        value = OmegaConf.select(config, key)
+        chosen.setdefault(key, value if isinstance(value, str | int | float | bool) else text)
+    return chosen
 
 
-def _leaves(node: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in node.items():
-        key = f"{prefix}{name}"
-        if key in _NO_CHOICES or name.startswith("_"):
-            continue
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{key}.")
-        else:
-            yield key, str(value) if isinstance(value, list) else value
+def outcomes(scalars: Mapping[str, float]) -> dict[str, float]:
+    """Pick the final metrics by which runs are compared."""
+    return {name: value for name, value in scalars.items() if name.endswith(("/macro_f1", "/accuracy"))}

@@ -1,0 +1,44 @@
+"""Measure Polyhead and its peers side by side, alternating, and print medians and ratios.
+
+    python scripts/benchmark.py encode data=texts.csv
+    python scripts/benchmark.py finetune frozen partial data=/path/to/trec6 repeats=3
+    python scripts/benchmark.py startup corpus
+    python scripts/benchmark.py finetune device=gpu encoder=bert_base
+
+``data`` is ``hypothetical`` or a folder with train.csv, validation.csv and test.csv (columns ``text`` and one a task).
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from benchmarks.settings import parse
+
+from polyhead.errors import UserError
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        names, settings = parse(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    from benchmarks import contests, measuring  # torch and the peers take seconds to import
+
+    results = []
+    for name in names:
+        print(f"\n{name}: {settings.device}, {settings.encoder}, {settings.data}", flush=True)
+        outcome = contests.CONTESTS[name](settings)
+        measuring.show(outcome)
+        results.append(asdict(outcome))
+    if settings.json:
+        report = {"settings": asdict(replace(settings, json="")), "machine": measuring.machine(), "results": results}
+        Path(settings.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

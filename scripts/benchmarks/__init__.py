@@ -1,0 +1,1 @@
+"""The contests behind ``scripts/benchmark.py``."""

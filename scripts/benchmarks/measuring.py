@@ -1,0 +1,111 @@
+"""Measuring: contestants in turn, medians and ratios, the machine and its ceiling."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from polyhead.runs import provenance
+
+
+@dataclass
+class Entry:
+    """What one contestant came to.
+
+    Args:
+        name: of the contestant.
+        rates: units a second, one a repeat.
+        extra: other figures, such as accuracy, one a repeat.
+    """
+
+    name: str
+    rates: list[float] = field(default_factory=list)
+    extra: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    """A contest's entries, the first of which is the base of the ratios.
+
+    Args:
+        name: of the contest.
+        unit: what is counted in a second.
+        entries: in the order in which they ran.
+        notes: facts that belong to the table, such as the machine's ceiling.
+    """
+
+    name: str
+    unit: str
+    entries: list[Entry]
+    notes: list[str] = field(default_factory=list)
+
+
+Contestant = Callable[[int], tuple[float, dict[str, float]]]
+"""Takes the number of the repeat; gives units a second and other figures."""
+
+
+def compete(name: str, unit: str, contestants: dict[str, Contestant], repeats: int) -> Outcome:
+    """Run all contestants in turn, ``repeats`` times."""
+    entries = {title: Entry(title) for title in contestants}
+    for repeat in range(repeats):
+        for title, contestant in contestants.items():
+            rate, extra = contestant(repeat)
+            entries[title].rates.append(rate)
+            for key, value in extra.items():
+                entries[title].extra.setdefault(key, []).append(value)
+            figures = "".join(f", {key} {value:.4g}" for key, value in extra.items())
+            print(f"  repeat {repeat + 1}: {title}: {rate:,.1f} {unit}/s{figures}", flush=True)
+    return Outcome(name, unit, list(entries.values()))
+
+
+def show(outcome: Outcome) -> None:
+    """Print a contest as a table."""
+    extras = sorted({key for entry in outcome.entries for key in entry.extra})
+    table = Table("contestant", title=outcome.name)
+    for title in (f"{outcome.unit}/s, median", "ratio to each above", *extras):
+        table.add_column(title, justify="right")
+    medians: list[float] = []
+    for entry in outcome.entries:
+        median = statistics.median(entry.rates)
+        ratios = "  ".join(f"{median / above:.2f}" for above in medians)
+        values = [_mean_and_range(entry.extra.get(key)) for key in extras]
+        table.add_row(entry.name, f"{median:,.1f}", ratios, *values)
+        medians.append(median)
+    Console(width=140).print(table)
+    for note in outcome.notes:
+        print(note)
+
+
+def _mean_and_range(values: list[float] | None) -> str:
+    if not values:
+        return ""
+    spread = f" ({min(values):.4f} to {max(values):.4f})" if len(set(values)) > 1 else ""
+    return f"{statistics.fmean(values):.4f}{spread}"
+
+
+def matrix_product_rate(dtype: torch.dtype, device: torch.device, seconds: float = 2.0) -> float:
+    """Return the floating-point operations a second of the best of three shapes of matrix product."""
+    best = 0.0
+    for m, k, n in ((2048, 384, 1536), (2048, 1024, 1024), (4096, 2048, 2048)):
+        a, b = (torch.randn(*size, device=device).to(dtype) for size in ((m, k), (k, n)))
+        (a @ b).sum().item()
+        started, products = time.perf_counter(), 0
+        while time.perf_counter() - started < seconds / 3:
+            result = a @ b
+            products += 1
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+        del result
+        best = max(best, 2 * m * k * n * products / (time.perf_counter() - started))
+    return best
+
+
+def machine() -> dict[str, Any]:
+    """Describe hardware, versions and thread count."""
+    facts = provenance(seed=0, precision="", device="")
+    return {"hardware": facts["hardware"], "versions": facts["versions"], "python": facts["python"]}

@@ -1,0 +1,73 @@
+"""What a benchmark is run with. Imports nothing heavy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from polyhead.errors import UserError, neighbours
+
+NAMES = ("encode", "finetune", "frozen", "partial", "startup", "corpus")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of a benchmark.
+
+    Args:
+        device: ``cpu`` or ``gpu``.
+        data: ``hypothetical``, or a folder with train.csv, validation.csv and test.csv, or for ``encode`` one CSV.
+        encoder: ``minilm`` with its weights, or ``bert_base`` with random ones.
+        repeats: how often each contestant runs; seeds 0, 1, ... of training.
+        rows: at most so many sentences of a split; 0 takes all.
+        epochs: of full and of partial training.
+        frozen_epochs: of training on a frozen encoder.
+        batch_size: sentences.
+        json: file that also takes the results; empty for none.
+    """
+
+    device: str = "cpu"
+    data: str = "hypothetical"
+    encoder: str = "minilm"
+    repeats: int = 3
+    rows: int = 0
+    epochs: int = 2
+    frozen_epochs: int = 20
+    batch_size: int = 32
+    json: str = ""
+
+
+def parse(arguments: Sequence[str]) -> tuple[list[str], Settings]:
+    """Read names and ``option=value`` from a command line.
+
+    Raises:
+        UserError: an unknown name or option, or a value that does not fit.
+    """
+    names = [argument for argument in arguments if "=" not in argument]
+    for name in names:
+        if name not in NAMES:
+            raise UserError(f"no benchmark is called {name!r}; {neighbours(name, NAMES)}")
+    if not names:
+        raise UserError(f"name what to measure: {', '.join(NAMES)}")
+    kinds = {field.name: field.type for field in fields(Settings)}
+    given: dict[str, Any] = {}
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if not equals:
+            continue
+        if option not in kinds:
+            raise UserError(f"no option is called {option!r}; {neighbours(option, kinds)}")
+        if kinds[option] is int:
+            if not value.isdigit():
+                raise UserError(f"{option}={value}: it must be a whole number, 0 or more")
+            given[option] = int(value)
+        else:
+            given[option] = value
+    settings = Settings(**given)
+    if settings.device not in ("cpu", "gpu"):
+        raise UserError(f"device={settings.device}: it must be cpu or gpu")
+    if settings.encoder not in ("minilm", "bert_base"):
+        raise UserError(f"encoder={settings.encoder}: it must be minilm or bert_base")
+    if settings.data != "hypothetical" and not Path(settings.data).exists():
+        raise UserError(f"data={settings.data}: neither hypothetical nor a file or folder that is there")
+    return names, settings

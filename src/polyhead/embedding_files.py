@@ -1,0 +1,111 @@
+"""Embedding files: embeddings written as they come, as ``.npy`` or Parquet. Knows nothing about how they are made.
+
+A file is written under another name and takes its own when it is complete. Shapes: N rows of a chunk, H hidden units.
+"""
+
+import os
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyhead.errors import UserError
+
+Chunk = NDArray[np.float32]
+
+
+class EmbeddingFile(ABC):
+    """A file that takes chunks of embeddings (N, H); a context manager that completes it, or removes it on failure."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.partial = path.with_name(path.name + ".partial")
+
+    @abstractmethod
+    def append(self, chunk: Chunk) -> None:
+        """Write a chunk (N, H) behind what was written."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Complete what was written."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        if kind is None:
+            self.partial.replace(self.path)
+        else:
+            self.partial.unlink(missing_ok=True)
+
+
+class NpyFile(EmbeddingFile):
+    """NumPy's own format: ``numpy.load(path, mmap_mode="r")`` reads it without loading it."""
+
+    def __init__(self, path: Path, width: int) -> None:
+        super().__init__(path)
+        self.width = width
+        self.rows = 0
+        self.file = self.partial.open("wb")
+        self._write_header()
+
+    def append(self, chunk: Chunk) -> None:
+        """Write a chunk (N, H) behind what was written."""
+        chunk.tofile(self.file)
+        self.rows += len(chunk)
+
+    def close(self) -> None:
+        """Write the number of rows, known only now, into the header: its room was left at the start."""
+        self.file.seek(0)
+        self._write_header()
+        self.file.close()
+
+    def _write_header(self) -> None:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (self.rows, self.width)}
+        np.lib.format.write_array_header_1_0(self.file, header)
+
+
+class ParquetFile(EmbeddingFile):
+    """One column ``embedding`` of fixed-size lists, a row group a chunk."""
+
+    def __init__(self, path: Path, width: int) -> None:
+        super().__init__(path)
+        try:
+            import pyarrow
+            from pyarrow import parquet
+        except ImportError as error:
+            raise UserError('output: a .parquet file needs pyarrow; run: pip install -e ".[parquet]"') from error
+        self.arrow: Any = pyarrow
+        self.type = pyarrow.list_(pyarrow.float32(), width)
+        self.writer = parquet.ParquetWriter(self.partial, pyarrow.schema([("embedding", self.type)]))
+
+    def append(self, chunk: Chunk) -> None:
+        """Write a chunk (N, H) as a row group."""
+        column = self.arrow.FixedSizeListArray.from_arrays(chunk.reshape(-1), type=self.type)
+        self.writer.write_table(self.arrow.table({"embedding": column}))
+
+    def close(self) -> None:
+        """Write the footer."""
+        self.writer.close()
+
+
+def open_embedding_file(path: Path, width: int, overwrite: bool) -> EmbeddingFile:
+    """Open a file for embeddings of ``width`` H, by the ending of its name.
+
+    Raises:
+        UserError: an unknown ending, a file that is there already, or a folder that is not there or not writable.
+    """
+    kinds = {".npy": NpyFile, ".parquet": ParquetFile}
+    if path.suffix not in kinds:
+        raise UserError(f"output: {str(path)!r} given; the name must end in {' or '.join(kinds)}")
+    if path.exists() and not overwrite:
+        raise UserError(f"output: {str(path)!r} is there already; choose another name, or set overwrite=true")
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(f"output: the folder {str(path.parent)!r} is not there or cannot be written to")
+    return kinds[path.suffix](path, width)

