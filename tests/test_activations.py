@@ -6,6 +6,7 @@ from lightning_setup import make_data, make_module, make_trainer
 
 from polyhead.activations import FrozenActivations, frozen_depth
 from polyhead.batch import WHOLE
+from polyhead.dropout import FastDropout
 from polyhead.features import FeatureStore
 from polyhead.fitting import fit_and_test
 from polyhead.freezing import Freezing
@@ -41,7 +42,7 @@ def run(make_encoder, tasks, family, frozen, folder, features):
     torch.manual_seed(0)
     model = MultiTaskModel(make_encoder(family), tasks, dropout=0.1)
     for module in model.encoder.modules():
-        if isinstance(module, torch.nn.Dropout):
+        if isinstance(module, torch.nn.Dropout | FastDropout):
             module.p = 0.0  # whether layers run changes how many random numbers are drawn
     module = make_module(model, tasks, frozen)
     data = make_data(tasks)
@@ -62,8 +63,9 @@ def test_the_metrics_and_weights_are_the_same_with_and_without_the_store(tmp_pat
         for task in ours:
             assert ours[task]["confusion"] == theirs[task]["confusion"]
             assert ours[task]["loss"] == pytest.approx(theirs[task]["loss"], rel=1e-4)
+    # Batches differ in shape, so sums differ in their last bits; Adam makes up to a step of 0.01 of a gradient near 0.
     for name, value in without.model.state_dict().items():
-        torch.testing.assert_close(with_store.model.state_dict()[name], value, atol=1e-4, rtol=1e-3)
+        torch.testing.assert_close(with_store.model.state_dict()[name], value, atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta"])

@@ -17,6 +17,7 @@ ORDER = [
     "batch",
     "batching",
     "data",
+    "dropout",
     "splitting",
     "encoder",
     "pretrained",

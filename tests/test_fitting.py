@@ -4,6 +4,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning_setup import make_data, make_module, make_trainer
 
 from polyhead.checkpoints import BestCheckpoint, load_checkpoint
+from polyhead.dropout import FastDropout
 from polyhead.errors import UserError
 from polyhead.fitting import fit_and_test
 from polyhead.model import MultiTaskModel
@@ -76,7 +77,7 @@ def test_a_run_stopped_after_an_epoch_goes_on_as_if_never_stopped(tmp_path, make
         torch.manual_seed(0)
         module = make_module(MultiTaskModel(make_encoder(), tasks, dropout=0.0), tasks, frozen)
         for submodule in module.modules():
-            if isinstance(submodule, torch.nn.Dropout):
+            if isinstance(submodule, torch.nn.Dropout | FastDropout):
                 submodule.p = 0.0  # the state of the random generator is not part of a checkpoint
         callbacks = [*checkpoints(folder), *callbacks]
         trainer = make_trainer(folder, max_epochs=4, enable_checkpointing=True, callbacks=callbacks)

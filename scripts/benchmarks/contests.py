@@ -2,23 +2,27 @@
 
 import csv
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 import yaml
+from numpy.typing import NDArray
 
 from benchmarks.measuring import Contestant, Outcome, compete, matrix_product_rate
 from benchmarks.settings import Settings
 from polyhead.activations import FrozenActivations, frozen_depth
-from polyhead.app.hardware import best_precision
+from polyhead.app.hardware import best_precision, keep_freed_memory
 from polyhead.batching import Batching
 from polyhead.corpus import LABELS, HypotheticalCorpus, Sentence
 from polyhead.data import SentenceData
@@ -78,45 +82,60 @@ def device_of(settings: Settings) -> torch.device:
 
 def encode(settings: Settings) -> Outcome:
     """Measure embedding texts of mixed length: ours against sentence-transformers."""
-    from benchmarks.peers import SentenceTransformersPeer
+    from benchmarks.peers import sentence_transformers
 
-    corpus, _ = open_data(settings)
-    texts = [sentence.text for sentence in corpus.sentences("train")][: settings.rows or 4000]
     source, device = open_encoder(settings), device_of(settings)
     encoder, tokenizer = source.load(), source.load_tokenizer()
-    peer = SentenceTransformersPeer(encoder, tokenizer, source, device)
-    reference = torch.from_numpy(peer.encode(texts, half=False))
-
-    def measured(embed: Callable[[], Any]) -> tuple[float, dict[str, float]]:
-        started = time.perf_counter()
-        embeddings = torch.from_numpy(embed())
-        seconds = time.perf_counter() - started
-        return len(texts) / seconds, {"min cosine": torch.cosine_similarity(embeddings, reference).min().item()}
-
-    def ours(precision: str) -> Contestant:
-        embedder = Embedder(encoder, tokenizer, source.max_length, precision, device)
-        return lambda _: measured(lambda: next(embedder.embed(texts)))
-
-    outcome = compete(
-        "encode",
-        "sentences",
-        {
-            "sentence-transformers": lambda _: measured(lambda: peer.encode(texts, half=False)),
-            "sentence-transformers, bf16 weights": lambda _: measured(lambda: peer.encode(texts, half=True)),
-            "polyhead, 32-true": ours("32-true"),
-            "polyhead, bf16": ours("bf16-mixed"),
-        },
-        settings.repeats,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        # Random weights must be the same for all, and the reference is computed once: both go through files.
+        encoder.transformer.save_pretrained(folder)  # type: ignore[operator]
+        tokenizer.save_pretrained(folder)
+        texts = texts_of(settings)
+        reference = Embedder(encoder, tokenizer, source.max_length, "32-true", device)
+        torch.save(torch.from_numpy(np.concatenate(list(reference.embed(texts)))), Path(folder, "reference.pt"))
+        contestants: dict[str, Contestant] = {
+            "sentence-transformers": partial(sentence_transformers, settings, folder, False),
+            "sentence-transformers, bf16 weights": partial(sentence_transformers, settings, folder, True),
+            "polyhead, 32-true": partial(embed, settings, folder, "32-true"),
+            "polyhead, bf16": partial(embed, settings, folder, "bf16-mixed"),
+        }
+        outcome = compete("encode", "sentences", contestants, settings.repeats, apart=True)
     tokens = sum(len(ids) for ids in tokenizer(texts, truncation=True, max_length=source.max_length)["input_ids"])
     work = encoder_flops_per_token(encoder, tokens / len(texts)) * tokens / len(texts)  # FLOP a sentence
-    for dtype, position in ((torch.float32, 2), (torch.bfloat16, 3)):
-        peak, rate = matrix_product_rate(dtype, device), max(outcome.entries[position].rates)
+    outcome.notes.append(f"{len(texts):,} texts of {tokens / len(texts):.1f} tokens, {work / 1e6:.0f} MFLOP each")
+    for dtype, entry in zip((torch.float32, torch.bfloat16), outcome.entries[2:], strict=True):
+        peak, rate = matrix_product_rate(dtype, device), statistics.median(entry.rates) * work
         outcome.notes.append(
-            f"{dtype}: matrix products reach {peak / 1e9:,.0f} GFLOP/s here; {outcome.entries[position].name} reaches "
-            f"{rate * work / 1e9:,.0f}, {rate * work / peak:.0%} of that"
+            f"{dtype}: matrix products reach {peak / 1e9:,.0f} GFLOP/s here; {entry.name} reaches "
+            f"{rate / 1e9:,.0f}, {rate / peak:.0%} of that"
         )
     return outcome
+
+
+def texts_of(settings: Settings) -> list[str]:
+    """Return the training texts."""
+    corpus, _ = open_data(settings)
+    return [sentence.text for sentence in corpus.sentences("train")]
+
+
+def embed(settings: Settings, folder: str, precision: str, _: int) -> tuple[float, dict[str, float]]:
+    """Embed the texts with Polyhead."""
+    keep_freed_memory()
+    source = replace(open_encoder(settings), source=folder, pretrained=True, sha256=None)
+    embedder = Embedder(source.load(), source.load_tokenizer(), source.max_length, precision, device_of(settings))
+    return measured(lambda texts: np.concatenate(list(embedder.embed(texts))), texts_of(settings), folder)
+
+
+def measured(
+    embed: Callable[[list[str]], NDArray[np.float32]], texts: list[str], folder: str
+) -> tuple[float, dict[str, float]]:
+    """Time an embedding of the texts, after a warm-up on some of them, and compare it with the reference."""
+    embed(texts[:200])
+    started = time.perf_counter()
+    embeddings = torch.from_numpy(embed(texts))
+    seconds = time.perf_counter() - started
+    reference = torch.load(Path(folder, "reference.pt"), weights_only=True)
+    return len(texts) / seconds, {"min cosine": torch.cosine_similarity(embeddings, reference).min().item()}
 
 
 def encoder_flops_per_token(encoder: Any, length: float) -> float:
@@ -162,99 +181,94 @@ def accuracies(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer
     return {f"{task} accuracy": values["accuracy"] for task, values in module.results["test"].items()}
 
 
-def polyhead(settings: Settings, frozen: Freezing, precision: str) -> Contestant:
-    """Return a contestant that trains with Polyhead, nothing stored."""
+def polyhead(settings: Settings, frozen: Freezing, precision: str, seed: int) -> tuple[float, dict[str, float]]:
+    """Train with Polyhead, nothing stored."""
+    keep_freed_memory()
+    module, data, trainer = build(settings, frozen, precision, seed, settings.epochs, None)
+    rows = len(data.split("train"))
+    started = time.perf_counter()
+    trainer.fit(module, data)
+    seconds = time.perf_counter() - started
+    return rows * settings.epochs / seconds, accuracies(module, data, trainer)
 
-    def contestant(seed: int) -> tuple[float, dict[str, float]]:
-        module, data, trainer = build(settings, frozen, precision, seed, settings.epochs, None)
-        rows = len(data.split("train"))
+
+def polyhead_stored(
+    settings: Settings, frozen: Freezing, precision: str, store: FeatureStore, mode: str, seed: int
+) -> tuple[float, dict[str, float]]:
+    """Train with Polyhead, what is frozen stored.
+
+    Args:
+        settings: of the benchmark.
+        frozen: what is.
+        precision: of training.
+        store: of features.
+        mode: ``first`` empties the store before and counts filling it, loading included; ``second`` counts loading;
+            ``epochs`` counts the epochs alone.
+        seed: of the run.
+    """
+    keep_freed_memory()
+    if mode == "first":
+        store.clear()
+    epochs = settings.epochs if mode == "epochs" else settings.frozen_epochs
+    started = time.perf_counter()
+    module, data, trainer = build(settings, frozen, precision, seed, epochs, store)
+    rows = len(data.split("train"))
+    if mode == "epochs":
         started = time.perf_counter()
-        trainer.fit(module, data)
-        seconds = time.perf_counter() - started
-        return rows * settings.epochs / seconds, accuracies(module, data, trainer)
+    trainer.fit(module, data)
+    seconds = time.perf_counter() - started
+    return rows * epochs / seconds, {"seconds": seconds, **accuracies(module, data, trainer)}
 
-    return contestant
+
+def precision_of(settings: Settings) -> str:
+    """Return the precision that ``precision=auto`` takes on the device."""
+    return best_precision("gpu" if settings.device == "gpu" else "cpu")
 
 
 def finetune(settings: Settings) -> Outcome:
     """Measure training of everything: ours against Hugging Face's Trainer."""
     from benchmarks.peers import hugging_face
 
-    best = best_precision("gpu" if settings.device == "gpu" else "cpu")
-    contestants = {
-        "Trainer, fp32": hugging_face(settings, Freezing([]), half=False),
-        "Trainer, bf16": hugging_face(settings, Freezing([]), half=True),
-        "polyhead, 32-true": polyhead(settings, Freezing([]), "32-true"),
-        f"polyhead, {best}": polyhead(settings, Freezing([]), best),
+    best = precision_of(settings)
+    contestants: dict[str, Contestant] = {
+        "Trainer, fp32": partial(hugging_face, settings, Freezing([]), False),
+        "Trainer, bf16": partial(hugging_face, settings, Freezing([]), True),
+        f"polyhead, {best}": partial(polyhead, settings, Freezing([]), best),
     }
-    return compete("finetune", "sentences", contestants, settings.repeats)
+    return compete("finetune", "sentences", contestants, settings.repeats, apart=True)
 
 
 def frozen(settings: Settings) -> Outcome:
     """Measure training of the heads alone: ours, the one encoder pass included, against the Trainer."""
     from benchmarks.peers import hugging_face
 
-    best = best_precision("gpu" if settings.device == "gpu" else "cpu")
-    epochs = settings.frozen_epochs
+    backbone, best = Freezing(["encoder"]), precision_of(settings)
     with tempfile.TemporaryDirectory() as folder:
         store = FeatureStore(folder, limit_gb=10)
-
-        def ours(clear: bool) -> Contestant:
-            def contestant(seed: int) -> tuple[float, dict[str, float]]:
-                if clear:
-                    store.clear()
-                started = time.perf_counter()
-                module, data, trainer = build(settings, Freezing(["encoder"]), best, seed, epochs, store)
-                trainer.fit(module, data)
-                seconds = time.perf_counter() - started
-                return len(data.split("train")) * epochs / seconds, {
-                    "seconds": seconds,
-                    **accuracies(module, data, trainer),
-                }
-
-            return contestant
-
-        outcome = compete(
-            "frozen",
-            "sentences",
-            {
-                "Trainer, fp32": hugging_face(settings, Freezing(["encoder"]), half=False),
-                "polyhead, first run": ours(clear=True),
-                "polyhead, second run": ours(clear=False),
-            },
-            settings.repeats,
-        )
+        contestants: dict[str, Contestant] = {
+            "Trainer, fp32": partial(hugging_face, settings, backbone, False),
+            "polyhead, first run": partial(polyhead_stored, settings, backbone, best, store, "first"),
+            "polyhead, second run": partial(polyhead_stored, settings, backbone, best, store, "second"),
+        }
+        outcome = compete("frozen", "sentences", contestants, settings.repeats, apart=True)
     outcome.notes.append(
-        f"sentences count once an epoch; polyhead ran {epochs} epochs, loading included, the Trainer {settings.epochs} "
-        "epochs of its steps alone"
+        f"a sentence counts once an epoch; polyhead ran {settings.frozen_epochs} epochs, loading of model and data "
+        f"included, the Trainer {settings.epochs} epochs, of which its steps alone count"
     )
     return outcome
 
 
-def partial(settings: Settings) -> Outcome:
+def partly_frozen(settings: Settings) -> Outcome:
     """Measure an epoch with the embeddings and four layers frozen, stored, against one of full training."""
-    best = best_precision("gpu" if settings.device == "gpu" else "cpu")
-    lower = Freezing.lower_layers(4)
+    best, lower = precision_of(settings), Freezing.lower_layers(4)
     with tempfile.TemporaryDirectory() as folder:
         store = FeatureStore(folder, limit_gb=50)
-
-        def stored(seed: int) -> tuple[float, dict[str, float]]:
-            module, data, trainer = build(settings, lower, best, seed, settings.epochs, store)
-            rows = len(data.split("train"))  # fills the store: the first epoch's extra work
-            started = time.perf_counter()
-            trainer.fit(module, data)
-            return rows * settings.epochs / (time.perf_counter() - started), accuracies(module, data, trainer)
-
-        return compete(
-            "partial",
-            "sentences",
-            {
-                "everything trained": polyhead(settings, Freezing([]), best),
-                "lower layers frozen, features=off": polyhead(settings, lower, best),
-                "lower layers frozen, stored": stored,
-            },
-            settings.repeats,
-        )
+        contestants: dict[str, Contestant] = {
+            "everything trained": partial(polyhead, settings, Freezing([]), best),
+            "lower layers frozen, features=off": partial(polyhead, settings, lower, best),
+            "lower layers frozen, stored": partial(polyhead_stored, settings, lower, best, store, "epochs"),
+        }
+        return compete("partial", "sentences", contestants, settings.repeats, apart=True)
 
 
 def startup(settings: Settings) -> Outcome:
@@ -313,7 +327,7 @@ CONTESTS = {
     "encode": encode,
     "finetune": finetune,
     "frozen": frozen,
-    "partial": partial,
+    "partial": partly_frozen,
     "startup": startup,
     "corpus": corpus,
 }

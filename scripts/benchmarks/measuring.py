@@ -3,7 +3,9 @@
 import statistics
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from typing import Any
 
 import torch
@@ -49,18 +51,31 @@ Contestant = Callable[[int], tuple[float, dict[str, float]]]
 """Takes the number of the repeat; gives units a second and other figures."""
 
 
-def compete(name: str, unit: str, contestants: dict[str, Contestant], repeats: int) -> Outcome:
-    """Run all contestants in turn, ``repeats`` times."""
+def compete(name: str, unit: str, contestants: dict[str, Contestant], repeats: int, apart: bool = False) -> Outcome:
+    """Run all contestants in turn, ``repeats`` times.
+
+    Args:
+        name: of the contest.
+        unit: what is counted in a second.
+        contestants: by their titles; the first is the base of the ratios.
+        repeats: how often each runs.
+        apart: each in a fresh process, so that what one sets for its process does not help or harm another.
+    """
     entries = {title: Entry(title) for title in contestants}
     for repeat in range(repeats):
         for title, contestant in contestants.items():
-            rate, extra = contestant(repeat)
+            rate, extra = _in_a_process(contestant, repeat) if apart else contestant(repeat)
             entries[title].rates.append(rate)
             for key, value in extra.items():
                 entries[title].extra.setdefault(key, []).append(value)
             figures = "".join(f", {key} {value:.4g}" for key, value in extra.items())
             print(f"  repeat {repeat + 1}: {title}: {rate:,.1f} {unit}/s{figures}", flush=True)
     return Outcome(name, unit, list(entries.values()))
+
+
+def _in_a_process(contestant: Contestant, repeat: int) -> tuple[float, dict[str, float]]:
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(contestant, repeat).result()
 
 
 def show(outcome: Outcome) -> None:

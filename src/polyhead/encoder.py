@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from polyhead.dropout import use_fast_dropout
 from polyhead.errors import UserError
 from polyhead.pooling import Pooling, pool
 from polyhead.splitting import AFTER_THE_LAYERS, lower_part, upper_part
@@ -30,6 +31,7 @@ class Encoder(nn.Module):
         super().__init__()
         if getattr(transformer, "pooler", None) is not None:
             transformer.register_module("pooler", None)
+        use_fast_dropout(transformer)
         self.transformer = transformer
         self.pooling = pooling
         _find_layers(transformer)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from polyhead.batch import WHOLE, Batch
+from polyhead.dropout import FastDropout
 from polyhead.encoder import Encoder
 from polyhead.errors import UserError
 from polyhead.tasks import Task
@@ -32,7 +33,7 @@ class MultiTaskModel(nn.Module):
         self.encoder = encoder
         self.heads = nn.ModuleDict(
             {
-                task.name: nn.Sequential(nn.Dropout(dropout), nn.Linear(encoder.hidden_size, len(task.labels)))
+                task.name: nn.Sequential(FastDropout(dropout), nn.Linear(encoder.hidden_size, len(task.labels)))
                 for task in tasks
             }
         )

@@ -1,3 +1,6 @@
+import ctypes
+import platform
+
 import pytest
 import torch
 
@@ -8,6 +11,19 @@ from polyhead.app import hardware
 def no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_freed_memory_is_kept():
+    assert hardware.keep_freed_memory()
+
+
+def test_without_glibc_nothing_is_asked_for(monkeypatch):
+    def absent(name):
+        raise OSError(name)
+
+    monkeypatch.setattr(ctypes, "CDLL", absent)
+    assert not hardware.keep_freed_memory()
 
 
 @pytest.mark.parametrize("accelerator", ["gpu", "cuda", "mps"])

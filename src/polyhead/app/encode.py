@@ -26,6 +26,7 @@ def run(config: DictConfig) -> None:
     Raises:
         UserError: the configuration has problems, or the input is no UTF-8 text.
     """
+    hardware.keep_freed_memory()
     problems = list(hardware.problems(config.accelerator, config.precision, group=""))
     if config.input != "-" and not Path(config.input).is_file():
         problems.append(f"input: no file {config.input!r}; give a text file, or - for standard input")

@@ -1,5 +1,6 @@
 """Hardware: what is here, and the precision that suits it. Knows nothing about models."""
 
+import ctypes
 from collections.abc import Iterator
 
 import torch
@@ -8,6 +9,21 @@ from polyhead.errors import neighbours
 
 _ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
 _PRECISIONS = ("auto", "32-true", "bf16-mixed", "bf16-true", "16-mixed")
+
+
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of mallopt, in malloc.h
+
+
+def keep_freed_memory() -> bool:
+    """Have glibc keep the memory that training frees, for the next step; tell whether it could be asked to.
+
+    By default it hands large blocks back to the system, and every step pays anew for the pages of each gradient.
+    """
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        return bool(libc.mallopt(_MMAP_THRESHOLD, 1 << 30) and libc.mallopt(_TRIM_THRESHOLD, (1 << 31) - 1))
+    except (OSError, AttributeError):  # another C library, which has its own ways
+        return False
 
 
 def problems(accelerator: str, precision: str, group: str = "trainer.") -> Iterator[str]:

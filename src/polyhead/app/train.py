@@ -32,6 +32,7 @@ def run(config: DictConfig) -> float:
         UserError: the configuration has problems, or the data or the checkpoint does not fit it.
     """
     started = time.perf_counter()
+    hardware.keep_freed_memory()
     logging.captureWarnings(True)  # the log file keeps them, the terminal shows progress
     parts = compose_parts(config)
 
