@@ -23,6 +23,7 @@ ORDER = [
     "pretrained",
     "model",
     "freezing",
+    "packing",
     "encoding",
     "embedder",
     "embedding_files",

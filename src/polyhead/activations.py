@@ -17,6 +17,7 @@ from polyhead.data import TokenisedSplit
 from polyhead.encoder import Encoder
 from polyhead.encoding import encode_rows, inference_copy
 from polyhead.features import FeatureStore, digest
+from polyhead.packing import pack_linear_layers
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,8 @@ class FrozenActivations:
 
     def _fill(self, array: Tensor, split: TokenisedSplit) -> None:
         encoder = inference_copy(self.encoder, self.precision, self.device)
+        if self.precision.startswith("bf16"):  # in single precision another library would round otherwise than training
+            pack_linear_layers(encoder)
 
         def encode(ids: Tensor) -> Tensor:
             ids = ids.to(self.device)

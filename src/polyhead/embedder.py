@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from polyhead.data import TextOnly, tokenise
 from polyhead.encoder import Encoder
 from polyhead.encoding import encode_rows, inference_copy
+from polyhead.packing import pack_linear_layers
 
 CHUNK = 16_384
 """Texts sorted by length together: enough for full batches of each length, few enough to fit in little memory."""
@@ -40,6 +41,7 @@ class Embedder:
         device: torch.device,
     ) -> None:
         self.encoder = inference_copy(encoder, precision, device)
+        pack_linear_layers(self.encoder)
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.device = device

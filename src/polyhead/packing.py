@@ -1,0 +1,50 @@
+"""Packing: linear layers whose weights are laid out once for a processor's matrix products. For inference only.
+
+Knows nothing about encoders. oneDNN, which torch carries, multiplies packed weights with no copy a call; in single
+precision it is also twice as fast as torch's default library on processors that are not Intel's. The operators are
+those that ``torch.compile`` uses when it freezes a model.
+"""
+
+import torch
+from torch import Tensor, nn
+
+_EXPECTED_ROWS = 2048  # tokens a batch, for which the layout is chosen; others work as well
+
+
+class PackedLinear(nn.Module):
+    """An ``nn.Linear`` without gradients, its weight packed.
+
+    Args:
+        linear: on a processor, in float32 or bfloat16; it is left alone.
+    """
+
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__()
+        weight = linear.weight.detach()
+        self.packed = torch.ops.mkldnn._reorder_linear_weight(weight, _EXPECTED_ROWS)
+        self.bias = None if linear.bias is None else linear.bias.detach()
+        self.shape = tuple(weight.shape)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Map states (..., input width) to (..., output width)."""
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(states, self.packed, self.bias, "none", [], "")
+        return product
+
+    def extra_repr(self) -> str:
+        """Show the widths."""
+        return f"in_features={self.shape[1]}, out_features={self.shape[0]}"
+
+
+def can_pack() -> bool:
+    """Tell whether this build of torch has the operators."""
+    return bool(torch.backends.mkldnn.is_available()) and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+
+
+def pack_linear_layers(module: nn.Module) -> None:
+    """Replace the linear layers below ``module`` by packed ones; nothing happens where that cannot be done."""
+    if not can_pack():
+        return
+    for parent in list(module.modules()):
+        for name, child in parent.named_children():
+            if type(child) is nn.Linear and child.weight.device.type == "cpu":
+                setattr(parent, name, PackedLinear(child))
