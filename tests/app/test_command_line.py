@@ -63,6 +63,15 @@ def test_help_lists_every_option_and_imports_nothing_heavy(tmp_path):
     assert not imported & {"torch", "lightning", "transformers", "numpy", "rich"}
 
 
+def test_training_imports_no_library_that_only_tests_need(tmp_path):
+    modules = "polyhead.app.train, polyhead.dashboards, polyhead.fitting, polyhead.activations, lightning"
+    code = f"import sys, {modules}; from transformers import BertModel; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    imported = {name.split(".")[0] for name in done.stdout.split()}
+    assert "torch" in imported
+    assert not imported & {"sklearn", "pandas", "sentence_transformers", "pyarrow"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
