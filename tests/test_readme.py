@@ -36,6 +36,7 @@ def test_its_file_map_is_whole():
     }
     there = {f"src/polyhead/{path.name}" + "/" * path.is_dir() for path in package}
     there |= {f"scripts/{path.name}" for path in (ROOT / "scripts").glob("*.py")} | {"train.py", "configs/", "tests/"}
+    there |= {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
     assert listed == there
 
 
