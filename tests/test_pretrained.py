@@ -47,6 +47,7 @@ def reference():
     return torch.nn.Sequential(model[0], model[1]), model  # without the normalisation at the end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
 def test_embeddings_equal_those_of_sentence_transformers(reference, pooling):
     from sentence_transformers import SentenceTransformer
@@ -131,6 +132,7 @@ def test_random_weights_need_no_hub(name):
     assert next(skeleton.parameters()).is_meta
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["distilbert", "roberta", "mpnet", "modernbert"])
 def test_random_weights_embed_the_packaged_tokenizers_ids(name):
     small = {"num_hidden_layers": 1} if name != "distilbert" else {"n_layers": 1}
