@@ -24,7 +24,6 @@ from polyhead.tasks import Task
 
 log = logging.getLogger(__name__)
 
-SPLITS = ("train", "validation", "test")
 _CHUNK = 4096  # sentences tokenised at a time: bounds memory, and is enough to keep all cores busy
 
 

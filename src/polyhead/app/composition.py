@@ -162,7 +162,7 @@ def _misfits(target: Any, key: str, arguments: Mapping[str, Any], objects: Mappi
     signature = inspect.signature(target)
     for name in ({*arguments} - {*signature.parameters}) if not _takes_anything(signature) else ():
         valid = sorted({*signature.parameters} - {*objects, "self"})
-        yield f"{key}.{name}: {node_name(target)} has no such argument; valid: {', '.join(valid)}"
+        yield f"{key}.{name}: {_target_name(target)} has no such argument; valid: {', '.join(valid)}"
     for name, parameter in signature.parameters.items():
         needed = parameter.default is parameter.empty and parameter.kind not in (
             parameter.VAR_POSITIONAL,
@@ -181,7 +181,7 @@ def _takes_anything(signature: inspect.Signature) -> bool:
     return any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
 
 
-def node_name(target: Any) -> str:
+def _target_name(target: Any) -> str:
     """Return the name by which a target is known to its users."""
     return str(getattr(target, "__qualname__", target))
 
