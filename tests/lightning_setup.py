@@ -20,7 +20,7 @@ OPTIMIZATION = Optimization(encoder_lr=1e-2, head_lr=1e-2, weight_decay=0.01, be
 
 
 def make_data(tasks: Sequence[Task], train: int = 48, **source: Any) -> SentenceData:
-    batching = Batching(batch_size=8, evaluation_batch_size=16, window=4, seed=0)
+    batching = Batching(batch_size=8, evaluation_batch_size=16, window=4, seed=0, workers=0)
     sizes = {"train": train, "validation": 24, "test": 24}
     return SentenceData(FakeSource(sizes, **source), tasks, word_tokenizer(), 16, batching)
 

@@ -7,6 +7,7 @@ from lightning_setup import make_data, make_module, make_trainer
 from polyhead.activations import FrozenActivations, frozen_depth
 from polyhead.batch import WHOLE
 from polyhead.dropout import FastDropout
+from polyhead.encoding import equal_length_batches
 from polyhead.features import FeatureStore
 from polyhead.fitting import fit_and_test
 from polyhead.freezing import Freezing
@@ -81,6 +82,22 @@ def test_stored_features_give_the_logits_of_the_uncached_model(tmp_path, make_en
         expected, ours = model(plain.split("train")[rows]), model(stored.split("train")[rows])
     for task in expected:
         torch.testing.assert_close(ours[task], expected[task], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "mpnet", "modernbert"])
+@pytest.mark.parametrize("frozen", [BACKBONE, LOWER])
+def test_in_batches_of_one_shape_the_logits_are_the_same_bit_for_bit(tmp_path, make_encoder, tasks, family, frozen):
+    model = MultiTaskModel(make_encoder(family), tasks, dropout=0.1)
+    Freezing(frozen).apply(model)
+    model.eval()
+    plain, stored = make_data(tasks), make_data(tasks)
+    stored.attach = activations(model, tmp_path).attach
+    lengths = plain.split("train").lengths
+    rows = next(group for group in equal_length_batches(lengths) if 1 < len(group) < 32).tolist()
+    with torch.no_grad():
+        expected, ours = model(plain.split("train")[rows]), model(stored.split("train")[rows])
+    for task in expected:
+        assert torch.equal(ours[task], expected[task])
 
 
 def test_a_second_run_makes_no_encoder_pass(tmp_path, model, tasks, caplog):

@@ -22,21 +22,24 @@ class Batching:
             larger.
         window: batches that are sorted by length together; 1 is a plain shuffle, more pads less.
         seed: of the order of training batches.
+        workers: processes a split that put batches together ahead of time; with 0 the training process does it itself.
 
     Raises:
-        UserError: values below 1, all at once.
+        UserError: values out of range, all at once.
     """
 
     batch_size: int
     evaluation_batch_size: int
     window: int
     seed: int
+    workers: int
 
     def __post_init__(self) -> None:
         sizes = {name: getattr(self, name) for name in ("batch_size", "evaluation_batch_size", "window")}
         problems = [f"loader.{name}: {size} given; it must be 1 or more" for name, size in sizes.items() if size < 1]
-        if self.seed < 0:
-            problems.append(f"seed: {self.seed} given; it must be 0 or more")
+        for name, value in (("seed", self.seed), ("loader.workers", self.workers)):
+            if value < 0:
+                problems.append(f"{name}: {value} given; it must be 0 or more")
         if problems:
             raise UserError("\n".join(problems))
 

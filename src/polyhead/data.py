@@ -206,6 +206,10 @@ class SentenceData(L.LightningDataModule):
         """Return the test batches."""
         return self._loader("test", self.batching.evaluation_batch_size, shuffle=False)
 
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Copy a batch to the device, without waiting where that is a GPU, which reads page-locked memory."""
+        return batch.to(device, non_blocking=device.type == "cuda")
+
     def _loader(self, name: str, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
         split = self.split(name)
         trainer = self.trainer
@@ -218,5 +222,12 @@ class SentenceData(L.LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             processes=trainer.world_size if trainer else 1,
         )
-        # The sampler yields whole batches of rows, and the split collates them: no worker could be faster.
-        return DataLoader(split, sampler=batches, batch_size=None, pin_memory=torch.cuda.is_available())
+        # The sampler yields whole batches of rows, and the split collates them.
+        return DataLoader(
+            split,
+            sampler=batches,
+            batch_size=None,
+            pin_memory=torch.cuda.is_available(),
+            num_workers=self.batching.workers,
+            persistent_workers=self.batching.workers > 0,
+        )

@@ -56,6 +56,14 @@ class Encoder(nn.Module):
         states = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, S, H)
         return pool(states, attention_mask, self.pooling)
 
+    def compile_layers(self) -> None:
+        """Give each layer to ``torch.compile``: layers are alike, so one is compiled, and any part may be run alone.
+
+        The names of parameters stay as they are; a copy of the encoder is not compiled.
+        """
+        for layer in self.layers:
+            layer.compile(dynamic=True)
+
     def lower_states(self, depth: int, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Return the token states (B, S, H) after the first ``depth`` layers."""
         part = lower_part(self.transformer, self.layers, depth)

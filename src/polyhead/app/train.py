@@ -59,6 +59,8 @@ def run(config: DictConfig) -> float:
 
     L.seed_everything(config.seed, workers=True, verbose=False)
     model = compose_model(config, parts)
+    if config.compile:
+        model.encoder.compile_layers()
     module = MultiTaskTraining(model, parts.tasks, parts.weighting, parts.freezing, parts.optimization)
     depth = frozen_depth(model.encoder)
     data = SentenceData(
