@@ -16,13 +16,17 @@ ORDER = [
     "pooling",
     "batch",
     "batching",
+    "loading",
     "data",
     "dropout",
     "splitting",
     "encoder",
     "pretrained",
     "model",
+    "parts",
     "freezing",
+    "schedules",
+    "adapters",
     "packing",
     "encoding",
     "embedder",
@@ -32,17 +36,19 @@ ORDER = [
     "losses",
     "weighting",
     "optimization",
+    "timetable",
     "metrics",
     "training",
     "checkpoints",
     "throughput",
+    "stopping",
     "fitting",
     "dashboards",
     "runs",
     "summary",
     "app",
 ]
-LIGHTNING = {"data", "training", "checkpoints", "throughput", "fitting", "dashboards", "app"}
+LIGHTNING = {"data", "training", "checkpoints", "throughput", "stopping", "fitting", "dashboards", "app"}
 TORCHLESS = {"errors", "tasks", "corpus"}
 
 

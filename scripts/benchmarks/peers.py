@@ -92,7 +92,9 @@ def hugging_face(
             arguments,
             train_dataset=rows,
             data_collator=DataCollatorWithPadding(tokenizer),
-            optimizers=module.optimization.build(module.model, module.weighting, steps, fused=True),
+            optimizers=module.optimization.build(
+                module.model, module.weighting, module.stages, steps, steps_per_epoch=steps, fused=True
+            ),
         )
         runtime = trainer.train().metrics["train_runtime"]
     module.to("cpu")

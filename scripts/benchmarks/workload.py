@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 import yaml
 
 from benchmarks.settings import Settings
-from polyhead.activations import FrozenActivations, frozen_depth
+from polyhead.activations import attach_frozen
 from polyhead.app.hardware import best_precision
 from polyhead.batching import Batching
 from polyhead.corpus import LABELS, HypotheticalCorpus, Sentence
@@ -27,7 +28,9 @@ from polyhead.training import MultiTaskTraining
 from polyhead.weighting import Equal
 
 ROOT = Path(__file__).parents[2]
-OPTIMIZATION = Optimization(1e-4, 1e-3, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8, warmup=0.1)
+OPTIMIZATION = Optimization(
+    encoder_lr=1e-4, head_lr=1e-3, layer_decay=1.0, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8, warmup=0.1
+)
 
 
 class CsvFolder:
@@ -131,12 +134,9 @@ def build(
     source = open_encoder(settings)
     model = MultiTaskModel(source.load(), tasks, dropout=0.1)
     module = MultiTaskTraining(model, tasks, Equal([task.name for task in tasks]), frozen, OPTIMIZATION)
-    attach = None
-    if store is not None:
-        depth = frozen_depth(model.encoder)
-        attach = FrozenActivations(model.encoder, depth, precision, store, device_of(settings)).attach
+    features = partial(attach_frozen, model.encoder, precision, store, device_of(settings)) if store else None
     batching = Batching(settings.batch_size, evaluation_batch_size=128, window=50, seed=seed, workers=0)
-    data = SentenceData(corpus, tasks, source.load_tokenizer(), source.max_length, batching, attach)
+    data = SentenceData(corpus, tasks, source.load_tokenizer(), source.max_length, batching, features)
     trainer = L.Trainer(
         accelerator=settings.device,
         devices=1,

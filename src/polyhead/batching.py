@@ -83,6 +83,7 @@ class LengthGroupedBatches(Sampler[list[int]]):
         self.rank = rank
         self.processes = processes
         self.epoch = 0
+        self.skip = 0  # batches that the next epoch leaves out, because they were trained on before an interruption
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of ``epoch``; Lightning calls it, also on resuming."""
@@ -92,7 +93,8 @@ class LengthGroupedBatches(Sampler[list[int]]):
         return len(self._cuts(len(self.lengths))) + 1 if len(self.lengths) else 0
 
     def __iter__(self) -> Iterator[list[int]]:
-        for batch in self._batches():
+        done, self.skip = self.skip, 0
+        for batch in self._batches()[done:]:
             yield batch[self.rank :: self.processes].tolist()
 
     def _batches(self) -> list[Rows]:

@@ -47,6 +47,13 @@ class Encoder(nn.Module):
         return _below(self.transformer, self.layers)
 
     @property
+    def top(self) -> list[nn.Module]:
+        """What stands on top of the last layer: a norm, in some families."""
+        inside = {id(module) for part in (self.layers, *self.embeddings) for module in part.modules()}
+        modules = (module for module in self.transformer.modules() if id(module) not in inside)
+        return [module for module in modules if any(True for _ in module.parameters(recurse=False))]
+
+    @property
     def hidden_size(self) -> int:
         """Width H of an embedding."""
         return int(_config(self.transformer).hidden_size)

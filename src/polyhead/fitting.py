@@ -49,6 +49,8 @@ def fit_and_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Train
     if count_parameters(module.model)[0]:
         _fit(module, data, trainer, resume)
         best_epoch = _restore_best(module, trainer)
+        module.enter(best_epoch)
+        data.refresh_features()  # what is frozen by now need not be what it was at the start
     if module.results.get("validation") is None:
         trainer.validate(module, data, verbose=False)
     trainer.test(module, data, verbose=False)
@@ -57,7 +59,11 @@ def fit_and_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Train
 
 def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resume: Path | None) -> None:
     if resume is not None:
-        _check_fit(module, load_checkpoint(resume), resume)
+        checkpoint = load_checkpoint(resume)
+        _check_fit(module, checkpoint, resume)
+        # Before data load and processes join: both go by what is frozen.
+        if module.enter(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]):
+            data.refresh_features()
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
 
 
