@@ -62,9 +62,15 @@ def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resu
         checkpoint = load_checkpoint(resume)
         _check_fit(module, checkpoint, resume)
         # Before data load and processes join: both go by what is frozen.
-        if module.enter(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]):
+        if module.enter(_next_epoch(checkpoint["loops"]["fit_loop"])):
             data.refresh_features()
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+
+
+def _next_epoch(progress: dict[str, Any]) -> int:
+    """Return the epoch in which training goes on: the one that was begun, or the next if that had its last batch."""
+    begun = progress["epoch_progress"]["current"]["ready"]
+    return int(begun if progress["epoch_loop.batch_progress"]["is_last_batch"] else begun - 1)
 
 
 def _check_fit(module: MultiTaskTraining, checkpoint: dict[str, Any], path: Path) -> None:

@@ -18,6 +18,7 @@ from polyhead.batch import Batch
 from polyhead.data import SentenceData
 from polyhead.errors import UserError
 from polyhead.freezing import Plan, hold, stage_index
+from polyhead.loading import TrainingLoader
 from polyhead.losses import task_losses
 from polyhead.metrics import Results, TaskMetrics, scalars
 from polyhead.model import MultiTaskModel
@@ -78,6 +79,16 @@ class MultiTaskTraining(L.LightningModule):
             self.stage = stage
             stage.freezing.apply(self.model)
         return changed
+
+    def on_train_start(self) -> None:
+        """Go on within the epoch in which a checkpoint was written.
+
+        The schedule needs the number of steps, so Lightning makes the loader before it has read the checkpoint, and does
+        not give it its state afterwards; the loader's state follows from the trainer's progress, though.
+        """
+        loader = self.trainer.train_dataloader
+        if isinstance(loader, TrainingLoader):
+            loader.load_state_dict(loader.state_dict())
 
     def on_train_epoch_start(self) -> None:
         """Enter the epoch's stage; distributed training and stored features follow it."""
