@@ -36,13 +36,16 @@ ORDER = [
     "training",
     "checkpoints",
     "throughput",
+    "memory",
+    "predictions",
     "fitting",
     "dashboards",
     "runs",
     "summary",
+    "report",
     "app",
 ]
-LIGHTNING = {"data", "training", "checkpoints", "throughput", "fitting", "dashboards", "app"}
+LIGHTNING = {"data", "training", "checkpoints", "throughput", "predictions", "fitting", "dashboards", "app"}
 TORCHLESS = {"errors", "tasks", "corpus"}
 
 

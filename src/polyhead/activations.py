@@ -5,7 +5,7 @@ Knows nothing about heads, losses or trainers. Shapes: N sentences, B sentences 
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -54,6 +54,7 @@ class FrozenActivations:
         precision: of training, as Lightning names it; bfloat16 training reads bfloat16 token states.
         store: where they are kept.
         device: where they are computed.
+        reused: for each split attached so far, whether its activations were in the store already.
     """
 
     encoder: Encoder
@@ -61,6 +62,7 @@ class FrozenActivations:
     precision: str
     store: FeatureStore
     device: torch.device
+    reused: dict[str, bool] = field(default_factory=dict)
 
     def attach(self, split: TokenisedSplit, name: str) -> None:
         """Give ``split`` its activations; it stays as it is where they cannot be stored."""
@@ -76,6 +78,7 @@ class FrozenActivations:
         features = self.store.get(self._key(split), shape, torch.bfloat16 if half else torch.float32, compute)
         if features is not None:
             split.features, split.depth = features, self.depth
+            self.reused[name] = not computed
             how = "computed and stored" if computed else "from the store, no encoder pass"
             log.info("features of %s: %s", name, how)
 

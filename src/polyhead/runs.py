@@ -1,7 +1,7 @@
 """Runs: what each run leaves on disk, and its reading back. Knows nothing about training.
 
-A run's folder holds ``config.yaml`` (resolved), ``provenance.json``, ``metrics.json``, ``checkpoints/``, the log and
-TensorBoard events.
+A run's folder holds ``config.yaml`` (resolved), ``provenance.json``, ``metrics.json``, ``predictions.npz``,
+``checkpoints/``, the log and TensorBoard events.
 """
 
 import json
@@ -9,12 +9,16 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from polyhead.errors import UserError
 
@@ -77,6 +81,27 @@ class Run:
         except (OSError, ValueError) as error:
             raise UserError(f"{str(path)!r} cannot be read; is {str(self.folder)!r} a finished run?") from error
         return content
+
+    def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write arrays to a compressed ``.npz`` file, whole or not at all."""
+        path = self.folder / name
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        partial.replace(path)
+
+    def read_arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """Read the arrays of an ``.npz`` file of the run; pickled content is refused.
+
+        Raises:
+            UserError: it is not there, or damaged.
+        """
+        path = self.folder / name
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (OSError, ValueError, BadZipFile) as error:
+            raise UserError(f"{str(path)!r} cannot be read; is {str(self.folder)!r} a finished run?") from error
 
 
 def provenance(seed: int, precision: str, device: str) -> dict[str, Any]:

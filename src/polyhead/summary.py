@@ -21,7 +21,7 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
 
 
 def cost_table(metrics: dict[str, Any]) -> Table:
-    """Lay out what the run cost: parameters, seconds, throughput, precision."""
+    """Lay out what the run cost: parameters, seconds, throughput, memory, precision."""
     trainable, total = metrics["parameters"]["trainable"], metrics["parameters"]["total"]
     rate, best = metrics["sentences_per_second"], metrics["best_epoch"]
     table = Table(show_header=False)
@@ -32,8 +32,18 @@ def cost_table(metrics: dict[str, Any]) -> Table:
         f"{metrics['seconds']['total']:.1f}, of which training {metrics['seconds']['training']:.1f}",
     )
     table.add_row("sentences per second", "nothing trained" if rate is None else f"{rate:.0f} in training")
+    table.add_row(
+        "peak memory", ", ".join(f"{size:,.0f} MB ({kind})" for kind, size in metrics["peak_megabytes"].items())
+    )
+    table.add_row("frozen features", _features(metrics["features_reused"]))
     table.add_row("precision", f"{metrics['precision']} on {metrics['device']}")
     return table
+
+
+def _features(reused: dict[str, bool] | None) -> str:
+    if not reused:
+        return "none stored"
+    return f"{sum(reused.values())} of {len(reused)} splits reused, the rest computed"
 
 
 def show(metrics: dict[str, Any], folder: str) -> None:

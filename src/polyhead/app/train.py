@@ -43,33 +43,40 @@ def run(config: DictConfig) -> float:
     from polyhead.dashboards import log_choices, log_outcome
     from polyhead.data import SentenceData
     from polyhead.fitting import fit_and_test
+    from polyhead.memory import forget_peak, peak_megabytes
+    from polyhead.predictions import Predictions
     from polyhead.summary import show
     from polyhead.throughput import Throughput
     from polyhead.training import MultiTaskTraining
 
     logging.getLogger("lightning").handlers.clear()  # Lightning talks to the terminal by itself; the log file has it
-    throughput = Throughput()
-    trainer = compose_trainer(config, parts.precision, callbacks=[throughput])
+    forget_peak()
+    throughput, predictions = Throughput(), Predictions()
+    trainer = compose_trainer(config, parts.precision, callbacks=[throughput, predictions])
     folder = Run(Path(config.run_dir))
     first_process = os.environ.get("LOCAL_RANK", "0") == "0"
     device = hardware.device_type(config.trainer.accelerator)
     if first_process:
         folder.claim(OmegaConf.to_yaml(config, resolve=True))
-        folder.write_json("provenance.json", provenance(config.seed, parts.precision, device))
+        made_with = provenance(config.seed, parts.precision, device)
+        folder.write_json("provenance.json", {"choices": choices(config), **made_with})
 
     L.seed_everything(config.seed, workers=True, verbose=False)
     model = compose_model(config, parts)
     module = MultiTaskTraining(model, parts.tasks, parts.weighting, parts.freezing, parts.optimization)
     depth = frozen_depth(model.encoder)
+    activations = (
+        FrozenActivations(model.encoder, depth, parts.precision, parts.features, trainer.strategy.root_device)
+        if depth and parts.features
+        else None
+    )
     data = SentenceData(
         parts.source,
         parts.tasks,
         parts.encoder.load_tokenizer(),
         parts.encoder.max_length,
         parts.batching,
-        FrozenActivations(model.encoder, depth, parts.precision, parts.features, trainer.strategy.root_device).attach
-        if depth and parts.features
-        else None,
+        activations.attach if activations else None,
     )
     trainable, total = count_parameters(model)
     if first_process:
@@ -88,9 +95,12 @@ def run(config: DictConfig) -> float:
             "parameters": {"trainable": trainable, "total": total},
             "seconds": {"total": time.perf_counter() - started, "training": throughput.seconds},
             "sentences_per_second": throughput.sentences_per_second,
+            "peak_megabytes": peak_megabytes(),
+            "features_reused": activations.reused if activations else None,
             "precision": parts.precision,
             "device": device,
         }
+        folder.write_arrays("predictions.npz", predictions.arrays)
         folder.write_json("metrics.json", metrics)
         log_outcome(trainer, choices(config), outcomes(final | scalars("test", outcome.test)))
         show(metrics, str(folder.folder))
