@@ -17,7 +17,6 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from polyhead.errors import UserError
@@ -106,6 +105,8 @@ class Run:
 
 def provenance(seed: int, precision: str, device: str) -> dict[str, Any]:
     """Describe what a run was made with: command, versions, source, hardware."""
+    import torch  # takes seconds, and reading runs needs none of it
+
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "seed": seed,
