@@ -41,9 +41,9 @@ def report(runs: Sequence[Path], output: Path, baseline: str | None, metric: str
     from polyhead.report.comparison import compare
     from polyhead.report.curves import read_curves
     from polyhead.report.files import write
-    from polyhead.report.reading import find_runs, read
+    from polyhead.report.reading import read_all
 
-    records = [read(folder) for folder in find_runs(runs)]
+    records = read_all(runs)
     comparison = compare(records, metric, over, baseline)
     curves = {str(record.folder): read_curves(record.folder) for record in records if record.metrics}
     return write(comparison, curves, output)

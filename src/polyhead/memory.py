@@ -1,5 +1,7 @@
 """Memory: the most that this process held at a time. Knows nothing about what it held."""
 
+import ctypes
+import gc
 import resource
 import sys
 from contextlib import suppress
@@ -13,8 +15,12 @@ _BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 def forget_peak() -> None:
     """Measure anew from here, so that the runs of one process do not count each other's memory.
 
-    Only Linux can; elsewhere a peak stays that of the whole process.
+    Only Linux can; elsewhere a peak stays that of the whole process. What earlier runs freed goes back to the system
+    first: the allocator may have been told to keep it. What they still hold counts.
     """
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # proc(5): resets the peak of resident memory
     if torch.cuda.is_available():

@@ -7,6 +7,7 @@ A run's folder holds ``config.yaml`` (resolved), ``provenance.json``, ``metrics.
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -60,6 +61,16 @@ class Run:
             ) from error
         except OSError as error:
             raise UserError(f"hydra.run.dir: {str(self.folder)!r} cannot be written ({error.strerror})") from error
+
+    def clear(self) -> None:
+        """Remove all that a run left, so that the folder can be claimed again; its log, open already, is emptied."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.suffix == ".log":
+                os.truncate(path, 0)
+            else:
+                path.unlink()
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file whole or not at all."""

@@ -26,6 +26,12 @@ def keep_freed_memory() -> bool:
         return False
 
 
+def use_cores(count: int | None) -> None:
+    """Compute on ``count`` cores where a launcher has dealt them out; a job on this machine sees all of them."""
+    if count is not None:
+        torch.set_num_threads(count)
+
+
 def problems(accelerator: str, precision: str, group: str = "trainer.") -> Iterator[str]:
     """Say what of the accelerator and precision asked for is not to be had here, a line each.
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app import hardware
 from polyhead.app.composition import compose_model, compose_parts, compose_trainer, plain
+from polyhead.app.sweeps import SERIAL, finished_twin
 from polyhead.errors import UserError
 from polyhead.freezing import count_parameters
 from polyhead.metrics import scalars
@@ -33,6 +35,7 @@ def run(config: DictConfig) -> float:
     """
     started = time.perf_counter()
     hardware.keep_freed_memory()
+    hardware.use_cores(HydraConfig.get().launcher.get("cpus_per_task"))
     logging.captureWarnings(True)  # the log file keeps them, the terminal shows progress
     parts = compose_parts(config)
 
@@ -53,13 +56,19 @@ def run(config: DictConfig) -> float:
     forget_peak()
     throughput, predictions = Throughput(), Predictions()
     trainer = compose_trainer(config, parts.precision, callbacks=[throughput, predictions])
+    if _among_others() and trainer.progress_bar_callback:
+        trainer.progress_bar_callback.disable()
     folder = Run(Path(config.run_dir))
     first_process = os.environ.get("LOCAL_RANK", "0") == "0"
     device = hardware.device_type(config.trainer.accelerator)
     if first_process:
-        folder.claim(OmegaConf.to_yaml(config, resolve=True))
+        resolved = OmegaConf.to_yaml(config, resolve=True)
+        if HydraConfig.get().mode == RunMode.MULTIRUN and (twin := finished_twin(folder, resolved)):
+            log.info("done already: %s", twin.folder)
+            return float(twin.read_json("metrics.json")["monitor"]["value"])
+        folder.claim(resolved)
         made_with = provenance(config.seed, parts.precision, device)
-        folder.write_json("provenance.json", {"choices": choices(config), **made_with})
+        folder.write_json("provenance.json", {**chosen(), **made_with})
 
     L.seed_everything(config.seed, workers=True, verbose=False)
     model = compose_model(config, parts)
@@ -103,10 +112,24 @@ def run(config: DictConfig) -> float:
         folder.write_arrays("predictions.npz", predictions.arrays)
         folder.write_json("metrics.json", metrics)
         log_outcome(trainer, choices(config), outcomes(final | scalars("test", outcome.test)))
-        show(metrics, str(folder.folder))
+        if not _among_others():
+            show(metrics, str(folder.folder))
     if config.monitor.metric not in final:
         raise UserError(f"monitor.metric: no {config.monitor.metric!r} was measured; valid: {', '.join(sorted(final))}")
     return final[config.monitor.metric]
+
+
+def _among_others() -> bool:
+    """Tell whether other jobs write to the same terminal; the sweep's status line is enough for all of them then."""
+    hydra = HydraConfig.get()
+    return bool(hydra.mode == RunMode.MULTIRUN and hydra.launcher._target_ != SERIAL)
+
+
+def chosen() -> dict[str, Any]:
+    """Return which option of each group the run took, and the overrides that make it again."""
+    hydra = HydraConfig.get()
+    options = {group: option for group, option in hydra.runtime.choices.items() if not group.startswith("hydra/")}
+    return {"choices": options, "overrides": list(hydra.overrides.task)}
 
 
 def choices(config: DictConfig) -> dict[str, Any]:

@@ -92,23 +92,36 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
     return sorted(found, key=_natural)
 
 
+def read_all(paths: Iterable[Path]) -> list[Record]:
+    """Read the runs at or below ``paths``, but for the folders of jobs that found their run done elsewhere.
+
+    Raises:
+        UserError: as :func:`find_runs`.
+    """
+    records = [read(folder) for folder in find_runs(paths)]
+    return [record for record in records if record.config or record.status != UNFINISHED]
+
+
 def read(folder: Path) -> Record:
     """Read what a run left, however far it got."""
-    run = Run(folder)
-    config, choices, metrics = _config(folder), {}, {}
-    message = _failure(folder)
-    status = FAILED if message else UNFINISHED
-    if (folder / "provenance.json").exists():
-        try:
+    run, choices, metrics = Run(folder), {}, {}
+    status, message = status_of(folder)
+    try:
+        if (folder / "provenance.json").exists():
             choices = run.read_json("provenance.json").get("choices", {})
-        except UserError as error:
-            status, message = FAILED, str(error)
+        if status == DONE:
+            metrics = run.read_json("metrics.json")
+    except UserError as error:
+        status, message, metrics = FAILED, str(error), {}
+    return Record(folder, status, message, _config(folder), choices, metrics)
+
+
+def status_of(folder: Path) -> tuple[str, str]:
+    """Tell how a run ended, if it did, and for a failed one what its log says last."""
     if (folder / "metrics.json").exists():
-        try:
-            status, metrics, message = DONE, run.read_json("metrics.json"), ""
-        except UserError as error:
-            status, message = FAILED, str(error)
-    return Record(folder, status, message, config, choices, metrics)
+        return DONE, ""
+    message = _failure(folder)
+    return (FAILED, message) if message else (UNFINISHED, "")
 
 
 def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
