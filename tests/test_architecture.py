@@ -16,13 +16,17 @@ ORDER = [
     "pooling",
     "batch",
     "batching",
+    "loading",
     "data",
     "dropout",
     "splitting",
     "encoder",
     "pretrained",
     "model",
+    "parts",
     "freezing",
+    "schedules",
+    "adapters",
     "packing",
     "encoding",
     "embedder",
@@ -32,12 +36,14 @@ ORDER = [
     "losses",
     "weighting",
     "optimization",
+    "timetable",
     "metrics",
     "training",
     "checkpoints",
     "throughput",
     "memory",
     "predictions",
+    "stopping",
     "fitting",
     "dashboards",
     "runs",
@@ -45,7 +51,17 @@ ORDER = [
     "report",
     "app",
 ]
-LIGHTNING = {"data", "training", "checkpoints", "throughput", "predictions", "fitting", "dashboards", "app"}
+LIGHTNING = {
+    "data",
+    "training",
+    "checkpoints",
+    "throughput",
+    "predictions",
+    "stopping",
+    "fitting",
+    "dashboards",
+    "app",
+}
 TORCHLESS = {"errors", "tasks", "corpus"}
 
 

@@ -4,8 +4,8 @@ Knows nothing about heads, losses or trainers. Shapes: N sentences, B sentences 
 """
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -44,6 +44,24 @@ def _trains(module: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in module.parameters())
 
 
+def attach_frozen(
+    encoder: Encoder,
+    precision: str,
+    store: FeatureStore,
+    device: torch.device,
+) -> Callable[[TokenisedSplit, str], None] | None:
+    """Return what gives splits the activations of what is frozen now; None where that is nothing worth storing.
+
+    Args:
+        encoder: as for :class:`FrozenActivations`.
+        precision: as there.
+        store: as there.
+        device: as there.
+    """
+    depth = frozen_depth(encoder)
+    return FrozenActivations(encoder, depth, precision, store, device).attach if depth else None
+
+
 @dataclass(frozen=True)
 class FrozenActivations:
     """Computes or fetches the activations at the frozen boundary for a split's sentences.
@@ -54,7 +72,6 @@ class FrozenActivations:
         precision: of training, as Lightning names it; bfloat16 training reads bfloat16 token states.
         store: where they are kept.
         device: where they are computed.
-        reused: for each split attached so far, whether its activations were in the store already.
     """
 
     encoder: Encoder
@@ -62,7 +79,6 @@ class FrozenActivations:
     precision: str
     store: FeatureStore
     device: torch.device
-    reused: dict[str, bool] = field(default_factory=dict)
 
     def attach(self, split: TokenisedSplit, name: str) -> None:
         """Give ``split`` its activations; it stays as it is where they cannot be stored."""
@@ -78,7 +94,6 @@ class FrozenActivations:
         features = self.store.get(self._key(split), shape, torch.bfloat16 if half else torch.float32, compute)
         if features is not None:
             split.features, split.depth = features, self.depth
-            self.reused[name] = not computed
             how = "computed and stored" if computed else "from the store, no encoder pass"
             log.info("features of %s: %s", name, how)
 

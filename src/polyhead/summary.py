@@ -35,15 +35,13 @@ def cost_table(metrics: dict[str, Any]) -> Table:
     table.add_row(
         "peak memory", ", ".join(f"{size:,.0f} MB ({kind})" for kind, size in metrics["peak_megabytes"].items())
     )
-    table.add_row("frozen features", _features(metrics["features_reused"]))
+    table.add_row("frozen features", _features(metrics["features"]))
     table.add_row("precision", f"{metrics['precision']} on {metrics['device']}")
     return table
 
 
-def _features(reused: dict[str, bool] | None) -> str:
-    if not reused:
-        return "none stored"
-    return f"{sum(reused.values())} of {len(reused)} splits reused, the rest computed"
+def _features(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} splits {how}" for how, count in counts.items()) or "none stored"
 
 
 def show(metrics: dict[str, Any], folder: str) -> None:

@@ -76,7 +76,7 @@ def test_what_a_run_leaves(default_run):
     assert metrics["monitor"]["metric"] == "validation/macro_f1"
     assert metrics["sentences_per_second"] > 0
     assert metrics["peak_megabytes"]["process"] > 100
-    assert metrics["features_reused"] is None
+    assert metrics["features"] == {}
     assert read(folder, "provenance.json")["choices"]["freeze"] == "none"
 
 

@@ -67,7 +67,7 @@ def make_run(folder: Path, seed=0, errors=0.2, seconds=10.0, freeze="none", name
         "seconds": {"total": seconds, "training": seconds / 2},
         "sentences_per_second": 100.0,
         "peak_megabytes": {"process": 900.0},
-        "features_reused": {"train": True, "test": False} if freeze == "backbone" else None,
+        "features": {"reused": 1, "computed": 1} if freeze == "backbone" else {},
         "precision": "32-true",
         "device": "cpu",
     }

@@ -162,8 +162,9 @@ def _means(columns: Mapping[str, Iterable[Any]]) -> dict[str, float]:
 
 
 def _features(runs: Sequence[Record]) -> tuple[int, int] | None:
-    reused = [value for run in runs for value in (run.metrics.get("features_reused") or {}).values()]
-    return (sum(reused), len(reused)) if reused else None
+    counts = [run.metrics.get("features") or {} for run in runs]
+    reused, computed = (sum(count.get(how, 0) for count in counts) for how in ("reused", "computed"))
+    return (reused, reused + computed) if reused + computed else None
 
 
 def _confusion(runs: Sequence[Record]) -> dict[str, dict[str, dict[str, list[int]]]]:
