@@ -49,6 +49,7 @@ ORDER = [
     "runs",
     "summary",
     "report",
+    "tuning",
     "app",
 ]
 LIGHTNING = {
@@ -60,6 +61,7 @@ LIGHTNING = {
     "stopping",
     "fitting",
     "dashboards",
+    "tuning",
     "app",
 }
 TORCHLESS = {"errors", "tasks", "corpus"}

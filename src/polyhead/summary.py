@@ -14,7 +14,7 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
     for title in _METRICS.values():
         table.add_column(title, justify="right")
     for task in metrics["validation"]:
-        for split in ("validation", "test"):
+        for split in ("validation", "test") if metrics["test"] else ("validation",):
             table.add_row(task, split, *(f"{metrics[split][task][name]:.4f}" for name in _METRICS))
         table.add_section()
     return table

@@ -3,10 +3,10 @@
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -21,13 +21,23 @@ from polyhead.metrics import scalars
 from polyhead.runs import Run, provenance
 from polyhead.timetable import timetable
 
+if TYPE_CHECKING:
+    from lightning import Callback
+
+    from polyhead.data import SentenceData
+
 log = logging.getLogger(__name__)
 
 _MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")
 
 
-def run(config: DictConfig) -> float:
+def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = False) -> float:
     """Train and evaluate as configured, and leave the results in the run's folder.
+
+    Args:
+        config: of the run.
+        callbacks: of the Trainer, besides the configured ones.
+        quiet: show neither progress nor tables.
 
     Returns:
         The validation value of the monitored metric.
@@ -54,11 +64,13 @@ def run(config: DictConfig) -> float:
     from polyhead.throughput import Throughput
     from polyhead.training import MultiTaskTraining
 
-    logging.getLogger("lightning").handlers.clear()  # Lightning talks to the terminal by itself; the log file has it
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).handlers.clear()  # Lightning talks to the terminal by itself; the log file has it
     forget_peak()
     throughput, predictions = Throughput(), Predictions()
-    trainer = compose_trainer(config, parts.precision, callbacks=[throughput, predictions])
-    if _among_others() and trainer.progress_bar_callback:
+    trainer = compose_trainer(config, parts.precision, callbacks=[throughput, predictions, *callbacks])
+    quiet = quiet or _among_others()
+    if quiet and trainer.progress_bar_callback:
         trainer.progress_bar_callback.disable()
     folder = Run(Path(config.run_dir))
     first_process = os.environ.get("LOCAL_RANK", "0") == "0"
@@ -96,9 +108,12 @@ def run(config: DictConfig) -> float:
         log.info(plan.text())
     log_choices(trainer, choices(config))
     log_plan(trainer, plan.markdown())
-    outcome = fit_and_test(module, data, trainer, Path(config.resume) if config.resume else None)
+    outcome = fit_and_test(module, data, trainer, Path(config.resume) if config.resume else None, config.test)
 
+    if first_process:
+        folder.write_json("provenance.json", {**chosen(), **made_with, "data": _data_digests(data)})
     final = scalars("validation", outcome.validation)
+    measured = scalars("test", outcome.test) if config.test else {}
     if first_process:
         metrics = {
             "monitor": {**plain(config.monitor), "value": final.get(config.monitor.metric)},
@@ -114,10 +129,11 @@ def run(config: DictConfig) -> float:
             "precision": parts.precision,
             "device": device,
         }
-        folder.write_arrays("predictions.npz", predictions.arrays)
+        if config.test:
+            folder.write_arrays("predictions.npz", predictions.arrays)
         folder.write_json("metrics.json", metrics)
-        log_outcome(trainer, choices(config), outcomes(final | scalars("test", outcome.test)))
-        if not _among_others():
+        log_outcome(trainer, choices(config), outcomes(final | measured))
+        if not quiet:
             show(metrics, str(folder.folder))
     if config.monitor.metric not in final:
         raise UserError(f"monitor.metric: no {config.monitor.metric!r} was measured; valid: {', '.join(sorted(final))}")
@@ -128,6 +144,16 @@ def _among_others() -> bool:
     """Tell whether other jobs write to the same terminal; the sweep's status line is enough for all of them then."""
     hydra = HydraConfig.get()
     return bool(hydra.mode == RunMode.MULTIRUN and hydra.launcher._target_ != SERIAL)
+
+
+def _data_digests(data: "SentenceData") -> dict[str, str]:
+    """Return a hash of the sentences, as token ids, and the labels of each split that was read."""
+    from polyhead.features import digest
+
+    return {
+        name: digest([split.tokens, split.offsets, *(labels for _, labels in sorted(split.labels.items()))])
+        for name, split in data.splits.items()
+    }
 
 
 def chosen() -> dict[str, Any]:

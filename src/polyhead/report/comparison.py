@@ -136,24 +136,11 @@ def _row(number: int, setting: Setting, metric: str) -> Row:
         test: {task: mean([scores[test][task] for scores in by_run if test in scores]) for task in tasks}
         for test, tasks in by_run[0].items()
     }
-    costs = _means({name: [_costs(run).get(name) for run in runs] for name in _costs(runs[0])})
+    costs = _means({name: [run.costs()[name] for run in runs] for name in runs[0].costs()})
     conflicts = [flat(run.metrics.get("conflict") or {}) for run in runs]
     conflict = _means({name: [values.get(name) for values in conflicts] for name in conflicts[0]})
     validation = _validation(setting, metric)
     return Row(number, setting, validation, scores, {}, costs, _features(runs), _confusion(runs), conflict, front=False)
-
-
-def _costs(run: Record) -> dict[str, Any]:
-    """Return what a run cost: seconds, training sentences a second, parameters, megabytes."""
-    metrics = run.metrics
-    peaks = metrics.get("peak_megabytes", {})
-    return {
-        "seconds": metrics["seconds"]["total"],
-        "sentences_per_second": metrics["sentences_per_second"],
-        "trainable_parameters": metrics["parameters"]["trainable"],
-        "peak_megabytes": peaks.get("process"),
-        "gpu_megabytes": peaks.get("gpu"),
-    }
 
 
 def _means(columns: Mapping[str, Iterable[Any]]) -> dict[str, float]:

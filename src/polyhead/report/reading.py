@@ -22,7 +22,7 @@ OVERALL = "mean"
 Scores = dict[str, dict[str, float]]
 """``{test set: {task: score}}``."""
 
-DONE, FAILED, UNFINISHED = "done", "failed", "unfinished"
+DONE, FAILED, UNFINISHED, UNTESTED = "done", "failed", "unfinished", "untested"
 _MARKS = ("config.yaml", "train.log")  # a run whose configuration was refused leaves its log alone
 _LOG_TAIL = 20_000  # bytes
 _ERROR = re.compile(r"\]\[ERROR\] (?P<message>.*)")
@@ -34,11 +34,12 @@ class Record:
 
     Args:
         folder: where it lies.
-        status: ``done``, ``failed`` or ``unfinished``; a run that is still going is unfinished.
+        status: ``done``, ``failed``, ``untested`` (done, without the test set) or ``unfinished``; a run that is still
+            going is unfinished.
         message: for a failed run, what its log says last.
         config: resolved, flat: ``freeze.count`` -> 4.
         choices: which option of each group of the configuration it took; empty where the run did not note them.
-        metrics: of a run that is done.
+        metrics: of a run that is done, tested or not.
     """
 
     folder: Path
@@ -61,6 +62,17 @@ class Record:
     def validation_score(self, metric: str) -> float:
         """Return the mean of a metric over the tasks on validation."""
         return _with_mean(self.metrics["validation"], metric)[OVERALL]
+
+    def costs(self) -> dict[str, Any]:
+        """Return what the run cost: seconds, training sentences a second, parameters, megabytes; None if not known."""
+        peaks = self.metrics.get("peak_megabytes", {})
+        return {
+            "seconds": self.metrics["seconds"]["total"],
+            "sentences_per_second": self.metrics["sentences_per_second"],
+            "trainable_parameters": self.metrics["parameters"]["trainable"],
+            "peak_megabytes": peaks.get("process"),
+            "gpu_megabytes": peaks.get("gpu"),
+        }
 
     @cached_property
     def predictions(self) -> dict[str, NDArray[Any]]:
@@ -111,6 +123,7 @@ def read(folder: Path) -> Record:
             choices = run.read_json("provenance.json").get("choices", {})
         if status == DONE:
             metrics = run.read_json("metrics.json")
+            status = DONE if metrics["test"] else UNTESTED
     except UserError as error:
         status, message, metrics = FAILED, str(error), {}
     return Record(folder, status, message, _config(folder), choices, metrics)
