@@ -46,6 +46,8 @@ ORDER = [
     "stopping",
     "fitting",
     "dashboards",
+    "gradients",
+    "gallery",
     "runs",
     "summary",
     "report",
@@ -61,6 +63,8 @@ LIGHTNING = {
     "stopping",
     "fitting",
     "dashboards",
+    "gradients",
+    "gallery",
     "tuning",
     "app",
 }

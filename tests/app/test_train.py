@@ -88,7 +88,11 @@ def test_its_events_hold_curves_pictures_and_choices(default_run):
         assert {f"train/{task}/loss", f"validation/{task}/macro_f1", f"weights/{task}"} <= scalars
         assert f"test/{task}/confusion" in images
     assert {"lr-AdamW/encoder", "lr-AdamW/heads.category"} <= scalars
-    assert "_hparams_/session_start_info" in events.PluginTagToContent("hparams")
+    assert {"gradients/encoder.layers.05", "gradients/heads.category"} <= scalars
+    assert "test/sentiment/Neutral" in events.PluginTagToContent("pr_curves")
+    assert (folder / "projector_config.pbtxt").exists()
+    outcome = EventAccumulator(str(folder / "outcome")).Reload()
+    assert "_hparams_/session_start_info" in outcome.PluginTagToContent("hparams")
 
 
 def test_the_best_checkpoint_holds_weights_and_their_metrics(default_run):

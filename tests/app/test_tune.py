@@ -38,10 +38,10 @@ def test_a_search_ends_with_a_line_to_paste_and_never_looks_at_the_test_set(tmp_
         assert compose("train", overrides=overrides).data.sizes.train == 64
     runs = list((tmp_path / "study").glob("trial=*"))
     assert len(runs) >= 3
-    for run in runs:
-        assert not (run / "predictions.npz").exists()
-        if (run / "metrics.json").exists():
-            assert json.loads((run / "metrics.json").read_text())["test"] == {}
+    for folder in runs:
+        assert not (folder / "predictions.npz").exists()
+        if (folder / "metrics.json").exists():
+            assert json.loads((folder / "metrics.json").read_text())["test"] == {}
     assert "lightning" not in done.stdout.lower() + done.stderr.lower()
 
 

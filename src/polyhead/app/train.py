@@ -55,7 +55,7 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     import lightning as L
 
     from polyhead.activations import attach_frozen
-    from polyhead.dashboards import log_choices, log_outcome, log_plan
+    from polyhead.dashboards import log_choices, log_layout, log_outcome, log_plan
     from polyhead.data import SentenceData
     from polyhead.fitting import fit_and_test
     from polyhead.memory import forget_peak, peak_megabytes
@@ -107,6 +107,7 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     if first_process:
         log.info(plan.text())
     log_choices(trainer, choices(config))
+    log_layout(trainer, [task.name for task in parts.tasks])
     log_plan(trainer, plan.markdown())
     outcome = fit_and_test(module, data, trainer, Path(config.resume) if config.resume else None, config.test)
 
