@@ -83,8 +83,8 @@ class MultiTaskTraining(L.LightningModule):
     def on_train_start(self) -> None:
         """Go on within the epoch in which a checkpoint was written.
 
-        The schedule needs the number of steps, so Lightning makes the loader before it has read the checkpoint, and does
-        not give it its state afterwards; the loader's state follows from the trainer's progress, though.
+        The schedule needs the number of steps, so Lightning makes the loader before it has read the checkpoint, and
+        does not give it its state afterwards; the loader's state follows from the trainer's progress, though.
         """
         loader = self.trainer.train_dataloader
         if isinstance(loader, TrainingLoader):
