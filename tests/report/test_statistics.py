@@ -112,3 +112,17 @@ def test_where_there_is_no_difference_one_is_found_in_five_cases_of_a_hundred():
             by_rows.append(scores[0][1] - scores[1][1])
         found += paired_difference(differences, float(np.var(np.mean(by_rows, axis=0), ddof=1))).p < 0.05
     assert found / cases < 0.08
+
+
+def test_few_seeds_do_not_make_chance_significant_as_a_bootstrap_over_them_would():
+    """Seeds differ by chance much more than rows do: three draws around no difference at all."""
+    random, cases = np.random.default_rng(0), 600
+    ours = bootstrap = 0
+    for _ in range(cases):
+        differences = random.normal(0, 1, size=3)
+        ours += paired_difference(list(differences), 0.2**2).p < 0.05
+        resamples = differences[random.integers(3, size=(200, 3))].mean(axis=1) + random.normal(0, 0.2, size=200)
+        low, high = np.percentile(resamples, [2.5, 97.5])
+        bootstrap += not low <= 0 <= high
+    assert ours / cases < 0.08
+    assert bootstrap / cases > 0.12

@@ -35,11 +35,11 @@ def cost_text(name: str, value: float | None) -> str:
 
 
 def features_text(row: Row) -> str:
-    """Write how many splits came from the feature store."""
+    """Write how many splits came from the feature store, of those that could have."""
     if row.features is None:
         return "–"
     reused, total = row.features
-    return "all" if reused == total else f"{reused} of {total}"
+    return "reused" if reused == total else f"{reused} of {total} reused"
 
 
 COSTS = {
@@ -72,16 +72,16 @@ def cells(comparison: Comparison) -> list[dict[str, str]]:
 
 
 def _cells(row: Row, comparison: Comparison) -> dict[str, str]:
-    line = {"#": str(row.number), **row.setting.values, "runs": str(len(row.setting.runs))}
+    line = {"#": str(row.number), **row.setting.values}
     for test, task, title in score_columns(comparison):
         line[title] = score_text(row.scores.get(test, {}).get(task))
         if task == OVERALL and comparison.baseline is not None and len(comparison.rows) > 1:
             compared = difference_text(row.differences.get(test, {}).get(task))
             line[f"Δ {title}"] = "baseline" if row is comparison.baseline else compared
-    line["validation"] = score_text(row.validation)
+    line |= {"validation": score_text(row.validation), "runs": str(len(row.setting.runs))}
     for name, title in costs_measured(comparison).items():
         line[title] = cost_text(name, row.costs.get(name))
-    line["features reused"] = features_text(row)
+    line["stored features"] = features_text(row)
     return line
 
 
