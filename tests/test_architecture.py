@@ -41,14 +41,33 @@ ORDER = [
     "training",
     "checkpoints",
     "throughput",
+    "memory",
+    "predictions",
     "stopping",
     "fitting",
     "dashboards",
+    "gradients",
+    "gallery",
     "runs",
     "summary",
+    "report",
+    "tuning",
     "app",
 ]
-LIGHTNING = {"data", "training", "checkpoints", "throughput", "stopping", "fitting", "dashboards", "app"}
+LIGHTNING = {
+    "data",
+    "training",
+    "checkpoints",
+    "throughput",
+    "predictions",
+    "stopping",
+    "fitting",
+    "dashboards",
+    "gradients",
+    "gallery",
+    "tuning",
+    "app",
+}
 TORCHLESS = {"errors", "tasks", "corpus"}
 
 

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 
+import numpy as np
 import pytest
 
 from polyhead.errors import UserError
@@ -43,6 +44,21 @@ def test_an_unfinished_run_is_told(tmp_path, content):
         (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(UserError, match="is .* a finished run"):
         Run(tmp_path).read_json("metrics.json")
+
+
+def test_arrays_go_and_come_back_and_no_part_is_left(tmp_path):
+    Run(tmp_path).write_arrays("a.npz", {"test/category/label": np.arange(3, dtype=np.int16)})
+    (array,) = Run(tmp_path).read_arrays("a.npz").values()
+    assert array.tolist() == [0, 1, 2]
+    assert os.listdir(tmp_path) == ["a.npz"]
+
+
+def test_pickled_and_damaged_arrays_are_refused(tmp_path):
+    np.savez(tmp_path / "pickled.npz", a=np.array([object()]))
+    (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 and nothing more")
+    for name in ("pickled.npz", "damaged.npz", "missing.npz"):
+        with pytest.raises(UserError, match=f"{name}' cannot be read"):
+            Run(tmp_path).read_arrays(name)
 
 
 def test_provenance_is_plain_json_and_names_versions():

@@ -11,6 +11,8 @@ METRICS = {
     "parameters": {"trainable": 3465, "total": 22_568_841},
     "seconds": {"total": 61.25, "training": 40.0},
     "sentences_per_second": 300.4,
+    "peak_megabytes": {"process": 1234.5, "gpu": 2000.0},
+    "features": {"reused": 2, "computed": 1},
     "precision": "bf16-mixed",
     "device": "cpu",
 }
@@ -36,9 +38,12 @@ def test_costs():
     assert "3, best: the 2." in text
     assert "61.2, of which training 40.0" in text
     assert "300 in training" in text
+    assert "1,234 MB (process), 2,000 MB (gpu)" in text
+    assert "2 splits reused, 1 splits computed" in text
     assert "bf16-mixed on cpu" in text
 
 
 def test_nothing_trained():
-    untouched = {**METRICS, "best_epoch": None, "epochs": 0, "sentences_per_second": None}
+    untouched = {**METRICS, "best_epoch": None, "epochs": 0, "sentences_per_second": None, "features": {}}
     assert "nothing trained" in rendered(cost_table(untouched))
+    assert "none stored" in rendered(cost_table(untouched))

@@ -12,8 +12,9 @@ import os
 import tempfile
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 
@@ -55,12 +56,16 @@ class FeatureStore:
         folder: where the entries lie; made when first needed. Several processes may share it.
         limit_gb: most gigabytes (10^9 bytes) of all entries together; the ones unused for longest go first.
 
+    Attributes:
+        counts: how many entries were ``reused`` and ``computed`` so far.
+
     Raises:
         UserError: a limit that is not above 0.
     """
 
     folder: str
     limit_gb: float
+    counts: Counter[str] = field(default_factory=Counter, init=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.limit_gb <= 0:
@@ -82,6 +87,7 @@ class FeatureStore:
         path = self._folder / f"{key}.bin"
         stored = _read(path, shape, dtype)
         if stored is not None:
+            self.counts["reused"] += 1
             return stored
         if path.exists():
             log.warning("features: %s is damaged; computing it again", path)
@@ -91,6 +97,7 @@ class FeatureStore:
         except OSError as error:
             log.warning("features: %s cannot be stored (%s); going on without", self._folder, error.strerror or error)
             return None
+        self.counts["computed"] += 1
         return _read(path, shape, dtype)
 
     def entries(self) -> list[Path]:

@@ -20,7 +20,7 @@ class Outcome:
 
     Args:
         validation: metrics of the weights that were chosen.
-        test: metrics of the same weights, computed once.
+        test: metrics of the same weights, computed once; empty where the test set was left alone.
         epochs: how many were trained.
         best_epoch: the one whose weights were chosen, from 0; None where nothing was trained.
     """
@@ -31,7 +31,9 @@ class Outcome:
     best_epoch: int | None
 
 
-def fit_and_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resume: Path | None) -> Outcome:
+def fit_and_test(
+    module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resume: Path | None, test: bool = True
+) -> Outcome:
     """Train, go back to the best weights by validation, and test them.
 
     Where nothing can be trained (``freeze=all``) the network is evaluated as it is.
@@ -41,6 +43,7 @@ def fit_and_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Train
         data: its sentences.
         trainer: with a :class:`BestCheckpoint` among its callbacks; without one the last weights count.
         resume: a checkpoint from which training goes on, with optimizer, schedule and batch order as they were.
+        test: False leaves the test set alone.
 
     Raises:
         UserError: ``resume`` does not fit this run.
@@ -53,8 +56,9 @@ def fit_and_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Train
         data.refresh_features()  # what is frozen by now need not be what it was at the start
     if module.results.get("validation") is None:
         trainer.validate(module, data, verbose=False)
-    trainer.test(module, data, verbose=False)
-    return Outcome(module.results["validation"], module.results["test"], trainer.current_epoch, best_epoch)
+    if test:
+        trainer.test(module, data, verbose=False)
+    return Outcome(module.results["validation"], module.results.get("test", {}), trainer.current_epoch, best_epoch)
 
 
 def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resume: Path | None) -> None:

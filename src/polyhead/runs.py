@@ -1,20 +1,24 @@
 """Runs: what each run leaves on disk, and its reading back. Knows nothing about training.
 
-A run's folder holds ``config.yaml`` (resolved), ``provenance.json``, ``metrics.json``, ``checkpoints/``, the log and
-TensorBoard events.
+A run's folder holds ``config.yaml`` (resolved), ``provenance.json``, ``metrics.json``, ``predictions.npz``,
+``checkpoints/``, the log and TensorBoard events.
 """
 
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from polyhead.errors import UserError
 
@@ -58,6 +62,16 @@ class Run:
         except OSError as error:
             raise UserError(f"hydra.run.dir: {str(self.folder)!r} cannot be written ({error.strerror})") from error
 
+    def clear(self) -> None:
+        """Remove all that a run left, so that the folder can be claimed again; its log, open already, is emptied."""
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.suffix == ".log":
+                os.truncate(path, 0)
+            else:
+                path.unlink()
+
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a JSON file whole or not at all."""
         path = self.folder / name
@@ -78,9 +92,32 @@ class Run:
             raise UserError(f"{str(path)!r} cannot be read; is {str(self.folder)!r} a finished run?") from error
         return content
 
+    def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write arrays to a compressed ``.npz`` file, whole or not at all."""
+        path = self.folder / name
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        partial.replace(path)
+
+    def read_arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """Read the arrays of an ``.npz`` file of the run; pickled content is refused.
+
+        Raises:
+            UserError: it is not there, or damaged.
+        """
+        path = self.folder / name
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return dict(arrays)
+        except (OSError, ValueError, BadZipFile) as error:
+            raise UserError(f"{str(path)!r} cannot be read; is {str(self.folder)!r} a finished run?") from error
+
 
 def provenance(seed: int, precision: str, device: str) -> dict[str, Any]:
     """Describe what a run was made with: command, versions, source, hardware."""
+    import torch  # takes seconds, and reading runs needs none of it
+
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "seed": seed,

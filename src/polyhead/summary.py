@@ -14,14 +14,14 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
     for title in _METRICS.values():
         table.add_column(title, justify="right")
     for task in metrics["validation"]:
-        for split in ("validation", "test"):
+        for split in ("validation", "test") if metrics["test"] else ("validation",):
             table.add_row(task, split, *(f"{metrics[split][task][name]:.4f}" for name in _METRICS))
         table.add_section()
     return table
 
 
 def cost_table(metrics: dict[str, Any]) -> Table:
-    """Lay out what the run cost: parameters, seconds, throughput, precision."""
+    """Lay out what the run cost: parameters, seconds, throughput, memory, precision."""
     trainable, total = metrics["parameters"]["trainable"], metrics["parameters"]["total"]
     rate, best = metrics["sentences_per_second"], metrics["best_epoch"]
     table = Table(show_header=False)
@@ -32,8 +32,16 @@ def cost_table(metrics: dict[str, Any]) -> Table:
         f"{metrics['seconds']['total']:.1f}, of which training {metrics['seconds']['training']:.1f}",
     )
     table.add_row("sentences per second", "nothing trained" if rate is None else f"{rate:.0f} in training")
+    table.add_row(
+        "peak memory", ", ".join(f"{size:,.0f} MB ({kind})" for kind, size in metrics["peak_megabytes"].items())
+    )
+    table.add_row("frozen features", _features(metrics["features"]))
     table.add_row("precision", f"{metrics['precision']} on {metrics['device']}")
     return table
+
+
+def _features(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} splits {how}" for how, count in counts.items()) or "none stored"
 
 
 def show(metrics: dict[str, Any], folder: str) -> None:

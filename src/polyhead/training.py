@@ -146,7 +146,7 @@ class MultiTaskTraining(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the weighted loss of a batch, and log it, each task's own and the weights."""
-        losses = self._losses("training", batch)
+        losses = self._losses("training", batch, self.model(batch))
         total = cast(Tensor, self.weighting(*losses))
         by_task = dict(zip((task.name for task in self.tasks), losses[0].detach(), strict=True))
         weights = dict(zip(by_task, self.weighting.weights().detach(), strict=True))
@@ -160,11 +160,13 @@ class MultiTaskTraining(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Take a validation batch into the metrics."""
-        self._losses("validation", batch)
+        self._losses("validation", batch, self.model(batch))
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Take a test batch into the metrics."""
-        self._losses("test", batch)
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Take a test batch into the metrics, and return its logits (B, C) by task for the callbacks."""
+        logits: dict[str, Tensor] = self.model(batch)
+        self._losses("test", batch, logits)
+        return logits
 
     def on_train_epoch_end(self) -> None:
         """Log the metrics over the epoch's training batches, as they were when each was trained on."""
@@ -182,8 +184,7 @@ class MultiTaskTraining(L.LightningModule):
         """Keep the validation metrics beside the weights that gave them."""
         checkpoint["results"] = {"validation": self.results.get("validation")}
 
-    def _losses(self, split: str, batch: Batch) -> tuple[Tensor, Tensor]:
-        logits = self.model(batch)
+    def _losses(self, split: str, batch: Batch, logits: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         losses, rows = task_losses(logits, batch.labels)
         for task, loss, count in zip(self.tasks, losses.detach(), rows, strict=True):
             metrics = cast(TaskMetrics, self.metrics[f"{split}_{task.name}"])

@@ -38,6 +38,10 @@ def test_a_runs_folder_name_is_never_too_long_for_a_file_system():
     assert all(len(folder_name(letter * 1000).encode()) <= 150 for letter in "aé")
 
 
+def test_long_names_that_differ_at_their_end_only_stay_apart():
+    assert folder_name("x" * 200 + "seed=0") != folder_name("x" * 200 + "seed=1")
+
+
 def test_an_error_without_a_message_is_told_by_its_cause():
     error = RuntimeError()
     error.__cause__ = ValueError("token recognition error\nat: '~'")

@@ -3,6 +3,7 @@
 import json
 import os
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -54,7 +55,14 @@ def test_a_run_shows_progress_tables_and_where_it_lies(default_run):
 
 def test_what_a_run_leaves(default_run):
     _, folder = default_run
-    assert {"config.yaml", "metrics.json", "provenance.json", "train.log", "checkpoints"} <= set(os.listdir(folder))
+    assert {
+        "config.yaml",
+        "metrics.json",
+        "provenance.json",
+        "predictions.npz",
+        "train.log",
+        "checkpoints",
+    } <= set(os.listdir(folder))
     assert set(os.listdir(folder / "checkpoints")) == {"best.ckpt", "last.ckpt"}
     assert yaml.safe_load((folder / "config.yaml").read_text())["data"]["sizes"]["train"] == 64
     metrics = read(folder, "metrics.json")
@@ -67,6 +75,9 @@ def test_what_a_run_leaves(default_run):
     assert metrics["parameters"] == {"trainable": 22_568_841, "total": 22_568_841}
     assert metrics["monitor"]["metric"] == "validation/macro_f1"
     assert metrics["sentences_per_second"] > 0
+    assert metrics["peak_megabytes"]["process"] > 100
+    assert metrics["features"] == {}
+    assert read(folder, "provenance.json")["choices"]["freeze"] == "none"
 
 
 def test_its_events_hold_curves_pictures_and_choices(default_run):
@@ -77,7 +88,11 @@ def test_its_events_hold_curves_pictures_and_choices(default_run):
         assert {f"train/{task}/loss", f"validation/{task}/macro_f1", f"weights/{task}"} <= scalars
         assert f"test/{task}/confusion" in images
     assert {"lr-AdamW/encoder", "lr-AdamW/heads.category"} <= scalars
-    assert "_hparams_/session_start_info" in events.PluginTagToContent("hparams")
+    assert {"gradients/encoder.layers.05", "gradients/heads.category"} <= scalars
+    assert "test/sentiment/Neutral" in events.PluginTagToContent("pr_curves")
+    assert (folder / "projector_config.pbtxt").exists()
+    outcome = EventAccumulator(str(folder / "outcome")).Reload()
+    assert "_hparams_/session_start_info" in outcome.PluginTagToContent("hparams")
 
 
 def test_the_best_checkpoint_holds_weights_and_their_metrics(default_run):
@@ -148,6 +163,11 @@ def test_two_processes_train_together(tmp_path):
     metrics = read(tmp_path / "run", "metrics.json")
     assert sum(map(sum, metrics["test"]["category"]["confusion"])) == 32  # every row once, over both processes
     assert done.stdout.count("macro-F1") == 1
+    with np.load(tmp_path / "run" / "predictions.npz") as arrays:
+        label, predicted = arrays["test/category/label"], arrays["test/category/predicted"]
+    counts = np.zeros((6, 6), dtype=int)
+    np.add.at(counts, (label, predicted), 1)
+    assert counts.tolist() == metrics["test"]["category"]["confusion"]
 
 
 @pytest.mark.gpu

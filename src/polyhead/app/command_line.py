@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,11 @@ _UNKNOWN_OPTION = re.compile(
 def folder_name(overrides: str) -> str:
     """Make the name of a run's folder from its overrides; sweeps and TensorBoard list runs by it.
 
-    File systems take 255 bytes at most, and a path among the values must not make folders of its own.
+    File systems take 255 bytes at most, and a path among the values must not make folders of its own. What is cut ends
+    in a hash of the whole, so that no two runs of a sweep that is taken up again claim one folder.
     """
-    return re.sub(r"[^a-zA-Z0-9_=.,:+\[\]{}@-]+", "-", overrides)[:150] or "default"
+    name = re.sub(r"[^a-zA-Z0-9_=.,:+\[\]{}@-]+", "-", overrides) or "default"
+    return name if len(name) <= 150 else f"{name[:140]}~{sha256(overrides.encode()).hexdigest()[:8]}"
 
 
 OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)

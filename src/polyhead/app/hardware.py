@@ -30,11 +30,17 @@ def keep_freed_memory() -> bool:
 def keep_few_kernels() -> None:
     """Have oneDNN keep the code of the last few shapes of tensors only; call it before anything is multiplied.
 
-    It compiles for each shape it meets and keeps a thousand of them: over many texts, most batches are the last of their
-    length and have a size of their own, so that is hundreds of megabytes for shapes that hardly come again.
+    It compiles for each shape it meets and keeps a thousand of them. Over many texts, most batches are the last of
+    their length and have a size of their own: hundreds of megabytes, for shapes that hardly come again.
     """
     for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
         os.environ.setdefault(name, "64")
+
+
+def use_cores(count: int | None) -> None:
+    """Compute on ``count`` cores where a launcher has dealt them out; a job on this machine sees all of them."""
+    if count is not None:
+        torch.set_num_threads(count)
 
 
 def problems(accelerator: str, precision: str, group: str = "trainer.") -> Iterator[str]:

@@ -1,0 +1,53 @@
+"""Compare runs: one page, one Markdown table, one JSON file.
+
+    python scripts/report.py runs/2026-01-31_12-00-00
+    python scripts/report.py runs --baseline "freeze=none weighting=equal" --output comparison
+
+The page needs no network. What is printed is the Markdown table. Needs the extra: pip install -e ".[report]"
+"""
+
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+
+from polyhead.errors import UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path, help="folders of runs, or folders that hold some")
+    parser.add_argument("--output", type=Path, default=Path("report"), help="OUTPUT.html, .md, .json (report)")
+    parser.add_argument("--baseline", help="what to compare with (the best on validation): 'freeze=none seed=0'")
+    parser.add_argument("--metric", default="macro_f1", help="macro_f1 or accuracy (macro_f1)")
+    parser.add_argument("--over", nargs="+", default=["seed"], metavar="KEY", help="what to average over (seed)")
+    options = parser.parse_args(arguments)
+    try:
+        print(report(options.runs, options.output, options.baseline, options.metric, options.over), end="")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def report(runs: Sequence[Path], output: Path, baseline: str | None, metric: str, over: Sequence[str]) -> str:
+    """Compare the runs, write the three files and return the Markdown table."""
+    try:
+        import jinja2  # noqa: F401
+        import scipy  # type: ignore[import-untyped]  # noqa: F401
+    except ImportError as error:
+        raise UserError(f'{error.name} is not installed; pip install -e ".[report]"') from error
+    from polyhead.report.comparison import compare
+    from polyhead.report.curves import read_curves
+    from polyhead.report.files import write
+    from polyhead.report.reading import read_all
+
+    records = read_all(runs)
+    comparison = compare(records, metric, over, baseline)
+    curves = {str(record.folder): read_curves(record.folder) for record in records if record.metrics}
+    return write(comparison, curves, output)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

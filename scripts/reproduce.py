@@ -1,0 +1,43 @@
+"""Make a run again from what it left, and say whether its metrics are the same.
+
+    python scripts/reproduce.py runs/2026-01-31_12-00-00
+
+Exit codes: 0 the same to the last bit, 1 not the same, 2 a mistake in what was given.
+"""
+
+import logging
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.errors import HydraException
+
+from polyhead.app.command_line import MISTAKE, explain
+from polyhead.errors import UserError
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="folder of a run that is done")
+    parser.add_argument("--folder", type=Path, help="of the new run (RUN-again)")
+    options = parser.parse_args(arguments)
+    from polyhead.app.reproduce import run
+
+    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    try:
+        same = run(CONFIGS, options.run, options.folder or options.run.with_name(f"{options.run.name}-again"))
+    except UserError as error:
+        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
+        return MISTAKE
+    except HydraException as error:
+        print(f"error: {explain(error, CONFIGS, 'train')}", file=sys.stderr)
+        return MISTAKE
+    return 0 if same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Search for better choices of train.py by validation alone.
+
+    python scripts/tune.py freeze=lower_layers --trials 20
+    python scripts/tune.py freeze=backbone data.sizes.train=500 --trials 50 --folder runs/tuning-small
+
+The search space stands in configs/tune.yaml. Needs the extra: pip install -e ".[tune]"
+"""
+
+import sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from polyhead.app.command_line import MISTAKE, explain
+from polyhead.errors import UserError
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("overrides", nargs="*", help="what all trials share, as for train.py")
+    parser.add_argument("--trials", type=int, default=20, help="how many the study is to have in the end (20)")
+    parser.add_argument("--folder", type=Path, default=Path("runs/tuning"), help="of the study (runs/tuning)")
+    parser.add_argument("--space", type=Path, default=CONFIGS / "tune.yaml", help="what to search (configs/tune.yaml)")
+    options = parser.parse_intermixed_args(arguments)
+    try:
+        import optuna  # noqa: F401
+    except ImportError:
+        print('error: optuna is not installed; pip install -e ".[tune]"', file=sys.stderr)
+        return MISTAKE
+    from polyhead.app.tune import run
+
+    try:
+        run(CONFIGS, options.space, options.overrides, options.folder, options.trials)
+    except UserError as error:
+        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
+        return MISTAKE
+    except (HydraException, OmegaConfBaseException) as error:
+        print(f"error: {explain(error, CONFIGS, 'train')}", file=sys.stderr)
+        return MISTAKE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

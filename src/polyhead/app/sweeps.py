@@ -1,0 +1,131 @@
+"""Sweeps: many runs of one command. Which of them are done already, and how far all of them are.
+
+Knows nothing about what a run does. Works with any launcher, because it looks at the folders alone.
+"""
+
+import atexit
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from polyhead.report.reading import DONE, FAILED, UNFINISHED, status_of
+from polyhead.runs import Run
+
+SERIAL = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+_PERIOD = 2.0  # seconds between two looks at the folders
+
+
+def finished_twin(run: Run, config: str) -> Run | None:
+    """Find the run of a sweep that is done with this configuration, and make room for it where it was broken off.
+
+    What a run that never ended left is removed: going on in the middle of it would make its seconds wrong.
+
+    Args:
+        run: of the job that is about to start, in the sweep's folder.
+        config: its resolved configuration, in YAML.
+    """
+    for path in run.folder.parent.glob("*/config.yaml"):
+        other = Run(path.parent)
+        if _without_folder(path.read_text(encoding="utf-8"), other) == _without_folder(config, run):
+            if (other.folder / "metrics.json").is_file():
+                return other
+            if other == run:
+                run.clear()
+    if not (run.folder / "config.yaml").exists() and status_of(run.folder)[0] == FAILED:
+        run.clear()  # its configuration was refused last time; the log would call it failed while it runs
+    return None
+
+
+def _without_folder(config: str, run: Run) -> Any:
+    """Return a configuration in which a run's own folder is blank, so that those of two runs can be equal."""
+    content = yaml.safe_load(config)
+    return yaml.safe_load(config.replace(str(content.get("run_dir", run.folder)), "RUN"))
+
+
+class SweepStatus(Callback):
+    """Prints one line whenever a run of the sweep starts or ends: how many are done, running, failed, time left."""
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def __reduce__(self) -> tuple[type["SweepStatus"], tuple[()]]:
+        """Go to other processes, where launchers send it with each job, as one that watches nothing."""
+        return SweepStatus, ()
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Watch the sweep's folder until the sweep ends."""
+        watch = _Watch(Path(config.hydra.sweep.dir), count_jobs(config))
+        self._watcher = threading.Thread(target=watch.until, args=(self._ended,), daemon=True)
+        self._watcher.start()
+        atexit.register(self._finish)  # a sweep with a failed run ends in an exception, and without the hook below
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Stop watching, and say how to compare the runs."""
+        self._finish()
+        print(f"compare them: python scripts/report.py {config.hydra.sweep.dir}", flush=True)
+
+    def _finish(self) -> None:
+        self._ended.set()
+        if self._watcher is not None:
+            self._watcher.join()
+
+
+def count_jobs(config: DictConfig) -> int:
+    """Count the runs that a multirun's choices make."""
+    given = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
+    overrides = OverridesParser.create().parse_overrides([*given, *config.hydra.overrides.task])
+    return sum(map(len, BasicSweeper.split_arguments(overrides, None)))
+
+
+class _Watch:
+    """Counts runs by status, and guesses when the last one will be done from the pace so far."""
+
+    def __init__(self, folder: Path, jobs: int) -> None:
+        self.folder = folder
+        self.jobs = jobs
+        self.started = time.time()
+        self._known: dict[Path, str] = {}
+        self._before = self.count()[DONE]
+
+    def until(self, ended: threading.Event) -> None:
+        """Print a line at each change."""
+        shown = ""
+        while True:
+            last = ended.wait(_PERIOD)
+            counts = self.count()
+            summary = f"{counts[DONE]} of {self.jobs} done, {counts[UNFINISHED]} running, {counts[FAILED]} failed"
+            if summary != shown:
+                shown = summary
+                print(f"sweep: {summary}{self._time_left(counts)}", flush=True)
+            if last:
+                return
+
+    def count(self) -> Counter[str]:
+        """Count the runs by status; what an earlier, killed sweep left unfinished or failed does not count."""
+        for folder in self.folder.glob("*/"):
+            if self._known.get(folder) != DONE:
+                status, _ = status_of(folder)
+                alive = status == DONE or _changed_since(folder, self.started)
+                if alive and (status != UNFINISHED or (folder / "config.yaml").exists()):
+                    self._known[folder] = status
+        return Counter(self._known.values())
+
+    def _time_left(self, counts: Counter[str]) -> str:
+        ended = counts[DONE] + counts[FAILED]
+        here, left = ended - self._before, self.jobs - ended
+        if here < 1 or left < 1:
+            return ""
+        return f", about {max(1, round((time.time() - self.started) / here * left / 60))} min left"
+
+
+def _changed_since(folder: Path, moment: float) -> bool:
+    return any(path.stat().st_mtime >= moment for path in folder.glob("*.log"))

@@ -1,0 +1,139 @@
+"""Tuning, from its search space to a command line: each trial is runs of ``train.py``, composed and run here."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import optuna
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from polyhead.app import train
+from polyhead.errors import UserError
+from polyhead.report.reading import read
+from polyhead.tuning import QUALITY, Pruning, Tuning, Values, open_study, search, storage_url
+
+_MOST_EPOCHS = 10_000  # of a seed: keeps the steps of a trial's seeds apart
+
+
+def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, trials: int) -> None:
+    """Search until the study has its trials, and print what it came to.
+
+    Args:
+        configs: the folder of train.py's configuration.
+        space: a file like ``configs/tune.yaml``.
+        overrides: what all trials share, as for train.py.
+        folder: of the study and its runs.
+        trials: how many the study is to have, those it has already counted.
+
+    Raises:
+        UserError: the space, the overrides or the study are not well-formed.
+    """
+    tuning = _read(space)
+    default = _composed(configs, overrides, folder / "default")
+    known = {key: OmegaConf.select(default, key) for key in tuning.space}
+    unknown = [
+        key for key, value in known.items() if value is None and HydraConfig.get().runtime.choices.get(key) is None
+    ]
+    if unknown:
+        raise UserError(f"space: {', '.join(unknown)}: no such key or group of this configuration")
+    choices = {key: HydraConfig.get().runtime.choices.get(key, value) for key, value in known.items()}
+    study = open_study(folder, tuning, default.monitor.mode, tuning.inside(choices))
+
+    def objective(trial: optuna.Trial) -> list[float]:
+        return _trial(trial, tuning, configs, overrides, folder)
+
+    search(study, objective, trials)
+    print("\n".join(conclusion(study, tuning, overrides, folder)))
+
+
+def _read(path: Path) -> Tuning:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Tuning(**content)
+    except OSError as error:
+        raise UserError(f"--space: {str(path)!r} cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, TypeError) as error:
+        raise UserError(f"--space: {str(path)!r} must hold space, objectives, seeds and pruning, as YAML") from error
+
+
+def _composed(configs: Path, overrides: Sequence[str], folder: Path) -> DictConfig:
+    """Compose a run's configuration as train.py does, and make it the one that Hydra knows."""
+    with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
+        composed = compose(
+            "train", overrides=[*overrides, f"run_dir='{folder}'", "test=false"], return_hydra_config=True
+        )
+    HydraConfig.instance().set_config(composed)
+    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+
+
+def _trial(trial: optuna.Trial, tuning: Tuning, configs: Path, overrides: Sequence[str], folder: Path) -> list[float]:
+    """Run a trial's seeds and return the means of its objectives."""
+    values = as_overrides(tuning.suggest(trial))
+    results: list[list[float]] = []
+    for index, seed in enumerate(tuning.seeds):
+        run_folder = folder / f"trial={trial.number},seed={seed}"
+        config = _composed(configs, [*overrides, *values, f"seed={seed}"], run_folder)
+        steps = index * 1000  # more than a seed has epochs
+        pruning = (
+            [Pruning(trial, config.monitor.metric, steps, tuning.pruning["warmup_epochs"])] if tuning.prunes else []
+        )
+        with _logged(run_folder):
+            quality = train.run(config, callbacks=pruning, quiet=True)
+        costs = read(run_folder).costs()
+        results.append([quality, *(float(costs[name]) for name in tuning.objectives if name != QUALITY)])
+    return [fmean(column) for column in zip(*results, strict=True)]
+
+
+@contextmanager
+def _logged(folder: Path) -> Iterator[None]:
+    """Write what a run logs to its folder, and nothing of it to the terminal."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(folder / "train.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    except optuna.TrialPruned:
+        root.info("this run was stopped: hopeless beside the other trials")
+        raise
+    except Exception:
+        root.exception("this run failed")
+        raise
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+def as_overrides(values: Values) -> list[str]:
+    """Write values as overrides of train.py."""
+    return [f"{key}={value}" for key, value in values.items()]
+
+
+def conclusion(study: optuna.Study, tuning: Tuning, overrides: Sequence[str], folder: Path) -> Iterator[str]:
+    """Say what the study came to, line by line: the best trial, or the front of trade-offs, and how to train it."""
+    best = [trial for trial in study.best_trials if trial.values is not None]
+    finished = [trial for trial in study.get_trials(deepcopy=False) if trial.values is not None]
+    states = [trial.state.name.lower() for trial in study.get_trials(deepcopy=False)]
+    yield f"{len(states)} trials: " + ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
+    first = next((trial for trial in finished if trial.number == 0), None)
+    if first is not None:
+        yield f"as it stands (trial 0): {_named(tuning, first.values)}"
+    if not best:
+        yield "no trial has ended; look into the train.log of its run"
+    for trial in best:
+        yield f"best (trial {trial.number}): {_named(tuning, trial.values)}"
+        yield "  " + " ".join(["python train.py -m", *overrides, *as_overrides(trial.params), "seed=0,1,2"])
+    yield "The best of many on validation looks better than it is; the line above trains anew and tests once a run."
+    yield f"look closer: optuna-dashboard {storage_url(folder)}"
+
+
+def _named(tuning: Tuning, values: Sequence[Any]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in zip(tuning.objectives, values, strict=True))

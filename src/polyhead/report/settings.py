@@ -1,0 +1,100 @@
+"""Settings: runs that differ in nothing but the seed belong together. Knows nothing about their metrics' meaning."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from polyhead.report.reading import DONE, Record
+
+NONE = "–"
+_IGNORED = {"run_dir", "resume"}
+Replicate = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Runs of one configuration.
+
+    Args:
+        values: what tells it from the other settings, by column.
+        runs: by what they differ in: the seed.
+    """
+
+    values: Mapping[str, str]
+    runs: Mapping[Replicate, Record]
+
+    @property
+    def name(self) -> str:
+        """The columns in one line: ``freeze=none weighting=equal``."""
+        return " ".join(f"{column}={value}" for column, value in self.values.items() if value != NONE) or "all runs"
+
+
+def group(records: Iterable[Record], over: Sequence[str] = ("seed",)) -> tuple[list[Setting], list[Record]]:
+    """Put runs together that are done and differ in ``over`` alone.
+
+    Args:
+        records: runs in the order of their making.
+        over: configuration keys to average over.
+
+    Returns:
+        The settings, and the runs that a later one of the same configuration and seed replaces.
+    """
+    done = [record for record in records if record.status == DONE]
+    compared = _compared_keys(done, over)
+    members: dict[str, dict[Replicate, Record]] = {}
+    replaced: list[Record] = []
+    for record in done:
+        identity = json.dumps([record.config.get(key) for key in compared])
+        replicate = tuple(_hashable(record.config.get(key)) for key in over)
+        runs = members.setdefault(identity, {})
+        if replicate in runs:
+            replaced.append(runs[replicate])
+        runs[replicate] = record
+    columns = _columns(done, compared)
+    settings = [
+        Setting({column: _value(next(iter(runs.values())), column) for column in columns}, runs)
+        for runs in members.values()
+    ]
+    return settings, replaced
+
+
+def _compared_keys(records: Sequence[Record], over: Sequence[str]) -> list[str]:
+    """List the keys that make settings differ: not where a run lies, nor what follows the keys averaged over."""
+    keys = dict.fromkeys(key for record in records for key in record.config)
+    return [key for key in keys if key not in {*over, *_IGNORED} and not _follows(key, records, over)]
+
+
+def _follows(key: str, records: Sequence[Record], over: Sequence[str]) -> bool:
+    values = [record.config.get(key) for record in records]
+    if all(
+        str(record.config.get("run_dir", NONE)) in str(value) for record, value in zip(records, values, strict=True)
+    ):
+        return True
+    averaged = [[record.config.get(name) for record in records] for name in over]
+    return len(set(map(str, values))) > 1 and values in averaged
+
+
+def _columns(records: Sequence[Record], compared: Iterable[str]) -> list[str]:
+    """List the keys whose values differ; those that an option of a group decides stand as that group's one column."""
+    columns: dict[str, None] = {}
+    for key in compared:
+        values = [json.dumps(record.config.get(key, NONE)) for record in records]
+        if len(set(values)) > 1:
+            group_name = key.split(".")[0]
+            options = [record.choices.get(group_name) for record in records]
+            decided = None not in options and len(set(zip(options, values, strict=True))) == len(set(options))
+            columns[group_name if decided else key] = None
+    return list(columns)
+
+
+def _value(record: Record, column: str) -> str:
+    value = record.config.get(column, record.choices.get(column, NONE))
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.rpartition(".")[2] if column.endswith("_target_") else text
+
+
+def _hashable(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | dict) else value

@@ -1,0 +1,134 @@
+"""Sweeps of ``python train.py``: which runs are repeated, what is told meanwhile, and other launchers."""
+
+import json
+import os
+
+import pytest
+import yaml
+from conftest import ROOT
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from test_command_line import train
+from test_train import TINY
+
+from polyhead.app.sweeps import SweepStatus, _Watch, count_jobs, finished_twin
+from polyhead.runs import Run
+
+GRID = [*TINY, "freeze=none,backbone", "logger=none", "hydra.sweep.dir=sweep"]
+
+
+def runs(folder):
+    return sorted(path for path in (folder / "sweep").iterdir() if (path / "metrics.json").exists())
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_taken_up_again_repeats_nothing_and_finishes_the_rest(tmp_path):
+    first = train("-m", *GRID, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert "sweep: 2 of 2 done, 0 running, 0 failed" in first.stdout
+    assert "compare them: python scripts/report.py sweep" in first.stdout
+    kept, broken = runs(tmp_path)
+    (broken / "metrics.json").unlink()  # as if it had been killed
+    before = (kept / "metrics.json").read_bytes()
+    again = train("-m", *GRID, "seed=0,1", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("done already") == 1
+    assert "sweep: 4 of 4 done" in again.stdout
+    assert (kept / "metrics.json").read_bytes() == before
+    seeds = [yaml.safe_load((run / "config.yaml").read_text())["seed"] for run in runs(tmp_path)]
+    assert sorted(seeds) == [0, 0, 1, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("launcher", "threads"), [("joblib", 1), ("submitit_local", 1)])
+def test_other_launchers_run_jobs_side_by_side_on_their_share_of_the_cores(tmp_path, launcher, threads):
+    share = {"joblib": "hydra.launcher.n_jobs=2", "submitit_local": "hydra.launcher.cpus_per_task=1"}[launcher]
+    environment = {"OMP_NUM_THREADS": ""} if (os.cpu_count() or 1) < 4 else {}
+    done = train("-m", *GRID, f"hydra/launcher={launcher}", share, cwd=tmp_path, **environment)
+    assert done.returncode == 0, done.stderr
+    assert "sweep: 2 of 2 done, 0 running, 0 failed" in done.stdout
+    assert "Epoch" not in done.stdout
+    assert len(runs(tmp_path)) == 2
+    for run in runs(tmp_path):
+        provenance = json.loads((run / "provenance.json").read_text())
+        assert provenance["hardware"]["threads"] == threads
+        assert "accelerator=cpu" in provenance["overrides"]
+
+
+def claimed(folder, **config):
+    run = Run(folder)
+    text = yaml.safe_dump(config | {"run_dir": str(folder), "log": f"{folder}/log"})
+    run.claim(text)
+    return run, text
+
+
+def test_a_twin_is_found_in_another_folder_of_the_sweep(tmp_path):
+    done, _ = claimed(tmp_path / "0_a", seed=0)
+    done.write_json("metrics.json", {})
+    text = yaml.safe_dump({"seed": 0, "run_dir": str(tmp_path / "7_b"), "log": f"{tmp_path / '7_b'}/log"})
+    assert finished_twin(Run(tmp_path / "7_b"), text) == done
+    assert finished_twin(Run(tmp_path / "7_b"), text.replace("seed: 0", "seed: 1")) is None
+
+
+def test_a_run_that_was_broken_off_is_cleared_and_one_of_another_configuration_is_not(tmp_path):
+    run, text = claimed(tmp_path / "0_a", seed=0)
+    (run.folder / "checkpoints").mkdir()
+    (run.folder / "train.log").write_text("old")
+    assert finished_twin(run, text.replace("seed: 0", "seed: 1")) is None
+    assert (run.folder / "config.yaml").exists()
+    assert finished_twin(run, text) is None
+    assert os.listdir(run.folder) == ["train.log"]
+    assert (run.folder / "train.log").read_text() == ""
+
+
+def test_a_refused_run_starts_with_an_empty_log(tmp_path):
+    (tmp_path / "0_a").mkdir()
+    (tmp_path / "0_a" / "train.log").write_text("[now][x][ERROR] this run failed: no such file\n")
+    finished_twin(Run(tmp_path / "0_a"), "seed: 0\n")
+    assert (tmp_path / "0_a" / "train.log").read_text() == ""
+
+
+def test_runs_are_counted_by_what_became_of_them(tmp_path):
+    watch = _Watch(tmp_path, jobs=4)
+    watch.started -= 1
+    claimed(tmp_path / "0", seed=0)[0].write_json("metrics.json", {})
+    (claimed(tmp_path / "1", seed=1)[0].folder / "train.log").write_text("")
+    (tmp_path / "2").mkdir()
+    (tmp_path / "2" / "train.log").write_text("[now][x][ERROR] this run failed: no\n")
+    (tmp_path / "3").mkdir()  # done elsewhere: nothing but a log
+    (tmp_path / "3" / "train.log").write_text("[now][x][INFO] done already\n")
+    assert watch.count() == {"done": 1, "unfinished": 1, "failed": 1}
+
+
+def test_what_an_earlier_sweep_left_unfinished_does_not_run(tmp_path):
+    log = claimed(tmp_path / "1", seed=1)[0].folder / "train.log"
+    log.write_text("")
+    os.utime(log, (0, 0))
+    assert _Watch(tmp_path, jobs=1).count() == {}
+
+
+def test_jobs_are_counted_from_the_file_and_the_command_line():
+    config = OmegaConf.create(
+        {
+            "hydra": {
+                "sweeper": {"params": {"freeze": "none,backbone", "seed": "0,1,2"}},
+                "overrides": {"task": ["sweep=freezing", "seed=0,1", "tasks.a=[b,c]"]},
+            }
+        }
+    )
+    assert count_jobs(config) == 4
+
+
+def test_the_status_travels_to_other_processes_without_its_thread():
+    make, arguments = SweepStatus().__reduce__()
+    assert isinstance(make(*arguments), SweepStatus)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "configs" / "sweep").glob("*.yaml")))
+def test_every_sweep_names_choices_that_there_are(name):
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        config = compose("train", overrides=[f"sweep={name}"], return_hydra_config=True)
+        assert config.hydra.mode.name == "MULTIRUN"
+        for key, values in config.hydra.sweeper.params.items():
+            for value in values.split(","):
+                compose("train", overrides=[f"{key}={value}"])
