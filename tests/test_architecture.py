@@ -34,6 +34,7 @@ ORDER = [
     "features",
     "activations",
     "losses",
+    "conflict",
     "weighting",
     "optimization",
     "timetable",

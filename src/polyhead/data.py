@@ -98,6 +98,7 @@ class TokenisedSplit(Dataset[Batch]):
             labels={name: torch.from_numpy(column[rows]) for name, column in self.labels.items()},
             features=self._features(rows, mask),
             depth=self.depth,
+            rows=rows,
         )
 
     def _features(self, rows: list[int], mask: NDArray[np.bool_]) -> Tensor | None:

@@ -1,10 +1,12 @@
 """Fitting: train, restore the best weights, test once. Knows nothing about configurations or files of a run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 
 from polyhead.checkpoints import BestCheckpoint, load_checkpoint
 from polyhead.data import SentenceData
@@ -78,13 +80,16 @@ def _next_epoch(progress: dict[str, Any]) -> int:
 
 
 def _check_fit(module: MultiTaskTraining, checkpoint: dict[str, Any], path: Path) -> None:
-    ours = {name: value.shape for name, value in module.state_dict().items()}
-    theirs = {name: value.shape for name, value in checkpoint.get("state_dict", {}).items()}
+    ours, theirs = _shapes(module.state_dict()), _shapes(checkpoint.get("state_dict", {}))
     if ours != theirs or not checkpoint.get("optimizer_states"):
         raise UserError(
             f"resume: {str(path)!r} does not hold the encoder, heads and optimizer of this configuration; resume with "
             "the last.ckpt and the choices of one run"
         )
+
+
+def _shapes(state: Mapping[str, Any]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items() if isinstance(value, torch.Tensor)}
 
 
 def _restore_best(module: MultiTaskTraining, trainer: L.Trainer) -> int:

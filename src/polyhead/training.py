@@ -3,6 +3,7 @@
 Knows nothing about where data and weights come from, nor about what TensorBoard shows. Shapes: T tasks.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any, Self, cast
 
@@ -15,6 +16,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from polyhead.batch import Batch
+from polyhead.conflict import Conflict, gradients_at
 from polyhead.data import SentenceData
 from polyhead.errors import UserError
 from polyhead.freezing import Plan, hold, stage_index
@@ -24,7 +26,9 @@ from polyhead.metrics import Results, TaskMetrics, scalars
 from polyhead.model import MultiTaskModel
 from polyhead.optimization import Optimization
 from polyhead.tasks import Task
-from polyhead.weighting import Weighting
+from polyhead.weighting import Aggregation, Weighting, aggregated
+
+log = logging.getLogger(__name__)
 
 
 class MultiTaskTraining(L.LightningModule):
@@ -36,6 +40,7 @@ class MultiTaskTraining(L.LightningModule):
         weighting: losses (T,) -> scalar.
         freezing: which parts of the model stay as they are, in which epoch; its first stage is entered here.
         optimization: optimizer and schedule for the rest.
+        watch_conflict: whether to log how the tasks' gradients at the shared embedding agree.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class MultiTaskTraining(L.LightningModule):
         weighting: Weighting,
         freezing: Plan,
         optimization: Optimization,
+        watch_conflict: bool = False,
     ) -> None:
         super().__init__()
         freezing.prepare(model)
@@ -55,6 +61,8 @@ class MultiTaskTraining(L.LightningModule):
         self.tasks = tuple(tasks)
         self.weighting = weighting
         self.optimization = optimization
+        self.watch_conflict = watch_conflict
+        self.conflict = Conflict([task.name for task in self.tasks])
         self.seed = torch.initial_seed()  # as the entry set it
         self.results: dict[str, Results] = {}
         self.metrics = nn.ModuleDict(
@@ -89,6 +97,7 @@ class MultiTaskTraining(L.LightningModule):
         loader = self.trainer.train_dataloader
         if isinstance(loader, TrainingLoader):
             loader.load_state_dict(loader.state_dict())
+        self._tell_of_stepping_aside()
 
     def on_train_epoch_start(self) -> None:
         """Enter the epoch's stage; distributed training and stored features follow it."""
@@ -99,6 +108,12 @@ class MultiTaskTraining(L.LightningModule):
             self.trainer.strategy.model = self
             self.trainer.strategy.configure_ddp()
         cast(SentenceData, self.trainer.datamodule).refresh_features()  # type: ignore[attr-defined]
+        self._tell_of_stepping_aside()
+
+    def _tell_of_stepping_aside(self) -> None:
+        shared = any(parameter.requires_grad for parameter in self.model.encoder.parameters())
+        if self.weighting.needs_gradients and not shared:
+            log.info("weighting: nothing that tasks share is trained from here on; all losses count alike")
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Make dropout a function of (seed, process, step), so that a resumed run draws what it would have drawn."""
@@ -146,17 +161,40 @@ class MultiTaskTraining(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the weighted loss of a batch, and log it, each task's own and the weights."""
-        losses = self._losses("training", batch, self.model(batch))
-        total = cast(Tensor, self.weighting(*losses))
-        by_task = dict(zip((task.name for task in self.tasks), losses[0].detach(), strict=True))
+        embeddings = self.model.embed(batch)  # (B, H)
+        shared = embeddings.requires_grad
+        aggregation = self.weighting if shared and isinstance(self.weighting, Aggregation) else None
+        # Where the encoder gets another gradient than the heads' losses give, these end at a copy of its output.
+        point = embeddings.detach().requires_grad_() if aggregation else embeddings
+        losses, labelled = self._losses("training", batch, self.model.classify(point))
+        self._refuse_what_is_not_finite(losses.detach(), batch)
+        gradients = None  # (T, B x H)
+        if shared and (self.watch_conflict or self.weighting.needs_gradients):
+            gradients = gradients_at(point, losses)
+        total = cast(Tensor, self.weighting(losses, labelled, gradients))
+        if aggregation and gradients is not None:
+            total = total + aggregated(aggregation, self.model.encoder, embeddings, gradients, labelled)
+        by_task = dict(zip((task.name for task in self.tasks), losses.detach(), strict=True))
         weights = dict(zip(by_task, self.weighting.weights().detach(), strict=True))
         logged = {f"train/{name}/loss": loss for name, loss in by_task.items()}
         logged |= {f"weights/{name}": weight for name, weight in weights.items()}
+        if self.watch_conflict and gradients is not None:
+            logged |= self.conflict(gradients, labelled)
         self.log_dict(logged | {"train/loss": total.detach()}, batch_size=len(batch))
         # The bar has a line of a terminal: short names there, full ones for the logger.
         bar = {f"{name} loss": loss for name, loss in by_task.items()}
         self.log_dict(bar, prog_bar=True, logger=False, batch_size=len(batch))
         return total
+
+    def _refuse_what_is_not_finite(self, losses: Tensor, batch: Batch) -> None:
+        if losses.isfinite().all():
+            return
+        task, loss = next((t.name, float(v)) for t, v in zip(self.tasks, losses, strict=True) if not v.isfinite())
+        rows = ", ".join(map(str, sorted(batch.rows)))
+        raise UserError(
+            f"training: the loss of {task!r} is {loss} at step {self.global_step}, on the training sentences {rows}; "
+            "lower optimizer.encoder_lr or optimizer.head_lr, or look at these sentences"
+        )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Take a validation batch into the metrics."""
@@ -171,6 +209,7 @@ class MultiTaskTraining(L.LightningModule):
     def on_train_epoch_end(self) -> None:
         """Log the metrics over the epoch's training batches, as they were when each was trained on."""
         self._log_results("training", "train")
+        self.weighting.end_epoch()
 
     def on_validation_epoch_end(self) -> None:
         """Log the validation metrics."""

@@ -88,7 +88,9 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     model = compose_model(config, parts)
     if config.compile:
         model.encoder.compile_layers()
-    module = MultiTaskTraining(model, parts.tasks, parts.weighting, parts.freezing, parts.optimization)
+    module = MultiTaskTraining(
+        model, parts.tasks, parts.weighting, parts.freezing, parts.optimization, config.watch_conflict
+    )
     features = None
     if parts.features:
         features = partial(attach_frozen, model.encoder, parts.precision, parts.features, trainer.strategy.root_device)
@@ -126,6 +128,7 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
             "seconds": {"total": time.perf_counter() - started, "training": throughput.seconds},
             "sentences_per_second": throughput.sentences_per_second,
             "peak_megabytes": peak_megabytes(),
+            "conflict": module.conflict.summary(),
             "features": dict(parts.features.counts) if parts.features else {},
             "precision": parts.precision,
             "device": device,

@@ -1,0 +1,60 @@
+"""The base of all weightings."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+
+class Weighting(nn.Module, ABC):
+    """A rule that combines losses (T,) into a scalar ().
+
+    A task without a labelled row in the batch has loss 0 and ``labelled`` False; it must neither count as solved nor
+    move the weights. Weights average 1 over the labelled tasks where a method leaves their sum open, as those of the
+    plain sum do.
+
+    Args:
+        tasks: names, in the order in which losses come.
+
+    Attributes:
+        needs_gradients: whether it looks at each task's gradient at the shared embedding.
+    """
+
+    needs_gradients: ClassVar[bool] = False
+    effective: Tensor
+
+    def __init__(self, tasks: Sequence[str]) -> None:
+        super().__init__()
+        self.tasks = tuple(tasks)
+        self.register_buffer("effective", torch.ones(len(self.tasks)))
+
+    @abstractmethod
+    def weigh(self, losses: Tensor, labelled: Tensor, gradients: Tensor | None) -> Tensor:
+        """Return the factor (T,) on each task's loss in this step.
+
+        Args:
+            losses: detached (T,), in nats.
+            labelled: whether the batch has a label for the task (T,).
+            gradients: of each task's loss at the shared embedding (T, N), if ``needs_gradients`` and anything shared
+                is trained.
+        """
+
+    def forward(self, losses: Tensor, labelled: Tensor, gradients: Tensor | None = None) -> Tensor:
+        """Combine losses (T,) in nats; see :meth:`weigh` for the arguments."""
+        weights = self.weigh(losses.detach(), labelled, gradients)
+        self.effective = torch.where(labelled, weights.detach(), self.effective)
+        return present(weights * losses, labelled).sum()
+
+    def weights(self) -> Tensor:
+        """Return the factor (T,) that each task's loss had when it last had labels."""
+        return self.effective
+
+    def end_epoch(self) -> None:
+        """Learn that an epoch has ended."""
+
+
+def present(terms: Tensor, labelled: Tensor) -> Tensor:
+    """Replace the terms (T,) of tasks without a label by 0, which stays in the graph as DDP wants it."""
+    return torch.where(labelled, terms, torch.zeros_like(terms))
