@@ -1,5 +1,9 @@
 """Every option of every group that ships: it opens, says how to use it, composes, binds and instantiates."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 import torch
 import yaml
@@ -9,6 +13,7 @@ from omegaconf import OmegaConf
 
 from polyhead.app.composition import build, compose_model, compose_parts, compose_trainer
 from polyhead.errors import UserError
+from polyhead.model import MultiTaskModel
 
 CONFIGS = ROOT / "configs"
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
@@ -44,24 +49,61 @@ def test_it_composes_and_instantiates(tmp_path, group, option):
 
 
 @pytest.mark.parametrize(
-    ("freeze", "frozen"),
+    ("freeze", "stages"),
     [
-        ("none", []),
-        ("all", ["encoder", "heads"]),
-        ("backbone", ["encoder"]),
-        ("category_head", ["heads.category"]),
-        ("sentiment_head", ["heads.sentiment"]),
-        ("embeddings", ["encoder.embeddings"]),
-        ("lower_layers", ["encoder.embeddings", "encoder.layers[:4]"]),
+        ("none", [(0, [], [])]),
+        ("all", [(0, ["encoder", "heads"], [])]),
+        ("backbone", [(0, ["encoder"], [])]),
+        ("heads", [(0, ["heads"], [])]),
+        ("category_head", [(0, ["heads.category"], [])]),
+        ("sentiment_head", [(0, ["heads.sentiment"], [])]),
+        ("embeddings", [(0, ["encoder.embeddings"], [])]),
+        ("lower_layers", [(0, ["encoder.embeddings", "encoder.layers[:4]"], [])]),
+        ("upper_layers", [(0, ["encoder.layers[-2:]"], [])]),
+        ("bias_only", [(0, ["encoder"], ["encoder.biases"])]),
+        ("layer_norm_only", [(0, ["encoder"], ["encoder.norms"])]),
+        ("lora", [(0, ["encoder"], ["encoder.adapters"])]),
+        ("lp_ft", [(0, ["encoder"], []), (1, [], [])]),
+        ("gradual", [(0, ["encoder"], []), (1, ["encoder.embeddings", "encoder.layers[:3]"], []), (2, [], [])]),
+        (
+            "thawing",
+            [
+                (0, ["encoder"], []),
+                (1, ["encoder"], ["encoder.layers[-2:]"]),
+                (2, ["encoder"], ["encoder.layers[-2:]", "encoder.layers"]),
+            ],
+        ),
     ],
 )
-def test_what_the_freeze_options_freeze(tmp_path, freeze, frozen):
-    assert list(compose_parts(composed(tmp_path, f"freeze={freeze}")).freezing.frozen) == frozen
+def test_what_the_freeze_options_freeze_and_when(tmp_path, freeze, stages):
+    parts = compose_parts(composed(tmp_path, f"freeze={freeze}"))
+    model = MultiTaskModel(parts.encoder.skeleton(), parts.tasks, dropout=0.1)
+    planned = [
+        (stage.epoch, list(stage.freezing.frozen), list(stage.freezing.trained))
+        for stage in parts.freezing.stages(model)
+    ]
+    assert planned == stages
 
 
 def test_every_freeze_option_is_in_the_table_above():
-    table = test_what_the_freeze_options_freeze.pytestmark[0].args[1]
+    table = test_what_the_freeze_options_freeze_and_when.pytestmark[0].args[1]
     assert {name for name, _ in table} == {option for group, option in OPTIONS if group == "freeze"}
+
+
+@pytest.mark.slow
+def test_each_recipe_trains(tmp_path):
+    """Two steps an epoch of each recipe's own plan on an encoder of the real depth, from the command line."""
+    recipes = [option for group, option in OPTIONS if group == "experiment"]
+    tiny = [f"encoder.architecture.{name}={size}" for name, size in (("hidden_size", 24), ("intermediate_size", 32))]
+    sizes = [f"data.sizes.{split}=32" for split in ("train", "validation", "test")]
+    command = [sys.executable, str(ROOT / "train.py"), "-m", f"experiment={','.join(recipes)}", *tiny, *sizes]
+    command += ["encoder.pretrained=false", "trainer.accelerator=cpu", "loader.batch_size=16", "hydra.sweep.dir=sweep"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("freezing plan") == len(recipes)
+    epochs = [json.loads(path.read_text())["epochs"] for path in (tmp_path / "sweep").glob("*/metrics.json")]
+    assert len(epochs) == len(recipes)
+    assert all(epochs)
 
 
 def test_the_default_run_is_the_reference_scenario(tmp_path):

@@ -27,6 +27,7 @@ def run(config: DictConfig) -> None:
         UserError: the configuration has problems, or the input is no UTF-8 text.
     """
     hardware.keep_freed_memory()
+    hardware.keep_few_kernels()
     problems = list(hardware.problems(config.accelerator, config.precision, group=""))
     if config.input != "-" and not Path(config.input).is_file():
         problems.append(f"input: no file {config.input!r}; give a text file, or - for standard input")

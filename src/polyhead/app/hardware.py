@@ -1,6 +1,7 @@
 """Hardware: what is here, and the precision that suits it. Knows nothing about models."""
 
 import ctypes
+import os
 from collections.abc import Iterator
 
 import torch
@@ -24,6 +25,16 @@ def keep_freed_memory() -> bool:
         return bool(libc.mallopt(_MMAP_THRESHOLD, 1 << 30) and libc.mallopt(_TRIM_THRESHOLD, (1 << 31) - 1))
     except (OSError, AttributeError):  # another C library, which has its own ways
         return False
+
+
+def keep_few_kernels() -> None:
+    """Have oneDNN keep the code of the last few shapes of tensors only; call it before anything is multiplied.
+
+    It compiles for each shape it meets and keeps a thousand of them. Over many texts, most batches are the last of
+    their length and have a size of their own: hundreds of megabytes, for shapes that hardly come again.
+    """
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(name, "64")
 
 
 def use_cores(count: int | None) -> None:
