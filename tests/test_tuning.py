@@ -1,7 +1,10 @@
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import optuna
 import pytest
+from conftest import ROOT
 from lightning_setup import make_data, make_module, make_trainer
 
 from polyhead.errors import UserError
@@ -100,6 +103,24 @@ def test_a_file_that_is_no_study_is_told(tmp_path):
     (tmp_path / "study.db").write_text("no database")
     with pytest.raises(UserError, match="is no study to go on with"):
         open_study(tmp_path, make_tuning(), "max", None)
+
+
+@pytest.mark.slow
+def test_two_processes_may_begin_a_study_at_once_and_share_its_trials(tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; import test_tuning as t;"
+        "tuning = t.make_tuning(); study = t.open_study(Path(sys.argv[1]), tuning, 'max', None);"
+        "t.search(study, lambda trial: t.distance(trial, tuning), 6)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), str(ROOT / "tests")]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in processes:
+        _, problems = process.communicate(timeout=120)
+        assert process.returncode == 0, problems
+    trials = open_study(tmp_path, make_tuning(), "max", None).trials
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+    assert 6 <= len(trials) <= 7  # the one that was running when the sixth ended
+    assert {trial.state.name for trial in trials} == {"COMPLETE"}
 
 
 class FakeTrial(SimpleNamespace):

@@ -3,6 +3,7 @@
 Knows nothing about what a trial does with its values.
 """
 
+import fcntl
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,10 +91,13 @@ def open_study(folder: Path, tuning: Tuning, mode: Literal["max", "min"], defaul
     better: Direction = "maximize" if mode == "max" else "minimize"
     directions: list[Direction] = [better] + ["minimize" for _ in tuning.objectives[1:]]
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), (folder / "study.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that make the tables at once would both fail
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the heartbeat is, since years
             storage = optuna.storages.RDBStorage(storage_url(folder), heartbeat_interval=_HEARTBEAT)
-        study = optuna.create_study(study_name="tuning", storage=storage, directions=directions, load_if_exists=True)
+            study = optuna.create_study(
+                study_name="tuning", storage=storage, directions=directions, load_if_exists=True
+            )
     except Exception as error:  # Optuna, SQLAlchemy and SQLite each have their own
         raise UserError(f"{str(folder / 'study.db')!r} is no study to go on with; choose another --folder") from error
     if [direction.name.lower() for direction in study.directions] != directions or study.user_attrs.get(

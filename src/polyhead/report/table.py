@@ -81,7 +81,7 @@ def _cells(row: Row, comparison: Comparison) -> dict[str, str]:
     line |= {"validation": score_text(row.validation), "runs": str(len(row.setting.runs))}
     for name, title in costs_measured(comparison).items():
         line[title] = cost_text(name, row.costs.get(name))
-    line["stored features"] = features_text(row)
+    line["features"] = features_text(row)
     return line
 
 
