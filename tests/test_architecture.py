@@ -12,7 +12,14 @@ PACKAGE = ROOT / "src" / "polyhead"
 ORDER = [
     "errors",
     "tasks",
+    "sentences",
     "corpus",
+    "records",
+    "reading",
+    "holdout",
+    "inspection",
+    "splits",
+    "sources",
     "pooling",
     "batch",
     "batching",
@@ -43,7 +50,7 @@ ORDER = [
     "app",
 ]
 LIGHTNING = {"data", "training", "checkpoints", "throughput", "fitting", "dashboards", "app"}
-TORCHLESS = {"errors", "tasks", "corpus"}
+TORCHLESS = {"errors", "tasks", "sentences", "corpus", "records"}
 
 
 def files():

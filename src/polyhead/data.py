@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import lightning as L
 import numpy as np
@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerBase
 from polyhead.batch import WHOLE, Batch
 from polyhead.batching import Batching, LengthGroupedBatches
 from polyhead.errors import UserError
+from polyhead.sentences import LabelledSentence, Source
 from polyhead.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -27,27 +28,11 @@ log = logging.getLogger(__name__)
 _CHUNK = 4096  # sentences tokenised at a time: bounds memory, and is enough to keep all cores busy
 
 
-class LabelledSentence(Protocol):
-    """A text and its label for each task, None where it has none."""
-
-    @property
-    def text(self) -> str: ...  # noqa: D102
-
-    @property
-    def labels(self) -> Mapping[str, str | None]: ...  # noqa: D102
-
-
 class TextOnly(NamedTuple):
     """A text without any label."""
 
     text: str
     labels: Mapping[str, str | None] = MappingProxyType({})
-
-
-class Source(Protocol):
-    """Whatever gives labelled sentences for a split."""
-
-    def sentences(self, split: str) -> Iterable[LabelledSentence]: ...  # noqa: D102
 
 
 class TokenisedSplit(Dataset[Batch]):

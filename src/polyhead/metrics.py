@@ -83,7 +83,7 @@ class TaskMetrics(nn.Module):
 
 
 def scalars(split: str, results: Results) -> dict[str, float]:
-    """Flatten a split's results for a logger, and add ``{split}/macro_f1``, the mean over the tasks."""
+    """Flatten a split's results for a logger, and add ``{split}/macro_f1``, the mean over the tasks measured."""
     flat: dict[str, float] = {}
     for task, metrics in results.items():
         for name, value in metrics.items():
@@ -91,5 +91,6 @@ def scalars(split: str, results: Results) -> dict[str, float]:
                 flat |= {f"{split}/{task}/f1/{label}": score for label, score in value.items()}
             elif name != "confusion":
                 flat[f"{split}/{task}/{name}"] = value
-    flat[f"{split}/macro_f1"] = sum(metrics["macro_f1"] for metrics in results.values()) / len(results)
+    if results:
+        flat[f"{split}/macro_f1"] = sum(metrics["macro_f1"] for metrics in results.values()) / len(results)
     return flat

@@ -146,6 +146,8 @@ class MultiTaskTraining(L.LightningModule):
 
     def _log_results(self, split: str, name: str | None = None) -> None:
         computed = {task.name: cast(TaskMetrics, self.metrics[f"{split}_{task.name}"]).compute() for task in self.tasks}
+        # A task without a labelled row was not measured: a metric of nothing would only mislead.
+        computed = {task: values for task, values in computed.items() if any(map(any, values["confusion"]))}
         self.results[split] = computed
         logged = scalars(name or split, computed)
         if split == "training":  # the loss stands on the dashboard step by step already

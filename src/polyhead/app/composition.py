@@ -6,7 +6,6 @@ Lightning is imported last, so that a mistake in the rest is told without waitin
 import inspect
 import types
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
@@ -18,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app import hardware
 from polyhead.batching import Batching
-from polyhead.errors import UserError
+from polyhead.errors import UserError, collected
 from polyhead.features import FeatureStore
 from polyhead.freezing import Freezing
 from polyhead.model import MultiTaskModel
@@ -30,7 +29,7 @@ from polyhead.weighting import Weighting
 if TYPE_CHECKING:
     import lightning as L
 
-    from polyhead.data import Source
+    from polyhead.sentences import Source
 
 _PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
 
@@ -63,11 +62,13 @@ def compose_parts(config: DictConfig) -> Parts:
         with collected(problems):
             parts[name] = build(config[key], key, **objects)
 
-    with collected(problems):
-        parts["tasks"] = make_tasks(plain(config.tasks))
+    attempt("source", "data")
+    if "source" in parts:
+        with collected(problems):
+            parts["tasks"] = make_tasks(plain(config.tasks), parts["source"].find_labels)
+            parts["source"].check(parts["tasks"])
     if config.resume is not None and not Path(config.resume).is_file():
         problems.append(f"resume: no file {config.resume!r}; give the checkpoints/last.ckpt of a run")
-    attempt("source", "data")
     attempt("batching", "loader")
     attempt("encoder", "encoder")
     attempt("freezing", "freeze")
@@ -140,15 +141,6 @@ def build(node: DictConfig, key: str, **objects: Any) -> Any:
         return instantiate(node, _partial_=True, _convert_="all")(**objects)
     except Exception as error:
         raise UserError(_cause(error, key)) from error
-
-
-@contextmanager
-def collected(problems: list[str]) -> Iterator[None]:
-    """Put a user error raised inside into ``problems`` instead of raising it."""
-    try:
-        yield
-    except UserError as error:
-        problems.extend(str(error).splitlines())
 
 
 def plain(node: DictConfig) -> dict[str, Any]:

@@ -36,6 +36,10 @@ def run(config: DictConfig) -> float:
     logging.captureWarnings(True)  # the log file keeps them, the terminal shows progress
     parts = compose_parts(config)
 
+    config.tasks = {
+        task.name: list(task.labels) for task in parts.tasks
+    }  # as they were found, for whoever reads the run
+
     # Lightning takes seconds to import: what is wrong with the rest has been told by now.
     import lightning as L
 

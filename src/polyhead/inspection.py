@@ -1,0 +1,231 @@
+"""Inspection: what is wrong or odd about labelled sentences, with file and row. Knows nothing about tokens or models.
+
+Shapes: N sentences of a split.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyhead.errors import neighbours
+from polyhead.reading import Table
+from polyhead.records import ROW
+from polyhead.tasks import Task
+
+Rows = NDArray[np.integer[Any]]
+_DAMAGED = "\N{REPLACEMENT CHARACTER}"
+
+
+class Vocabulary:
+    """The labels of one task in the order in which they were met."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, int] = {}
+
+    def encode(self, labels: Sequence[str | None]) -> list[int]:
+        """Return the code of each label, -1 for None."""
+        return [-1 if label is None else self.codes.setdefault(label, len(self.codes)) for label in labels]
+
+    def used(self, codes: Rows) -> list[str]:
+        """Return the labels that occur among ``codes``: numbers in their order, texts in alphabetical order."""
+        present = np.unique(codes[codes >= 0]).tolist()
+        labels = [label for label, code in self.codes.items() if code in present]
+        return sorted(labels, key=lambda label: (int(label), label) if label.isdecimal() else (0, label))
+
+
+@dataclass
+class Scan:
+    """What one pass over the tables of a split found.
+
+    Args:
+        tables: of the split.
+        texts: a hash of each text (N,).
+        codes: label of each sentence by task (N,), -1 where there is none.
+        empty: sentences without a text.
+        damaged: sentences with characters that were lost before.
+        blank: lines passed over, by table.
+    """
+
+    tables: Sequence[Table]
+    texts: Rows
+    codes: dict[str, NDArray[np.int32]]
+    empty: list[int] = field(default_factory=list)
+    damaged: list[int] = field(default_factory=list)
+    blank: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def place(self, index: int) -> str:
+        """Say where a person finds a sentence: file and row."""
+        for table in self.tables:
+            if index < len(table.rows):
+                return f"{table.name} row {table.row(index)}"
+            index -= len(table.rows)
+        raise IndexError(index)
+
+
+def scan(tables: Sequence[Table], vocabularies: Mapping[str, Vocabulary]) -> Scan:
+    """Read all tables of a split once."""
+    size = sum(len(table.rows) for table in tables)
+    found = Scan(tables, np.empty(size, np.int64), {task: np.full(size, -1, dtype=np.int32) for task in vocabularies})
+    start = 0
+    for table in tables:
+        first = start
+        for chunk in table.chunks():
+            texts = [(text or "").strip() for text in chunk["text"].to_pylist()]
+            end = start + len(texts)
+            found.texts[start:end] = [hash(text) for text in texts]
+            found.empty += [start + i for i, text in enumerate(texts) if not text]
+            found.damaged += [start + i for i, text in enumerate(texts) if _DAMAGED in text]
+            for task in table.tasks:
+                encoded = chunk[task].dictionary_encode()  # few distinct labels: Python sees each once a chunk
+                codes = np.asarray([*vocabularies[task].encode(encoded.dictionary.to_pylist()), -1], dtype=np.int32)
+                found.codes[task][start:end] = codes[encoded.indices.fill_null(len(codes) - 1).to_numpy()]
+            start = end
+        if ROW in table.rows.column_names and start > first:
+            last = table.row(start - first - 1)
+            found.blank[table.name] = last - table.row(0) + 1 - (start - first)
+    return found
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an inspection came to: lines for a person.
+
+    Args:
+        errors: training would fail or mean nothing.
+        warnings: training goes on; each is counted.
+        notes: what there is.
+    """
+
+    errors: list[str]
+    warnings: list[str]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Looks at all splits together.
+
+    Args:
+        scans: by split; ``train`` is one of them.
+        vocabularies: labels as they were met, by task.
+        rare: classes with fewer training sentences are told.
+        shown: places named for each kind of problem; the rest are counted.
+    """
+
+    scans: Mapping[str, Scan]
+    vocabularies: Mapping[str, Vocabulary]
+    rare: int
+    shown: int
+
+    def findings(self, tasks: Sequence[Task]) -> Findings:
+        """Look for everything that could disturb the training or the evaluation of ``tasks``."""
+        errors = [*self._empty(), *(line for task in tasks for line in self._unknown(task))]
+        errors += [line for task in tasks for line in self._unlabelled(task)]
+        warnings = [*self._odd_characters(), *self._shared_texts()]
+        warnings += [line for task in tasks for line in (*self._conflicts(task), *self._rare(task))]
+        return Findings(errors, warnings, list(self._overview(tasks)))
+
+    def _places(self, scan: Scan, rows: Sequence[int] | Rows) -> str:
+        named = ", ".join(scan.place(int(row)) for row in rows[: self.shown])
+        return named + (f" and {len(rows) - self.shown:,} more" if len(rows) > self.shown else "")
+
+    def _empty(self) -> Iterator[str]:
+        for split, scan in self.scans.items():
+            if not len(scan):
+                yield f"data: the {split} split is empty; it needs at least one sentence"
+            if scan.empty:
+                yield f"{self._places(scan, scan.empty)}: the text is empty; fill it in, or remove the row"
+
+    def _unknown(self, task: Task) -> Iterator[str]:
+        vocabulary = self.vocabularies[task.name]
+        found = list(task.labels) == vocabulary.used(self.scans["train"].codes[task.name])
+        for label, code in vocabulary.codes.items():
+            for scan in self.scans.values() if label not in task.labels else ():
+                rows = np.flatnonzero(scan.codes[task.name] == code)
+                reason = f"unknown label {label!r}; {neighbours(label, task.labels)}"
+                if found:
+                    reason = f"{label!r} is no label of any training sentence"
+                if len(rows):
+                    yield f"{self._places(scan, rows)}: {task.name}: {reason}"
+
+    def _unlabelled(self, task: Task) -> Iterator[str]:
+        for split in ("train", "validation"):
+            scan = self.scans.get(split)
+            if scan is not None and not (scan.codes[task.name] >= 0).any():
+                files = ", ".join(table.name for table in scan.tables[: self.shown])
+                yield f"tasks.{task.name}: no {split} sentence has a label for it in {files}; see data.columns"
+
+    def _odd_characters(self) -> Iterator[str]:
+        for scan in self.scans.values():
+            if scan.damaged:
+                places = self._places(scan, scan.damaged)
+                yield f"{places}: replacement characters; something was lost when the text was last converted"
+            for name, count in scan.blank.items():
+                if count:
+                    yield f"{name}: {count:,} blank lines between the rows passed over"
+
+    def _shared_texts(self) -> Iterator[str]:
+        for first, second in combinations(self.scans, 2):
+            one, two = self.scans[first], self.scans[second]
+            rows = np.flatnonzero(np.isin(two.texts, one.texts))
+            if len(rows):
+                pairs = [
+                    (one.place(int(np.argmax(one.texts == two.texts[row]))), two.place(row))
+                    for row in rows[: self.shown]
+                ]
+                named = "; ".join(f"{theirs} is {ours}" for ours, theirs in pairs)
+                yield f"{len(rows):,} of {len(two):,} {second} sentences stand in {first} as well: {named}"
+
+    def _conflicts(self, task: Task) -> Iterator[str]:
+        splits = list(self.scans.values())
+        codes = np.concatenate([scan.codes[task.name] for scan in splits])
+        labelled = np.flatnonzero(codes >= 0)
+        texts = np.concatenate([scan.texts for scan in splits])[labelled]
+        order = labelled[np.argsort(texts, kind="stable")]
+        texts.sort(kind="stable")
+        starts = np.flatnonzero(np.diff(texts, prepend=texts[:1] - 1)) if len(texts) else np.zeros(0, np.int64)
+        sorted_codes = codes[order]
+        if not len(starts):
+            return
+        differs = np.minimum.reduceat(sorted_codes, starts) != np.maximum.reduceat(sorted_codes, starts)
+        ends = np.append(starts[1:], len(order))
+        groups = [order[start:end] for start, end in zip(starts[differs], ends[differs], strict=True)]
+        if groups:
+            groups.sort(key=lambda rows: int(rows[0]))
+            named = "; ".join(self._labels(task, rows, codes) for rows in groups[: self.shown])
+            yield f"{task.name}: {len(groups):,} texts carry labels that contradict each other: {named}"
+
+    def _labels(self, task: Task, rows: Rows, codes: NDArray[np.int32]) -> str:
+        names = list(self.vocabularies[task.name].codes)
+        return ", ".join(f"{self._global_place(int(row))} {names[codes[row]]!r}" for row in rows[: self.shown])
+
+    def _global_place(self, row: int) -> str:
+        for scan in self.scans.values():
+            if row < len(scan):
+                return scan.place(row)
+            row -= len(scan)
+        raise IndexError(row)
+
+    def _rare(self, task: Task) -> Iterator[str]:
+        codes = self.scans["train"].codes[task.name]
+        counts = np.bincount(codes[codes >= 0], minlength=len(self.vocabularies[task.name].codes))
+        known = self.vocabularies[task.name].codes
+        numbers = {label: int(counts[known[label]]) if label in known else 0 for label in task.labels}
+        rare = [f"{label} {count}" for label, count in numbers.items() if count < self.rare]
+        if rare:
+            yield f"{task.name}: classes with under {self.rare} training sentences: {', '.join(rare)}"
+
+    def _overview(self, tasks: Sequence[Task]) -> Iterator[str]:
+        for split, scan in self.scans.items():
+            counts = ", ".join(f"{task.name} {int((scan.codes[task.name] >= 0).sum()):,}" for task in tasks)
+            without = sum(not table.tasks for table in scan.tables)
+            yield f"{split}: {len(scan):,} sentences; labels: {counts}" + (
+                f"; {without} files without any" if without else ""
+            )

@@ -1,0 +1,180 @@
+"""Reading: one file of labelled sentences -> a table in Arrow, memory-mapped. Knows nothing about classes or splits."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polyhead.errors import UserError, neighbours
+from polyhead.records import ROW, Layout, header, kind, records
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from pyarrow import Array
+
+_FORMAT = 1  # part of every stamp: tables read by another version of this module are not taken
+_CHUNK = 8192  # rows looked at together
+
+
+@dataclass(frozen=True)
+class Table:
+    """The sentences of one file.
+
+    Args:
+        name: of the file, as it was given.
+        rows: columns ``text``, one a task that the file has labels for, and perhaps ``row``.
+        stamp: changes whenever the content does.
+    """
+
+    name: str
+    rows: "Dataset"
+    stamp: str
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks for which it has a column."""
+        return [name for name in self.rows.column_names if name not in ("text", ROW)]
+
+    def row(self, index: int) -> int:
+        """Return the row in the file of the table's sentence ``index``."""
+        return int(self.rows[index][ROW]) if ROW in self.rows.column_names else index + 1
+
+    def chunks(self) -> Iterator[dict[str, "Array"]]:
+        """Yield its columns as arrays of texts, a few thousand rows at a time; a missing label is null."""
+        for chunk in self.rows.with_format("arrow").iter(_CHUNK):
+            columns = {name: chunk.column(name).combine_chunks() for name in ("text", *self.tasks)}
+            yield {name: self._texts(name, array) for name, array in columns.items()}
+
+    def _texts(self, name: str, array: "Array") -> "Array":
+        import pyarrow as pa
+        from pyarrow import compute
+
+        if name == "text":
+            return array.cast(pa.large_string())
+        names = getattr(self.rows.features[name], "names", None)
+        if names is not None:  # class indices, with the names beside them; hub data mark a missing one by -1
+            array = pa.array([*names, None]).take(compute.if_else(compute.less(array, 0), len(names), array))
+        if pa.types.is_dictionary(array.type):
+            array = array.dictionary_decode()
+        if pa.types.is_floating(array.type):  # whole numbers with gaps, as pandas holds them
+            try:
+                array = compute.if_else(compute.is_nan(array), None, array).cast(pa.int64())
+            except pa.ArrowInvalid as error:
+                raise UserError(f"{self.name}: {name}: labels must be text or whole numbers ({error})") from error
+        trimmed = compute.utf8_trim_whitespace(array.cast(pa.large_string()))
+        return compute.if_else(compute.equal(trimmed, ""), None, trimmed)
+
+
+def datasets_library() -> Any:
+    """Import Hugging Face datasets.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import datasets
+    except ImportError as error:
+        raise UserError(
+            "data: reading files needs Hugging Face datasets, which is not installed; pip install 'polyhead[data]'"
+        ) from error
+    if not sys.stderr.isatty():  # its bars are for a person who waits
+        datasets.disable_progress_bars()
+    return datasets
+
+
+def read(path: Path, layout: Layout, cache: Path) -> Table:
+    """Read a file into a memory-mapped table; an unchanged file is read once only.
+
+    Args:
+        path: of a CSV, TSV, JSONL or Parquet file.
+        layout: which columns to read.
+        cache: folder of the tables.
+
+    Raises:
+        UserError: the file cannot be read, or rows of it cannot be sentences, one problem a line.
+    """
+    datasets = datasets_library()
+    try:
+        state = path.stat()
+        columns = _present(path, _columns(path, layout), layout)
+    except (OSError, EOFError) as error:  # gzip raises EOFError for a file that was cut off
+        raise UserError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    identity = [_FORMAT, str(path.resolve()), state.st_mtime_ns, state.st_size, asdict(layout), columns]
+    stamp = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
+    try:
+        if kind(path) == ".parquet":
+            rows = datasets.Dataset.from_parquet(str(path), columns=list(columns), cache_dir=str(cache))
+            return Table(str(path), normal(rows, columns, str(path)), stamp)
+        features = {ROW: datasets.Value("int64"), **dict.fromkeys(columns.values(), datasets.Value("string"))}
+        rows = datasets.Dataset.from_generator(
+            records,
+            features=datasets.Features(features),
+            cache_dir=str(cache),
+            gen_kwargs={"path": path, "layout": layout, "columns": columns},
+            fingerprint=stamp,
+        )
+    except (datasets.exceptions.DatasetGenerationError, OSError) as error:
+        cause = error.__cause__ or error
+        raise (
+            cause if isinstance(cause, UserError) else UserError(f"{path}: {' '.join(str(cause).split())}")
+        ) from error
+    return Table(str(path), rows, stamp)
+
+
+def normal(rows: "Dataset", columns: Mapping[str, str], name: str) -> "Dataset":
+    """Name the columns of a ready-made table as ours are, and refuse those of a wrong type.
+
+    Args:
+        rows: any table.
+        columns: its column -> ours.
+        name: of the table, for messages.
+
+    Raises:
+        UserError: the text is no text, or labels are neither text nor whole numbers.
+    """
+    for column, ours in columns.items():
+        held = str(getattr(rows.features[column], "dtype", rows.features[column]))
+        fine = held in ("string", "large_string") if ours == "text" else not held.startswith(("List", "{", "time"))
+        if not fine:
+            rule = "the text must be text" if ours == "text" else "labels must be text or whole numbers"
+            raise UserError(f"{name}: the column {column!r} holds {held}; {rule}")
+    chosen = rows.select_columns(list(columns))
+    return chosen.rename_columns({column: ours for column, ours in columns.items() if column != ours})
+
+
+def choose(name: str, present: list[str], layout: Layout) -> dict[str, str]:
+    """Return which of a table's columns to read, as ``{its column: ours}``.
+
+    Raises:
+        UserError: the text's column is not there, or stands there twice.
+    """
+    if layout.text not in present:
+        raise UserError(f"{name}: no column {layout.text!r} for the text; {neighbours(layout.text, present)}")
+    columns = {layout.text: "text"} | {column: task for task, column in layout.columns.items() if column in present}
+    doubled = [column for column in columns if present.count(column) > 1]
+    if doubled:
+        raise UserError(f"{name}: the column {doubled[0]!r} stands there twice; rename one")
+    return columns
+
+
+def _present(path: Path, present: list[str], layout: Layout) -> dict[str, str]:
+    if kind(path) == ".jsonl":  # a key may be missing from the first line and stand in the next
+        return {layout.text: "text"} | {column: task for task, column in layout.columns.items()}
+    return choose(str(path), present, layout)
+
+
+def _columns(path: Path, layout: Layout) -> list[str]:
+    """Return the names of a file's columns; none for JSONL."""
+    if kind(path) == ".jsonl":
+        return []
+    if kind(path) == ".parquet":
+        from pyarrow import ArrowInvalid, parquet
+
+        try:
+            return list(parquet.read_schema(path).names)
+        except ArrowInvalid as error:
+            raise UserError(f"{path}: no Parquet file ({error})") from error
+    return header(path, layout)
