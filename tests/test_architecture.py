@@ -12,6 +12,7 @@ PACKAGE = ROOT / "src" / "polyhead"
 ORDER = [
     "errors",
     "tasks",
+    "mixing",
     "sentences",
     "corpus",
     "records",

@@ -7,7 +7,7 @@ from polyhead.sentences import Source
 def test_a_source_of_sentences_alone_has_one_test_set_and_nothing_to_keep():
     source = Source()
     assert source.test_sets == ("test",)
-    assert source.origins("train") is None
+    assert source.mixture("train") is None
     assert source.fingerprint("train") is None
     assert source.check(()) is None
     assert source.locate("test", 2) == "test sentence 3"

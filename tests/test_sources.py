@@ -9,7 +9,16 @@ from polyhead.sources import FileSource, HubSource, make_layout
 from polyhead.tasks import make_tasks
 
 COMMON = {"cut": {"validation": 0.2, "test": 0.2}, "seed": 0, "drop_leaks": False, "rare": 0, "shown": 3}
-FILES = {"shifted": None, "text": "text", "columns": None, "encoding": "utf-8", "quote": '"', **COMMON}
+FILES = {
+    "shifted": None,
+    "text": "text",
+    "columns": None,
+    "encoding": "utf-8",
+    "quote": '"',
+    "mixing": "proportional",
+    "temperature": 2.0,
+    **COMMON,
+}
 HUB = {"configuration": None, "text": "text", "columns": None, **COMMON}
 
 
@@ -37,13 +46,15 @@ def ready(source, names=("category", "sentiment")):
 
 
 def test_disjoint_sources_train_both_tasks(folder):
-    files = source(folder, {"questions": "questions.csv", "tweets": ["tweets.tsv"]})
+    files = source(folder, {"questions": "questions.csv", "tweets": ["tweets.tsv"]}, mixing="equal")
     category, sentiment = ready(files)
     assert (category.labels, sentiment.labels) == (("HUM", "LOC"), ("bad", "good"))
     train = list(files.sentences("train"))
     assert len(train) == 30 - 6 + 40 - 8  # a fifth of each label of each source is validation
     assert {frozenset(s.labels) for s in train} == {frozenset({"category"}), frozenset({"sentiment"})}
-    assert {text.split()[0]: origin for (text, _), origin in zip(train, files.origins("train"), strict=True)} == {
+    assert {
+        text.split()[0]: origin for (text, _), origin in zip(train, files.mixture("train").origins, strict=True)
+    } == {
         "why": 0,
         "wow": 1,
     }
@@ -57,8 +68,15 @@ def test_wildcards_and_lists_name_files(folder):
     files = source(folder, ["question*.csv", "tweets.tsv"])
     ready(files)
     assert [path.name for path in files.paths["train"][0]] == ["questions.csv", "tweets.tsv"]
-    assert files.origins("train") is None  # one source
+    assert files.mixture("train") is None  # one source
     assert files.locate("test", 1) == "test.csv row 3"
+
+
+def test_one_source_cannot_be_mixed(folder):
+    with pytest.raises(UserError, match="data.mixing=equal: train is one source"):
+        source(folder, ["questions.csv", "tweets.tsv"], mixing="equal")
+    with pytest.raises(UserError, match="data.mixing: unknown 'even'"):
+        source(folder, "questions.csv", mixing="even")
 
 
 def test_further_test_sets_have_names(folder):

@@ -99,10 +99,12 @@ def test_the_source_of_each_sentence_is_known_where_there_are_several():
     source, _ = checked(
         {"train": [many("a", 30), many("b", 20)], "validation": [many("v", 10)], "test": [many("t", 9)]}
     )
-    assert list(source.origins("train")) == [0] * 30 + [1] * 20
-    assert source.origins("validation") is None
+    source.exponent = 0.5
+    assert list(source.mixture("train").origins) == [0] * 30 + [1] * 20
+    assert source.mixture("validation") is None
     cut, _ = checked({"train": [many("a", 30), many("b", 20)]})
-    assert [text[0] for text in texts(cut, "train")] == ["ab"[i] for i in cut.origins("train")]
+    cut.exponent = 0.5
+    assert [text[0] for text in texts(cut, "train")] == ["ab"[i] for i in cut.mixture("train").origins]
 
 
 def test_errors_are_told_together():

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from polyhead.errors import UserError
+from polyhead.mixing import Mixture
 
 Rows = NDArray[np.int64]
 
@@ -60,6 +61,7 @@ class LengthGroupedBatches(Sampler[list[int]]):
         shuffle: False keeps one order for all epochs, longest rows first, so that memory runs out at once if at all.
         rank: this process, from 0.
         processes: how many share the rows.
+        mixture: draws the rows of an epoch, which are as many; None takes each once.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class LengthGroupedBatches(Sampler[list[int]]):
         shuffle: bool,
         rank: int = 0,
         processes: int = 1,
+        mixture: Mixture | None = None,
     ) -> None:
         self.lengths = np.asarray(lengths, dtype=np.int64)
         self.batch_size = batch_size
@@ -79,6 +82,7 @@ class LengthGroupedBatches(Sampler[list[int]]):
         self.shuffle = shuffle
         self.rank = rank
         self.processes = processes
+        self.mixture = mixture
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -99,7 +103,7 @@ class LengthGroupedBatches(Sampler[list[int]]):
             longest_first = np.argsort(-self.lengths, kind="stable")
             return np.split(longest_first, self._cuts(len(longest_first)))
         random = np.random.default_rng([self.seed, self.epoch])
-        order = random.permutation(len(self.lengths))
+        order = random.permutation(len(self.lengths) if self.mixture is None else self.mixture.draw(random))
         rows_per_window = self.window * self.batch_size * self.processes
         for start in range(0, len(order), rows_per_window):
             part = order[start : start + rows_per_window]

@@ -21,8 +21,8 @@ class ConfusionMatrices(Callback):
         self._draw(trainer, pl_module, "validation")
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw the test matrices."""
-        self._draw(trainer, pl_module, "test")
+        """Draw the matrices of the test set at hand."""
+        self._draw(trainer, pl_module, getattr(pl_module, "test_set", "test"))
 
     def _draw(self, trainer: L.Trainer, module: L.LightningModule, split: str) -> None:
         if not isinstance(module, MultiTaskTraining) or not trainer.is_global_zero:

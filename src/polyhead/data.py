@@ -187,9 +187,9 @@ class SentenceData(L.LightningDataModule):
         """Return the validation batches."""
         return self._loader("validation", self.batching.evaluation_batch_size, shuffle=False)
 
-    def test_dataloader(self) -> DataLoader[Batch]:
-        """Return the test batches."""
-        return self._loader("test", self.batching.evaluation_batch_size, shuffle=False)
+    def test_dataloader(self, name: str = "test") -> DataLoader[Batch]:
+        """Return the batches of a test set."""
+        return self._loader(name, self.batching.evaluation_batch_size, shuffle=False)
 
     def _loader(self, name: str, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
         split = self.split(name)
@@ -202,6 +202,7 @@ class SentenceData(L.LightningDataModule):
             shuffle,
             rank=trainer.global_rank if trainer else 0,
             processes=trainer.world_size if trainer else 1,
+            mixture=self.source.mixture(name) if shuffle else None,
         )
         # The sampler yields whole batches of rows, and the split collates them: no worker could be faster.
         return DataLoader(split, sampler=batches, batch_size=None, pin_memory=torch.cuda.is_available())

@@ -21,12 +21,14 @@ class Outcome:
     Args:
         validation: metrics of the weights that were chosen.
         test: metrics of the same weights, computed once.
+        shifted: the same for each further test set.
         epochs: how many were trained.
         best_epoch: the one whose weights were chosen, from 0; None where nothing was trained.
     """
 
     validation: Results
     test: Results
+    shifted: dict[str, Results]
     epochs: int
     best_epoch: int | None
 
@@ -51,8 +53,10 @@ def fit_and_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Train
         best_epoch = _restore_best(module, trainer)
     if module.results.get("validation") is None:
         trainer.validate(module, data, verbose=False)
-    trainer.test(module, data, verbose=False)
-    return Outcome(module.results["validation"], module.results["test"], trainer.current_epoch, best_epoch)
+    for module.test_set in data.source.test_sets:
+        trainer.test(module, data.test_dataloader(module.test_set), verbose=False)
+    shifted = {name: module.results[name] for name in data.source.test_sets if name != "test"}
+    return Outcome(module.results["validation"], module.results["test"], shifted, trainer.current_epoch, best_epoch)
 
 
 def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resume: Path | None) -> None:

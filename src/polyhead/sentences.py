@@ -1,10 +1,13 @@
 """Sentences: what a source of labelled sentences gives. Knows nothing about files, tokens or models."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from polyhead.errors import UserError
 from polyhead.tasks import Task
+
+if TYPE_CHECKING:
+    from polyhead.mixing import Mixture
 
 
 class LabelledSentence(Protocol):
@@ -44,8 +47,8 @@ class Source:
             UserError: sentences that cannot be trained on or evaluated, one problem a line.
         """
 
-    def origins(self, split: str) -> Sequence[int] | None:
-        """Return which of several mixed sources (from 0) each sentence comes from; None if there is one only."""
+    def mixture(self, split: str) -> "Mixture | None":
+        """Return how several sources are mixed in an epoch; None if each sentence comes once."""
         return None
 
     def fingerprint(self, split: str) -> str | None:

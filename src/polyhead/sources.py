@@ -5,6 +5,7 @@ from glob import glob, has_magic
 from pathlib import Path
 
 from polyhead.errors import UserError, collected, neighbours
+from polyhead.mixing import exponent
 from polyhead.reading import Table, choose, datasets_library, normal, read
 from polyhead.records import Layout, kind
 from polyhead.splits import SPLITS, Handling, TableSource
@@ -22,6 +23,8 @@ class FileSource(TableSource):
         columns: task -> column of its labels, where it is called otherwise.
         encoding: of CSV, TSV and JSONL files.
         quote: see :class:`Layout`.
+        mixing: proportional, equal or temperature; how often the sentences of each source of ``train`` come.
+        temperature: of that mixing, 1 or more.
         cut: see :class:`Handling`, also for the arguments that follow.
         seed: of the cut.
         drop_leaks: leave out training sentences that stand in another split.
@@ -41,6 +44,8 @@ class FileSource(TableSource):
         columns: Mapping[str, str] | None,
         encoding: str,
         quote: str | None,
+        mixing: str,
+        temperature: float,
         cut: Mapping[str, float],
         seed: int,
         drop_leaks: bool,
@@ -70,7 +75,11 @@ class FileSource(TableSource):
         with collected(problems):
             datasets_library()
         with collected(problems):
-            super().__init__(Handling(cut, seed, drop_leaks, rare, shown))
+            super().__init__(Handling(cut, seed, drop_leaks, rare, shown), exponent(mixing, temperature))
+        if len(self.paths.get("train", ())) == 1 and mixing != "proportional":
+            problems.append(
+                f"data.mixing={mixing}: train is one source; name several: data.files.train={{a: a.csv, b: b.csv}}"
+            )
         if problems:
             raise UserError("\n".join(problems))
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from polyhead.errors import UserError
 from polyhead.holdout import holdout
 from polyhead.inspection import Inspection, Scan, Vocabulary, scan
+from polyhead.mixing import Mixture
 from polyhead.reading import Table
 from polyhead.sentences import Source
 from polyhead.tasks import Task
@@ -70,15 +71,21 @@ class _Split:
     """A split: the sentences of its tables that ``kept`` (N,) marks."""
 
     scan: Scan
-    origins: NDArray[np.uint8]
+    origins: NDArray[np.uint16]
     kept: NDArray[np.bool_]
 
 
 @dataclass
 class TableSource(Source):
-    """Sentences in tables; what is common to files and hub data sets."""
+    """Sentences in tables; what is common to files and hub data sets.
+
+    Args:
+        handling: what is done with the sentences.
+        exponent: see :class:`Mixture`.
+    """
 
     handling: Handling
+    exponent: float = 1.0
     _splits: dict[str, _Split] = field(default_factory=dict, init=False)
     _tasks: tuple[str, ...] = field(default=(), init=False)
     _checked: bool = field(default=False, init=False)
@@ -139,10 +146,12 @@ class TableSource(Source):
                     yield Sentence(texts[i], {name: column[i] for name, column in columns.items()})
                 start += len(texts)
 
-    def origins(self, split: str) -> Sequence[int] | None:
-        """Return the source of each sentence; None if there is one only."""
-        chosen = self._splits[split]
-        return chosen.origins[chosen.kept] if chosen.origins.any() else None  # type: ignore[return-value]
+    def mixture(self, split: str) -> Mixture | None:
+        """Return how the sources of the training sentences are mixed; the others are evaluated as they are."""
+        if split != "train" or self.exponent == 1:
+            return None
+        train = self._splits[split]
+        return Mixture(train.origins[train.kept], self.exponent)
 
     def fingerprint(self, split: str) -> str:
         """Return a digest of the tables and of what was kept of them."""
@@ -167,7 +176,7 @@ class TableSource(Source):
             tables = [table for group in groups for table in group]
             found = scan(tables, self._vocabularies)
             sizes = [sum(len(table.rows) for table in group) for group in groups]
-            origins = np.repeat(np.arange(len(groups), dtype=np.uint8), sizes)
+            origins = np.repeat(np.arange(len(groups), dtype=np.uint16), sizes)
             self._splits[name] = _Split(found, origins, np.ones(len(found), dtype=np.bool_))
         self._tasks, self._checked = tuple(tasks), False
 

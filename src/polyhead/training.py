@@ -50,6 +50,7 @@ class MultiTaskTraining(L.LightningModule):
         self.freezing = freezing
         self.optimization = optimization
         self.results: dict[str, Results] = {}
+        self.test_set = "test"  # what the test batches are of: the name under which their metrics are kept and logged
         self.metrics = nn.ModuleDict(
             {
                 f"{split}_{task.name}": TaskMetrics(task)
@@ -130,7 +131,7 @@ class MultiTaskTraining(L.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Log the test metrics."""
-        self._log_results("test")
+        self._log_results("test", self.test_set)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the validation metrics beside the weights that gave them."""
@@ -148,7 +149,7 @@ class MultiTaskTraining(L.LightningModule):
         computed = {task.name: cast(TaskMetrics, self.metrics[f"{split}_{task.name}"]).compute() for task in self.tasks}
         # A task without a labelled row was not measured: a metric of nothing would only mislead.
         computed = {task: values for task, values in computed.items() if any(map(any, values["confusion"]))}
-        self.results[split] = computed
+        self.results[self.test_set if split == "test" else split] = computed
         logged = scalars(name or split, computed)
         if split == "training":  # the loss stands on the dashboard step by step already
             logged = {key: value for key, value in logged.items() if not key.endswith("/loss")}

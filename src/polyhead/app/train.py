@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ def run(config: DictConfig) -> float:
     started = time.perf_counter()
     hardware.keep_freed_memory()
     logging.captureWarnings(True)  # the log file keeps them, the terminal shows progress
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # the first process tells what there is to tell
+        logging.getLogger("polyhead").setLevel(logging.ERROR)
     parts = compose_parts(config)
 
     config.tasks = {
@@ -87,6 +90,7 @@ def run(config: DictConfig) -> float:
             "monitor": {**plain(config.monitor), "value": final.get(config.monitor.metric)},
             "validation": outcome.validation,
             "test": outcome.test,
+            "shifted": outcome.shifted,
             "epochs": outcome.epochs,
             "best_epoch": outcome.best_epoch,
             "parameters": {"trainable": trainable, "total": total},
@@ -96,7 +100,8 @@ def run(config: DictConfig) -> float:
             "device": device,
         }
         folder.write_json("metrics.json", metrics)
-        log_outcome(trainer, choices(config), outcomes(final | scalars("test", outcome.test)))
+        tested = [scalars(name, results) for name, results in ({"test": outcome.test} | outcome.shifted).items()]
+        log_outcome(trainer, choices(config), outcomes(dict(ChainMap(final, *tested))))
         show(metrics, str(folder.folder))
     if config.monitor.metric not in final:
         raise UserError(f"monitor.metric: no {config.monitor.metric!r} was measured; valid: {', '.join(sorted(final))}")
