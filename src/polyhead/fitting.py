@@ -49,6 +49,7 @@ def fit_and_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Train
     """
     best_epoch: int | None = None
     if count_parameters(module.model)[0]:
+        module.losses.balance(data.split("train").labels)
         _fit(module, data, trainer, resume)
         best_epoch = _restore_best(module, trainer)
     if module.results.get("validation") is None:

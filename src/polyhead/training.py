@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from polyhead.batch import Batch
 from polyhead.errors import UserError
 from polyhead.freezing import Freezing
-from polyhead.losses import task_losses
+from polyhead.losses import TaskLosses, task_losses
 from polyhead.metrics import Results, TaskMetrics, scalars
 from polyhead.model import MultiTaskModel
 from polyhead.optimization import Optimization
@@ -32,6 +32,7 @@ class MultiTaskTraining(L.LightningModule):
         weighting: losses (T,) -> scalar.
         freezing: which parts of the model stay as they are; applied here.
         optimization: optimizer and schedule for the rest.
+        losses: what is minimised for each task; None is cross-entropy.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class MultiTaskTraining(L.LightningModule):
         weighting: Weighting,
         freezing: Freezing,
         optimization: Optimization,
+        losses: TaskLosses | None = None,
     ) -> None:
         super().__init__()
         freezing.apply(model)
@@ -49,6 +51,7 @@ class MultiTaskTraining(L.LightningModule):
         self.weighting = weighting
         self.freezing = freezing
         self.optimization = optimization
+        self.losses = losses or TaskLosses(0.0, 0.0, 0.0, tasks)
         self.results: dict[str, Results] = {}
         self.test_set = "test"  # what the test batches are of: the name under which their metrics are kept and logged
         self.metrics = nn.ModuleDict(
@@ -139,7 +142,8 @@ class MultiTaskTraining(L.LightningModule):
 
     def _losses(self, split: str, batch: Batch) -> tuple[Tensor, Tensor]:
         logits = self.model(batch)
-        losses, rows = task_losses(logits, batch.labels)
+        # Only training minimises what it is told to: scores on the others compare across runs.
+        losses, rows = (self.losses if split == "training" else task_losses)(logits, batch.labels)
         for task, loss, count in zip(self.tasks, losses.detach(), rows, strict=True):
             metrics = cast(TaskMetrics, self.metrics[f"{split}_{task.name}"])
             metrics.update(logits[task.name].detach(), batch.labels[task.name], loss, count)

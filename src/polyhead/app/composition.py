@@ -20,6 +20,7 @@ from polyhead.batching import Batching
 from polyhead.errors import UserError, collected
 from polyhead.features import FeatureStore
 from polyhead.freezing import Freezing
+from polyhead.losses import TaskLosses
 from polyhead.model import MultiTaskModel
 from polyhead.optimization import Optimization
 from polyhead.pretrained import EncoderSource
@@ -43,6 +44,7 @@ class Parts:
     batching: Batching
     encoder: EncoderSource
     freezing: Freezing
+    losses: TaskLosses
     weighting: Weighting
     optimization: Optimization
     features: FeatureStore | None
@@ -72,6 +74,8 @@ def compose_parts(config: DictConfig) -> Parts:
     attempt("batching", "loader")
     attempt("encoder", "encoder")
     attempt("freezing", "freeze")
+    if "tasks" in parts:
+        attempt("losses", "loss", tasks=parts["tasks"])
     attempt("weighting", "weighting", tasks=[task.name for task in parts.get("tasks", ())])
     attempt("optimization", "optimizer")
     parts["features"] = None

@@ -66,7 +66,7 @@ def run(config: DictConfig) -> float:
 
     L.seed_everything(config.seed, workers=True, verbose=False)
     model = compose_model(config, parts)
-    module = MultiTaskTraining(model, parts.tasks, parts.weighting, parts.freezing, parts.optimization)
+    module = MultiTaskTraining(model, parts.tasks, parts.weighting, parts.freezing, parts.optimization, parts.losses)
     depth = frozen_depth(model.encoder)
     data = SentenceData(
         parts.source,
