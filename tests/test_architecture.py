@@ -42,6 +42,7 @@ ORDER = [
     "optimization",
     "metrics",
     "training",
+    "mistakes",
     "checkpoints",
     "throughput",
     "fitting",
@@ -50,7 +51,7 @@ ORDER = [
     "summary",
     "app",
 ]
-LIGHTNING = {"data", "training", "checkpoints", "throughput", "fitting", "dashboards", "app"}
+LIGHTNING = {"data", "training", "mistakes", "checkpoints", "throughput", "fitting", "dashboards", "app"}
 TORCHLESS = {"errors", "tasks", "sentences", "corpus", "records"}
 
 

@@ -25,6 +25,7 @@ class Batch:
         features: what the frozen part of the encoder gives for the sentences, where it is stored: token states
             (B, S, H) after ``depth`` layers, or embeddings (B, H) if ``depth`` is ``WHOLE``.
         depth: see ``features``.
+        rows: which sentences of the split these are (B,); None where nobody needs to know.
     """
 
     input_ids: Tensor
@@ -32,6 +33,7 @@ class Batch:
     labels: dict[str, Tensor]
     features: Tensor | None = None
     depth: int = 0
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -54,4 +56,5 @@ class Batch:
             {name: function(tensor) for name, tensor in self.labels.items()},
             optional(self.features),
             self.depth,
+            optional(self.rows),
         )

@@ -81,6 +81,7 @@ class TokenisedSplit(Dataset[Batch]):
             labels={name: torch.from_numpy(column[rows]) for name, column in self.labels.items()},
             features=self._features(rows, mask),
             depth=self.depth,
+            rows=torch.as_tensor(rows),
         )
 
     def _features(self, rows: list[int], mask: NDArray[np.bool_]) -> Tensor | None:
@@ -161,6 +162,7 @@ class SentenceData(L.LightningDataModule):
         self.batching = batching
         self.attach = attach
         self.splits: dict[str, TokenisedSplit] = {}
+        self.test_set = "test"
 
     def split(self, name: str) -> TokenisedSplit:
         """Return a split, tokenised on first use.
@@ -187,9 +189,9 @@ class SentenceData(L.LightningDataModule):
         """Return the validation batches."""
         return self._loader("validation", self.batching.evaluation_batch_size, shuffle=False)
 
-    def test_dataloader(self, name: str = "test") -> DataLoader[Batch]:
-        """Return the batches of a test set."""
-        return self._loader(name, self.batching.evaluation_batch_size, shuffle=False)
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Return the batches of the test set at hand."""
+        return self._loader(self.test_set, self.batching.evaluation_batch_size, shuffle=False)
 
     def _loader(self, name: str, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
         split = self.split(name)

@@ -54,8 +54,9 @@ def fit_and_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Train
         best_epoch = _restore_best(module, trainer)
     if module.results.get("validation") is None:
         trainer.validate(module, data, verbose=False)
-    for module.test_set in data.source.test_sets:
-        trainer.test(module, data.test_dataloader(module.test_set), verbose=False)
+    for name in data.source.test_sets:
+        module.test_set = data.test_set = name
+        trainer.test(module, data, verbose=False)
     shifted = {name: module.results[name] for name in data.source.test_sets if name != "test"}
     return Outcome(module.results["validation"], module.results["test"], shifted, trainer.current_epoch, best_epoch)
 

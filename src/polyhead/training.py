@@ -120,9 +120,11 @@ class MultiTaskTraining(L.LightningModule):
         """Take a validation batch into the metrics."""
         self._losses("validation", batch)
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Take a test batch into the metrics."""
-        self._losses("test", batch)
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Take a test batch into the metrics, and return its logits (B, C) of each task to whoever looks at them."""
+        logits: dict[str, Tensor] = self.model(batch)
+        self._measure("test", batch, logits)
+        return logits
 
     def on_train_epoch_end(self) -> None:
         """Log the metrics over the epoch's training batches, as they were when each was trained on."""
@@ -141,7 +143,9 @@ class MultiTaskTraining(L.LightningModule):
         checkpoint["results"] = {"validation": self.results.get("validation")}
 
     def _losses(self, split: str, batch: Batch) -> tuple[Tensor, Tensor]:
-        logits = self.model(batch)
+        return self._measure(split, batch, self.model(batch))
+
+    def _measure(self, split: str, batch: Batch, logits: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         # Only training minimises what it is told to: scores on the others compare across runs.
         losses, rows = (self.losses if split == "training" else task_losses)(logits, batch.labels)
         for task, loss, count in zip(self.tasks, losses.detach(), rows, strict=True):
