@@ -41,6 +41,7 @@ ORDER = [
     "weighting",
     "optimization",
     "metrics",
+    "calibration",
     "training",
     "mistakes",
     "checkpoints",

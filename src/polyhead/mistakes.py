@@ -1,4 +1,4 @@
-"""Mistakes: the test sentences that each task got wrong most surely, as a table. Knows nothing about how they are trained.
+"""Mistakes: the test sentences that a task got wrong most surely, as a table. Knows nothing about how it was trained.
 
 Shapes: B sentences of a batch, C classes, n mistakes.
 """
@@ -7,7 +7,7 @@ import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
@@ -55,10 +55,11 @@ class SurestMistakes:
 
     def update(self, logits: Tensor, labels: Tensor, rows: Tensor) -> None:
         """Look at logits (B, C) for the sentences ``rows`` (B,) with ``labels`` (B,)."""
+        logits, labels, rows = logits.cpu(), labels.cpu(), rows.cpu()
         probabilities, predictions = logits.double().softmax(dim=1).max(dim=1)
         wrong = (predictions != labels) & (labels != MISSING)
         columns = (probabilities, rows, labels, predictions)
-        self.add(torch.stack([column[wrong].to("cpu", torch.float64) for column in columns], dim=1))
+        self.add(torch.stack([column[wrong].double() for column in columns], dim=1))
 
     def add(self, mistakes: Tensor) -> None:
         """Take mistakes in (n, 4), such as another process found."""
@@ -68,7 +69,7 @@ class SurestMistakes:
 
 
 class Mistakes(Callback):
-    """Writes each test set's surest mistakes to ``mistakes.csv`` (``mistakes_NAME.csv``), and shows them on TensorBoard.
+    """Writes the surest mistakes to ``mistakes.csv`` (``mistakes_NAME.csv``), and shows them on TensorBoard.
 
     Args:
         count: mistakes of each task.
@@ -80,9 +81,7 @@ class Mistakes(Callback):
 
     def __init__(self, count: int, folder: str) -> None:
         if count < 1:
-            raise UserError(
-                f"callbacks.mistakes.count: {count} given; it must be 1 or more, or take ~callbacks.mistakes"
-            )
+            raise UserError(f"callbacks.mistakes.count: {count} given; it must be 1 or more")
         self.count = count
         self.folder = Path(folder)
         self.found: dict[str, SurestMistakes] = {}
@@ -177,7 +176,6 @@ def _others(mistakes: SurestMistakes, module: L.LightningModule) -> Tensor:
     """Return what the other processes found (n, 4)."""
     padded = torch.full((mistakes.count, 4), -1.0, dtype=torch.float64, device=module.device)
     padded[: len(mistakes.found)] = mistakes.found.to(module.device)
-    gathered = module.all_gather(padded)
-    assert isinstance(gathered, Tensor)
+    gathered = cast(Tensor, module.all_gather(padded))  # (processes, count, 4)
     others = torch.cat([part for rank, part in enumerate(gathered) if rank != module.global_rank]).cpu()
     return others[others[:, 0] >= 0]

@@ -13,6 +13,7 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from polyhead.batch import Batch
+from polyhead.calibration import Calibration
 from polyhead.errors import UserError
 from polyhead.freezing import Freezing
 from polyhead.losses import TaskLosses, task_losses
@@ -61,6 +62,8 @@ class MultiTaskTraining(L.LightningModule):
                 for task in self.tasks
             }
         )
+
+        self.calibration = nn.ModuleDict({task.name: Calibration(task) for task in self.tasks})
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all but the frozen parts, which stay in evaluation mode."""
@@ -131,7 +134,9 @@ class MultiTaskTraining(L.LightningModule):
         self._log_results("training", "train")
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation metrics."""
+        """Fit the temperatures, and log the validation metrics."""
+        for calibration in self.calibration.values():
+            cast(Calibration, calibration).fit()
         self._log_results("validation")
 
     def on_test_epoch_end(self) -> None:
@@ -151,12 +156,19 @@ class MultiTaskTraining(L.LightningModule):
         for task, loss, count in zip(self.tasks, losses.detach(), rows, strict=True):
             metrics = cast(TaskMetrics, self.metrics[f"{split}_{task.name}"])
             metrics.update(logits[task.name].detach(), batch.labels[task.name], loss, count)
+            if split != "training":
+                cast(Calibration, self.calibration[task.name]).update(logits[task.name], batch.labels[task.name])
         return losses, rows > 0
 
     def _log_results(self, split: str, name: str | None = None) -> None:
         computed = {task.name: cast(TaskMetrics, self.metrics[f"{split}_{task.name}"]).compute() for task in self.tasks}
         # A task without a labelled row was not measured: a metric of nothing would only mislead.
         computed = {task: values for task, values in computed.items() if any(map(any, values["confusion"]))}
+        if split != "training":
+            for task, values in computed.items():
+                values |= cast(Calibration, self.calibration[task]).compute()
+            for calibration in self.calibration.values():
+                cast(Calibration, calibration).reset()
         self.results[self.test_set if split == "test" else split] = computed
         logged = scalars(name or split, computed)
         if split == "training":  # the loss stands on the dashboard step by step already
