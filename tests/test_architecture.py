@@ -24,6 +24,7 @@ ORDER = [
     "pooling",
     "batch",
     "batching",
+    "tokens",
     "data",
     "dropout",
     "splitting",

@@ -51,6 +51,10 @@ class Source:
         """Return how several sources are mixed in an epoch; None if each sentence comes once."""
         return None
 
+    def size(self, split: str) -> int | None:
+        """Return the number of sentences, where it is known before they are counted."""
+        return None
+
     def fingerprint(self, split: str) -> str | None:
         """Return what changes whenever a split's sentences do; None if they are as cheap to make as to look up."""
         return None

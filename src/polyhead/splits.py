@@ -153,6 +153,10 @@ class TableSource(Source):
         train = self._splits[split]
         return Mixture(train.origins[train.kept], self.exponent)
 
+    def size(self, split: str) -> int:
+        """Return the number of sentences."""
+        return int(self._splits[split].kept.sum())
+
     def fingerprint(self, split: str) -> str:
         """Return a digest of the tables and of what was kept of them."""
         chosen = self._splits[split]

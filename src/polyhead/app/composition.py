@@ -25,6 +25,7 @@ from polyhead.model import MultiTaskModel
 from polyhead.optimization import Optimization
 from polyhead.pretrained import EncoderSource
 from polyhead.tasks import Task, make_tasks
+from polyhead.tokens import TokenStore
 from polyhead.weighting import Weighting
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Parts:
     tasks: tuple[Task, ...]
     source: "Source"
     batching: Batching
+    tokens: TokenStore
     encoder: EncoderSource
     freezing: Freezing
     losses: TaskLosses
@@ -72,6 +74,7 @@ def compose_parts(config: DictConfig) -> Parts:
     if config.resume is not None and not Path(config.resume).is_file():
         problems.append(f"resume: no file {config.resume!r}; give the checkpoints/last.ckpt of a run")
     attempt("batching", "loader")
+    attempt("tokens", "tokens")
     attempt("encoder", "encoder")
     attempt("freezing", "freeze")
     if "tasks" in parts:

@@ -77,6 +77,7 @@ def run(config: DictConfig) -> float:
         FrozenActivations(model.encoder, depth, parts.precision, parts.features, trainer.strategy.root_device).attach
         if depth and parts.features
         else None,
+        parts.tokens,
     )
     trainable, total = count_parameters(model)
     if first_process:
