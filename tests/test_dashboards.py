@@ -71,7 +71,7 @@ def test_a_reliability_diagram_shows_every_filled_bin_before_and_after():
         "reliability": {"before": bins, "after": bins},
     }
     (axes,) = reliability_figure(metrics, "tone").axes
-    diagonal, before, after = axes.lines
+    _, before, after = axes.lines
     assert before.get_xydata().tolist() == after.get_xydata().tolist() == [[0.5, 0.4], [0.9, 1.0]]
     assert "error 0.100" in before.get_label()
     assert "temperature 1.50, error 0.050" in after.get_label()

@@ -1,9 +1,10 @@
 """Whatever is wrong or odd is found, counted, and named with file and row."""
 
 import datasets
+import numpy as np
 import pytest
 
-from polyhead.inspection import Inspection, Vocabulary, scan
+from polyhead.inspection import Inspection, Vocabulary, contained, scan
 from polyhead.reading import Table
 from polyhead.tasks import Task
 
@@ -104,11 +105,16 @@ def test_replacement_characters_are_told():
 
 def test_labels_are_sorted_numbers_as_numbers():
     vocabulary = Vocabulary()
-    import numpy as np
-
     codes = np.array(vocabulary.encode(["10", "9", None, "1"]))
     assert codes.tolist() == [0, 1, -1, 2]
     assert vocabulary.used(codes) == ["1", "9", "10"]
     assert vocabulary.used(codes[:2]) == ["9", "10"]
     words = Vocabulary()
     assert words.used(np.array(words.encode(["b", "a", "b"]))) == ["a", "b"]
+
+
+def test_membership_is_numpys():
+    random = np.random.default_rng(0)
+    texts, others = random.integers(0, 1000, 5000), random.integers(0, 1000, 300)
+    assert (contained(texts, others) == np.isin(texts, others)).all()
+    assert not contained(texts, others[:0]).any()

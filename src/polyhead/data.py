@@ -215,7 +215,7 @@ class SentenceData(L.LightningDataModule):
         fingerprint = self.source.fingerprint(name)
         if self.store is None or fingerprint is None:
             return gather(chunks(), tasks)
-        vocabulary = self.tokenizer.backend_tokenizer.to_str()  # type: ignore[attr-defined]  # a fast one, as all here
+        vocabulary = self.tokenizer.backend_tokenizer.to_str()
         content = repr([_FORMAT, fingerprint, self.max_length, self.tasks, vocabulary])
         return self.store.get(hashlib.sha256(content.encode()).hexdigest(), chunks, tasks)
 

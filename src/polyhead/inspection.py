@@ -5,6 +5,7 @@ Shapes: N sentences of a split.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -17,6 +18,7 @@ from polyhead.records import ROW
 from polyhead.tasks import Task
 
 Rows = NDArray[np.integer[Any]]
+_CHUNK = 1_000_000  # texts looked up together
 _DAMAGED = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -90,6 +92,17 @@ def scan(tables: Sequence[Table], vocabularies: Mapping[str, Vocabulary]) -> Sca
         if ROW in table.rows.column_names and start > first:
             last = table.row(start - first - 1)
             found.blank[table.name] = last - table.row(0) + 1 - (start - first)
+    return found
+
+
+def contained(texts: Rows, others: Rows) -> NDArray[np.bool_]:
+    """Tell which texts stand among others, in memory that does not grow with the number of ``texts``."""
+    known = np.unique(others)
+    found = np.zeros(len(texts), dtype=np.bool_)
+    for start in range(0, len(texts), _CHUNK) if len(known) else ():
+        chunk = texts[start : start + _CHUNK]
+        positions = np.searchsorted(known, chunk).clip(max=len(known) - 1)
+        found[start : start + _CHUNK] = known[positions] == chunk
     return found
 
 
@@ -174,37 +187,41 @@ class Inspection:
     def _shared_texts(self) -> Iterator[str]:
         for first, second in combinations(self.scans, 2):
             one, two = self.scans[first], self.scans[second]
-            rows = np.flatnonzero(np.isin(two.texts, one.texts))
+            rows = np.flatnonzero(contained(two.texts, one.texts))
             if len(rows):
-                pairs = [
-                    (one.place(int(np.argmax(one.texts == two.texts[row]))), two.place(row))
-                    for row in rows[: self.shown]
-                ]
-                named = "; ".join(f"{theirs} is {ours}" for ours, theirs in pairs)
+                pairs = [(row, int(np.argmax(one.texts == two.texts[row]))) for row in rows[: self.shown].tolist()]
+                named = "; ".join(f"{two.place(theirs)} is {one.place(ours)}" for theirs, ours in pairs)
                 yield f"{len(rows):,} of {len(two):,} {second} sentences stand in {first} as well: {named}"
 
+    @cached_property
+    def _repeated(self) -> tuple[Rows, Rows]:
+        """The rows of all splits whose text comes more than once, equal texts together, and where each text starts."""
+        texts = np.concatenate([scan.texts for scan in self.scans.values()])
+        order = np.argsort(texts, kind="stable")
+        texts = texts[order]
+        equal = np.zeros(len(texts) + 1, dtype=np.bool_)  # to the one before
+        equal[1:-1] = texts[1:] == texts[:-1]
+        chosen = equal[1:] | equal[:-1]
+        return order[chosen], np.flatnonzero(~equal[:-1][chosen])
+
     def _conflicts(self, task: Task) -> Iterator[str]:
-        splits = list(self.scans.values())
-        codes = np.concatenate([scan.codes[task.name] for scan in splits])
-        labelled = np.flatnonzero(codes >= 0)
-        texts = np.concatenate([scan.texts for scan in splits])[labelled]
-        order = labelled[np.argsort(texts, kind="stable")]
-        texts.sort(kind="stable")
-        starts = np.flatnonzero(np.diff(texts, prepend=texts[:1] - 1)) if len(texts) else np.zeros(0, np.int64)
-        sorted_codes = codes[order]
+        rows, starts = self._repeated
+        codes = np.concatenate([scan.codes[task.name] for scan in self.scans.values()])[rows]
         if not len(starts):
             return
-        differs = np.minimum.reduceat(sorted_codes, starts) != np.maximum.reduceat(sorted_codes, starts)
-        ends = np.append(starts[1:], len(order))
-        groups = [order[start:end] for start, end in zip(starts[differs], ends[differs], strict=True)]
-        if groups:
-            groups.sort(key=lambda rows: int(rows[0]))
-            named = "; ".join(self._labels(task, rows, codes) for rows in groups[: self.shown])
-            yield f"{task.name}: {len(groups):,} texts carry labels that contradict each other: {named}"
+        highest = np.maximum.reduceat(codes, starts)
+        lowest = np.minimum.reduceat(np.where(codes < 0, np.iinfo(codes.dtype).max, codes), starts)
+        differs = np.flatnonzero(lowest < highest)  # rows without a label contradict nothing
+        if len(differs):
+            ends = np.append(starts[1:], len(rows))
+            groups = [range(starts[i], ends[i]) for i in differs[np.argsort(rows[starts[differs]])[: self.shown]]]
+            named = "; ".join(self._labels(task, group, rows, codes) for group in groups)
+            yield f"{task.name}: {len(differs):,} texts carry labels that contradict each other: {named}"
 
-    def _labels(self, task: Task, rows: Rows, codes: NDArray[np.int32]) -> str:
+    def _labels(self, task: Task, group: Sequence[int], rows: Rows, codes: Rows) -> str:
         names = list(self.vocabularies[task.name].codes)
-        return ", ".join(f"{self._global_place(int(row))} {names[codes[row]]!r}" for row in rows[: self.shown])
+        labelled = [i for i in group if codes[i] >= 0][: self.shown]
+        return ", ".join(f"{self._global_place(int(rows[i]))} {names[codes[i]]!r}" for i in labelled)
 
     def _global_place(self, row: int) -> str:
         for scan in self.scans.values():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from polyhead.errors import UserError
 from polyhead.holdout import holdout
-from polyhead.inspection import Inspection, Scan, Vocabulary, scan
+from polyhead.inspection import Inspection, Scan, Vocabulary, contained, scan
 from polyhead.mixing import Mixture
 from polyhead.reading import Table
 from polyhead.sentences import Source
@@ -189,7 +189,7 @@ class TableSource(Source):
         others = [split.scan.texts for split in self._splits.values() if split is not train]
         if not self.handling.drop_leaks or not others:
             return
-        leaks = np.isin(train.scan.texts, np.concatenate(others))
+        leaks = contained(train.scan.texts, np.concatenate(others))
         train.kept &= ~leaks
         log.info("drop_leaks: %s training sentences left out", f"{leaks.sum():,}")
 
