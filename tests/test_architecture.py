@@ -18,6 +18,7 @@ ORDER = [
     "records",
     "reading",
     "holdout",
+    "scanning",
     "inspection",
     "splits",
     "sources",

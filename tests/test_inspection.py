@@ -14,7 +14,8 @@ TASK = Task("tone", ("dry", "warm"))
 def table(name, rows):
     texts, labels = zip(*rows, strict=True)
     features = datasets.Features({"text": datasets.Value("string"), "tone": datasets.Value("string")})
-    return Table(name, datasets.Dataset.from_dict({"text": texts, "tone": labels}, features), name)
+    rows = datasets.Dataset.from_dict({"text": texts, "tone": labels}, features)
+    return Table(name, rows, {"text": "text", "tone": "tone"}, name)
 
 
 def findings(shown=3, rare=0, task=TASK, **splits):

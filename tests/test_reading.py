@@ -6,7 +6,7 @@ import pandas
 import pytest
 
 from polyhead.errors import UserError
-from polyhead.reading import Table, choose, normal, read
+from polyhead.reading import Table, check_types, choose, read
 from polyhead.records import Layout
 
 LAYOUT = Layout("text", {"tone": "label"}, "utf-8", '"')
@@ -47,7 +47,9 @@ def test_class_labels_of_the_hub_become_their_names():
 
     features = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["dry", "warm"])}
     rows = datasets.Dataset.from_dict({"text": ["x", "y", "z"], "label": [1, 0, -1]}, datasets.Features(features))
-    table = Table("hub", normal(rows, {"text": "text", "label": "tone"}, "hub"), "")
+    columns = {"text": "text", "label": "tone"}
+    check_types(rows, columns, "hub")
+    table = Table("hub", rows, columns, "")
     assert content(table)["tone"] == ["warm", "dry", None]
 
 

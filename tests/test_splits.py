@@ -28,7 +28,9 @@ class Tables(TableSource):
             for number, rows in enumerate(groups):
                 columns = dict(zip(("text", "tone", "stars"), zip(*rows, strict=True), strict=True))
                 rows = datasets.Dataset.from_dict({name: columns[name] for name in features}, features)
-                made[split].append([Table(f"{split}{number}", rows, f"{split}{number}{rows._fingerprint}")])
+                made[split].append(
+                    [Table(f"{split}{number}", rows, {n: n for n in features}, f"{split}{number}{rows._fingerprint}")]
+                )
         return made
 
 

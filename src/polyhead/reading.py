@@ -13,7 +13,7 @@ from polyhead.records import ROW, Layout, header, kind, records
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from pyarrow import Array
+    from pyarrow import Array, RecordBatch
 
 _FORMAT = 1  # part of every stamp: tables read by another version of this module are not taken
 _CHUNK = 8192  # rows looked at together
@@ -25,18 +25,20 @@ class Table:
 
     Args:
         name: of the file, as it was given.
-        rows: columns ``text``, one a task that the file has labels for, and perhaps ``row``.
+        rows: as they were read, with a column ``ROW`` where they cannot simply be counted.
+        columns: those to be looked at -> ``text``, or the task whose labels they hold.
         stamp: changes whenever the content does.
     """
 
     name: str
     rows: "Dataset"
+    columns: Mapping[str, str]
     stamp: str
 
     @property
     def tasks(self) -> list[str]:
         """The tasks for which it has a column."""
-        return [name for name in self.rows.column_names if name not in ("text", ROW)]
+        return [ours for ours in self.columns.values() if ours != "text"]
 
     def row(self, index: int) -> int:
         """Return the row in the file of the table's sentence ``index``."""
@@ -44,15 +46,26 @@ class Table:
 
     def chunks(self) -> Iterator[dict[str, "Array"]]:
         """Yield its columns as arrays of texts, a few thousand rows at a time; a missing label is null."""
-        for chunk in self.rows.with_format("arrow").iter(_CHUNK):
-            columns = {name: chunk.column(name).combine_chunks() for name in ("text", *self.tasks)}
-            yield {name: self._texts(name, array) for name, array in columns.items()}
+        for batch in self._batches():
+            for start in range(0, batch.num_rows, _CHUNK):
+                part = batch.slice(start, _CHUNK)
+                yield {ours: self._texts(column, part.column(column)) for column, ours in self.columns.items()}
+
+    def _batches(self) -> Iterator["RecordBatch"]:
+        """Yield all rows, from disk where they lie there: pages of a mapping would stay in memory after one look."""
+        import pyarrow as pa
+
+        if not self.rows.cache_files:
+            yield from self.rows.data.to_batches()
+        for file in self.rows.cache_files:
+            with pa.OSFile(file["filename"]) as stored, pa.ipc.open_stream(stored) as stream:
+                yield from stream
 
     def _texts(self, name: str, array: "Array") -> "Array":
         import pyarrow as pa
         from pyarrow import compute
 
-        if name == "text":
+        if self.columns[name] == "text":
             return array.cast(pa.large_string())
         names = getattr(self.rows.features[name], "names", None)
         if names is not None:  # class indices, with the names beside them; hub data mark a missing one by -1
@@ -63,7 +76,9 @@ class Table:
             try:
                 array = compute.if_else(compute.is_nan(array), None, array).cast(pa.int64())
             except pa.ArrowInvalid as error:
-                raise UserError(f"{self.name}: {name}: labels must be text or whole numbers ({error})") from error
+                raise UserError(
+                    f"{self.name}: {self.columns[name]}: labels must be text or whole numbers ({error})"
+                ) from error
         trimmed = compute.utf8_trim_whitespace(array.cast(pa.large_string()))
         return compute.if_else(compute.equal(trimmed, ""), None, trimmed)
 
@@ -107,7 +122,8 @@ def read(path: Path, layout: Layout, cache: Path) -> Table:
     try:
         if kind(path) == ".parquet":
             rows = datasets.Dataset.from_parquet(str(path), columns=list(columns), cache_dir=str(cache))
-            return Table(str(path), normal(rows, columns, str(path)), stamp)
+            check_types(rows, columns, str(path))
+            return Table(str(path), rows, columns, stamp)
         features = {ROW: datasets.Value("int64"), **dict.fromkeys(columns.values(), datasets.Value("string"))}
         rows = datasets.Dataset.from_generator(
             records,
@@ -121,15 +137,15 @@ def read(path: Path, layout: Layout, cache: Path) -> Table:
         raise (
             cause if isinstance(cause, UserError) else UserError(f"{path}: {' '.join(str(cause).split())}")
         ) from error
-    return Table(str(path), rows, stamp)
+    return Table(str(path), rows, {ours: ours for ours in columns.values()}, stamp)
 
 
-def normal(rows: "Dataset", columns: Mapping[str, str], name: str) -> "Dataset":
-    """Name the columns of a ready-made table as ours are, and refuse those of a wrong type.
+def check_types(rows: "Dataset", columns: Mapping[str, str], name: str) -> None:
+    """Refuse a ready-made table with columns of a wrong type.
 
     Args:
         rows: any table.
-        columns: its column -> ours.
+        columns: see :class:`Table`.
         name: of the table, for messages.
 
     Raises:
@@ -141,8 +157,6 @@ def normal(rows: "Dataset", columns: Mapping[str, str], name: str) -> "Dataset":
         if not fine:
             rule = "the text must be text" if ours == "text" else "labels must be text or whole numbers"
             raise UserError(f"{name}: the column {column!r} holds {held}; {rule}")
-    chosen = rows.select_columns(list(columns))
-    return chosen.rename_columns({column: ours for column, ours in columns.items() if column != ours})
 
 
 def choose(name: str, present: list[str], layout: Layout) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from polyhead.errors import UserError, collected, neighbours
 from polyhead.mixing import exponent
-from polyhead.reading import Table, choose, datasets_library, normal, read
+from polyhead.reading import Table, check_types, choose, datasets_library, read
 from polyhead.records import Layout, kind
 from polyhead.splits import SPLITS, Handling, TableSource
 
@@ -166,7 +166,8 @@ class HubSource(TableSource):
                 )
             name, rows = f"{self.name} {theirs}", found[theirs]
             columns = choose(name, rows.column_names, layout)
-            tables[split] = [[Table(name, normal(rows, columns, name), rows._fingerprint)]]
+            check_types(rows, columns, name)
+            tables[split] = [[Table(name, rows, columns, rows._fingerprint)]]
         return tables
 
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from polyhead.errors import UserError
 from polyhead.holdout import holdout
-from polyhead.inspection import Inspection, Scan, Vocabulary, contained, scan
+from polyhead.inspection import Inspection, contained
 from polyhead.mixing import Mixture
 from polyhead.reading import Table
+from polyhead.scanning import Scan, Vocabulary, scan
 from polyhead.sentences import Source
 from polyhead.tasks import Task
 
@@ -132,7 +133,9 @@ class TableSource(Source):
         for line in findings.warnings:
             log.warning("%s", line)
         self._drop_leaks()
-        self._cut(given)
+        self._cut([name for name in SPLITS if name not in given])
+        for scanned in given.values():
+            scanned.forget()
 
     def sentences(self, split: str) -> Iterator[Sentence]:
         """Yield the sentences of ``split``."""
@@ -193,19 +196,17 @@ class TableSource(Source):
         train.kept &= ~leaks
         log.info("drop_leaks: %s training sentences left out", f"{leaks.sum():,}")
 
-    def _cut(self, given: Mapping[str, Scan]) -> None:
+    def _cut(self, missing: Sequence[str]) -> None:
         train = self._splits["train"]
-        strata = np.zeros(len(train.scan), dtype=np.int64)
-        for codes in train.scan.codes.values():
-            strata = strata * (int(codes.max(initial=0)) + 2) + codes + 1
-        for shift, name in enumerate(SPLITS[1:]):
-            if name in given:
-                continue
+        for name in missing:
             if name not in self.handling.cut:
                 raise UserError(f"data: no {name} split given, and no share in data.cut.{name} to cut one off")
             rows = np.flatnonzero(train.kept)
-            share = self.handling.cut[name]
-            held = rows[holdout(train.scan.texts[rows], strata[rows], share, self.handling.seed + shift)]
+            strata = np.zeros(len(rows), dtype=np.int64)
+            for codes in train.scan.codes.values():
+                strata = strata * (int(codes.max(initial=0)) + 2) + codes[rows] + 1
+            share, seed = self.handling.cut[name], self.handling.seed + SPLITS.index(name)
+            held = rows[holdout(train.scan.texts[rows], strata, share, seed)]
             kept = np.zeros_like(train.kept)
             kept[held] = True
             train.kept &= ~kept

@@ -33,7 +33,6 @@ def run(config: DictConfig) -> float:
         UserError: the configuration has problems, or the data or the checkpoint does not fit it.
     """
     started = time.perf_counter()
-    hardware.keep_freed_memory()
     logging.captureWarnings(True)  # the log file keeps them, the terminal shows progress
     if os.environ.get("LOCAL_RANK", "0") != "0":  # the first process tells what there is to tell
         logging.getLogger("polyhead").setLevel(logging.ERROR)
@@ -42,6 +41,8 @@ def run(config: DictConfig) -> float:
     config.tasks = {
         task.name: list(task.labels) for task in parts.tasks
     }  # as they were found, for whoever reads the run
+
+    hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
 
     # Lightning takes seconds to import: what is wrong with the rest has been told by now.
     import lightning as L
