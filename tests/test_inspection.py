@@ -4,8 +4,9 @@ import datasets
 import numpy as np
 import pytest
 
-from polyhead.inspection import Inspection, Vocabulary, contained, scan
+from polyhead.inspection import Inspection, contained
 from polyhead.reading import Table
+from polyhead.scanning import Vocabulary, scan
 from polyhead.tasks import Task
 
 TASK = Task("tone", ("dry", "warm"))
@@ -102,16 +103,6 @@ def test_rare_classes_are_told():
 def test_replacement_characters_are_told():
     (warning,) = findings(train=[("caf\ufffd", "dry"), ("b", "warm")]).warnings
     assert warning.startswith("train row 1: replacement characters")
-
-
-def test_labels_are_sorted_numbers_as_numbers():
-    vocabulary = Vocabulary()
-    codes = np.array(vocabulary.encode(["10", "9", None, "1"]))
-    assert codes.tolist() == [0, 1, -1, 2]
-    assert vocabulary.used(codes) == ["1", "9", "10"]
-    assert vocabulary.used(codes[:2]) == ["9", "10"]
-    words = Vocabulary()
-    assert words.used(np.array(words.encode(["b", "a", "b"]))) == ["a", "b"]
 
 
 def test_membership_is_numpys():
