@@ -4,7 +4,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,8 @@ _FORMAT = 1  # part of every stamp: tables read by another version of this modul
 _CHUNK = 8192  # rows looked at together
 
 
-@dataclass(frozen=True)
 class Table:
-    """The sentences of one file.
+    """The sentences of one file, on disk; nothing of it stays in memory or mapped between two looks.
 
     Args:
         name: of the file, as it was given.
@@ -30,19 +29,29 @@ class Table:
         stamp: changes whenever the content does.
     """
 
-    name: str
-    rows: "Dataset"
-    columns: Mapping[str, str]
-    stamp: str
+    def __init__(self, name: str, rows: "Dataset", columns: Mapping[str, str], stamp: str) -> None:
+        self.name = name
+        self.columns = columns
+        self.stamp = stamp
+        self.tasks = [ours for ours in columns.values() if ours != "text"]
+        self.numbered = ROW in rows.column_names
+        self._size = len(rows)
+        self._features = rows.features
+        self._files = [file["filename"] for file in rows.cache_files]
+        self._held = None if self._files else rows.data  # made in memory
 
-    @property
-    def tasks(self) -> list[str]:
-        """The tasks for which it has a column."""
-        return [ours for ours in self.columns.values() if ours != "text"]
+    def __len__(self) -> int:
+        return self._size
 
     def row(self, index: int) -> int:
         """Return the row in the file of the table's sentence ``index``."""
-        return int(self.rows[index][ROW]) if ROW in self.rows.column_names else index + 1
+        if not self.numbered:
+            return index + 1
+        for batch in self._batches():
+            if index < batch.num_rows:
+                return int(batch.column(ROW)[index].as_py())
+            index -= batch.num_rows
+        raise IndexError(index)
 
     def chunks(self) -> Iterator[dict[str, "Array"]]:
         """Yield its columns as arrays of texts, a few thousand rows at a time; a missing label is null."""
@@ -52,13 +61,13 @@ class Table:
                 yield {ours: self._texts(column, part.column(column)) for column, ours in self.columns.items()}
 
     def _batches(self) -> Iterator["RecordBatch"]:
-        """Yield all rows, from disk where they lie there: pages of a mapping would stay in memory after one look."""
+        """Yield all rows, read from disk: the pages of a mapping would stay in memory after one look."""
         import pyarrow as pa
 
-        if not self.rows.cache_files:
-            yield from self.rows.data.to_batches()
-        for file in self.rows.cache_files:
-            with pa.OSFile(file["filename"]) as stored, pa.ipc.open_stream(stored) as stream:
+        if self._held is not None:
+            yield from self._held.to_batches()
+        for file in self._files:
+            with pa.OSFile(file) as stored, pa.ipc.open_stream(stored) as stream:
                 yield from stream
 
     def _texts(self, name: str, array: "Array") -> "Array":
@@ -67,7 +76,7 @@ class Table:
 
         if self.columns[name] == "text":
             return array.cast(pa.large_string())
-        names = getattr(self.rows.features[name], "names", None)
+        names = getattr(self._features[name], "names", None)
         if names is not None:  # class indices, with the names beside them; hub data mark a missing one by -1
             array = pa.array([*names, None]).take(compute.if_else(compute.less(array, 0), len(names), array))
         if pa.types.is_dictionary(array.type):

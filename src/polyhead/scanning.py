@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.reading import Table
-from polyhead.records import ROW
 
 Rows = NDArray[np.integer[Any]]
 _DAMAGED = "\N{REPLACEMENT CHARACTER}"
@@ -59,7 +58,7 @@ class Scan:
     blank: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return sum(len(table.rows) for table in self.tables)
+        return sum(len(table) for table in self.tables)
 
     def forget(self) -> None:
         """Give up what only an inspection needs, which is the most of it."""
@@ -68,9 +67,9 @@ class Scan:
     def place(self, index: int) -> str:
         """Say where a person finds a sentence: file and row."""
         for table in self.tables:
-            if index < len(table.rows):
+            if index < len(table):
                 return f"{table.name} row {table.row(index)}"
-            index -= len(table.rows)
+            index -= len(table)
         raise IndexError(index)
 
 
@@ -93,7 +92,7 @@ def scan(tables: Sequence[Table], vocabularies: Mapping[str, Vocabulary]) -> Sca
                 codes = np.asarray([*vocabularies[task].encode(encoded.dictionary.to_pylist()), -1], dtype=np.int32)
                 found.codes[task][start:end] = codes[encoded.indices.fill_null(len(codes) - 1).to_numpy()]
             start = end
-        if ROW in table.rows.column_names and start > first:
+        if table.numbered and start > first:
             last = table.row(start - first - 1)
             found.blank[table.name] = last - table.row(0) + 1 - (start - first)
     return found

@@ -182,7 +182,7 @@ class TableSource(Source):
         for name, groups in self.tables(tasks).items():
             tables = [table for group in groups for table in group]
             found = scan(tables, self._vocabularies)
-            sizes = [sum(len(table.rows) for table in group) for group in groups]
+            sizes = [sum(len(table) for table in group) for group in groups]
             origins = np.repeat(np.arange(len(groups), dtype=np.uint16), sizes)
             self._splits[name] = _Split(found, origins, np.ones(len(found), dtype=np.bool_))
         self._tasks, self._checked = tuple(tasks), False
