@@ -150,3 +150,12 @@ def test_odd_texts_come_through(tasks, caplog):
     assert split.lengths.max() == 16
     assert split.lengths.min() >= 2
     assert len(split[list(range(6))]) == 6
+
+
+def test_what_a_tokenizer_was_used_for_before_changes_nothing(tmp_path, tasks):
+    store = TokenStore(str(tmp_path), 1)
+    for length in (16, 5):
+        module = stored(tasks, store)
+        module.tokenizer(["w1 w2"], truncation=True, padding=True, max_length=length)
+        module.split("train")
+    assert len(store.entries()) == 1

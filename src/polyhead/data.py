@@ -4,6 +4,7 @@ Shapes: N sentences of a split, B sentences of a batch, S tokens.
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
@@ -215,8 +216,9 @@ class SentenceData(L.LightningDataModule):
         fingerprint = self.source.fingerprint(name)
         if self.store is None or fingerprint is None:
             return gather(chunks(), tasks)
-        vocabulary = self.tokenizer.backend_tokenizer.to_str()
-        content = repr([_FORMAT, fingerprint, self.max_length, self.tasks, vocabulary])
+        tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        tokenizer |= {"truncation": None, "padding": None}  # as the last use left them, and set anew by each
+        content = repr([_FORMAT, fingerprint, self.max_length, self.tasks, tokenizer])
         return self.store.get(hashlib.sha256(content.encode()).hexdigest(), chunks, tasks)
 
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -211,4 +211,4 @@ class TableSource(Source):
             kept[held] = True
             train.kept &= ~kept
             self._splits[name] = _Split(train.scan, train.origins, kept)
-            log.info("%s: none given; %s sentences (%.0f %%) cut off from train", name, f"{len(held):,}", 100 * share)
+            log.info("%s: none given; %s of %s training sentences cut off", name, f"{len(held):,}", f"{len(rows):,}")
