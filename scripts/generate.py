@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO, Any
 
 from polyhead.corpus import LABELS, SPLITS, HypotheticalCorpus, Knob, Sentence
 from polyhead.errors import UserError, neighbours
@@ -113,13 +113,13 @@ def _name_options(problem: str) -> str:
     return " ".join([option] if name == "size" else [option, *task]) + colon + rest
 
 
-def _write_csv(sentences: Iterable[Sentence], stream: TextIO) -> None:
+def _write_csv(sentences: Iterable[Sentence], stream: IO[str]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(("text", *LABELS))
     writer.writerows((sentence.text, *sentence.labels.values()) for sentence in sentences)  # None: an empty cell
 
 
-def _write_jsonl(sentences: Iterable[Sentence], stream: TextIO) -> None:
+def _write_jsonl(sentences: Iterable[Sentence], stream: IO[str]) -> None:
     encode = json.JSONEncoder(ensure_ascii=False).encode
     stream.writelines(encode({"text": text, **labels}) + "\n" for text, labels in sentences)
 
