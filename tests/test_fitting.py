@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from fakes import FakeSource
@@ -8,6 +9,7 @@ from polyhead.checkpoints import BestCheckpoint, load_checkpoint
 from polyhead.dropout import FastDropout
 from polyhead.errors import UserError
 from polyhead.fitting import fit_and_test
+from polyhead.mixing import Mixture
 from polyhead.model import MultiTaskModel
 
 
@@ -72,8 +74,23 @@ class Losses(Callback):
         self.values.append(outputs["loss"].item())
 
 
-@pytest.mark.parametrize("frozen", [[], ["encoder"], ["encoder.embeddings", "encoder.layers[:2]"]])
-def test_a_run_stopped_after_an_epoch_goes_on_as_if_never_stopped(tmp_path, make_encoder, tasks, frozen):
+class Mixed(FakeSource):
+    """A third of the sentences is one source, the rest another; both come alike."""
+
+    def mixture(self, split):
+        return Mixture(np.arange(self.sizes[split]) % 3 // 2, exponent=0.0)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "source"),
+    [
+        ([], FakeSource),
+        (["encoder"], FakeSource),
+        (["encoder.embeddings", "encoder.layers[:2]"], FakeSource),
+        (["encoder"], Mixed),
+    ],
+)
+def test_a_run_stopped_after_an_epoch_goes_on_as_if_never_stopped(tmp_path, make_encoder, tasks, frozen, source):
     def run(folder, callbacks, resume=None):
         torch.manual_seed(0)
         module = make_module(MultiTaskModel(make_encoder(), tasks, dropout=0.0), tasks, frozen)
@@ -82,7 +99,9 @@ def test_a_run_stopped_after_an_epoch_goes_on_as_if_never_stopped(tmp_path, make
                 submodule.p = 0.0  # the state of the random generator is not part of a checkpoint
         callbacks = [*checkpoints(folder), *callbacks]
         trainer = make_trainer(folder, max_epochs=4, enable_checkpointing=True, callbacks=callbacks)
-        fit_and_test(module, make_data(tasks), trainer, resume)
+        data = make_data(tasks)
+        data.source = source(data.source.sizes)
+        fit_and_test(module, data, trainer, resume)
         return module
 
     whole, rest = Losses(), Losses()
