@@ -47,14 +47,14 @@ def test_a_text_that_is_empty_after_stripping_is_refused_with_its_row(text):
 def test_a_row_is_counted_in_its_own_file():
     files = [table("one.csv", [("a", "dry")] * 5), table("two.csv", [("b", "dry"), ("", "warm"), (" ", "warm")])]
     (error,) = findings(train=files).errors
-    assert error.startswith("two.csv row 2, two.csv row 3:")
+    assert error.startswith("two.csv rows 2, 3:")
 
 
 def test_an_unknown_label_is_refused_with_its_rows():
     rows = [("a", "dry"), ("b", "wram"), ("c", "wram"), ("d", "warm"), ("e", "wram")]
     three = Task("tone", ("dry", "warm", "cold"))
     (error,) = findings(test=rows, shown=2, task=three).errors
-    assert error.startswith("test row 2, test row 3 and 1 more: tone: unknown label 'wram'; did you mean 'warm'?")
+    assert error.startswith("test rows 2, 3 and 1 more: tone: unknown label 'wram'; did you mean 'warm'?")
 
 
 def test_where_labels_are_found_one_that_training_never_shows_is_refused():

@@ -29,6 +29,13 @@ def test_equal_texts_have_equal_numbers_and_labels_one_code():
     assert [found.place(i) for i in (2, 3)] == ["made row 3", "made row 1"]
 
 
+def test_the_rows_of_a_file_are_named_together():
+    one, other = table(["a", "b"], ["x", "x"]), table(["c"], ["x"])
+    other.name = "other"
+    found = scan([one, other], {"tone": Vocabulary()})
+    assert found.places([0, 1, 2]) == "made rows 1, 2, other row 1"
+
+
 def test_a_file_without_labels_has_none():
     bare = Table("bare", datasets.Dataset.from_dict({"text": ["a", "b"]}), {"text": "text"}, "")
     assert scan([bare, table(["c"], ["x"])], {"tone": Vocabulary()}).codes["tone"].tolist() == [-1, -1, 0]

@@ -69,7 +69,7 @@ class Inspection:
         return Findings(errors, warnings, list(self._overview(tasks)))
 
     def _places(self, scan: Scan, rows: Sequence[int] | Rows) -> str:
-        named = ", ".join(scan.place(int(row)) for row in rows[: self.shown])
+        named = scan.places([int(row) for row in rows[: self.shown]])
         return named + (f" and {len(rows) - self.shown:,} more" if len(rows) > self.shown else "")
 
     def _empty(self) -> Iterator[str]:

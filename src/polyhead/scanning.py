@@ -66,9 +66,19 @@ class Scan:
 
     def place(self, index: int) -> str:
         """Say where a person finds a sentence: file and row."""
+        return "{} row {}".format(*self._find(index))
+
+    def places(self, indices: Sequence[int]) -> str:
+        """Say where a person finds several sentences, the rows of a file together."""
+        files: dict[str, list[str]] = {}
+        for name, row in map(self._find, indices):
+            files.setdefault(name, []).append(str(row))
+        return ", ".join(f"{name} row{'s' * (len(rows) > 1)} {', '.join(rows)}" for name, rows in files.items())
+
+    def _find(self, index: int) -> tuple[str, int]:
         for table in self.tables:
             if index < len(table):
-                return f"{table.name} row {table.row(index)}"
+                return table.name, table.row(index)
             index -= len(table)
         raise IndexError(index)
 
