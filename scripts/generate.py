@@ -12,13 +12,16 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any
 
 from polyhead.corpus import LABELS, SPLITS, HypotheticalCorpus, Knob, Sentence
 from polyhead.errors import UserError, neighbours
 
-FORMATS = ("csv", "jsonl")
+FORMATS = ("csv", "jsonl", "parquet")
+ROW_GROUP = 100_000  # sentences of a Parquet file that are written together
 REPORT_EVERY = 50_000  # sentences: about once a second
 
 
@@ -71,6 +74,11 @@ def _run(options: Namespace) -> None:
         missing=_read_knob("--missing", options.missing),
     )
     sentences = _report(corpus.sentences(options.split), options.size)
+    if options.format == "parquet":
+        _check_parquet(options.output)
+        with _open_atomically(Path(options.output), options.force, binary=True) as file:
+            _write_parquet(sentences, file)
+        return
     write = _write_csv if options.format == "csv" else _write_jsonl
     if options.output == "-":
         sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # a real stream here
@@ -105,19 +113,41 @@ def _name_options(problem: str) -> str:
     return " ".join([option] if name == "size" else [option, *task]) + colon + rest
 
 
-def _write_csv(sentences: Iterable[Sentence], stream: TextIO) -> None:
+def _write_csv(sentences: Iterable[Sentence], stream: IO[str]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(("text", *LABELS))
     writer.writerows((sentence.text, *sentence.labels.values()) for sentence in sentences)  # None: an empty cell
 
 
-def _write_jsonl(sentences: Iterable[Sentence], stream: TextIO) -> None:
+def _write_jsonl(sentences: Iterable[Sentence], stream: IO[str]) -> None:
     encode = json.JSONEncoder(ensure_ascii=False).encode
     stream.writelines(encode({"text": text, **labels}) + "\n" for text, labels in sentences)
 
 
+def _check_parquet(output: str) -> None:
+    """Refuse what Parquet cannot be written to or without.
+
+    Raises:
+        UserError: standard output, or no pyarrow.
+    """
+    if output == "-":
+        raise UserError("--output: Parquet cannot be written to standard output; name a file")
+    if find_spec("pyarrow") is None:
+        raise UserError("--format: parquet needs pyarrow, which is not installed; pip install 'polyhead[parquet]'")
+
+
+def _write_parquet(sentences: Iterator[Sentence], stream: IO[bytes]) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    schema = pa.schema([(name, pa.string()) for name in ("text", *LABELS)])
+    with parquet.ParquetWriter(stream, schema) as writer:
+        while chunk := list(islice(sentences, ROW_GROUP)):
+            writer.write_table(pa.Table.from_pylist([{"text": text, **labels} for text, labels in chunk], schema))
+
+
 @contextmanager
-def _open_atomically(path: Path, force: bool) -> Iterator[TextIO]:
+def _open_atomically(path: Path, force: bool, binary: bool = False) -> Iterator[IO[Any]]:
     """Open a file that stands at ``path`` once it is complete, and leaves no trace if it never is.
 
     Raises:
@@ -132,7 +162,7 @@ def _open_atomically(path: Path, force: bool) -> Iterator[TextIO]:
     except OSError as problem:
         raise UserError(f"--output: cannot write in {path.parent}: {problem.strerror}") from None
     try:
-        with open(descriptor, "w", encoding="utf-8", newline="") as stream:
+        with open(descriptor, "wb") if binary else open(descriptor, "w", encoding="utf-8", newline="") as stream:
             yield stream
         mask = os.umask(0)
         os.umask(mask)

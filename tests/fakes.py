@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
+from polyhead.sentences import Source
+
 WORDS = [f"w{i}" for i in range(90)]
 
 
@@ -29,7 +31,7 @@ class FakeSentence:
 
 
 @dataclass
-class FakeSource:
+class FakeSource(Source):
     """Sentences whose first word decides the category and whose last one the sentiment; sizes by split."""
 
     sizes: dict[str, int]

@@ -12,11 +12,21 @@ PACKAGE = ROOT / "src" / "polyhead"
 ORDER = [
     "errors",
     "tasks",
+    "mixing",
+    "sentences",
     "corpus",
+    "records",
+    "reading",
+    "holdout",
+    "scanning",
+    "inspection",
+    "splits",
+    "sources",
     "pooling",
     "batch",
     "batching",
     "loading",
+    "tokens",
     "data",
     "dropout",
     "splitting",
@@ -39,7 +49,9 @@ ORDER = [
     "optimization",
     "timetable",
     "metrics",
+    "calibration",
     "training",
+    "mistakes",
     "checkpoints",
     "throughput",
     "memory",
@@ -58,6 +70,7 @@ ORDER = [
 LIGHTNING = {
     "data",
     "training",
+    "mistakes",
     "checkpoints",
     "throughput",
     "predictions",
@@ -69,7 +82,7 @@ LIGHTNING = {
     "tuning",
     "app",
 }
-TORCHLESS = {"errors", "tasks", "corpus"}
+TORCHLESS = {"errors", "tasks", "sentences", "corpus", "records"}
 
 
 def files():

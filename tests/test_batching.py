@@ -5,6 +5,7 @@ import pytest
 
 from polyhead.batching import Batching, LengthGroupedBatches
 from polyhead.errors import UserError
+from polyhead.mixing import Mixture
 
 LENGTHS = np.random.default_rng(0).geometric(0.08, size=1003) + 2
 
@@ -89,3 +90,22 @@ def test_all_wrong_sizes_are_told_at_once():
         Batching(batch_size=0, evaluation_batch_size=-1, window=0, seed=-1, workers=-1)
     keys = [line.split(":")[0] for line in str(caught.value).splitlines()]
     assert keys == ["loader.batch_size", "loader.evaluation_batch_size", "loader.window", "seed", "loader.workers"]
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_a_mixture_is_dealt_out_alike_however_many_processes_share_it(processes):
+    mixture = Mixture(np.repeat([0, 1], [903, 100]), exponent=0.0)
+
+    def epoch(number):
+        shares = [
+            batches(number, batch_size=48 // processes, rank=rank, processes=processes, mixture=mixture)
+            for rank in range(processes)
+        ]
+        return [sorted(chain(*parts)) for parts in zip(*shares, strict=True)]
+
+    rows = np.array(list(chain(*epoch(0))))
+    assert len(rows) == 1003
+    assert (rows >= 903).sum() == 501
+    alone = batches(batch_size=48, mixture=mixture)
+    assert epoch(0) == [sorted(batch) for batch in alone]
+    assert epoch(0) != epoch(1)

@@ -33,9 +33,22 @@ def test_its_head_shows_the_command_that_uses_it(group, option):
     assert selected or (default and any("python train.py" in line for line in head))
 
 
+def own_sentences(folder, option):
+    """Write a small data set of the kind that ``data=option`` reads, and return the overrides that name it."""
+    for name in ("train", "test"):
+        rows = "".join(f"{name} {i},{'ab'[i % 2]},{'xy'[i % 2]}\n" for i in range(40))
+        (folder / f"{name}.csv").write_text("text,category,sentiment\n" + rows)
+    cache = f"data.cache={folder / 'cache'}"
+    if option == "files":
+        return [cache, f"data.files.train={folder}/train.csv", f"data.files.test={folder}/test.csv"]
+    return [cache, f"data.name={folder}", "data.columns.sentiment=sentiment"]
+
+
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_it_composes_and_instantiates(tmp_path, group, option):
     extra = ["encoder.pretrained=false"] if option in HUB else []
+    if (group, option) in {("data", "files"), ("data", "hub")}:
+        extra += own_sentences(tmp_path, option)
     config = composed(tmp_path, f"{group}={option}", *extra)
     if (group, option) in {("accelerator", "gpu"), ("accelerator", "ddp")} and not torch.cuda.is_available():
         with pytest.raises(UserError, match="trainer.accelerator=gpu: none is present here"):

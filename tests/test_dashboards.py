@@ -7,7 +7,16 @@ from lightning_setup import make_data, make_module, make_trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.backend_context import Context
 
-from polyhead.dashboards import ConfusionMatrices, confusion_figure, layout, log_choices, log_layout, log_outcome
+from polyhead.dashboards import (
+    ConfusionMatrices,
+    ReliabilityDiagrams,
+    confusion_figure,
+    layout,
+    log_choices,
+    log_layout,
+    log_outcome,
+    reliability_figure,
+)
 from polyhead.gradients import GradientNorms
 
 
@@ -18,16 +27,19 @@ def events(folder):
 
 def test_what_tensorboard_is_given(tmp_path, model, tasks):
     logger = TensorBoardLogger(tmp_path, name="", version="", default_hp_metric=False)
-    trainer = make_trainer(tmp_path, logger=logger, callbacks=[ConfusionMatrices()])
+    trainer = make_trainer(tmp_path, logger=logger, callbacks=[ConfusionMatrices(), ReliabilityDiagrams()])
     module, data = make_module(model, tasks), make_data(tasks)
     log_choices(trainer, {"freeze": "none", "seed": 0})
     trainer.fit(module, data)
     trainer.test(module, data, verbose=False)
     log_outcome(trainer, {"freeze": "none", "seed": 0}, {"test/macro_f1": 0.5})
     shown = events(tmp_path).Tags()
-    assert {f"{split}/{task.name}/confusion" for split in ("validation", "test") for task in tasks} <= set(
-        shown["images"]
-    )
+    assert {
+        f"{split}/{task.name}/{kind}"
+        for split in ("validation", "test")
+        for task in tasks
+        for kind in ("confusion", "reliability")
+    } <= set(shown["images"])
     scalars = {
         "train/category/loss",
         "train/loss",
@@ -81,3 +93,18 @@ def test_a_confusion_matrix_shows_every_count_and_label():
 def test_a_class_without_rows_is_drawn():
     (axes,) = confusion_figure([[0, 0], [1, 1]], ["a", "b"], title="t").axes
     assert np.isfinite(axes.images[0].get_array()).all()
+
+
+def test_a_reliability_diagram_shows_every_filled_bin_before_and_after():
+    bins = {"rows": [0, 3, 1], "confidence": [0.0, 0.5, 0.9], "accuracy": [0.0, 0.4, 1.0]}
+    metrics = {
+        "calibration_error": 0.1,
+        "calibration_error_scaled": 0.05,
+        "temperature": 1.5,
+        "reliability": {"before": bins, "after": bins},
+    }
+    (axes,) = reliability_figure(metrics, "tone").axes
+    _, before, after = axes.lines
+    assert before.get_xydata().tolist() == after.get_xydata().tolist() == [[0.5, 0.4], [0.9, 1.0]]
+    assert "error 0.100" in before.get_label()
+    assert "temperature 1.50, error 0.050" in after.get_label()

@@ -9,6 +9,7 @@ from polyhead.batching import Batching
 from polyhead.data import SentenceData, tokenise
 from polyhead.errors import UserError
 from polyhead.tasks import MISSING, Task
+from polyhead.tokens import TokenStore
 
 SIZES = {"train": 50, "validation": 20, "test": 20}
 
@@ -104,3 +105,64 @@ def test_a_batch_moves_whole(tasks):
     assert batch.input_ids.is_meta
     assert batch.attention_mask.is_meta
     assert all(labels.is_meta for labels in batch.labels.values())
+
+
+class Kept(FakeSource):
+    """A source whose tokens are worth keeping."""
+
+    def fingerprint(self, split):
+        return f"{self.sizes} {split}"
+
+    def size(self, split):
+        return self.sizes[split]
+
+
+def stored(tasks, store, max_length=16, sizes=SIZES):
+    batching = Batching(batch_size=8, evaluation_batch_size=7, window=4, seed=0)
+    return SentenceData(Kept(sizes), tasks, word_tokenizer(), max_length, batching, store=store)
+
+
+def test_tokens_are_kept_for_the_next_run(tmp_path, tasks, monkeypatch):
+    store = TokenStore(str(tmp_path), 1)
+    fresh, first = data(tasks).split("train"), stored(tasks, store).split("train")
+    monkeypatch.setattr("polyhead.data.token_chunks", lambda *_: pytest.fail("tokenised again"))
+    again = stored(tasks, store).split("train")
+    for split in (first, again):
+        for ours, theirs in zip(split[[0, 7, 31]].labels.values(), fresh[[0, 7, 31]].labels.values(), strict=True):
+            assert torch.equal(ours, theirs)
+        assert torch.equal(split[[0, 7, 31]].input_ids, fresh[[0, 7, 31]].input_ids)
+    assert isinstance(again.tokens, np.memmap)
+
+
+@pytest.mark.parametrize("change", ["length", "sentences", "tasks", "split"])
+def test_they_are_not_taken_for_others(tmp_path, tasks, change):
+    store = TokenStore(str(tmp_path), 1)
+    stored(tasks, store).split("train")
+    other = {
+        "length": lambda: stored(tasks, store, max_length=5),
+        "sentences": lambda: stored(tasks, store, sizes=SIZES | {"train": 51}),
+        "tasks": lambda: stored([Task("category", ("News", "Quote", "Riddle")), tasks[1]], store),
+        "split": lambda: stored(tasks, store),
+    }[change]()
+    other.split("validation" if change == "split" else "train")
+    assert len(store.entries()) == 2
+
+
+def test_odd_texts_come_through(tasks, caplog):
+    texts = ["w1 \0 w2", "🦜🦜🏽", "שלום w3", "w4 " * 30_000, "w5\nw6\u2028w7", "\u200b"]
+    with caplog.at_level(logging.WARNING):
+        split, truncated = tokenise([FakeSentence(text, {}) for text in texts], tasks, word_tokenizer(), 16)
+    assert len(split) == len(texts)
+    assert truncated == 1
+    assert split.lengths.max() == 16
+    assert split.lengths.min() >= 2
+    assert len(split[list(range(6))]) == 6
+
+
+def test_what_a_tokenizer_was_used_for_before_changes_nothing(tmp_path, tasks):
+    store = TokenStore(str(tmp_path), 1)
+    for length in (16, 5):
+        module = stored(tasks, store)
+        module.tokenizer(["w1 w2"], truncation=True, padding=True, max_length=length)
+        module.split("train")
+    assert len(store.entries()) == 1

@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 import torch
+from fakes import FakeSource
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning_setup import make_data, make_module, make_trainer
 
@@ -7,6 +9,7 @@ from polyhead.checkpoints import BestCheckpoint, load_checkpoint
 from polyhead.dropout import FastDropout
 from polyhead.errors import UserError
 from polyhead.fitting import fit_and_test
+from polyhead.mixing import Mixture
 from polyhead.model import MultiTaskModel
 
 
@@ -71,8 +74,23 @@ class Losses(Callback):
         self.values.append(outputs["loss"].item())
 
 
-@pytest.mark.parametrize("frozen", [[], ["encoder"], ["encoder.embeddings", "encoder.layers[:2]"]])
-def test_a_run_stopped_after_an_epoch_goes_on_as_if_never_stopped(tmp_path, make_encoder, tasks, frozen):
+class Mixed(FakeSource):
+    """A third of the sentences is one source, the rest another; both come alike."""
+
+    def mixture(self, split):
+        return Mixture(np.arange(self.sizes[split]) % 3 // 2, exponent=0.0)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "source"),
+    [
+        ([], FakeSource),
+        (["encoder"], FakeSource),
+        (["encoder.embeddings", "encoder.layers[:2]"], FakeSource),
+        (["encoder"], Mixed),
+    ],
+)
+def test_a_run_stopped_after_an_epoch_goes_on_as_if_never_stopped(tmp_path, make_encoder, tasks, frozen, source):
     def run(folder, callbacks, resume=None):
         torch.manual_seed(0)
         module = make_module(MultiTaskModel(make_encoder(), tasks, dropout=0.0), tasks, frozen)
@@ -81,7 +99,9 @@ def test_a_run_stopped_after_an_epoch_goes_on_as_if_never_stopped(tmp_path, make
                 submodule.p = 0.0  # the state of the random generator is not part of a checkpoint
         callbacks = [*checkpoints(folder), *callbacks]
         trainer = make_trainer(folder, max_epochs=4, enable_checkpointing=True, callbacks=callbacks)
-        fit_and_test(module, make_data(tasks), trainer, resume)
+        data = make_data(tasks)
+        data.source = source(data.source.sizes)
+        fit_and_test(module, data, trainer, resume)
         return module
 
     whole, rest = Losses(), Losses()
@@ -102,3 +122,41 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path, model, tasks):
         fit_and_test(other, make_data(tasks[:1]), make_trainer(tmp_path), resume=tmp_path / "last.ckpt")
     with pytest.raises(UserError, match="best.ckpt' does not hold"):  # weights only
         fit_and_test(make_module(model, tasks), make_data(tasks), make_trainer(tmp_path), tmp_path / "best.ckpt")
+
+
+def test_each_test_set_is_evaluated_once_and_reported_apart(tmp_path, model, tasks):
+    seen = []
+
+    class Seen(Callback):
+        def on_test_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0):
+            seen.append((pl_module.test_set, len(batch)))
+
+    class Shifted(FakeSource):
+        test_sets = ("test", "news", "letters")
+
+    data = make_data(tasks)
+    sizes = {"train": 48, "validation": 24, "test": 24, "news": 30, "letters": 5}
+    data.source = Shifted(sizes)
+    module = make_module(model, tasks)
+    outcome = fit_and_test(module, data, make_trainer(tmp_path, callbacks=[Seen()]), resume=None)
+    rows = {name: sum(size for test_set, size in seen if test_set == name) for name, _ in seen}
+    assert rows == {"test": 24, "news": 30, "letters": 5}
+    for name, results in {"test": outcome.test, **outcome.shifted}.items():
+        assert all(sum(map(sum, values["confusion"])) == rows[name] for values in results.values())
+    assert list(outcome.shifted) == ["news", "letters"]
+    assert outcome.shifted["news"] != outcome.test
+
+
+def test_a_task_without_labels_in_a_test_set_is_not_measured_there(tmp_path, model, tasks):
+    class Partial(FakeSource):
+        def sentences(self, split):
+            for sentence in super().sentences(split):
+                if split == "test":
+                    sentence.labels["category"] = None
+                yield sentence
+
+    data = make_data(tasks)
+    data.source = Partial(data.source.sizes)
+    outcome = fit_and_test(make_module(model, tasks), data, make_trainer(tmp_path), resume=None)
+    assert set(outcome.validation) == {"category", "sentiment"}
+    assert set(outcome.test) == {"sentiment"}

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyarrow import parquet
 
 from polyhead.corpus import LABELS, HypotheticalCorpus
 
@@ -53,6 +54,13 @@ def test_jsonl_holds_the_corpus_with_null_for_missing_labels():
     assert "null" in result.stdout
 
 
+def test_parquet_holds_the_corpus_with_null_for_missing_labels(tmp_path):
+    path = tmp_path / "sentences.parquet"
+    result = run("--size", 200, "--format", "parquet", "--missing", "0.3", "--output", path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert parquet.read_table(path).to_pylist() == expected("train", 200, 0, missing=0.3)
+
+
 def test_an_existing_file_is_kept_unless_forced(tmp_path):
     path = tmp_path / "sentences.csv"
     path.write_text("precious")
@@ -68,7 +76,8 @@ def test_an_existing_file_is_kept_unless_forced(tmp_path):
     ("arguments", "message"),
     [
         (["--split", "tset"], "error: --split: unknown split 'tset'; did you mean 'test'?"),
-        (["--format", "xml"], "error: --format: unknown format 'xml'; Valid: csv, jsonl"),
+        (["--format", "xml"], "error: --format: unknown format 'xml'; Valid: csv, jsonl, parquet"),
+        (["--format", "parquet", "--output", "-"], "error: --output: Parquet cannot be written to standard output"),
         (["--size", "-4"], "error: --size: -4 given; it must be a whole number, 0 or more"),
         (["--size", "many"], "error: argument --size: invalid int value: 'many'"),
         (["--label-noise", "2"], "error: --label-noise: 2.0 given; it must be a number from 0 to 1"),

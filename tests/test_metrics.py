@@ -74,3 +74,7 @@ def test_names_and_the_mean_over_tasks():
         "test/sentiment/f1/b": 0.2,
         "test/macro_f1": 0.5,
     }
+
+
+def test_nothing_measured_is_nothing_logged():
+    assert scalars("test", {}) == {}

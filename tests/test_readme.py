@@ -1,6 +1,7 @@
 """The README is true: its commands parse, its files exist, its file map is whole."""
 
 import re
+import shlex
 
 import pytest
 from conftest import ROOT
@@ -27,6 +28,19 @@ def test_its_overrides_compose(command):
     overrides = [re.sub(r"=([^\[]*?),.*", r"=\1", word) for word in command.split() if word != "-m"]
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         assert compose("train", overrides=overrides).encoder.pooling in ("mean", "cls")
+
+
+def commands_of(document):
+    """Yield the overrides of each ``python train.py`` command, continued lines joined."""
+    text = (ROOT / "docs" / document).read_text(encoding="utf-8").replace("\\\n", " ").replace("[the files above]", "")
+    for line in re.findall(r"^    python train\.py (.*)$", text, flags=re.MULTILINE):
+        yield shlex.split(line.replace("$DATA", "/data"))
+
+
+@pytest.mark.parametrize("overrides", list(commands_of("data.md")))
+def test_the_commands_of_the_documents_compose(overrides):
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        assert compose("train", overrides=overrides).data.files.train or "freeze=backbone" in overrides
 
 
 def test_its_file_map_is_whole():

@@ -47,3 +47,9 @@ def test_nothing_trained():
     untouched = {**METRICS, "best_epoch": None, "epochs": 0, "sentences_per_second": None, "features": {}}
     assert "nothing trained" in rendered(cost_table(untouched))
     assert "none stored" in rendered(cost_table(untouched))
+
+
+def test_shifted_test_sets_have_rows_for_the_tasks_they_have_labels_for():
+    (task, values), *_ = METRICS["validation"].items()
+    text = rendered(metrics_table({**METRICS, "shifted": {"news": {task: values}}}))
+    assert text.count("news") == 1

@@ -28,6 +28,28 @@ def test_malformed_tasks_are_refused(labels, message):
         make_tasks(labels)
 
 
+def test_without_class_names_a_task_has_those_that_are_found():
+    def find(names):
+        return {name: (f"{name}1", f"{name}2") for name in names}
+
+    given = ["a", {"b": ["x", "y"]}]
+    assert make_tasks(given, find) == make_tasks({"a": None, "b": ["x", "y"]}, find)
+    assert [task.labels for task in make_tasks(given, find)] == [("a1", "a2"), ("x", "y")]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["a"], "no labels given for a; name them"),
+        (["a", {"a": ["x", "y"]}], "each task stands once"),
+        ([], "none given"),
+    ],
+)
+def test_class_names_that_nobody_can_know_are_refused(given, message):
+    with pytest.raises(UserError, match=message):
+        make_tasks(given)
+
+
 def test_tasks_keep_their_order_and_labels_become_text():
     tasks = make_tasks({"stars": [1, 2, 3], "category": ["a", "b"]})
     assert [task.name for task in tasks] == ["stars", "category"]

@@ -1,4 +1,5 @@
 import lightning as L
+import numpy as np
 import pytest
 import torch
 from conftest import random_batch
@@ -6,6 +7,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning_setup import OPTIMIZATION, make_data, make_module, make_trainer
 
 from polyhead.errors import UserError
+from polyhead.fitting import fit_and_test
+from polyhead.losses import TaskLosses, class_weights
 from polyhead.weighting import Uncertainty
 
 FROZEN = {
@@ -166,3 +169,22 @@ def test_the_same_seed_gives_the_same_run(tmp_path, make_encoder, tasks, frozen)
 
     first, second = train(), train()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_training_minimises_the_losses_given_and_validation_reports_plain_cross_entropy(tmp_path, model, tasks):
+    module = make_module(model, tasks, ["encoder", "heads.category"])
+    module.losses = TaskLosses(0.0, 0.0, 50.0, tasks)  # so focused that nearly nothing is left
+    data = make_data(tasks, unlabelled={"sentiment": 2})
+    trainer = make_trainer(tmp_path, max_epochs=1)
+    trainer.fit(module, data)
+    assert trainer.logged_metrics["train/category/loss"] < 1e-3
+    assert module.results["validation"]["category"]["loss"] > 0.5
+
+
+def test_class_weights_come_from_the_training_labels(tmp_path, model, tasks):
+    module = make_module(model, tasks)
+    module.losses = TaskLosses(0.0, {"category": 0.9}, 0.0, tasks)
+    fit_and_test(module, make_data(tasks, train=47), make_trainer(tmp_path, max_epochs=1), resume=None)
+    expected = class_weights(np.array([16, 16, 15]), 0.9)
+    np.testing.assert_allclose(module.losses.weights_category.numpy(), expected, rtol=1e-6)
+    assert module.losses.weights_sentiment is None

@@ -3,7 +3,7 @@
 Shapes: B sentences, S tokens, H hidden units.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -25,7 +25,7 @@ class Batch:
         features: what the frozen part of the encoder gives for the sentences, where it is stored: token states
             (B, S, H) after ``depth`` layers, or embeddings (B, H) if ``depth`` is ``WHOLE``.
         depth: see ``features``.
-        rows: where the sentences stand in their split, for messages.
+        rows: which sentences of the split these are (B,); None where nobody needs to know.
     """
 
     input_ids: Tensor
@@ -33,7 +33,7 @@ class Batch:
     labels: dict[str, Tensor]
     features: Tensor | None = None
     depth: int = 0
-    rows: Sequence[int] = ()
+    rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -56,5 +56,5 @@ class Batch:
             {name: function(tensor) for name, tensor in self.labels.items()},
             optional(self.features),
             self.depth,
-            self.rows,
+            optional(self.rows),
         )

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from polyhead.errors import UserError
+from polyhead.mixing import Mixture
 
-Rows = NDArray[np.int64]
+Rows = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class LengthGroupedBatches(Sampler[list[int]]):
         shuffle: False keeps one order for all epochs, longest rows first, so that memory runs out at once if at all.
         rank: this process, from 0.
         processes: how many share the rows.
+        mixture: draws the rows of an epoch, which are as many; None takes each once.
     """
 
     def __init__(
@@ -74,14 +77,16 @@ class LengthGroupedBatches(Sampler[list[int]]):
         shuffle: bool,
         rank: int = 0,
         processes: int = 1,
+        mixture: Mixture | None = None,
     ) -> None:
-        self.lengths = np.asarray(lengths, dtype=np.int64)
+        self.lengths = np.asarray(lengths, dtype=np.int32)
         self.batch_size = batch_size
         self.window = window
         self.seed = seed
         self.shuffle = shuffle
         self.rank = rank
         self.processes = processes
+        self.mixture = mixture
         self.epoch = 0
         self.skip = 0  # batches that the next epoch leaves out, because they were trained on before an interruption
 
@@ -90,31 +95,32 @@ class LengthGroupedBatches(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._cuts(len(self.lengths))) + 1 if len(self.lengths) else 0
+        return len(self._starts())
 
     def __iter__(self) -> Iterator[list[int]]:
         done, self.skip = self.skip, 0
-        for batch in self._batches()[done:]:
-            yield batch[self.rank :: self.processes].tolist()
-
-    def _batches(self) -> list[Rows]:
-        if not len(self.lengths):
-            return []
-        if not self.shuffle:
-            longest_first = np.argsort(-self.lengths, kind="stable")
-            return np.split(longest_first, self._cuts(len(longest_first)))
         random = np.random.default_rng([self.seed, self.epoch])
-        order = random.permutation(len(self.lengths))
+        order = self._shuffled(random) if self.shuffle else np.argsort(-self.lengths, kind="stable")
+        starts = self._starts()
+        sequence = random.permutation(len(starts)) if self.shuffle else np.arange(len(starts))
+        for batch in sequence[done:]:
+            end = starts[batch + 1] if batch + 1 < len(starts) else len(order)
+            yield order[starts[batch] : end][self.rank :: self.processes].tolist()
+
+    def _shuffled(self, random: np.random.Generator) -> NDArray[np.integer[Any]]:
+        """Return the rows of an epoch, sorted by length within windows."""
+        kind = np.int32 if len(self.lengths) < 2**31 else np.int64  # half the memory, and the same order
+        rows = np.arange(len(self.lengths), dtype=kind) if self.mixture is None else self.mixture.draw(random)
+        order = random.permutation(rows)
         rows_per_window = self.window * self.batch_size * self.processes
         for start in range(0, len(order), rows_per_window):
             part = order[start : start + rows_per_window]
             order[start : start + rows_per_window] = part[np.argsort(self.lengths[part], kind="stable")]
-        batches = np.split(order, self._cuts(len(order)))
-        return [batches[i] for i in random.permutation(len(batches))]
+        return order
 
-    def _cuts(self, rows: int) -> list[int]:
+    def _starts(self) -> range:
+        """Return where each batch begins."""
         size = self.batch_size * self.processes
-        cuts = list(range(size, rows, size))
-        if cuts and rows - cuts[-1] < self.processes:
-            cuts.pop()
-        return cuts
+        starts = range(0, len(self.lengths), size)
+        short = len(starts) > 1 and len(self.lengths) - starts[-1] < self.processes
+        return starts[:-1] if short else starts

@@ -3,17 +3,21 @@
 Shapes: N sentences of a split, B sentences of a batch, S tokens.
 """
 
+import hashlib
+import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import lightning as L
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerBase
@@ -22,21 +26,14 @@ from polyhead.batch import WHOLE, Batch
 from polyhead.batching import Batching, LengthGroupedBatches
 from polyhead.errors import UserError
 from polyhead.loading import TrainingLoader
-from polyhead.tasks import Task
+from polyhead.sentences import LabelledSentence, Source
+from polyhead.tasks import MISSING, Task
+from polyhead.tokens import Chunk, Tokens, TokenStore, gather
 
 log = logging.getLogger(__name__)
 
+_FORMAT = 1  # part of every key of a store: tokens of another layout are simply not found
 _CHUNK = 4096  # sentences tokenised at a time: bounds memory, and is enough to keep all cores busy
-
-
-class LabelledSentence(Protocol):
-    """A text and its label for each task, None where it has none."""
-
-    @property
-    def text(self) -> str: ...  # noqa: D102
-
-    @property
-    def labels(self) -> Mapping[str, str | None]: ...  # noqa: D102
 
 
 class TextOnly(NamedTuple):
@@ -46,19 +43,13 @@ class TextOnly(NamedTuple):
     labels: Mapping[str, str | None] = MappingProxyType({})
 
 
-class Source(Protocol):
-    """Whatever gives labelled sentences for a split."""
-
-    def sentences(self, split: str) -> Iterable[LabelledSentence]: ...  # noqa: D102
-
-
 class TokenisedSplit(Dataset[Batch]):
     """The sentences of a split as token ids, addressed by lists of rows.
 
     Args:
         tokens: ids of all sentences, one after the other.
         offsets: where each sentence starts (N + 1,).
-        labels: class index (N,) of each task.
+        labels: class index (N,) of each task, ``MISSING`` where there is none.
         padding: token id that fills up shorter sentences of a batch.
     """
 
@@ -66,7 +57,7 @@ class TokenisedSplit(Dataset[Batch]):
         self,
         tokens: NDArray[np.int32],
         offsets: NDArray[np.int64],
-        labels: Mapping[str, NDArray[np.int64]],
+        labels: Mapping[str, NDArray[np.int32]],
         padding: int,
     ) -> None:
         self.tokens = tokens
@@ -80,9 +71,9 @@ class TokenisedSplit(Dataset[Batch]):
         return len(self.offsets) - 1
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> NDArray[np.int32]:
         """Tokens of each sentence (N,), special ones included."""
-        return np.diff(self.offsets)
+        return np.diff(self.offsets).astype(np.int32)
 
     def __getitem__(self, rows: list[int]) -> Batch:
         starts = self.offsets[rows]
@@ -95,10 +86,10 @@ class TokenisedSplit(Dataset[Batch]):
             input_ids=torch.from_numpy(ids),
             # Without padding there is nothing to mask, and attention without a mask is faster.
             attention_mask=None if mask.all() else torch.from_numpy(mask.astype(np.int64)),
-            labels={name: torch.from_numpy(column[rows]) for name, column in self.labels.items()},
+            labels={name: torch.from_numpy(column[rows].astype(np.int64)) for name, column in self.labels.items()},
             features=self._features(rows, mask),
             depth=self.depth,
-            rows=rows,
+            rows=torch.as_tensor(rows),
         )
 
     def _features(self, rows: list[int], mask: NDArray[np.bool_]) -> Tensor | None:
@@ -119,7 +110,7 @@ def tokenise(
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
 ) -> tuple[TokenisedSplit, int]:
-    """Tokenise sentences once.
+    """Tokenise sentences once, in memory.
 
     Returns:
         The split, and how many of its sentences were cut to ``max_length`` tokens.
@@ -127,27 +118,38 @@ def tokenise(
     Raises:
         UserError: a label that its task does not have.
     """
-    tokens: list[NDArray[np.int32]] = []
-    lengths: list[int] = []
-    labels: dict[str, list[int]] = {task.name: [] for task in tasks}
-    truncated = 0
+    tokens = gather(token_chunks(sentences, tasks, tokenizer, max_length), [task.name for task in tasks])
+    return TokenisedSplit(tokens.ids, tokens.offsets, tokens.labels, tokenizer.pad_token_id or 0), tokens.truncated
+
+
+def token_chunks(
+    sentences: Iterable[LabelledSentence],
+    tasks: Sequence[Task],
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+) -> Iterator[Chunk]:
+    """Tokenise sentences, a few thousand at a time on all cores.
+
+    Raises:
+        UserError: a label that its task does not have.
+    """
+    indices = {task.name: {label: i for i, label in enumerate(task.labels)} | {None: MISSING} for task in tasks}
     remaining = iter(sentences)
     while chunk := list(islice(remaining, _CHUNK)):
         encodings = tokenizer([sentence.text for sentence in chunk], truncation=True, max_length=max_length).encodings
-        for encoding in encodings or []:
-            tokens.append(np.asarray(encoding.ids, dtype=np.int32))
-            lengths.append(len(encoding.ids))
-            truncated += bool(encoding.overflowing)
+        ids = [encoding.ids for encoding in encodings or ()]
+        labels = {}
         for task in tasks:
-            labels[task.name] += [task.index(sentence.labels.get(task.name)) for sentence in chunk]
-    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    split = TokenisedSplit(
-        tokens=np.concatenate(tokens) if tokens else np.zeros(0, dtype=np.int32),
-        offsets=offsets,
-        labels={name: np.asarray(column, dtype=np.int64) for name, column in labels.items()},
-        padding=tokenizer.pad_token_id or 0,
-    )
-    return split, truncated
+            index = indices[task.name]
+            given = [sentence.labels.get(task.name) for sentence in chunk]
+            column = [index[label] if label in index else task.index(label) for label in given]
+            labels[task.name] = np.asarray(column, dtype=np.int32)
+        yield Chunk(
+            ids=np.fromiter(chain.from_iterable(ids), dtype=np.int32),
+            lengths=np.fromiter(map(len, ids), dtype=np.int64),
+            labels=labels,
+            truncated=sum(bool(encoding.overflowing) for encoding in encodings or ()),
+        )
 
 
 Attach = Callable[[TokenisedSplit, str], None]
@@ -165,6 +167,7 @@ class SentenceData(L.LightningDataModule):
         batching: how large batches are, and how their rows are chosen.
         features: returns what gives a split of that name its stored features, or None where nothing worth storing is
             frozen; asked again when that changes. Without it none are stored.
+        store: keeps tokens for the next run, of sources that have a fingerprint; None tokenises each time.
     """
 
     def __init__(
@@ -175,6 +178,7 @@ class SentenceData(L.LightningDataModule):
         max_length: int,
         batching: Batching,
         features: Callable[[], Attach | None] | None = None,
+        store: TokenStore | None = None,
     ) -> None:
         super().__init__()
         self.source = source
@@ -183,7 +187,9 @@ class SentenceData(L.LightningDataModule):
         self.max_length = max_length
         self.batching = batching
         self.features = features
+        self.store = store
         self.splits: dict[str, TokenisedSplit] = {}
+        self.test_set = "test"
 
     def split(self, name: str) -> TokenisedSplit:
         """Return a split, tokenised on first use.
@@ -192,11 +198,14 @@ class SentenceData(L.LightningDataModule):
             UserError: the split is empty, or its sentences have labels that the tasks do not know.
         """
         if name not in self.splits:
-            split, truncated = tokenise(self.source.sentences(name), self.tasks, self.tokenizer, self.max_length)
+            tokens = self._tokens(name)
+            split = TokenisedSplit(tokens.ids, tokens.offsets, tokens.labels, self.tokenizer.pad_token_id or 0)
             if not len(split):
                 raise UserError(f"data: the {name} split is empty; it needs at least one sentence")
-            if truncated:
-                log.warning("%d of %d %s sentences cut to %d tokens", truncated, len(split), name, self.max_length)
+            if tokens.truncated:
+                log.warning(
+                    "%d of %d %s sentences cut to %d tokens", tokens.truncated, len(split), name, self.max_length
+                )
             if self._attach is not None:
                 self._attach(split, name)
             self.splits[name] = split
@@ -214,6 +223,23 @@ class SentenceData(L.LightningDataModule):
             if self._attach is not None:
                 self._attach(split, name)
 
+    def _tokens(self, name: str) -> Tokens:
+        tasks = [task.name for task in self.tasks]
+
+        def chunks() -> Iterator[Chunk]:
+            sentences, size = self.source.sentences(name), self.source.size(name)
+            if size is not None and Console().is_terminal:
+                sentences = track(sentences, f"tokenising {name}", total=size, transient=True)
+            return token_chunks(sentences, self.tasks, self.tokenizer, self.max_length)
+
+        fingerprint = self.source.fingerprint(name)
+        if self.store is None or fingerprint is None:
+            return gather(chunks(), tasks)
+        tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        tokenizer |= {"truncation": None, "padding": None}  # as the last use left them, and set anew by each
+        content = repr([_FORMAT, fingerprint, self.max_length, self.tasks, tokenizer])
+        return self.store.get(hashlib.sha256(content.encode()).hexdigest(), chunks, tasks)
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the training batches of an epoch."""
 
@@ -229,8 +255,8 @@ class SentenceData(L.LightningDataModule):
         return self._evaluation_loader("validation")
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """Return the test batches."""
-        return self._evaluation_loader("test")
+        """Return the batches of the test set at hand."""
+        return self._evaluation_loader(self.test_set)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Copy a batch to the device, without waiting where that is a GPU, which reads page-locked memory."""
@@ -254,4 +280,5 @@ class SentenceData(L.LightningDataModule):
             shuffle,
             rank=trainer.global_rank if trainer else 0,
             processes=trainer.world_size if trainer else 1,
+            mixture=self.source.mixture(name) if shuffle else None,
         )

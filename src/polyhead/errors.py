@@ -1,6 +1,7 @@
 """The one exception for a user's mistake. Knows nothing about where it is shown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -17,3 +18,12 @@ def neighbours(name: str, valid: Iterable[str]) -> str:
     close = get_close_matches(name, options, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     return f"{hint}Valid: {', '.join(options)}"
+
+
+@contextmanager
+def collected(problems: list[str]) -> Iterator[None]:
+    """Put a user error raised inside into ``problems`` instead of raising it."""
+    try:
+        yield
+    except UserError as error:
+        problems.extend(str(error).splitlines())

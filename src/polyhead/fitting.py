@@ -23,12 +23,14 @@ class Outcome:
     Args:
         validation: metrics of the weights that were chosen.
         test: metrics of the same weights, computed once; empty where the test set was left alone.
+        shifted: the same for each further test set.
         epochs: how many were trained.
         best_epoch: the one whose weights were chosen, from 0; None where nothing was trained.
     """
 
     validation: Results
     test: Results
+    shifted: dict[str, Results]
     epochs: int
     best_epoch: int | None
 
@@ -52,15 +54,19 @@ def fit_and_test(
     """
     best_epoch: int | None = None
     if count_parameters(module.model)[0]:
+        module.losses.balance(data.split("train").labels)
         _fit(module, data, trainer, resume)
         best_epoch = _restore_best(module, trainer)
         module.enter(best_epoch)
         data.refresh_features()  # what is frozen by now need not be what it was at the start
     if module.results.get("validation") is None:
         trainer.validate(module, data, verbose=False)
-    if test:
+    for name in data.source.test_sets if test else ():
+        module.test_set = data.test_set = name
         trainer.test(module, data, verbose=False)
-    return Outcome(module.results["validation"], module.results.get("test", {}), trainer.current_epoch, best_epoch)
+    shifted = {name: module.results[name] for name in data.source.test_sets if test and name != "test"}
+    tested = module.results.get("test", {})
+    return Outcome(module.results["validation"], tested, shifted, trainer.current_epoch, best_epoch)
 
 
 def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resume: Path | None) -> None:

@@ -19,29 +19,24 @@ from polyhead.training import MultiTaskTraining
 
 
 class TestGallery(Callback):
-    """Shows the test: precision-recall curves, the surest mistakes, and embeddings to walk through.
+    """Shows the test set ``test``: precision-recall curves, and embeddings to walk through.
 
     Args:
         sentences: M, most embeddings to keep; 500 of width 384 take 2 MB a run, 0 keeps none.
-        mistakes: most mistakes to list a task.
     """
 
     __test__ = False  # pytest: a name that begins like a test is none
 
-    def __init__(self, sentences: int, mistakes: int) -> None:
+    def __init__(self, sentences: int) -> None:
         self.sentences = sentences
-        self.mistakes = mistakes
         self._seen: list[tuple[list[int], Tensor, dict[str, Tensor]]] = []
-        self._rows: list[list[int]] = []
         self._embeddings = torch.empty(0)
         self._hook: RemovableHandle | None = None
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note which rows each batch will hold; a single test set is shown, the first."""
-        loaders: Any = trainer.test_dataloaders
-        first = next(iter(loaders.values())) if isinstance(loaders, dict) else loaders
-        self._rows, self._seen = list(first.sampler), []
-        if isinstance(pl_module, MultiTaskTraining):  # what the heads are given is computed already, in its precision
+        """Listen to what the heads are given: it is computed already, in its precision."""
+        self._seen = []
+        if isinstance(pl_module, MultiTaskTraining) and pl_module.test_set == "test":
             head = next(iter(pl_module.model.heads.values()))
             self._hook = head.register_forward_pre_hook(self._note)
 
@@ -58,11 +53,11 @@ class TestGallery(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep a batch's probabilities, and some of its embeddings."""
-        if isinstance(pl_module, MultiTaskTraining) and dataloader_idx == 0:
+        if isinstance(pl_module, MultiTaskTraining) and pl_module.test_set == "test":
             kept = sum(len(embeddings) for _, embeddings, _ in self._seen)
             embeddings = self._embeddings[: self.sentences - kept].float().cpu()
             probabilities = {task: logits.float().softmax(1).cpu() for task, logits in outputs.items()}
-            self._seen.append((self._rows[batch_idx], embeddings, probabilities))
+            self._seen.append((batch.rows.tolist(), embeddings, probabilities))
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write what was kept, the first process's share of it."""
@@ -76,7 +71,6 @@ class TestGallery(Callback):
             shown = _Shown(data, self._seen)
             for task in pl_module.tasks:
                 shown.curves(writer, task, trainer.global_step)
-                writer.add_text(f"test/{task.name}/mistakes", shown.mistakes(task, self.mistakes), trainer.global_step)
             shown.embeddings(writer, pl_module.tasks, trainer.global_step)
         self._seen = []
 
@@ -111,18 +105,6 @@ class _Shown:
                 truth = labels[known] == index
                 writer.add_pr_curve(f"test/{task.name}/{label}", truth, probabilities[known, index], step)
 
-    def mistakes(self, task: Task, most: int) -> str:
-        """List the mistakes made with the most confidence, as a table in Markdown."""
-        labels, (confidence, predicted) = self.labels(task), self.probabilities[task.name].max(dim=1)
-        wrong = torch.nonzero((labels >= 0) & (labels != predicted)).flatten()
-        surest = wrong[confidence[wrong].argsort(descending=True, stable=True)][:most].tolist()
-        lines = ["| probability | predicted | true | sentence |", "| --: | --- | --- | --- |"]
-        for i in surest:
-            names = [task.labels[int(classes[i])] for classes in (predicted, labels)]
-            cells = [f"{confidence[i]:.2f}", *(_cell(text) for text in (*names, self.text(self.rows[i])))]
-            lines.append(f"| {' | '.join(cells)} |")
-        return "\n".join(lines) if surest else "No mistakes."
-
     def embeddings(self, writer: Any, tasks: Sequence[Task], step: int) -> None:
         """Write the kept embeddings with their sentences, labels and whether each head was right, to colour them by."""
         if self.kept_embeddings is None:
@@ -143,7 +125,3 @@ class _Shown:
             named += [task.labels[label] if label >= 0 else "none", task.labels[predicted]]
             right.append({True: "right", False: "wrong"}[label == predicted] if label >= 0 else "unlabelled")
         return [self.text(row), *named, *right]
-
-
-def _cell(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|")

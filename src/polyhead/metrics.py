@@ -19,7 +19,10 @@ from torchmetrics.classification import (
 from polyhead.tasks import MISSING, Task
 
 Results = dict[str, dict[str, Any]]
-"""Metrics of a split: ``{task: {metric: number}}``, with ``f1`` by class and ``confusion`` as nested lists."""
+"""Metrics of a split: ``{task: {metric: number}}``, with ``f1`` by class, and what :data:`PICTURES` show."""
+
+PICTURES = ("confusion", "reliability")
+"""Metrics that are no numbers but tables of them."""
 
 
 class TaskMetrics(nn.Module):
@@ -83,13 +86,14 @@ class TaskMetrics(nn.Module):
 
 
 def scalars(split: str, results: Results) -> dict[str, float]:
-    """Flatten a split's results for a logger, and add ``{split}/macro_f1``, the mean over the tasks."""
+    """Flatten a split's results for a logger, and add ``{split}/macro_f1``, the mean over the tasks measured."""
     flat: dict[str, float] = {}
     for task, metrics in results.items():
         for name, value in metrics.items():
             if name == "f1":
                 flat |= {f"{split}/{task}/f1/{label}": score for label, score in value.items()}
-            elif name != "confusion":
+            elif name not in PICTURES:
                 flat[f"{split}/{task}/{name}"] = value
-    flat[f"{split}/macro_f1"] = sum(metrics["macro_f1"] for metrics in results.values()) / len(results)
+    if results:
+        flat[f"{split}/macro_f1"] = sum(metrics["macro_f1"] for metrics in results.values()) / len(results)
     return flat

@@ -25,19 +25,12 @@ class Predictions(Callback):
 
     def __init__(self) -> None:
         self.arrays: dict[str, NDArray[np.int16]] = {}
-        self._loaders: dict[str, Any] = {}
-        self._rows: list[list[list[int]]] = []
-        self._classes: list[dict[str, Tensor]] = []
+        self._classes: dict[str, Tensor] = {}
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note which rows each batch will hold."""
-        loaders = trainer.test_dataloaders
-        self._loaders = loaders if isinstance(loaders, dict) else {"test": loaders}
-        self._rows = [list(loader.sampler) for loader in self._loaders.values()]
-        self._classes = [
-            {task: torch.zeros(len(labels), dtype=torch.int64) for task, labels in loader.dataset.labels.items()}
-            for loader in self._loaders.values()
-        ]
+        """Make room for every row of the test set."""
+        labels = trainer.test_dataloaders.dataset.labels  # type: ignore[union-attr]
+        self._classes = {task: torch.zeros(len(column), dtype=torch.int64) for task, column in labels.items()}
 
     def on_test_batch_end(
         self,
@@ -49,15 +42,15 @@ class Predictions(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Note a batch's classes, counted from 1: 0 is for what is never predicted."""
-        rows = self._rows[dataloader_idx][batch_idx]
         for task, logits in outputs.items():
-            self._classes[dataloader_idx][task][rows] = logits.argmax(dim=1).cpu() + 1
+            self._classes[task][batch.rows.cpu()] = logits.argmax(dim=1).cpu() + 1
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Join the rows of all processes; each row is in one of them."""
-        for (name, loader), classes in zip(self._loaders.items(), self._classes, strict=True):
-            for task, noted in classes.items():
-                joined = trainer.strategy.reduce(noted.to(pl_module.device), reduce_op="sum")
-                predicted = joined.cpu().numpy() - 1 if isinstance(joined, Tensor) else joined
-                self.arrays[f"{name}/{task}/label"] = loader.dataset.labels[task].astype(np.int16)
-                self.arrays[f"{name}/{task}/predicted"] = np.where(predicted < 0, MISSING, predicted).astype(np.int16)
+        labels = trainer.test_dataloaders.dataset.labels  # type: ignore[union-attr]
+        for task, noted in self._classes.items():
+            joined = trainer.strategy.reduce(noted.to(pl_module.device), reduce_op="sum")
+            predicted = joined.cpu().numpy() - 1 if isinstance(joined, Tensor) else joined
+            name = f"{pl_module.test_set}/{task}"
+            self.arrays[f"{name}/label"] = labels[task].astype(np.int16)
+            self.arrays[f"{name}/predicted"] = np.where(predicted < 0, MISSING, predicted).astype(np.int16)

@@ -9,13 +9,15 @@ _METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss (nats)
 
 
 def metrics_table(metrics: dict[str, Any]) -> Table:
-    """Lay out accuracy, macro-F1 and loss of each task on validation and test."""
+    """Lay out accuracy, macro-F1 and loss of each task on validation, test and the shifted test sets."""
     table = Table("task", "split")
     for title in _METRICS.values():
         table.add_column(title, justify="right")
+    splits = {"validation": metrics["validation"], "test": metrics["test"], **metrics.get("shifted", {})}
     for task in metrics["validation"]:
-        for split in ("validation", "test") if metrics["test"] else ("validation",):
-            table.add_row(task, split, *(f"{metrics[split][task][name]:.4f}" for name in _METRICS))
+        for split, results in splits.items():
+            if task in results:  # else no sentence of the split has a label for it
+                table.add_row(task, split, *(f"{results[task][name]:.4f}" for name in _METRICS))
         table.add_section()
     return table
 

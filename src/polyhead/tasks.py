@@ -1,6 +1,6 @@
 """Tasks: the one place that knows class names and counts. Knows nothing about models or tensors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from polyhead.errors import UserError, neighbours
@@ -46,12 +46,30 @@ class Task:
         return self.labels.index(label)
 
 
-def make_tasks(labels: Mapping[str, Sequence[str]]) -> tuple[Task, ...]:
-    """Build the tasks from ``{name: class names}``, in the order given.
+def make_tasks(
+    given: Mapping[str, Sequence[str] | None] | Sequence[str | Mapping[str, Sequence[str] | None]],
+    find_labels: Callable[[Sequence[str]], Mapping[str, Sequence[str]]] | None = None,
+) -> tuple[Task, ...]:
+    """Build the tasks in the order given.
+
+    Args:
+        given: ``{name: class names}``, or a list of such and of bare names; without class names a task has those that
+            are found in the data.
+        find_labels: task names -> class names; None where there is no data to look in.
 
     Raises:
-        UserError: no task at all, or one that is not well-formed.
+        UserError: no task at all, one that stands twice, or one that is not well-formed.
     """
+    entries = (
+        [given] if isinstance(given, Mapping) else [{item: None} if isinstance(item, str) else item for item in given]
+    )
+    labels = {name: names for entry in entries for name, names in entry.items()}
     if not labels:
         raise UserError("tasks: none given; name at least one, as in tasks.sentiment=[Neutral,Positive,Negative]")
-    return tuple(Task(name, tuple(map(str, names))) for name, names in labels.items())
+    if len(labels) < sum(map(len, entries)):
+        raise UserError(f"tasks: {given} given; each task stands once")
+    unknown = [name for name, names in labels.items() if names is None]
+    if unknown and find_labels is None:
+        raise UserError(f"tasks: no labels given for {', '.join(unknown)}; name them, as in tasks.{unknown[0]}=[a,b]")
+    found = find_labels(list(labels)) if unknown and find_labels else {}
+    return tuple(Task(name, tuple(map(str, found[name] if names is None else names))) for name, names in labels.items())

@@ -16,12 +16,13 @@ from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from polyhead.batch import Batch
+from polyhead.calibration import Calibration
 from polyhead.conflict import Conflict, gradients_at
 from polyhead.data import SentenceData
 from polyhead.errors import UserError
 from polyhead.freezing import Plan, hold, stage_index
 from polyhead.loading import TrainingLoader
-from polyhead.losses import task_losses
+from polyhead.losses import TaskLosses, task_losses
 from polyhead.metrics import Results, TaskMetrics, scalars
 from polyhead.model import MultiTaskModel
 from polyhead.optimization import Optimization
@@ -40,6 +41,7 @@ class MultiTaskTraining(L.LightningModule):
         weighting: losses (T,) -> scalar.
         freezing: which parts of the model stay as they are, in which epoch; its first stage is entered here.
         optimization: optimizer and schedule for the rest.
+        losses: what is minimised for each task; None is cross-entropy.
         watch_conflict: whether to log how the tasks' gradients at the shared embedding agree.
     """
 
@@ -50,6 +52,7 @@ class MultiTaskTraining(L.LightningModule):
         weighting: Weighting,
         freezing: Plan,
         optimization: Optimization,
+        losses: TaskLosses | None = None,
         watch_conflict: bool = False,
     ) -> None:
         super().__init__()
@@ -61,10 +64,12 @@ class MultiTaskTraining(L.LightningModule):
         self.tasks = tuple(tasks)
         self.weighting = weighting
         self.optimization = optimization
+        self.losses = losses or TaskLosses(0.0, 0.0, 0.0, tasks)
         self.watch_conflict = watch_conflict
         self.conflict = Conflict([task.name for task in self.tasks])
         self.seed = torch.initial_seed()  # as the entry set it
         self.results: dict[str, Results] = {}
+        self.test_set = "test"  # what the test batches are of: the name under which their metrics are kept and logged
         self.metrics = nn.ModuleDict(
             {
                 f"{split}_{task.name}": TaskMetrics(task)
@@ -72,6 +77,8 @@ class MultiTaskTraining(L.LightningModule):
                 for task in self.tasks
             }
         )
+
+        self.calibration = nn.ModuleDict({task.name: Calibration(task) for task in self.tasks})
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all but the frozen parts, which stay in evaluation mode."""
@@ -166,7 +173,7 @@ class MultiTaskTraining(L.LightningModule):
         aggregation = self.weighting if shared and isinstance(self.weighting, Aggregation) else None
         # Where the encoder gets another gradient than the heads' losses give, these end at a copy of its output.
         point = embeddings.detach().requires_grad_() if aggregation else embeddings
-        losses, labelled = self._losses("training", batch, self.model.classify(point))
+        losses, labelled = self._measure("training", batch, self.model.classify(point))
         self._refuse_what_is_not_finite(losses.detach(), batch)
         gradients = None  # (T, B x H)
         if shared and (self.watch_conflict or self.weighting.needs_gradients):
@@ -190,7 +197,7 @@ class MultiTaskTraining(L.LightningModule):
         if losses.isfinite().all():
             return
         task, loss = next((t.name, float(v)) for t, v in zip(self.tasks, losses, strict=True) if not v.isfinite())
-        rows = ", ".join(map(str, sorted(batch.rows)))
+        rows = "?" if batch.rows is None else ", ".join(map(str, sorted(batch.rows.tolist())))
         raise UserError(
             f"training: the loss of {task!r} is {loss} at step {self.global_step}, on the training sentences {rows}; "
             "lower optimizer.encoder_lr or optimizer.head_lr, or look at these sentences"
@@ -198,12 +205,12 @@ class MultiTaskTraining(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Take a validation batch into the metrics."""
-        self._losses("validation", batch, self.model(batch))
+        self._measure("validation", batch, self.model(batch))
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Take a test batch into the metrics, and return its logits (B, C) by task for the callbacks."""
+        """Take a test batch into the metrics, and return its logits (B, C) of each task to whoever looks at them."""
         logits: dict[str, Tensor] = self.model(batch)
-        self._losses("test", batch, logits)
+        self._measure("test", batch, logits)
         return logits
 
     def on_train_epoch_end(self) -> None:
@@ -212,27 +219,39 @@ class MultiTaskTraining(L.LightningModule):
         self.weighting.end_epoch()
 
     def on_validation_epoch_end(self) -> None:
-        """Log the validation metrics."""
+        """Fit the temperatures, and log the validation metrics."""
+        for calibration in self.calibration.values():
+            cast(Calibration, calibration).fit()
         self._log_results("validation")
 
     def on_test_epoch_end(self) -> None:
         """Log the test metrics."""
-        self._log_results("test")
+        self._log_results("test", self.test_set)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the validation metrics beside the weights that gave them."""
         checkpoint["results"] = {"validation": self.results.get("validation")}
 
-    def _losses(self, split: str, batch: Batch, logits: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        losses, rows = task_losses(logits, batch.labels)
+    def _measure(self, split: str, batch: Batch, logits: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        # Only training minimises what it is told to: scores on the others compare across runs.
+        losses, rows = (self.losses if split == "training" else task_losses)(logits, batch.labels)
         for task, loss, count in zip(self.tasks, losses.detach(), rows, strict=True):
             metrics = cast(TaskMetrics, self.metrics[f"{split}_{task.name}"])
             metrics.update(logits[task.name].detach(), batch.labels[task.name], loss, count)
+            if split != "training":
+                cast(Calibration, self.calibration[task.name]).update(logits[task.name], batch.labels[task.name])
         return losses, rows > 0
 
     def _log_results(self, split: str, name: str | None = None) -> None:
         computed = {task.name: cast(TaskMetrics, self.metrics[f"{split}_{task.name}"]).compute() for task in self.tasks}
-        self.results[split] = computed
+        # A task without a labelled row was not measured: a metric of nothing would only mislead.
+        computed = {task: values for task, values in computed.items() if any(map(any, values["confusion"]))}
+        if split != "training":
+            for task, values in computed.items():
+                values |= cast(Calibration, self.calibration[task]).compute()
+            for calibration in self.calibration.values():
+                cast(Calibration, calibration).reset()
+        self.results[self.test_set if split == "test" else split] = computed
         logged = scalars(name or split, computed)
         if split == "training":  # the loss stands on the dashboard step by step already
             logged = {key: value for key, value in logged.items() if not key.endswith("/loss")}

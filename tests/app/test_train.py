@@ -170,6 +170,58 @@ def test_two_processes_train_together(tmp_path):
     assert counts.tolist() == metrics["test"]["category"]["confusion"]
 
 
+@pytest.fixture
+def own_files(tmp_path):
+    """Two sources with a task each, and two test sets, the shifted one without categories."""
+    questions = [f"why {'who' if i % 2 else 'where'} {i},{('LOC', 'HUM')[i % 2]}\n" for i in range(60)]
+    tweets = [f"so {'good' if i % 2 else 'bad'} {i}\t{('neg', 'pos')[i % 2]}\n" for i in range(90)]
+    (tmp_path / "questions.csv").write_text("text,category\n" + "".join(questions))
+    (tmp_path / "tweets.tsv").write_text("text\tsentiment\n" + "".join(tweets))
+    (tmp_path / "test.jsonl").write_text('{"text": "who", "category": "HUM", "sentiment": "pos"}\n' * 7)
+    (tmp_path / "news.csv").write_text('text,sentiment\n"bad, bad news",neg\nfine,pos\n')
+    return [
+        "data=files",
+        "data.files.train={questions: questions.csv, tweets: tweets.tsv}",
+        "data.files.test=test.jsonl",
+        "data.shifted={news: news.csv}",
+        "data.mixing=equal",
+    ]
+
+
+def test_ones_own_files_train_both_tasks_on_disjoint_sources_in_two_processes(tmp_path, own_files):
+    stores = {"POLYHEAD_DATA": str(tmp_path / "data"), "POLYHEAD_TOKENS": str(tmp_path / "tokens")}
+    arguments = [*own_files, *TINY_ENCODER, "accelerator=ddp_cpu", "trainer.max_epochs=2", "hydra.run.dir=run"]
+    done = train(*arguments, cwd=tmp_path, **stores)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.count("train: 150 sentences; labels: category 60, sentiment 90") == 1
+    assert done.stdout.count("validation: none given; 14 of 150 training sentences cut off") == 1
+    assert "news" in done.stdout
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert config["tasks"] == {"category": ["HUM", "LOC"], "sentiment": ["neg", "pos"]}
+    metrics = read(tmp_path / "run", "metrics.json")
+    rows = {name: sum(map(sum, values["confusion"])) for name, values in metrics["test"].items()}
+    assert rows == {"category": 7, "sentiment": 7}
+    assert list(metrics["shifted"]["news"]) == ["sentiment"]
+    assert sum(map(sum, metrics["shifted"]["news"]["sentiment"]["confusion"])) == 2
+    assert metrics["test"]["category"]["temperature"] == metrics["validation"]["category"]["temperature"] != 1
+    assert (tmp_path / "run" / "mistakes.csv").is_file()
+    assert (tmp_path / "run" / "mistakes_news.csv").is_file()
+    assert len(list((tmp_path / "tokens").iterdir())) == 4  # a split each, nothing half-written
+
+
+def test_what_is_wrong_with_ones_own_files_is_told_before_weights_load(tmp_path, own_files):
+    (tmp_path / "tweets.tsv").write_text("text\tsentiment\n \tpos\nso good\tpos\nso bad\tneg\n")
+    (tmp_path / "news.csv").write_text("text,sentiment\nfine,positive\n")
+    done = train(*own_files, "optimizer.head_lr=0", cwd=tmp_path, POLYHEAD_DATA=str(tmp_path / "data"))
+    assert done.returncode == 2
+    assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == [
+        "tweets.tsv row 2",
+        "news.csv row 2",
+        "optimizer.head_lr",
+    ]
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_the_literal_line_on_a_gpu(tmp_path):

@@ -355,3 +355,9 @@ def test_a_bag_of_words_beats_the_majority_class_but_not_by_far(task):
     score = f1_score([labels[task] for _, labels in test], predicted, average="macro")
     majority = {"category": 0.05, "sentiment": 0.17}[task]
     assert majority + 0.05 < score < 0.60
+
+
+def test_class_names_are_there_to_be_found():
+    assert make_corpus().find_labels(["topic", "sentiment"]) == {"topic": TOPICS, "sentiment": SENTIMENTS}
+    with pytest.raises(UserError, match="know no 'tone'; .*Valid: category, sentiment, topic"):
+        make_corpus().find_labels(["tone"])

@@ -6,7 +6,6 @@ Lightning is imported last, so that a mistake in the rest is told without waitin
 import inspect
 import types
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
@@ -18,19 +17,21 @@ from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app import hardware
 from polyhead.batching import Batching
-from polyhead.errors import UserError
+from polyhead.errors import UserError, collected
 from polyhead.features import FeatureStore
 from polyhead.freezing import Plan
+from polyhead.losses import TaskLosses
 from polyhead.model import MultiTaskModel
 from polyhead.optimization import Optimization
 from polyhead.pretrained import EncoderSource
 from polyhead.tasks import Task, make_tasks
+from polyhead.tokens import TokenStore
 from polyhead.weighting import Weighting
 
 if TYPE_CHECKING:
     import lightning as L
 
-    from polyhead.data import Source
+    from polyhead.sentences import Source
 
 _PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
 
@@ -42,8 +43,10 @@ class Parts:
     tasks: tuple[Task, ...]
     source: "Source"
     batching: Batching
+    tokens: TokenStore
     encoder: EncoderSource
     freezing: Plan
+    losses: TaskLosses
     weighting: Weighting
     optimization: Optimization
     features: FeatureStore | None
@@ -63,14 +66,19 @@ def compose_parts(config: DictConfig) -> Parts:
         with collected(problems):
             parts[name] = build(config[key], key, **objects)
 
-    with collected(problems):
-        parts["tasks"] = make_tasks(plain(config.tasks))
+    attempt("source", "data")
+    if "source" in parts:
+        with collected(problems):
+            parts["tasks"] = make_tasks(plain(config.tasks), parts["source"].find_labels)
+            parts["source"].check(parts["tasks"])
     if config.resume is not None and not Path(config.resume).is_file():
         problems.append(f"resume: no file {config.resume!r}; give the checkpoints/last.ckpt of a run")
-    attempt("source", "data")
     attempt("batching", "loader")
+    attempt("tokens", "tokens")
     attempt("encoder", "encoder")
     attempt("freezing", "freeze")
+    if "tasks" in parts:
+        attempt("losses", "loss", tasks=parts["tasks"])
     attempt("weighting", "weighting", tasks=[task.name for task in parts.get("tasks", ())])
     attempt("optimization", "optimizer")
     parts["features"] = None
@@ -145,15 +153,6 @@ def build(node: DictConfig, key: str, **objects: Any) -> Any:
         return instantiate(node, _partial_=True, _convert_="all")(**objects)
     except Exception as error:
         raise UserError(_cause(error, key)) from error
-
-
-@contextmanager
-def collected(problems: list[str]) -> Iterator[None]:
-    """Put a user error raised inside into ``problems`` instead of raising it."""
-    try:
-        yield
-    except UserError as error:
-        problems.extend(str(error).splitlines())
 
 
 def plain(node: DictConfig) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -46,10 +47,17 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
         UserError: the configuration has problems, or the data or the checkpoint does not fit it.
     """
     started = time.perf_counter()
-    hardware.keep_freed_memory()
     hardware.use_cores(HydraConfig.get().launcher.get("cpus_per_task"))
     logging.captureWarnings(True)  # the log file keeps them, the terminal shows progress
+    if os.environ.get("LOCAL_RANK", "0") != "0":  # the first process tells what there is to tell
+        logging.getLogger("polyhead").setLevel(logging.ERROR)
     parts = compose_parts(config)
+
+    config.tasks = {
+        task.name: list(task.labels) for task in parts.tasks
+    }  # as they were found, for whoever reads the run
+
+    hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
 
     # Lightning takes seconds to import: what is wrong with the rest has been told by now.
     import lightning as L
@@ -89,7 +97,13 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     if config.compile:
         model.encoder.compile_layers()
     module = MultiTaskTraining(
-        model, parts.tasks, parts.weighting, parts.freezing, parts.optimization, config.watch_conflict
+        model,
+        parts.tasks,
+        parts.weighting,
+        parts.freezing,
+        parts.optimization,
+        parts.losses,
+        config.watch_conflict,
     )
     features = None
     if parts.features:
@@ -101,6 +115,7 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
         parts.encoder.max_length,
         parts.batching,
         features,
+        parts.tokens,
     )
     trainable, total = count_parameters(model)
     if first_process:
@@ -116,12 +131,13 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     if first_process:
         folder.write_json("provenance.json", {**chosen(), **made_with, "data": _data_digests(data)})
     final = scalars("validation", outcome.validation)
-    measured = scalars("test", outcome.test) if config.test else {}
+    measured = ({"test": outcome.test} | outcome.shifted) if config.test else {}
     if first_process:
         metrics = {
             "monitor": {**plain(config.monitor), "value": final.get(config.monitor.metric)},
             "validation": outcome.validation,
             "test": outcome.test,
+            "shifted": outcome.shifted,
             "epochs": outcome.epochs,
             "best_epoch": outcome.best_epoch,
             "parameters": {"trainable": trainable, "total": total},
@@ -136,7 +152,8 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
         if config.test:
             folder.write_arrays("predictions.npz", predictions.arrays)
         folder.write_json("metrics.json", metrics)
-        log_outcome(trainer, choices(config), outcomes(final | measured))
+        tested = [scalars(name, results) for name, results in measured.items()]
+        log_outcome(trainer, choices(config), outcomes(dict(ChainMap(final, *tested))))
         if not quiet:
             show(metrics, str(folder.folder))
     if config.monitor.metric not in final:

@@ -6,7 +6,7 @@ what a pretrained encoder knows about English says a lot. The notation stands in
 ``words_*`` and ``patterns_*``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, islice, product
@@ -18,6 +18,7 @@ from zlib import crc32
 from polyhead.corpus import patterns_held_out, patterns_train, words_held_out, words_train
 from polyhead.corpus.grammar import Grammar, Symbol, draw
 from polyhead.errors import UserError, neighbours
+from polyhead.sentences import Source
 
 CATEGORIES: tuple[str, ...] = ("Expression", "Opinion", "Quote", "Riddle", "News", "Other")
 SENTIMENTS: tuple[str, ...] = ("Neutral", "Positive", "Negative")
@@ -58,7 +59,7 @@ class Sentence(NamedTuple):
 
 
 @dataclass(frozen=True)
-class HypotheticalCorpus:
+class HypotheticalCorpus(Source):
     """Labelled sentences in three splits, a function of the seed alone.
 
     A split does not depend on the sizes of the others, and a smaller split is the beginning of a larger one.
@@ -109,6 +110,17 @@ class HypotheticalCorpus:
             raise UserError(f"data.sizes: no split {split!r}; {neighbours(split, self.sizes)}")
         sentences = self._write(split)
         return islice(self._spoil(sentences) if split == "train" else sentences, self.sizes[split])
+
+    def find_labels(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the class names of the tasks named.
+
+        Raises:
+            UserError: there is no such task.
+        """
+        for name in names:
+            if name not in LABELS:
+                raise UserError(f"tasks: the hypothetical sentences know no {name!r}; {neighbours(name, LABELS)}")
+        return {name: LABELS[name] for name in names}
 
     def _write(self, split: str) -> Iterator[Sentence]:
         generator = Random(f"{self.seed}/{split}")  # a string is hashed by SHA-512, alike in all processes

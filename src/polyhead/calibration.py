@@ -1,0 +1,115 @@
+"""Calibration: whether a task's probabilities can be taken at their word. Knows nothing about models or trainers.
+
+Shapes: N labelled sentences, B sentences of a batch, C classes.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.functional.classification import multiclass_calibration_error
+from torchmetrics.utilities.data import dim_zero_cat
+
+from polyhead.tasks import MISSING, Task
+
+BINS = 15
+"""Bins of confidence, as Guo et al. 2017 take them."""
+
+_STEPS = 50  # of Newton's method; it needs a handful
+_LIMITS = (0.05, 20.0)  # of the temperature: where every row is predicted well its best value is 0
+
+
+class Calibration(Metric):
+    """Expected calibration error of one task, before and after the temperature that fits its validation rows.
+
+    The temperature T divides the logits; it is the one that minimises the validation loss (Guo et al. 2017, "On
+    Calibration of Modern Neural Networks"). It changes no prediction. It is saved with the weights; test rows use it.
+    """
+
+    full_state_update = False
+    temperature: Tensor
+    logits: list[Tensor]
+    labels: list[Tensor]
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.classes = len(task.labels)
+        self.register_buffer("temperature", torch.ones(()))
+        self.add_state("logits", default=[], dist_reduce_fx="cat")
+        self.add_state("labels", default=[], dist_reduce_fx="cat")
+
+    def update(self, logits: Tensor, labels: Tensor) -> None:
+        """Note logits (B, C) and labels (B,), but for rows without a label."""
+        labelled = labels != MISSING
+        self.logits.append(logits[labelled].float())
+        self.labels.append(labels[labelled])
+
+    def compute(self) -> dict[str, Any]:
+        """Return the errors before and after the temperature, and what a reliability diagram shows."""
+        logits, labels = dim_zero_cat(self.logits), dim_zero_cat(self.labels)
+        before, after = logits.softmax(dim=1), (logits / self.temperature).softmax(dim=1)
+        return {
+            "calibration_error": self._error(before, labels),
+            "calibration_error_scaled": self._error(after, labels),
+            "temperature": self.temperature.item(),
+            "reliability": {"before": reliability(before, labels), "after": reliability(after, labels)},
+        }
+
+    def fit(self) -> None:
+        """Set the temperature to what fits the rows noted, of all processes together."""
+        with self.sync_context():
+            logits, labels = dim_zero_cat(self.logits), dim_zero_cat(self.labels)
+            if len(labels):
+                self.temperature.fill_(fit_temperature(logits, labels))
+
+    def _error(self, probabilities: Tensor, labels: Tensor) -> float:
+        return multiclass_calibration_error(probabilities, labels, self.classes, BINS, validate_args=False).item()
+
+
+def fit_temperature(logits: Tensor, labels: Tensor) -> float:
+    """Return the temperature that minimises the mean cross-entropy.
+
+    The loss is convex in the inverse temperature, so Newton's method finds it; steps are bounded, as far from the
+    minimum the curvature can be next to nothing.
+
+    Args:
+        logits: (N, C).
+        labels: class index of each row (N,).
+    """
+    logits, labels = logits.cpu().double(), labels.cpu()  # some accelerators have no double precision
+    truth = logits.gather(1, labels[:, None]).squeeze(1)  # (N,)
+    inverse = 1.0
+    for _ in range(_STEPS):
+        probabilities = (inverse * logits).softmax(dim=1)
+        mean = (probabilities * logits).sum(dim=1)  # (N,)
+        slope = (mean - truth).mean().item()
+        curvature = ((probabilities * logits**2).sum(dim=1) - mean**2).mean().item()
+        step = slope / max(curvature, 1e-12)
+        following = min(max(inverse - step, inverse / 2), inverse * 2)
+        following = min(max(following, 1 / _LIMITS[1]), 1 / _LIMITS[0])
+        if abs(following - inverse) < 1e-9:
+            break
+        inverse = following
+    return 1 / inverse
+
+
+def reliability(probabilities: Tensor, labels: Tensor) -> dict[str, list[float]]:
+    """Sort rows into bins by the probability of the predicted class.
+
+    Args:
+        probabilities: (N, C).
+        labels: class index of each row (N,).
+
+    Returns:
+        For each bin its ``rows``, and their mean ``confidence`` and ``accuracy``, 0 where there is no row.
+    """
+    confidence, predictions = probabilities.max(dim=1)
+    bins = (confidence * BINS).ceil().long().clamp(1, BINS) - 1  # a bin has its upper edge
+    rows = torch.bincount(bins, minlength=BINS)
+    hits = (predictions == labels).double()
+    means = {
+        name: (torch.bincount(bins, weights=values.double(), minlength=BINS) / rows.clamp(min=1)).tolist()
+        for name, values in (("confidence", confidence), ("accuracy", hits))
+    }
+    return {"rows": rows.tolist(), **means}

@@ -1,0 +1,216 @@
+"""Sources: where the user's own sentences lie, in files or in a hub data set. Knows nothing about what is in them."""
+
+from collections.abc import Mapping, Sequence
+from glob import glob, has_magic
+from pathlib import Path
+
+from polyhead.errors import UserError, collected, neighbours
+from polyhead.mixing import exponent
+from polyhead.reading import Table, check_types, choose, datasets_library, read
+from polyhead.records import Layout, kind
+from polyhead.splits import SPLITS, Handling, TableSource
+
+Paths = str | Sequence[str]
+
+
+class FileSource(TableSource):
+    """CSV, TSV, JSONL and Parquet files.
+
+    Args:
+        files: split -> a path, a list of them, or ``{source: paths}``; with wildcards. Only ``train`` must be given.
+        shifted: name -> paths of further test sets.
+        text: column of the sentences.
+        columns: task -> column of its labels, where it is called otherwise.
+        encoding: of CSV, TSV and JSONL files.
+        quote: see :class:`Layout`.
+        mixing: proportional, equal or temperature; how often the sentences of each source of ``train`` come.
+        temperature: of that mixing, 1 or more.
+        cut: see :class:`Handling`, also for the arguments that follow.
+        seed: of the cut.
+        drop_leaks: leave out training sentences that stand in another split.
+        rare: classes with fewer training sentences are told.
+        shown: places named for each kind of problem.
+        cache: folder of the tables that files are read into.
+
+    Raises:
+        UserError: a split or a file that is not there, or a value out of range; all at once.
+    """
+
+    def __init__(
+        self,
+        files: Mapping[str, Paths | Mapping[str, Paths] | None],
+        shifted: Mapping[str, Paths] | None,
+        text: str,
+        columns: Mapping[str, str] | None,
+        encoding: str,
+        quote: str | None,
+        mixing: str,
+        temperature: float,
+        cut: Mapping[str, float],
+        seed: int,
+        drop_leaks: bool,
+        rare: int,
+        shown: int,
+        cache: str,
+    ) -> None:
+        problems: list[str] = []
+        self.text, self.columns, self.encoding, self.quote = text, dict(columns or {}), encoding, quote
+        self.cache = Path(cache).expanduser()
+        self.shifted = dict(shifted or {})
+        problems += [
+            f"data.files: unknown split {name!r}; {neighbours(name, SPLITS)}" for name in files if name not in SPLITS
+        ]
+        problems += [
+            f"data.shifted: {name!r} is the name of a split; give the test set another"
+            for name in self.shifted
+            if name in (*SPLITS, "training")
+        ]
+        if not files.get("train"):
+            problems.append("data.files.train: none given; name the files, as in data.files.train=sentences.csv")
+        self.paths: dict[str, list[list[Path]]] = {}
+        for key, given in [*_keyed("data.files", files), *_keyed("data.shifted", self.shifted)]:
+            groups = list(given.values()) if isinstance(given, Mapping) else [given]
+            with collected(problems):
+                self.paths[key.rpartition(".")[2]] = [_expand(key, paths) for paths in groups]
+        with collected(problems):
+            datasets_library()
+        with collected(problems):
+            super().__init__(Handling(cut, seed, drop_leaks, rare, shown), exponent(mixing, temperature))
+        if len(self.paths.get("train", ())) == 1 and mixing != "proportional":
+            problems.append(
+                f"data.mixing={mixing}: train is one source; name several: data.files.train={{a: a.csv, b: b.csv}}"
+            )
+        if problems:
+            raise UserError("\n".join(problems))
+
+    @property
+    def test_sets(self) -> Sequence[str]:
+        """The test split, and the shifted ones."""
+        return ("test", *self.shifted)
+
+    def tables(self, tasks: Sequence[str]) -> dict[str, list[list[Table]]]:
+        """Read all files."""
+        layout = make_layout(self.text, self.columns, tasks, self.encoding, self.quote)
+        problems: list[str] = []
+        tables: dict[str, list[list[Table]]] = {}
+        for split, groups in self.paths.items():
+            tables[split] = []
+            for paths in groups:
+                tables[split].append([])
+                for path in paths:
+                    with collected(problems):
+                        tables[split][-1].append(read(path, layout, self.cache))
+        if problems:
+            raise UserError("\n".join(problems))
+        return tables
+
+
+class HubSource(TableSource):
+    """A data set of the Hugging Face hub, or a folder laid out like one.
+
+    Args:
+        name: on the hub, or of a local folder.
+        configuration: the data set's own choice of a subset; None where it has one only.
+        splits: split -> what the data set calls it; None where it has none.
+        text: column of the sentences.
+        columns: task -> column of its labels, where it is called otherwise.
+        cut: see :class:`Handling`, also for the arguments that follow.
+        seed: of the cut.
+        drop_leaks: leave out training sentences that stand in another split.
+        rare: classes with fewer training sentences are told.
+        shown: places named for each kind of problem.
+        cache: folder of the tables that the data set is read into.
+
+    Raises:
+        UserError: a value out of range.
+    """
+
+    def __init__(
+        self,
+        name: str | None,
+        configuration: str | None,
+        splits: Mapping[str, str | None],
+        text: str,
+        columns: Mapping[str, str] | None,
+        cut: Mapping[str, float],
+        seed: int,
+        drop_leaks: bool,
+        rare: int,
+        shown: int,
+        cache: str,
+    ) -> None:
+        super().__init__(Handling(cut, seed, drop_leaks, rare, shown))
+        if not name:
+            raise UserError("data.name: none given; name a data set of the hub, as in data.name=OWNER/NAME")
+        datasets_library()
+        self.name, self.configuration = name, configuration
+        self.hub_splits = {split: theirs for split, theirs in splits.items() if theirs}
+        self.text, self.columns = text, dict(columns or {})
+        self.cache = Path(cache).expanduser()
+
+    def tables(self, tasks: Sequence[str]) -> dict[str, list[list[Table]]]:
+        """Fetch all splits; what was fetched once is not fetched again."""
+        layout = make_layout(self.text, self.columns, tasks, "utf-8", None)
+        try:
+            found = datasets_library().load_dataset(self.name, self.configuration, cache_dir=str(self.cache))
+        except Exception as error:  # whatever the hub, its files or the network come up with
+            reason = " ".join(str(error).split())[:300]
+            raise UserError(
+                f"data.name: {self.name!r} cannot be loaded ({reason}); without the hub, data=files reads local files"
+            ) from error
+        tables = {}
+        for split, theirs in self.hub_splits.items():
+            if theirs not in found:
+                raise UserError(
+                    f"data.splits.{split}: {self.name} has no split {theirs!r}; {neighbours(theirs, found)}"
+                )
+            name, rows = f"{self.name} {theirs}", found[theirs]
+            columns = choose(name, rows.column_names, layout)
+            check_types(rows, columns, name)
+            tables[split] = [[Table(name, rows, columns, rows._fingerprint)]]
+        return tables
+
+
+def make_layout(
+    text: str, columns: Mapping[str, str], tasks: Sequence[str], encoding: str, quote: str | None
+) -> Layout:
+    """Say which column each task's labels stand in.
+
+    Raises:
+        UserError: columns for tasks that there are not, or one column for two.
+    """
+    unknown = [task for task in columns if task not in tasks]
+    if unknown:
+        raise UserError(f"data.columns: unknown task {unknown[0]!r}; {neighbours(unknown[0], tasks)}")
+    chosen = {task: columns.get(task, task) for task in tasks}
+    taken = [text, *chosen.values()]
+    doubled = sorted({column for column in taken if taken.count(column) > 1})
+    if doubled:
+        raise UserError(f"data.columns: the column {doubled[0]!r} is asked for twice; each task needs its own")
+    return Layout(text, chosen, encoding, quote)
+
+
+def _keyed(prefix: str, given: Mapping[str, object]) -> list[tuple[str, object]]:
+    return [(f"{prefix}.{name}", paths) for name, paths in given.items() if paths]
+
+
+def _expand(key: str, paths: object) -> list[Path]:
+    """Return the files that a path or a list of them stands for, wildcards in alphabetical order.
+
+    Raises:
+        UserError: one of them stands for no file, or for one of an unknown kind.
+    """
+    problems: list[str] = []
+    files: list[Path] = []
+    for pattern in [paths] if isinstance(paths, str) else list(paths):  # type: ignore[call-overload]
+        found = sorted(map(Path, glob(pattern, recursive=True))) if has_magic(pattern) else [Path(pattern)]
+        found = [path for path in found if path.is_file()]
+        if not found:
+            problems.append(f"{key}: no file {pattern!r}; paths are those of the folder you are in")
+        for path in found:
+            with collected(problems):
+                kind(path)
+        files += found
+    if problems:
+        raise UserError("\n".join(problems))
+    return files

@@ -1,0 +1,176 @@
+"""Tokens: tokenised sentences as flat arrays, in memory or kept on disk. Knows nothing about text, batches or models.
+
+Shapes: N sentences.
+"""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyhead.errors import UserError
+
+log = logging.getLogger(__name__)
+
+_ABANDONED = 86_400  # seconds after which an entry that was never finished counts as left behind by a killed process
+_DONE = "entry.json"
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Token ids of sentences, and their labels.
+
+    Args:
+        ids: of all sentences, one after the other.
+        offsets: where each sentence starts (N + 1,).
+        labels: class index (N,) of each task.
+        truncated: how many sentences were cut.
+    """
+
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    labels: Mapping[str, NDArray[np.int32]]
+    truncated: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some sentences on their way into :class:`Tokens`: the same, but for the lengths (N,) in place of the offsets."""
+
+    ids: NDArray[np.int32]
+    lengths: NDArray[np.int64]
+    labels: Mapping[str, NDArray[np.int32]]
+    truncated: int
+
+
+def gather(chunks: Iterable[Chunk], tasks: Iterable[str]) -> Tokens:
+    """Put chunks together in memory."""
+    empty = np.zeros(0, dtype=np.int32)
+    held = list(chunks)
+    lengths = np.concatenate([np.zeros(1, dtype=np.int64), *(chunk.lengths for chunk in held)])
+    return Tokens(
+        np.concatenate([empty, *(chunk.ids for chunk in held)]),
+        np.cumsum(lengths),
+        {task: np.concatenate([empty, *(chunk.labels[task] for chunk in held)]) for task in tasks},
+        sum(chunk.truncated for chunk in held),
+    )
+
+
+@dataclass(frozen=True)
+class TokenStore:
+    """Tokens on disk, each entry a folder named by what it was made from.
+
+    Args:
+        folder: where the entries lie; made when first needed. Several processes may share it.
+        limit_gb: most gigabytes (10^9 bytes) of all entries together; the ones unused for longest go first.
+
+    Raises:
+        UserError: a limit that is not above 0.
+    """
+
+    folder: str
+    limit_gb: float
+
+    def __post_init__(self) -> None:
+        if self.limit_gb <= 0:
+            raise UserError(f"tokens.limit_gb: {self.limit_gb} given; it must be above 0")
+
+    def get(self, key: str, chunks: Callable[[], Iterable[Chunk]], tasks: Sequence[str]) -> Tokens:
+        """Return the entry, memory-mapped, writing it as the chunks come where the store lacks it.
+
+        Args:
+            key: what the content depends on, as a digest.
+            chunks: gives them; asked only where they are needed.
+            tasks: whose labels they have.
+
+        Returns:
+            The tokens; in memory where they cannot be written (a full disk), with one line in the log.
+        """
+        entry = self._folder / key
+        stored = _read(entry, tasks)
+        if stored is None:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                _write(entry, chunks(), tasks)
+                self._make_room(spare=entry)
+                stored = _read(entry, tasks)
+            except OSError as error:
+                log.warning("tokens: %s cannot be written (%s); going on without", entry, error.strerror or error)
+        return gather(chunks(), tasks) if stored is None else stored
+
+    def entries(self) -> list[Path]:
+        """List the entries, those unused for longest first."""
+        found = [(path.stat().st_mtime, path.parent) for path in self._folder.glob(f"*/{_DONE}")]
+        return [path for _, path in sorted(found)]
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.folder).expanduser()
+
+    def _make_room(self, spare: Path) -> None:
+        for path in self._folder.glob("*.partial"):
+            if time.time() - path.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)
+        sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in self.entries()}
+        for path in list(sizes):
+            if sum(sizes.values()) > self.limit_gb * 1e9 and path != spare:
+                shutil.rmtree(path, ignore_errors=True)  # who has it mapped keeps it until done
+                del sizes[path]
+
+
+def _read(entry: Path, tasks: Sequence[str]) -> Tokens | None:
+    """Map an entry; None if it is not there, or not as long as it should be."""
+    try:
+        sizes = json.loads((entry / _DONE).read_text(encoding="utf-8"))
+        os.utime(entry / _DONE)  # used now: the last to go when room is needed
+        return Tokens(
+            _map(entry / "ids.bin", np.int32, sizes["ids"]),
+            _map(entry / "offsets.bin", np.int64, sizes["rows"] + 1),
+            {task: _map(entry / f"labels-{task}.bin", np.int32, sizes["rows"]) for task in tasks},
+            sizes["truncated"],
+        )
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _map(path: Path, dtype: type[Any], size: int) -> NDArray[Any]:
+    if path.stat().st_size != size * np.dtype(dtype).itemsize:
+        raise ValueError(f"{path} is damaged")
+    # A private mapping: torch wants memory that could be written to, and the file is never changed through it.
+    return np.memmap(path, dtype, mode="c", shape=(size,)) if size else np.zeros(0, dtype)
+
+
+def _write(entry: Path, chunks: Iterable[Chunk], tasks: Sequence[str]) -> None:
+    """Write an entry whole or not at all; where another process was faster, its entry stays."""
+    partial = Path(tempfile.mkdtemp(dir=entry.parent, suffix=".partial"))
+    sizes = {"ids": 0, "rows": 0, "truncated": 0}
+    try:
+        with ExitStack() as stack:
+            names = ["ids", "offsets", *(f"labels-{task}" for task in tasks)]
+            files = {name: stack.enter_context((partial / f"{name}.bin").open("wb")) for name in names}
+            np.zeros(1, dtype=np.int64).tofile(files["offsets"])
+            for chunk in chunks:
+                chunk.ids.tofile(files["ids"])
+                (sizes["ids"] + np.cumsum(chunk.lengths)).tofile(files["offsets"])
+                for task in tasks:
+                    chunk.labels[task].tofile(files[f"labels-{task}"])
+                sizes["ids"] += len(chunk.ids)
+                sizes["rows"] += len(chunk.lengths)
+                sizes["truncated"] += chunk.truncated
+        (partial / _DONE).write_text(json.dumps(sizes), encoding="utf-8")
+        if entry.is_dir() and _read(entry, tasks) is None:
+            shutil.rmtree(entry)
+        with suppress(FileExistsError):
+            partial.rename(entry)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,146 @@
+"""Tables become splits: labels found, leaks dropped, a missing split cut off, nothing lost."""
+
+import logging
+
+import datasets
+import pytest
+
+from polyhead.errors import UserError
+from polyhead.reading import Table
+from polyhead.splits import Handling, TableSource
+from polyhead.tasks import make_tasks
+
+HANDLING = {"cut": {"validation": 0.2, "test": 0.1}, "seed": 0, "drop_leaks": False, "rare": 0, "shown": 3}
+
+
+class Tables(TableSource):
+    """``{split: [source: [(text, tone, stars)]]}``; labels as they are."""
+
+    def __init__(self, splits, **handling):
+        super().__init__(Handling(**HANDLING | handling))
+        self.given = splits
+
+    def tables(self, tasks):
+        features = datasets.Features({name: datasets.Value("string") for name in ("text", *tasks)})
+        made = {}
+        for split, groups in self.given.items():
+            made[split] = []
+            for number, rows in enumerate(groups):
+                columns = dict(zip(("text", "tone", "stars"), zip(*rows, strict=True), strict=True))
+                rows = datasets.Dataset.from_dict({name: columns[name] for name in features}, features)
+                made[split].append(
+                    [Table(f"{split}{number}", rows, {n: n for n in features}, f"{split}{number}{rows._fingerprint}")]
+                )
+        return made
+
+
+def many(prefix, count):
+    return [(f"{prefix}{i}", ("dry", "warm")[i % 2], None if i % 3 else "5") for i in range(count)]
+
+
+def checked(splits, names=("tone", "stars"), **handling):
+    source = Tables(splits, **handling)
+    tasks = make_tasks({"tone": None, "stars": ["1", "5"]} if "stars" in names else ["tone"], source.find_labels)
+    source.check(tasks)
+    return source, tasks
+
+
+def texts(source, split):
+    return [sentence.text for sentence in source.sentences(split)]
+
+
+GIVEN = {"train": [many("a", 60)], "validation": [many("v", 10)], "test": [many("t", 10)]}
+
+
+def test_sentences_come_as_they_stand_with_labels_found_and_fixed():
+    source, (tone, stars) = checked(GIVEN)
+    assert (tone.labels, stars.labels) == (("dry", "warm"), ("1", "5"))
+    assert [(s.text, s.labels["tone"], s.labels["stars"]) for s in source.sentences("train")] == many("a", 60)
+    assert texts(source, "test") == [f"t{i}" for i in range(10)]
+    assert source.locate("train", 7) == "train0 row 8"
+
+
+@pytest.mark.parametrize("missing", [["validation"], ["test"], ["validation", "test"]])
+def test_a_split_that_is_not_given_is_cut_off_from_train(missing):
+    given = {split: rows for split, rows in GIVEN.items() if split not in missing}
+    source, _ = checked(given)
+    parts = {split: texts(source, split) for split in ("train", "validation", "test")}
+    from_train = sorted(parts["train"] + [text for split in missing for text in parts[split]])
+    assert from_train == sorted(f"a{i}" for i in range(60))  # each exactly once, none lost
+    assert set(parts["validation"]).isdisjoint(parts["test"])
+    labels = [sentence.labels["tone"] for sentence in source.sentences(missing[0])]
+    assert labels.count("dry") == labels.count("warm") == (6 if missing[0] == "validation" else 3)
+    assert source.locate(missing[0], 0) == f"train0 row {int(parts[missing[0]][0][1:]) + 1}"
+
+
+def test_the_cut_is_the_seeds():
+    one, two, other = (checked({"train": [many("a", 60)]}, seed=seed)[0] for seed in (0, 0, 1))
+    assert texts(one, "validation") == texts(two, "validation") != texts(other, "validation")
+    assert one.fingerprint("train") == two.fingerprint("train") != other.fingerprint("train")
+    assert one.fingerprint("train") != one.fingerprint("validation")
+
+
+def test_without_a_share_a_missing_split_is_refused():
+    with pytest.raises(UserError, match="no test split given, and no share in data.cut.test"):
+        checked({split: rows for split, rows in GIVEN.items() if split != "test"}, cut={})
+
+
+def test_leaks_are_dropped_from_train_alone_and_counted(caplog):
+    leaky = GIVEN | {"train": [[*many("a", 20), ("t3", "dry", None), (" v1", "warm", None), ("t3", "warm", None)]]}
+    kept, _ = checked(leaky)
+    assert len(texts(kept, "train")) == 23
+    with caplog.at_level(logging.INFO):
+        source, _ = checked(leaky, drop_leaks=True)
+    assert texts(source, "train") == [f"a{i}" for i in range(20)]
+    assert len(texts(source, "test")) == len(texts(source, "validation")) == 10
+    assert "drop_leaks: 3 training sentences left out" in caplog.text
+    assert "1 of 10 test sentences stand in train as well" in caplog.text
+
+
+def test_the_source_of_each_sentence_is_known_where_there_are_several():
+    source, _ = checked(
+        {"train": [many("a", 30), many("b", 20)], "validation": [many("v", 10)], "test": [many("t", 9)]}
+    )
+    source.exponent = 0.5
+    assert list(source.mixture("train").origins) == [0] * 30 + [1] * 20
+    assert source.mixture("validation") is None
+    cut, _ = checked({"train": [many("a", 30), many("b", 20)]})
+    cut.exponent = 0.5
+    assert [text[0] for text in texts(cut, "train")] == ["ab"[i] for i in cut.mixture("train").origins]
+
+
+def test_errors_are_told_together():
+    bad = {"train": [[("", "dry", None), ("b", "warm", "7")]], "validation": [many("v", 10)], "test": [many("t", 9)]}
+    with pytest.raises(UserError) as caught:
+        checked(bad)
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith("train0 row 1: the text is empty")
+    assert lines[1].startswith("train0 row 2: stars: unknown label '7'")
+    assert len(lines) == 2
+
+
+def test_a_check_can_be_repeated():
+    source, tasks = checked({"train": [many("a", 60)]})
+    before = {split: texts(source, split) for split in ("train", "validation", "test")}
+    source.check(tasks)
+    assert before == {split: texts(source, split) for split in ("train", "validation", "test")}
+
+
+def test_a_task_cannot_be_called_text():
+    with pytest.raises(UserError, match="'text' is the name of the sentences"):
+        Tables(GIVEN).find_labels(["text"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"cut": {"validation": 0.6}}, "data.cut.validation: 0.6 given"),
+        ({"cut": {"train": 0.1}}, "data.cut.train"),
+        ({"seed": -1}, "data.seed: -1 given"),
+        ({"shown": 0}, "data.shown: 0 given"),
+        ({"rare": -2}, "data.rare: -2 given"),
+    ],
+)
+def test_values_out_of_range_are_refused(wrong, message):
+    with pytest.raises(UserError, match=message):
+        Handling(**HANDLING | wrong)
