@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from benchmarks.measuring import Contestant, Outcome, compete, matrix_product_rate
 from benchmarks.settings import Settings
 from polyhead.activations import FrozenActivations, frozen_depth
-from polyhead.app.hardware import best_precision, keep_freed_memory
 from polyhead.batching import Batching
 from polyhead.corpus import LABELS, HypotheticalCorpus, Sentence
 from polyhead.data import SentenceData
 from polyhead.embedder import Embedder
 from polyhead.features import FeatureStore
 from polyhead.freezing import Freezing
+from polyhead.hardware import best_precision, keep_freed_memory
 from polyhead.model import MultiTaskModel
 from polyhead.optimization import Optimization
 from polyhead.pretrained import EncoderSource

@@ -4,10 +4,8 @@ Shapes: N sentences of a split, B sentences of a batch, S tokens.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import islice
-from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import lightning as L
 import numpy as np
@@ -21,10 +19,9 @@ from polyhead.batch import WHOLE, Batch
 from polyhead.batching import Batching, LengthGroupedBatches
 from polyhead.errors import UserError
 from polyhead.tasks import Task
+from polyhead.tokens import token_ids
 
 log = logging.getLogger(__name__)
-
-_CHUNK = 4096  # sentences tokenised at a time: bounds memory, and is enough to keep all cores busy
 
 
 class LabelledSentence(Protocol):
@@ -35,13 +32,6 @@ class LabelledSentence(Protocol):
 
     @property
     def labels(self) -> Mapping[str, str | None]: ...  # noqa: D102
-
-
-class TextOnly(NamedTuple):
-    """A text without any label."""
-
-    text: str
-    labels: Mapping[str, str | None] = MappingProxyType({})
 
 
 class Source(Protocol):
@@ -124,27 +114,18 @@ def tokenise(
     Raises:
         UserError: a label that its task does not have.
     """
-    tokens: list[NDArray[np.int32]] = []
-    lengths: list[int] = []
     labels: dict[str, list[int]] = {task.name: [] for task in tasks}
-    truncated = 0
-    remaining = iter(sentences)
-    while chunk := list(islice(remaining, _CHUNK)):
-        encodings = tokenizer([sentence.text for sentence in chunk], truncation=True, max_length=max_length).encodings
-        for encoding in encodings or []:
-            tokens.append(np.asarray(encoding.ids, dtype=np.int32))
-            lengths.append(len(encoding.ids))
-            truncated += bool(encoding.overflowing)
-        for task in tasks:
-            labels[task.name] += [task.index(sentence.labels.get(task.name)) for sentence in chunk]
-    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    split = TokenisedSplit(
-        tokens=np.concatenate(tokens) if tokens else np.zeros(0, dtype=np.int32),
-        offsets=offsets,
-        labels={name: np.asarray(column, dtype=np.int64) for name, column in labels.items()},
-        padding=tokenizer.pad_token_id or 0,
-    )
-    return split, truncated
+
+    def texts() -> Iterator[str]:
+        for sentence in sentences:
+            for task in tasks:
+                labels[task.name].append(task.index(sentence.labels.get(task.name)))
+            yield sentence.text
+
+    tokens = token_ids(texts(), tokenizer, max_length)
+    columns = {name: np.asarray(column, dtype=np.int64) for name, column in labels.items()}
+    split = TokenisedSplit(tokens.ids, tokens.offsets, columns, padding=tokenizer.pad_token_id or 0)
+    return split, tokens.truncated
 
 
 class SentenceData(L.LightningDataModule):

@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from polyhead.app import hardware
+from polyhead import hardware
 from polyhead.app.composition import compose_model, compose_parts, compose_trainer, plain
 from polyhead.errors import UserError
 from polyhead.freezing import count_parameters
