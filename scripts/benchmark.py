@@ -2,6 +2,7 @@
 
     python scripts/benchmark.py encode data=texts.csv
     python scripts/benchmark.py finetune frozen partial data=/path/to/trec6 repeats=3
+    python scripts/benchmark.py serve data=texts.csv
     python scripts/benchmark.py startup corpus
     python scripts/benchmark.py finetune device=gpu encoder=bert_base
 
@@ -26,12 +27,13 @@ def main(arguments: Sequence[str]) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    from benchmarks import contests, measuring  # torch and the peers take seconds to import
+    from benchmarks import contests, measuring, serving  # torch and the peers take seconds to import
 
+    all_contests = contests.CONTESTS | {"serve": serving.serve}
     results = []
     for name in names:
         print(f"\n{name}: {settings.device}, {settings.encoder}, {settings.data}", flush=True)
-        outcome = contests.CONTESTS[name](settings)
+        outcome = all_contests[name](settings)
         measuring.show(outcome)
         results.append(asdict(outcome))
     if settings.json:

@@ -54,6 +54,7 @@ ORDER = [
     "model_card",
     "backends",
     "predict",
+    "server",
     "app",
 ]
 LIGHTNING = {"data", "training", "checkpoints", "throughput", "fitting", "dashboards", "app"}

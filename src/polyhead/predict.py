@@ -6,7 +6,7 @@ Shapes: N texts, H hidden units, C classes of a task.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,13 +52,22 @@ class Predictions(Sequence[Prediction]):
     def __len__(self) -> int:
         return len(self.embeddings)
 
-    def __getitem__(self, row: int) -> Prediction:  # type: ignore[override]  # slices are for the arrays
+    @overload
+    def __getitem__(self, rows: int) -> Prediction: ...
+
+    @overload
+    def __getitem__(self, rows: slice) -> Self: ...
+
+    def __getitem__(self, rows: int | slice) -> Prediction | Self:
+        if isinstance(rows, slice):
+            some = {name: shares[rows] for name, shares in self.probabilities.items()}
+            return type(self)(self.tasks, some, self.embeddings[rows])
         probabilities = {
-            task.name: dict(zip(task.labels, self.probabilities[task.name][row].tolist(), strict=True))
+            task.name: dict(zip(task.labels, self.probabilities[task.name][rows].tolist(), strict=True))
             for task in self.tasks
         }
         labels = {name: max(scores, key=scores.__getitem__) for name, scores in probabilities.items()}
-        return Prediction(labels, probabilities, self.embeddings[row])
+        return Prediction(labels, probabilities, self.embeddings[rows])
 
     def labels(self, task: str) -> list[str]:
         """Return the most probable class name of a task for each text.
