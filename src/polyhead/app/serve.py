@@ -43,7 +43,9 @@ def run(config: DictConfig) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port < 1 << 16:
+        raise UserError(f"port: {port} given; it must lie between 0 and 65535")
     try:
         return socket.create_server((host, port), backlog=2048)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise UserError(f"port: {host}:{port} cannot be served ({error}); choose another port or host") from error
