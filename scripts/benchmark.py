@@ -4,7 +4,7 @@
     python scripts/benchmark.py finetune frozen partial data=/path/to/trec6 repeats=3
     python scripts/benchmark.py serve data=texts.csv
     python scripts/benchmark.py startup corpus
-    python scripts/benchmark.py finetune device=gpu encoder=bert_base
+    python scripts/benchmark.py finetune device=gpu encoder=bert_base length=128 batch_size=64 compile=1
 
 ``data`` is ``hypothetical`` or a folder with train.csv, validation.csv and test.csv (columns ``text`` and one a task).
 """
@@ -27,13 +27,12 @@ def main(arguments: Sequence[str]) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    from benchmarks import contests, measuring, serving  # torch and the peers take seconds to import
+    from benchmarks import contests, measuring  # torch and the peers take seconds to import
 
-    all_contests = contests.CONTESTS | {"serve": serving.serve}
     results = []
     for name in names:
         print(f"\n{name}: {settings.device}, {settings.encoder}, {settings.data}", flush=True)
-        outcome = all_contests[name](settings)
+        outcome = contests.CONTESTS[name](settings)
         measuring.show(outcome)
         results.append(asdict(outcome))
     if settings.json:

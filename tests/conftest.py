@@ -34,6 +34,8 @@ FAMILIES = {
     "mpnet": TINY,
     "distilbert": {"dim": 16, "n_layers": 3, "n_heads": 2, "hidden_dim": 32, "vocab_size": VOCABULARY},
     "modernbert": {**TINY, "cls_token_id": 1, "sep_token_id": 2, "global_attn_every_n_layers": 2},
+    "deberta-v2": {**TINY, "relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8},
+    "electra": {**TINY, "embedding_size": 8},
 }
 
 

@@ -9,18 +9,20 @@ from fakes import FakeSource, word_tokenizer
 
 from polyhead.batching import Batching
 from polyhead.data import SentenceData
-from polyhead.freezing import Freezing
+from polyhead.freezing import Freezing, Plan
 from polyhead.model import MultiTaskModel
 from polyhead.optimization import Optimization
 from polyhead.tasks import Task
 from polyhead.training import MultiTaskTraining
 from polyhead.weighting import Equal, Weighting
 
-OPTIMIZATION = Optimization(encoder_lr=1e-2, head_lr=1e-2, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8, warmup=0.1)
+OPTIMIZATION = Optimization(
+    encoder_lr=1e-2, head_lr=1e-2, layer_decay=1.0, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8, warmup=0.1
+)
 
 
 def make_data(tasks: Sequence[Task], train: int = 48, **source: Any) -> SentenceData:
-    batching = Batching(batch_size=8, evaluation_batch_size=16, window=4, seed=0)
+    batching = Batching(batch_size=8, evaluation_batch_size=16, window=4, seed=0, workers=0)
     sizes = {"train": train, "validation": 24, "test": 24}
     return SentenceData(FakeSource(sizes, **source), tasks, word_tokenizer(), 16, batching)
 
@@ -28,12 +30,13 @@ def make_data(tasks: Sequence[Task], train: int = 48, **source: Any) -> Sentence
 def make_module(
     model: MultiTaskModel,
     tasks: Sequence[Task],
-    frozen: Sequence[str] = (),
+    frozen: Sequence[str] | Plan = (),
     weighting: Weighting | None = None,
     optimization: Optimization = OPTIMIZATION,
 ) -> MultiTaskTraining:
+    plan = frozen if isinstance(frozen, Plan) else Freezing(frozen)
     rule = weighting or Equal([task.name for task in tasks])
-    return MultiTaskTraining(model, tasks, rule, Freezing(frozen), optimization)
+    return MultiTaskTraining(model, tasks, rule, plan, optimization)
 
 
 def make_trainer(folder: Path, **settings: Any) -> L.Trainer:

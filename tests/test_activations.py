@@ -7,6 +7,7 @@ from lightning_setup import make_data, make_module, make_trainer
 from polyhead.activations import FrozenActivations, frozen_depth
 from polyhead.batch import WHOLE
 from polyhead.dropout import FastDropout
+from polyhead.encoding import equal_length_batches
 from polyhead.features import FeatureStore
 from polyhead.fitting import fit_and_test
 from polyhead.freezing import Freezing
@@ -47,7 +48,7 @@ def run(make_encoder, tasks, family, frozen, folder, features):
     module = make_module(model, tasks, frozen)
     data = make_data(tasks)
     if features:
-        data.attach = activations(model, folder / "features").attach
+        data.features = lambda: activations(model, folder / "features").attach
     outcome = fit_and_test(module, data, make_trainer(folder, max_epochs=3), None)
     assert (data.split("train").features is not None) == features
     return module, outcome
@@ -75,7 +76,7 @@ def test_stored_features_give_the_logits_of_the_uncached_model(tmp_path, make_en
     Freezing(frozen).apply(model)
     model.eval()
     plain, stored = make_data(tasks), make_data(tasks)
-    stored.attach = activations(model, tmp_path).attach
+    stored.features = lambda: activations(model, tmp_path).attach
     rows = list(range(48))
     with torch.no_grad():
         expected, ours = model(plain.split("train")[rows]), model(stored.split("train")[rows])
@@ -83,12 +84,28 @@ def test_stored_features_give_the_logits_of_the_uncached_model(tmp_path, make_en
         torch.testing.assert_close(ours[task], expected[task], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("family", ["bert", "roberta", "mpnet", "modernbert"])
+@pytest.mark.parametrize("frozen", [BACKBONE, LOWER])
+def test_in_batches_of_one_shape_the_logits_are_the_same_bit_for_bit(tmp_path, make_encoder, tasks, family, frozen):
+    model = MultiTaskModel(make_encoder(family), tasks, dropout=0.1)
+    Freezing(frozen).apply(model)
+    model.eval()
+    plain, stored = make_data(tasks), make_data(tasks)
+    stored.features = lambda: activations(model, tmp_path).attach
+    lengths = plain.split("train").lengths
+    rows = next(group for group in equal_length_batches(lengths) if 1 < len(group) < 32).tolist()
+    with torch.no_grad():
+        expected, ours = model(plain.split("train")[rows]), model(stored.split("train")[rows])
+    for task in expected:
+        assert torch.equal(ours[task], expected[task])
+
+
 def test_a_second_run_makes_no_encoder_pass(tmp_path, model, tasks, caplog):
     Freezing(BACKBONE).apply(model)
     passes = []
     for _ in range(2):
         data = make_data(tasks)
-        data.attach = activations(model, tmp_path).attach
+        data.features = lambda: activations(model, tmp_path).attach
         with caplog.at_level(logging.INFO):
             for split in ("train", "validation", "test"):
                 data.split(split)
@@ -130,14 +147,14 @@ def test_what_makes_a_difference_is_computed_again_and_what_makes_none_is_not(tm
 def test_half_precision_keeps_half_the_bytes_of_token_states(tmp_path, model, tasks):
     Freezing(LOWER).apply(model)
     data = make_data(tasks)
-    data.attach = activations(model, tmp_path, "bf16-mixed").attach
+    data.features = lambda: activations(model, tmp_path, "bf16-mixed").attach
     assert data.split("train").features.dtype == torch.bfloat16
 
 
 def test_where_nothing_can_be_stored_the_run_goes_on(tmp_path, model, tasks):
     (tmp_path / "file").write_text("")
     module, data = make_module(model, tasks, BACKBONE), make_data(tasks)
-    data.attach = activations(model, tmp_path / "file").attach
+    data.features = lambda: activations(model, tmp_path / "file").attach
     outcome = fit_and_test(module, data, make_trainer(tmp_path), None)
     assert data.split("train").features is None
     assert outcome.test["category"]["accuracy"] > 0

@@ -17,16 +17,20 @@ ORDER = [
     "pooling",
     "batch",
     "batching",
-    "tokens",
+    "loading",
     "data",
     "dropout",
     "splitting",
     "encoder",
     "pretrained",
     "model",
+    "parts",
     "freezing",
+    "schedules",
+    "adapters",
     "packing",
     "encoding",
+    "tokenisation",
     "texts",
     "embedder",
     "output",
@@ -38,10 +42,12 @@ ORDER = [
     "losses",
     "weighting",
     "optimization",
+    "timetable",
     "metrics",
     "training",
     "checkpoints",
     "throughput",
+    "stopping",
     "fitting",
     "dashboards",
     "runs",
@@ -57,7 +63,7 @@ ORDER = [
     "server",
     "app",
 ]
-LIGHTNING = {"data", "training", "checkpoints", "throughput", "fitting", "dashboards", "app"}
+LIGHTNING = {"data", "training", "checkpoints", "throughput", "stopping", "fitting", "dashboards", "app"}
 TORCHLESS = {"errors", "tasks", "corpus"}
 
 

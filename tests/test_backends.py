@@ -71,3 +71,12 @@ def test_a_missing_library_is_told_with_what_to_install(folder, tasks, monkeypat
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UserError, match=rf'{module} is not installed; run: pip install "polyhead\[{backend}\]"'):
         open_backend(Bundle.open(folder), backend, "auto", "cpu")
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_a_damaged_graph_is_told_in_one_line(folder, tasks, backend):
+    (folder / GRAPH).write_bytes(b"no graph at all")
+    seal(folder, manifest_of(tasks))
+    with pytest.raises(UserError, match=r"graph\.onnx' is no graph that can be read") as error:
+        open_backend(Bundle.open(folder), backend, "auto", "cpu")
+    assert "\n" not in str(error.value)

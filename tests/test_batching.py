@@ -86,6 +86,6 @@ def test_no_rows_make_no_batches():
 
 def test_all_wrong_sizes_are_told_at_once():
     with pytest.raises(UserError) as caught:
-        Batching(batch_size=0, evaluation_batch_size=-1, window=0, seed=-1)
+        Batching(batch_size=0, evaluation_batch_size=-1, window=0, seed=-1, workers=-1)
     keys = [line.split(":")[0] for line in str(caught.value).splitlines()]
-    assert keys == ["loader.batch_size", "loader.evaluation_batch_size", "loader.window", "seed"]
+    assert keys == ["loader.batch_size", "loader.evaluation_batch_size", "loader.window", "seed", "loader.workers"]

@@ -38,8 +38,9 @@ def test_it_composes_and_instantiates(tmp_path, group, option):
         return
     parts = compose_parts(config)
     trainer = compose_trainer(config, parts.precision, callbacks=[])
-    assert trainer.max_epochs == (1 if option == "quick" else 3)
-    assert parts.freezing.modules  # bound to the skeleton of the encoder already
+    epochs = {"quick": 1, "feature_extraction": 20, "gradual_ulmfit": 8, ("experiment", "lp_ft"): 13}
+    assert trainer.max_epochs == epochs.get((group, option), epochs.get(option, 3))
+    assert parts.freezing  # held against the skeleton of the encoder already
 
 
 @pytest.mark.parametrize(

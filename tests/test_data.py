@@ -13,8 +13,8 @@ from polyhead.tasks import MISSING, Task
 SIZES = {"train": 50, "validation": 20, "test": 20}
 
 
-def data(tasks, max_length=16, batch_size=8, **source):
-    batching = Batching(batch_size=batch_size, evaluation_batch_size=7, window=4, seed=0)
+def data(tasks, max_length=16, batch_size=8, workers=0, **source):
+    batching = Batching(batch_size=batch_size, evaluation_batch_size=7, window=4, seed=0, workers=workers)
     return SentenceData(FakeSource(**{"sizes": SIZES} | source), tasks, word_tokenizer(), max_length, batching)
 
 
@@ -26,6 +26,13 @@ def test_a_batch_is_what_the_tokenizer_pads(tasks):
     assert torch.equal(batch.input_ids, expected["input_ids"])
     assert torch.equal(batch.attention_mask, expected["attention_mask"])
     assert split.lengths.tolist() == [6, 3, 8]
+
+
+@pytest.mark.slow
+def test_workers_give_the_same_batches(tasks):
+    plain, ahead = (list(data(tasks, workers=workers).train_dataloader()) for workers in (0, 2))
+    assert len(plain) == len(ahead)
+    assert all(torch.equal(one.input_ids, other.input_ids) for one, other in zip(plain, ahead, strict=True))
 
 
 def test_rows_come_in_the_order_asked_for(tasks):

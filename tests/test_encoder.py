@@ -1,6 +1,8 @@
+from functools import partialmethod
+
 import pytest
 import torch
-from conftest import FAMILIES, VOCABULARY
+from conftest import FAMILIES, VOCABULARY, random_batch
 from torch import nn
 
 from polyhead.encoder import Encoder
@@ -61,3 +63,19 @@ def test_a_network_without_layers_is_refused():
 
     with pytest.raises(UserError, match="'layerless' has no list of 3 layers"):
         Encoder(Layerless(), "mean")
+
+
+@pytest.mark.slow
+def test_compiled_layers_give_the_same_embeddings_whole_and_from_the_middle(make_encoder, monkeypatch):
+    without_code = partialmethod(nn.Module.compile, backend="aot_eager")  # traced as ever, but no C++ is built
+    monkeypatch.setattr(nn.Module, "compile", without_code)
+    encoder = make_encoder("bert").eval()
+    batch = random_batch()
+    with torch.no_grad():
+        whole = encoder(batch.input_ids, batch.attention_mask)
+        states = encoder.lower_states(1, batch.input_ids, batch.attention_mask)
+        names = list(encoder.state_dict())
+        encoder.compile_layers()
+        torch.testing.assert_close(encoder(batch.input_ids, batch.attention_mask), whole)
+        torch.testing.assert_close(encoder.embed_states(1, states, batch.attention_mask), whole)
+    assert list(encoder.state_dict()) == names

@@ -3,7 +3,7 @@ import torch
 from conftest import FAMILIES, random_batch
 
 from polyhead.errors import UserError
-from polyhead.freezing import Freezing, count_parameters, modules_named
+from polyhead.freezing import Freezing, Plan, Stage, count_parameters, hold, stage_index
 from polyhead.model import MultiTaskModel
 
 
@@ -56,7 +56,7 @@ def test_a_frozen_encoder_has_no_dropout_left(model):
     first = model.encoder(batch.input_ids, batch.attention_mask)
     model.train()
     assert not torch.equal(model.encoder(batch.input_ids, batch.attention_mask), first)  # the premise: dropout acts
-    Freezing(["encoder"]).hold(model)
+    hold(model)
     assert torch.equal(model.encoder(batch.input_ids, batch.attention_mask), first)
 
 
@@ -75,7 +75,7 @@ def test_an_unknown_name_is_refused_with_the_valid_ones_and_nothing_is_touched(m
 
 def test_all_unknown_names_are_told_at_once(model):
     with pytest.raises(UserError, match="'enc', 'head'"):
-        Freezing(["enc", "heads", "head"]).modules(model)
+        Freezing(["enc", "heads", "head"]).apply(model)
 
 
 def test_a_text_in_place_of_a_list_is_refused():
@@ -95,5 +95,57 @@ def test_counts(model):
     assert count_parameters(model) == (heads, total)
 
 
-def test_an_empty_slice_names_nothing(model):
-    assert modules_named(model, "encoder.layers[2:2]") == []
+def test_what_is_trained_in_a_frozen_part_is_trained(model):
+    Freezing(["encoder"], ["encoder.layers[-1]", "encoder.embeddings"]).apply(model)
+    below = ("encoder.transformer.encoder.layer.0.", "encoder.transformer.encoder.layer.1.")
+    assert frozen_names(model) == {name for name, _ in model.named_parameters() if name.startswith(below)}
+
+
+def test_applying_another_freezing_thaws_and_forgets_gradients(model):
+    Freezing(["heads"]).apply(model)
+    sum(p.sum() for p in model.encoder.parameters()).backward()
+    Freezing(["encoder"]).apply(model)
+    assert frozen_names(model) == {name for name, _ in model.named_parameters() if name.startswith("encoder.")}
+    assert all(p.grad is None for p in model.encoder.parameters())
+    assert all(module.training for module in model.heads.modules())
+
+
+def test_a_unit_with_a_single_trained_parameter_has_its_dropout(model):
+    Freezing(["encoder"], ["encoder.biases"]).apply(model)
+    assert all(module.training for module in model.modules())
+
+
+class Stages(Plan):
+    def __init__(self, *stages):
+        self.given = stages
+
+    def stages(self, model):
+        return self.given
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        ([Stage(1, Freezing([]))], "stages from the epochs 1 on given; they must rise, the first from 0"),
+        ([Stage(0, Freezing([])), Stage(0, Freezing(["encoder"]))], "stages from the epochs 0, 0 on given"),
+        ([Stage(0, Freezing([])), Stage(2, Freezing(["encoder", "heads"]))], "nothing is trained from epoch 2 on"),
+        ([Stage(0, Freezing([]), lr_scale=-0.5)], "learning rates times -0.5 from epoch 0 on; give a factor above 0"),
+        ([Stage(0, Freezing(["enc"])), Stage(1, Freezing(["head"]))], "no 'head'"),
+    ],
+)
+def test_a_wrong_plan_is_refused(model, stages, message):
+    with pytest.raises(UserError) as caught:
+        Stages(*stages).checked_stages(model)
+    assert message in str(caught.value)
+
+
+def test_all_faults_of_a_plan_are_told_at_once(model):
+    plan = Stages(Stage(1, Freezing(["enc"]), lr_scale=0), Stage(0, Freezing(["head"])))
+    with pytest.raises(UserError) as caught:
+        plan.checked_stages(model)
+    assert len(str(caught.value).splitlines()) == 4
+
+
+def test_the_stage_is_a_function_of_the_epoch():
+    stages = [Stage(epoch, Freezing([])) for epoch in (0, 2, 3)]
+    assert [stage_index(stages, epoch) for epoch in range(6)] == [0, 0, 1, 2, 2, 2]

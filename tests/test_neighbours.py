@@ -37,3 +37,11 @@ def test_files_that_do_not_fit_are_refused(tmp_path, stored):
     (tmp_path / "sentences.json").write_text('["one"]')
     with pytest.raises(UserError, match="differ in length"):
         Neighbours.read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["sentences.json", "sentences.safetensors"])
+def test_damaged_files_are_refused(tmp_path, stored, name):
+    stored.write(tmp_path)
+    (tmp_path / name).write_bytes(b"\x80\x04.")
+    with pytest.raises(UserError, match="its stored sentences cannot be read"):
+        Neighbours.read(tmp_path)

@@ -103,19 +103,42 @@ def _mean_and_range(values: list[float] | None) -> str:
     return f"{statistics.fmean(values):.4f}{spread}"
 
 
+def note_share_of_peak(outcome: Outcome, flops_per_token: float, length: float, device: torch.device) -> None:
+    """Note tokens a second of each entry, and how much of the machine's matrix-product rate they come to.
+
+    Args:
+        outcome: of a contest whose unit is a sentence.
+        flops_per_token: floating-point operations that the model needs for a token; what is spent on padding is waste.
+        length: mean tokens of a sentence.
+        device: where it ran.
+    """
+    outcome.notes.append(f"{length:.1f} tokens a sentence, {flops_per_token / 1e6:.1f} MFLOP a token")
+    peaks = {dtype: matrix_product_rate(dtype, device) for dtype in (torch.float32, torch.bfloat16)}
+    outcome.notes += [f"matrix products in {dtype}: {peak / 1e9:,.0f} GFLOP/s" for dtype, peak in peaks.items()]
+    for entry in outcome.entries:
+        tokens = statistics.median(entry.rates) * length
+        dtype = torch.bfloat16 if "bf16" in entry.name else torch.float32
+        outcome.notes.append(
+            f"{entry.name}: {tokens:,.0f} tokens/s, {tokens * flops_per_token / 1e9:,.0f} GFLOP/s, "
+            f"{tokens * flops_per_token / peaks[dtype]:.0%} of the matrix products in {dtype}"
+        )
+
+
 def matrix_product_rate(dtype: torch.dtype, device: torch.device, seconds: float = 2.0) -> float:
-    """Return the floating-point operations a second of the best of three shapes of matrix product."""
+    """Return the floating-point operations a second of the best of several shapes of matrix product."""
+    shapes = [(2048, 384, 1536), (2048, 1024, 1024), (4096, 2048, 2048)]
+    if device.type == "cuda":
+        shapes.append((8192, 8192, 8192))  # what fills a large GPU
     best = 0.0
-    for m, k, n in ((2048, 384, 1536), (2048, 1024, 1024), (4096, 2048, 2048)):
+    for m, k, n in shapes:
         a, b = (torch.randn(*size, device=device).to(dtype) for size in ((m, k), (k, n)))
         (a @ b).sum().item()
         started, products = time.perf_counter(), 0
-        while time.perf_counter() - started < seconds / 3:
-            result = a @ b
-            products += 1
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-        del result
+        while time.perf_counter() - started < seconds / len(shapes):
+            for _ in range(5):  # a GPU works through a queue: waiting after every product would measure the wait
+                result = a @ b
+            result[0, 0].item()
+            products += 5
         best = max(best, 2 * m * k * n * products / (time.perf_counter() - started))
     return best
 

@@ -1,12 +1,13 @@
 """The peers: sentence-transformers and Hugging Face's Trainer, as their users run them."""
 
 import tempfile
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks import contests
+from benchmarks import encoding, training, workload
 from benchmarks.settings import Settings
 from polyhead.batch import Batch
 from polyhead.dropout import FastDropout
@@ -21,9 +22,9 @@ def sentence_transformers(settings: Settings, folder: str, half: bool, _: int) -
     from sentence_transformers.base.modules.transformer import Transformer
     from sentence_transformers.sentence_transformer.modules.pooling import Pooling
 
-    transformer = Transformer(folder, max_seq_length=contests.open_encoder(settings).max_length)
+    transformer = Transformer(folder, max_seq_length=workload.open_encoder(settings).max_length)
     width = transformer.get_embedding_dimension()
-    model = SentenceTransformer(modules=[transformer, Pooling(width)], device=str(contests.device_of(settings)))
+    model = SentenceTransformer(modules=[transformer, Pooling(width)], device=str(workload.device_of(settings)))
     if half:
         model = model.bfloat16()
 
@@ -31,7 +32,7 @@ def sentence_transformers(settings: Settings, folder: str, half: bool, _: int) -
         embeddings: NDArray[np.float32] = model.encode(texts, convert_to_tensor=True).float().cpu().numpy()
         return embeddings
 
-    return contests.measured(embed, contests.texts_of(settings), folder)
+    return encoding.measured(embed, workload.texts_of(settings), folder)
 
 
 class TrainerModel(nn.Module):
@@ -52,11 +53,20 @@ class TrainerModel(nn.Module):
         return {"loss": losses.sum()}
 
 
-def hugging_face(settings: Settings, frozen: Freezing, half: bool, seed: int) -> tuple[float, dict[str, float]]:
-    """Train with the Trainer: same model, data, batch size, steps, learning rates, schedule and clipping."""
+def hugging_face(
+    settings: Settings, frozen: Freezing, options: dict[str, Any], seed: int
+) -> tuple[float, dict[str, float]]:
+    """Train with the Trainer: same model, data, batch size, steps, learning rates, schedule and clipping.
+
+    Args:
+        settings: of the benchmark.
+        frozen: what is not trained.
+        options: further arguments of ``TrainingArguments``.
+        seed: of the run.
+    """
     from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
-    module, data, evaluator = contests.build(settings, frozen, "32-true", seed, settings.epochs, None)
+    module, data, evaluator = workload.build(settings, frozen, "32-true", seed, settings.epochs, None)
     tokenizer, tasks = data.tokenizer, data.tasks
     rows = []
     for sentence in data.source.sentences("train"):
@@ -69,21 +79,23 @@ def hugging_face(settings: Settings, frozen: Freezing, half: bool, seed: int) ->
             per_device_train_batch_size=settings.batch_size,
             num_train_epochs=settings.epochs,
             max_grad_norm=1.0,
-            bf16=half,
             use_cpu=settings.device == "cpu",
             seed=seed,
             save_strategy="no",
             report_to=[],
             disable_tqdm=True,
             remove_unused_columns=False,
+            **options,
         )
         trainer = Trainer(
             TrainerModel(module.model),
             arguments,
             train_dataset=rows,
             data_collator=DataCollatorWithPadding(tokenizer),
-            optimizers=module.optimization.build(module.model, module.weighting, steps, fused=True),
+            optimizers=module.optimization.build(
+                module.model, module.weighting, module.stages, steps, steps_per_epoch=steps, fused=True
+            ),
         )
         runtime = trainer.train().metrics["train_runtime"]
     module.to("cpu")
-    return len(rows) * settings.epochs / runtime, contests.accuracies(module, data, evaluator)
+    return len(rows) * settings.epochs / runtime, training.accuracies(module, data, evaluator)

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks import contests
 from benchmarks.measuring import Contestant, Outcome, compete
 from benchmarks.settings import Settings
+from benchmarks.workload import device_of, open_data, open_encoder, texts_of
 from polyhead.backends import GRAPH, INT8_GRAPH
 from polyhead.bundle import write_model
 from polyhead.graph import quantise, write_graph
@@ -53,7 +53,7 @@ def serve(settings: Settings) -> Outcome:
 
 def _write_models(settings: Settings, folder: Path) -> None:
     """Write a bundle with graphs, the peers' models with the same encoder, and the reference embeddings."""
-    source, (_, tasks) = contests.open_encoder(settings), contests.open_data(settings)
+    source, (_, tasks) = open_encoder(settings), open_data(settings)
     torch.manual_seed(0)
     model = MultiTaskModel(source.load(), tasks, dropout=0.0).eval().requires_grad_(False)
     tokenizer, bundle = source.load_tokenizer(), folder / "bundle"
@@ -64,7 +64,7 @@ def _write_models(settings: Settings, folder: Path) -> None:
     entries = [TaskEntry(task.name, list(task.labels), None, {}) for task in tasks]
     seal(bundle, Manifest(entries, source.pooling, source.max_length, {}))
     _write_pipelines(model, folder, [len(task.labels) for task in tasks], tokenizer)
-    embeddings = Predictor.load(bundle, "torch", "32-true").predict(contests.texts_of(settings)).embeddings
+    embeddings = Predictor.load(bundle, "torch", "32-true").predict(texts_of(settings)).embeddings
     np.save(folder / "reference.npy", embeddings)
 
 
@@ -92,9 +92,9 @@ def _sentence_transformers(settings: Settings, folder: str, _: int) -> tuple[flo
     from sentence_transformers import SentenceTransformer
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
-    encoder = SentenceTransformer(str(Path(folder, "bundle")), device=str(contests.device_of(settings)))
-    sample = encoder.encode(contests.texts_of(settings)[:_WARM_UP])
-    _, tasks = contests.open_data(settings)
+    encoder = SentenceTransformer(str(Path(folder, "bundle")), device=str(device_of(settings)))
+    sample = encoder.encode(texts_of(settings)[:_WARM_UP])
+    _, tasks = open_data(settings)
     heads = []
     for task in tasks:
         labels = np.arange(len(sample)) % len(task.labels)
@@ -115,9 +115,9 @@ def _pipelines(settings: Settings, folder: str, batch_size: int, _: int) -> tupl
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    count = len(contests.open_data(settings)[1])
+    count = len(open_data(settings)[1])
     classifiers: list[Any] = [
-        pipeline("text-classification", model=f"{folder}/pipeline{index}", device=contests.device_of(settings))
+        pipeline("text-classification", model=f"{folder}/pipeline{index}", device=device_of(settings))
         for index in range(count)
     ]
 
@@ -132,7 +132,7 @@ def _measured(
     predict: Callable[[list[str]], NDArray[np.float32] | None], settings: Settings, folder: str
 ) -> tuple[float, dict[str, float]]:
     """Time a prediction of the texts, after a warm-up, and compare its embeddings, if it gives any."""
-    texts = contests.texts_of(settings)
+    texts = texts_of(settings)
     predict(texts[:_WARM_UP])
     started = time.perf_counter()
     embeddings = predict(texts)

@@ -23,6 +23,8 @@ class Settings:
         epochs: of full and of partial training.
         frozen_epochs: of training on a frozen encoder.
         batch_size: sentences.
+        length: tokens of every text, made by joining sentences; 0 takes the texts as they are.
+        compile: whether ours and the Trainer are given to ``torch.compile``, too, in finetune.
         json: file that also takes the results; empty for none.
     """
 
@@ -34,6 +36,8 @@ class Settings:
     epochs: int = 2
     frozen_epochs: int = 20
     batch_size: int = 32
+    length: int = 0
+    compile: int = 0
     json: str = ""
 
 

@@ -4,7 +4,7 @@ Knows nothing about heads, losses or trainers. Shapes: N sentences, B sentences 
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,6 +42,24 @@ def frozen_depth(encoder: Encoder) -> int:
 
 def _trains(module: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in module.parameters())
+
+
+def attach_frozen(
+    encoder: Encoder,
+    precision: str,
+    store: FeatureStore,
+    device: torch.device,
+) -> Callable[[TokenisedSplit, str], None] | None:
+    """Return what gives splits the activations of what is frozen now; None where that is nothing worth storing.
+
+    Args:
+        encoder: as for :class:`FrozenActivations`.
+        precision: as there.
+        store: as there.
+        device: as there.
+    """
+    depth = frozen_depth(encoder)
+    return FrozenActivations(encoder, depth, precision, store, device).attach if depth else None
 
 
 @dataclass(frozen=True)

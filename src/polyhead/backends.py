@@ -62,8 +62,11 @@ class OnnxBackend:
         runtime = _optional("onnxruntime", "onnx")
         options = runtime.SessionOptions()
         options.log_severity_level = 3  # its warnings are about its own fusions
-        self.session: Any = runtime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-        self.width = sum(int(output.shape[1]) for output in self.session.get_outputs())
+        try:
+            self.session: Any = runtime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+            self.width = sum(int(output.shape[1]) for output in self.session.get_outputs())
+        except Exception as error:  # the library has a class for each kind of damage, and no common one
+            raise _unreadable(graph, error) from error
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Map ids (B, S) to embeddings and logits (B, H + C)."""
@@ -84,10 +87,13 @@ class OpenVinoBackend:
         openvino = _optional("openvino", "openvino")
         kind = "bf16" if precision.startswith("bf16") else "f32"
         settings = {"INFERENCE_PRECISION_HINT": kind, "PERFORMANCE_HINT": "LATENCY"}
-        compiled = openvino.Core().compile_model(str(graph), "CPU", settings)
+        try:
+            compiled = openvino.Core().compile_model(str(graph), "CPU", settings)
+            self.width = sum(output.get_partial_shape()[1].get_length() for output in compiled.outputs)
+        except RuntimeError as error:
+            raise _unreadable(graph, error) from error
         self.request: Any = compiled.create_infer_request()
         self.outputs = range(len(compiled.outputs))
-        self.width = sum(output.get_partial_shape()[1].get_length() for output in compiled.outputs)
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Map ids (B, S) to embeddings and logits (B, H + C)."""
@@ -134,6 +140,11 @@ def _graph(bundle: Bundle, name: str) -> Path:
         option = "graph=int8" if name == INT8_GRAPH else "graph=onnx"
         raise UserError(f"backend: the bundle {str(bundle.folder)!r} has no {name}; export it again with {option}")
     return path
+
+
+def _unreadable(graph: Path, error: Exception) -> UserError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return UserError(f"backend: {str(graph)!r} is no graph that can be read ({reason[:200]}); export the bundle again")
 
 
 def _optional(module: str, extra: str) -> Any:

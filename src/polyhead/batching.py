@@ -22,21 +22,24 @@ class Batching:
             larger.
         window: batches that are sorted by length together; 1 is a plain shuffle, more pads less.
         seed: of the order of training batches.
+        workers: processes a split that put batches together ahead of time; with 0 the training process does it itself.
 
     Raises:
-        UserError: values below 1, all at once.
+        UserError: values out of range, all at once.
     """
 
     batch_size: int
     evaluation_batch_size: int
     window: int
     seed: int
+    workers: int
 
     def __post_init__(self) -> None:
         sizes = {name: getattr(self, name) for name in ("batch_size", "evaluation_batch_size", "window")}
         problems = [f"loader.{name}: {size} given; it must be 1 or more" for name, size in sizes.items() if size < 1]
-        if self.seed < 0:
-            problems.append(f"seed: {self.seed} given; it must be 0 or more")
+        for name, value in (("seed", self.seed), ("loader.workers", self.workers)):
+            if value < 0:
+                problems.append(f"{name}: {value} given; it must be 0 or more")
         if problems:
             raise UserError("\n".join(problems))
 
@@ -80,6 +83,7 @@ class LengthGroupedBatches(Sampler[list[int]]):
         self.rank = rank
         self.processes = processes
         self.epoch = 0
+        self.skip = 0  # batches that the next epoch leaves out, because they were trained on before an interruption
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of ``epoch``; Lightning calls it, also on resuming."""
@@ -89,7 +93,8 @@ class LengthGroupedBatches(Sampler[list[int]]):
         return len(self._cuts(len(self.lengths))) + 1 if len(self.lengths) else 0
 
     def __iter__(self) -> Iterator[list[int]]:
-        for batch in self._batches():
+        done, self.skip = self.skip, 0
+        for batch in self._batches()[done:]:
             yield batch[self.rank :: self.processes].tolist()
 
     def _batches(self) -> list[Rows]:

@@ -58,6 +58,13 @@ def confusion_figure(counts: Sequence[Sequence[int]], labels: Sequence[str], tit
     return figure
 
 
+def log_plan(trainer: L.Trainer, markdown: str) -> None:
+    """Show the plan of freezing, a table in Markdown, among the texts."""
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
+            logger.experiment.add_text("freezing plan", markdown)
+
+
 def log_choices(trainer: L.Trainer, choices: Mapping[str, Any]) -> None:
     """Hand a run's choices to its loggers before training."""
     for logger in trainer.loggers:

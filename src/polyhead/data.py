@@ -4,8 +4,10 @@ Shapes: N sentences of a split, B sentences of a batch, S tokens.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import Any, Protocol
 
 import lightning as L
 import numpy as np
@@ -18,10 +20,12 @@ from transformers import PreTrainedTokenizerBase
 from polyhead.batch import WHOLE, Batch
 from polyhead.batching import Batching, LengthGroupedBatches
 from polyhead.errors import UserError
+from polyhead.loading import TrainingLoader
 from polyhead.tasks import Task
-from polyhead.tokens import token_ids
 
 log = logging.getLogger(__name__)
+
+_CHUNK = 4096  # sentences tokenised at a time: bounds memory, and is enough to keep all cores busy
 
 
 class LabelledSentence(Protocol):
@@ -114,18 +118,31 @@ def tokenise(
     Raises:
         UserError: a label that its task does not have.
     """
+    tokens: list[NDArray[np.int32]] = []
+    lengths: list[int] = []
     labels: dict[str, list[int]] = {task.name: [] for task in tasks}
+    truncated = 0
+    remaining = iter(sentences)
+    while chunk := list(islice(remaining, _CHUNK)):
+        encodings = tokenizer([sentence.text for sentence in chunk], truncation=True, max_length=max_length).encodings
+        for encoding in encodings or []:
+            tokens.append(np.asarray(encoding.ids, dtype=np.int32))
+            lengths.append(len(encoding.ids))
+            truncated += bool(encoding.overflowing)
+        for task in tasks:
+            labels[task.name] += [task.index(sentence.labels.get(task.name)) for sentence in chunk]
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    split = TokenisedSplit(
+        tokens=np.concatenate(tokens) if tokens else np.zeros(0, dtype=np.int32),
+        offsets=offsets,
+        labels={name: np.asarray(column, dtype=np.int64) for name, column in labels.items()},
+        padding=tokenizer.pad_token_id or 0,
+    )
+    return split, truncated
 
-    def texts() -> Iterator[str]:
-        for sentence in sentences:
-            for task in tasks:
-                labels[task.name].append(task.index(sentence.labels.get(task.name)))
-            yield sentence.text
 
-    tokens = token_ids(texts(), tokenizer, max_length)
-    columns = {name: np.asarray(column, dtype=np.int64) for name, column in labels.items()}
-    split = TokenisedSplit(tokens.ids, tokens.offsets, columns, padding=tokenizer.pad_token_id or 0)
-    return split, tokens.truncated
+Attach = Callable[[TokenisedSplit, str], None]
+"""Gives a split of that name its stored features."""
 
 
 class SentenceData(L.LightningDataModule):
@@ -137,7 +154,8 @@ class SentenceData(L.LightningDataModule):
         tokenizer: text -> token ids.
         max_length: longest sentence in tokens; what is longer is cut, and counted in the log.
         batching: how large batches are, and how their rows are chosen.
-        attach: called once with each split and its name, to give it stored features; None leaves it as it is.
+        features: returns what gives a split of that name its stored features, or None where nothing worth storing is
+            frozen; asked again when that changes. Without it none are stored.
     """
 
     def __init__(
@@ -147,7 +165,7 @@ class SentenceData(L.LightningDataModule):
         tokenizer: PreTrainedTokenizerBase,
         max_length: int,
         batching: Batching,
-        attach: Callable[[TokenisedSplit, str], None] | None = None,
+        features: Callable[[], Attach | None] | None = None,
     ) -> None:
         super().__init__()
         self.source = source
@@ -155,7 +173,7 @@ class SentenceData(L.LightningDataModule):
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.batching = batching
-        self.attach = attach
+        self.features = features
         self.splits: dict[str, TokenisedSplit] = {}
 
     def split(self, name: str) -> TokenisedSplit:
@@ -170,28 +188,57 @@ class SentenceData(L.LightningDataModule):
                 raise UserError(f"data: the {name} split is empty; it needs at least one sentence")
             if truncated:
                 log.warning("%d of %d %s sentences cut to %d tokens", truncated, len(split), name, self.max_length)
-            if self.attach is not None:
-                self.attach(split, name)
+            if self._attach is not None:
+                self._attach(split, name)
             self.splits[name] = split
         return self.splits[name]
 
+    @cached_property
+    def _attach(self) -> Attach | None:
+        return self.features() if self.features else None
+
+    def refresh_features(self) -> None:
+        """Give the splits the features of what is frozen now."""
+        self.__dict__.pop("_attach", None)
+        for name, split in self.splits.items():
+            split.features, split.depth = None, 0
+            if self._attach is not None:
+                self._attach(split, name)
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the training batches of an epoch."""
-        return self._loader("train", self.batching.batch_size, shuffle=True)
+
+        def done() -> int:
+            progress: Any = self.trainer.fit_loop.epoch_loop.batch_progress if self.trainer else None
+            return int(progress.current.processed) if progress else 0
+
+        batches = self._batches("train", self.batching.batch_size, shuffle=True)
+        return TrainingLoader(self.split("train"), batches, done, **self._loader_settings())
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return the validation batches."""
-        return self._loader("validation", self.batching.evaluation_batch_size, shuffle=False)
+        return self._evaluation_loader("validation")
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Return the test batches."""
-        return self._loader("test", self.batching.evaluation_batch_size, shuffle=False)
+        return self._evaluation_loader("test")
 
-    def _loader(self, name: str, batch_size: int, shuffle: bool) -> DataLoader[Batch]:
-        split = self.split(name)
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Copy a batch to the device, without waiting where that is a GPU, which reads page-locked memory."""
+        return batch.to(device, non_blocking=device.type == "cuda")
+
+    def _evaluation_loader(self, name: str) -> DataLoader[Batch]:
+        batches = self._batches(name, self.batching.evaluation_batch_size, shuffle=False)
+        # The sampler yields whole batches of rows, and the split collates them.
+        return DataLoader(self.split(name), sampler=batches, batch_size=None, **self._loader_settings())
+
+    def _loader_settings(self) -> dict[str, Any]:
+        return {"pin_memory": torch.cuda.is_available(), "num_workers": self.batching.workers}
+
+    def _batches(self, name: str, batch_size: int, shuffle: bool) -> LengthGroupedBatches:
         trainer = self.trainer
-        batches = LengthGroupedBatches(
-            split.lengths,
+        return LengthGroupedBatches(
+            self.split(name).lengths,
             batch_size,
             self.batching.window,
             self.batching.seed,
@@ -199,5 +246,3 @@ class SentenceData(L.LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             processes=trainer.world_size if trainer else 1,
         )
-        # The sampler yields whole batches of rows, and the split collates them: no worker could be faster.
-        return DataLoader(split, sampler=batches, batch_size=None, pin_memory=torch.cuda.is_available())

@@ -47,6 +47,13 @@ class Encoder(nn.Module):
         return _below(self.transformer, self.layers)
 
     @property
+    def top(self) -> list[nn.Module]:
+        """What stands on top of the last layer: a norm, in some families."""
+        inside = {id(module) for part in (self.layers, *self.embeddings) for module in part.modules()}
+        modules = (module for module in self.transformer.modules() if id(module) not in inside)
+        return [module for module in modules if any(True for _ in module.parameters(recurse=False))]
+
+    @property
     def hidden_size(self) -> int:
         """Width H of an embedding."""
         return int(_config(self.transformer).hidden_size)
@@ -55,6 +62,14 @@ class Encoder(nn.Module):
         """Embed token ids (B, S) under a mask (B, S), None when nothing is padded, as (B, H)."""
         states = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, S, H)
         return pool(states, attention_mask, self.pooling)
+
+    def compile_layers(self) -> None:
+        """Give each layer to ``torch.compile``: layers are alike, so one is compiled, and any part may be run alone.
+
+        The names of parameters stay as they are; a copy of the encoder is not compiled.
+        """
+        for layer in self.layers:
+            layer.compile(dynamic=True)
 
     def lower_states(self, depth: int, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Return the token states (B, S, H) after the first ``depth`` layers."""

@@ -49,6 +49,8 @@ def fit_and_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Train
     if count_parameters(module.model)[0]:
         _fit(module, data, trainer, resume)
         best_epoch = _restore_best(module, trainer)
+        module.enter(best_epoch)
+        data.refresh_features()  # what is frozen by now need not be what it was at the start
     if module.results.get("validation") is None:
         trainer.validate(module, data, verbose=False)
     trainer.test(module, data, verbose=False)
@@ -57,8 +59,18 @@ def fit_and_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Train
 
 def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resume: Path | None) -> None:
     if resume is not None:
-        _check_fit(module, load_checkpoint(resume), resume)
+        checkpoint = load_checkpoint(resume)
+        _check_fit(module, checkpoint, resume)
+        # Before data load and processes join: both go by what is frozen.
+        if module.enter(_next_epoch(checkpoint["loops"]["fit_loop"])):
+            data.refresh_features()
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+
+
+def _next_epoch(progress: dict[str, Any]) -> int:
+    """Return the epoch in which training goes on: the one that was begun, or the next if that had its last batch."""
+    begun = progress["epoch_progress"]["current"]["ready"]
+    return int(begun if progress["epoch_loop.batch_progress"]["is_last_batch"] else begun - 1)
 
 
 def _check_fit(module: MultiTaskTraining, checkpoint: dict[str, Any], path: Path) -> None:

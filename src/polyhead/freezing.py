@@ -1,41 +1,90 @@
-"""Freezing: which parts of the model are not trained. Knows nothing about optimizers or schedules.
+"""Freezing: which parameters are not trained, and from when on. Knows nothing about optimizers or trainers.
 
-Parts go by the names a user sees in the model: ``encoder``, ``encoder.embeddings``, ``encoder.layers``,
-``encoder.layers[0]``, ``encoder.layers[:4]``, ``heads``, ``heads.category``.
+A plan cuts training into stages; each stage freezes its own parts. The stage is a function of the epoch alone, so a
+resumed run is in the stage it would have been in.
 """
 
-import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 from torch import nn
 
 from polyhead.errors import UserError, neighbours
 from polyhead.model import MultiTaskModel
+from polyhead.parts import parameters_named, units, valid_names
 
-_LAYERS = re.compile(r"encoder\.layers\[(?P<start>-?\d*)(?P<colon>:?)(?P<stop>-?\d*)\]")
+
+class Plan(ABC):
+    """What is frozen in which epoch."""
+
+    def prepare(self, model: MultiTaskModel) -> None:  # noqa: B027 (nothing to do is the rule)
+        """Change the model's structure, where the plan needs that; most need nothing."""
+
+    @abstractmethod
+    def stages(self, model: MultiTaskModel) -> tuple["Stage", ...]:
+        """Return the stages, in the order of their epochs.
+
+        Raises:
+            UserError: the plan does not fit the model.
+        """
+
+    def checked_stages(self, model: MultiTaskModel) -> tuple["Stage", ...]:
+        """Return the stages once they have proven to fit the model.
+
+        Raises:
+            UserError: unknown parts, epochs that do not rise from 0, rates that are not positive, or, among several
+                stages, one with nothing to train; all at once.
+        """
+        stages = self.stages(model)
+        problems = [problem for stage in stages for problem in stage.freezing.unknown(model)]
+        epochs = [stage.epoch for stage in stages]
+        if epochs[0] != 0 or any(after <= before for before, after in pairwise(epochs)):
+            listed = ", ".join(map(str, epochs))
+            problems.append(f"freeze: stages from the epochs {listed} on given; they must rise, the first from 0")
+        problems += [
+            f"freeze: learning rates times {stage.lr_scale:g} from epoch {stage.epoch} on; give a factor above 0"
+            for stage in stages
+            if stage.lr_scale <= 0
+        ]
+        if not problems and len(stages) > 1:
+            everything = {id(parameter) for parameter in model.parameters()}
+            problems += [
+                f"freeze: nothing is trained from epoch {stage.epoch} on; thaw a part there, or leave the stage out"
+                for stage in stages
+                if everything <= stage.freezing.frozen_parameters(model)
+            ]
+        if problems:
+            raise UserError("\n".join(dict.fromkeys(problems)))
+        return stages
 
 
 @dataclass(frozen=True)
-class Freezing:
-    """The parts of the model that stay as they are.
+class Freezing(Plan):
+    """The parameters of the model that stay as they are, as a plan of a single stage.
 
     Frozen means three things: no gradient (``requires_grad`` is off), evaluation mode (no dropout, also while the
-    rest trains) and no place in the optimizer.
+    rest trains) and no place in the optimizer. Evaluation mode goes by units (embeddings, each layer, each head): a
+    unit with anything to train has its dropout.
 
     Args:
-        frozen: names of parts, see the head of this file; none trains the entire network.
+        frozen: names of parts, see :mod:`polyhead.parts`; none trains the entire network.
+        trained: names of parts that are trained all the same, though ``frozen`` covers them.
 
     Raises:
         UserError: a text in place of a list.
     """
 
     frozen: Sequence[str]
+    trained: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        if isinstance(self.frozen, str):
-            raise UserError(f"freeze.frozen: the text {self.frozen!r} given; write a list, as [{self.frozen}]")
+        for key in ("frozen", "trained"):
+            given = getattr(self, key)
+            if isinstance(given, str):
+                raise UserError(f"freeze.{key}: the text {given!r} given; write a list, as [{given}]")
 
     @classmethod
     def lower_layers(cls, count: int) -> Self:
@@ -48,79 +97,86 @@ class Freezing:
             raise UserError(f"freeze.count: {count} given; freeze at least 1 layer, or take freeze=embeddings")
         return cls(("encoder.embeddings", f"encoder.layers[:{count}]"))
 
+    @classmethod
+    def upper_layers(cls, count: int) -> Self:
+        """Freeze the uppermost ``count`` layers.
+
+        Raises:
+            UserError: a count below 1.
+        """
+        if count < 1:
+            raise UserError(f"freeze.count: {count} given; freeze at least 1 layer, or take freeze=none")
+        return cls((f"encoder.layers[-{count}:]",))
+
+    def stages(self, model: MultiTaskModel) -> tuple["Stage", ...]:
+        """Return the one stage."""
+        return (Stage(0, self),)
+
     def apply(self, model: MultiTaskModel) -> None:
-        """Freeze the parts and put all else into training mode.
+        """Freeze the parameters, thaw all others, and put all that is not frozen into training mode.
 
         Raises:
             UserError: a name that the model does not have; the model is untouched then.
         """
-        modules = self.modules(model)
-        for module in modules:
-            module.requires_grad_(False)
+        if problems := self.unknown(model):
+            raise UserError("\n".join(problems))
+        frozen = self.frozen_parameters(model)
+        for parameter in model.parameters():
+            parameter.requires_grad_(id(parameter) not in frozen)
+            if id(parameter) in frozen:
+                parameter.grad = None  # what an optimizer sees no gradient of, it leaves alone
         model.train()
-        self.hold(model)
+        hold(model)
 
-    def hold(self, model: MultiTaskModel) -> None:
-        """Put the frozen parts back into evaluation mode, after something called ``model.train()``."""
-        for module in self.modules(model):
-            module.eval()
+    def frozen_parameters(self, model: MultiTaskModel) -> set[int]:
+        """Return the identities of the frozen parameters."""
+        frozen, trained = (
+            {id(parameter) for name in names for parameter in parameters_named(model, name)}
+            for names in (self.frozen, self.trained)
+        )
+        return frozen - trained
 
-    def modules(self, model: MultiTaskModel) -> list[nn.Module]:
-        """Look up the modules that the names stand for.
-
-        Raises:
-            UserError: names that the model does not have, all at once, with the valid ones.
-        """
-        modules: list[nn.Module] = []
-        unknown: list[str] = []
-        for name in self.frozen:
-            found = modules_named(model, name)
-            modules += found
-            if not found:
-                unknown.append(name)
-        if unknown:
-            given = ", ".join(map(repr, unknown))
-            raise UserError(f"freeze.frozen: the model has no {given}; {neighbours(unknown[0], valid_names(model))}")
-        return modules
+    def unknown(self, model: MultiTaskModel) -> list[str]:
+        """Say which names the model does not have, in a line with the valid ones; empty if it has all."""
+        problems = []
+        for key, names in (("frozen", self.frozen), ("trained", self.trained)):
+            unknown = [name for name in names if not parameters_named(model, name)]
+            if unknown:
+                given = ", ".join(map(repr, unknown))
+                valid = neighbours(unknown[0], valid_names(model))
+                problems.append(f"freeze.{key}: the model has no {given}; {valid}")
+        return problems
 
 
-def modules_named(model: MultiTaskModel, name: str) -> list[nn.Module]:
-    """Return the modules that a part's name stands for; empty if there are none."""
-    parts: dict[str, list[nn.Module]] = {
-        "encoder": [model.encoder],
-        "encoder.embeddings": model.encoder.embeddings,
-        "encoder.layers": [model.encoder.layers],
-        "heads": [model.heads],
-        **{f"heads.{task}": [head] for task, head in model.heads.items()},
-    }
-    if name in parts:
-        return parts[name]
-    match = _LAYERS.fullmatch(name)
-    return _layers_between(list(model.encoder.layers), **match.groupdict()) if match else []
+@dataclass(frozen=True)
+class Stage:
+    """A part of training in which the same parameters are frozen.
+
+    Args:
+        epoch: its first, from 0.
+        freezing: what is frozen.
+        lr_scale: factor on all learning rates.
+        restart: whether the schedule of the learning rates begins anew here, to end with the stage before the next
+            restart; else it goes on, and what is newly thawed alone warms up.
+    """
+
+    epoch: int
+    freezing: Freezing
+    lr_scale: float = 1.0
+    restart: bool = False
 
 
-def valid_names(model: MultiTaskModel) -> list[str]:
-    """List the names that can be frozen."""
-    depth = len(model.encoder.layers)
-    layers = [f"encoder.layers[i] and encoder.layers[i:j] with layers 0 to {depth - 1}"]
-    return [
-        "encoder",
-        "encoder.embeddings",
-        "encoder.layers",
-        *layers,
-        "heads",
-        *(f"heads.{t}" for t in model.heads),
-    ]
+def stage_index(stages: Sequence[Stage], epoch: int) -> int:
+    """Return which stage an epoch belongs to."""
+    return max(index for index, stage in enumerate(stages) if stage.epoch <= epoch)
 
 
-def _layers_between(layers: list[nn.Module], start: str, colon: str, stop: str) -> list[nn.Module]:
-    depth = len(layers)
-    bounds = [int(bound) for bound in (start, stop) if bound]
-    if any(not -depth <= bound <= depth for bound in bounds):
-        return []  # Python would cut the slice silently: layers[:9] of 6 is a mistake, not all of them
-    if colon:
-        return layers[int(start) if start else None : int(stop) if stop else None]
-    return [layers[int(start)]] if start and not stop and int(start) < depth else []
+def hold(model: MultiTaskModel) -> None:
+    """Put the units with nothing to train into evaluation mode, after something called ``model.train()``."""
+    for modules in units(model).values():
+        if not any(parameter.requires_grad for module in modules for parameter in module.parameters()):
+            for module in modules:
+                module.eval()
 
 
 def count_parameters(module: nn.Module) -> tuple[int, int]:

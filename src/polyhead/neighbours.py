@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from polyhead.errors import UserError
@@ -40,13 +41,17 @@ class Neighbours:
         """Read what :meth:`write` wrote; None if nothing was.
 
         Raises:
-            UserError: the two files do not fit one another.
+            UserError: a file is damaged, or the two do not fit one another.
         """
         if not (folder / SENTENCES).is_file():
             return None
-        sentences = json.loads((folder / SENTENCES).read_text(encoding="utf-8"))
-        embeddings = load_file(folder / EMBEDDINGS)["embeddings"].astype(np.float32)
-        if len(sentences) != len(embeddings):
+        try:
+            sentences = json.loads((folder / SENTENCES).read_text(encoding="utf-8"))
+            embeddings = load_file(folder / EMBEDDINGS)["embeddings"].astype(np.float32)
+            fit = len(sentences) == len(embeddings)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise UserError(f"{str(folder)!r}: its stored sentences cannot be read; export the bundle again") from error
+        if not fit:
             raise UserError(f"{str(folder)!r}: {SENTENCES} and {EMBEDDINGS} differ in length; export the bundle again")
         return cls(sentences, embeddings)
 

@@ -4,8 +4,9 @@ Knows nothing about losses or trainers. Learning rates are per step; the schedul
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -13,7 +14,9 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from polyhead.errors import UserError
+from polyhead.freezing import Stage
 from polyhead.model import MultiTaskModel
+from polyhead.parts import units
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Optimization:
     Args:
         encoder_lr: peak learning rate of the encoder.
         head_lr: peak learning rate of the heads, and of a weighting that learns.
+        layer_decay: factor on the rate of each layer against the one above it, embeddings lowest (discriminative
+            fine-tuning, Howard and Ruder 2018, arXiv 1801.06146); 1 gives all of them ``encoder_lr``.
         weight_decay: decoupled decay of weight matrices; biases, norms and weightings are not decayed.
         betas: decay rates of the running means of the gradient and of its square.
         eps: added to the denominator.
@@ -34,6 +39,7 @@ class Optimization:
 
     encoder_lr: float
     head_lr: float
+    layer_decay: float
     weight_decay: float
     betas: Sequence[float]
     eps: float
@@ -43,6 +49,7 @@ class Optimization:
         rules = [
             ("encoder_lr", self.encoder_lr > 0, "above 0; freeze=backbone leaves the encoder as it is"),
             ("head_lr", self.head_lr > 0, "above 0"),
+            ("layer_decay", 0 < self.layer_decay <= 1, "above 0 and at most 1; 1 is no decay"),
             ("weight_decay", self.weight_decay >= 0, "0 or more"),
             (
                 "betas",
@@ -60,54 +67,131 @@ class Optimization:
         if problems:
             raise UserError("\n".join(problems))
 
-    def build(self, model: MultiTaskModel, weighting: nn.Module, steps: int, fused: bool) -> tuple[AdamW, LambdaLR]:
-        """Build the optimizer over all trainable parameters, and its schedule over ``steps`` optimizer steps.
+    def build(
+        self,
+        model: MultiTaskModel,
+        weighting: nn.Module,
+        stages: Sequence[Stage],
+        steps: int,
+        steps_per_epoch: int,
+        fused: bool,
+    ) -> tuple[AdamW, LambdaLR]:
+        """Build the optimizer over all that is trained in any stage, and the schedule of its rates.
+
+        What is frozen for the time being has no gradient, and an optimizer leaves alone what has none: no decay, no
+        momentum.
 
         Args:
             model: its encoder and heads.
             weighting: its parameters, if it has any.
-            steps: from the first to the last.
+            stages: of freezing.
+            steps: optimizer steps from the first to the last.
+            steps_per_epoch: optimizer steps.
             fused: update all parameters in one kernel; the same arithmetic, faster.
         """
-        groups = self.parameter_groups(model, weighting)
-        prove_coverage(groups, [model, weighting])
+        groups = self.parameter_groups(model, weighting, stages)
+        starts = [stage.epoch * steps_per_epoch for stage in stages]
+        factors: list[Callable[[int], float]] = [
+            partial(rate_factor, stages, starts, group.pop("trained"), steps, self.warmup) for group in groups
+        ]
         optimizer = AdamW(groups, betas=(self.betas[0], self.betas[1]), eps=self.eps, fused=fused)
-        return optimizer, LambdaLR(optimizer, lambda step: linear_schedule(step, steps, self.warmup))
+        return optimizer, LambdaLR(optimizer, factors)
 
-    def parameter_groups(self, model: MultiTaskModel, weighting: nn.Module) -> list[dict[str, Any]]:
-        """Sort the trainable parameters into named groups: encoder, each head, weighting; with and without decay.
+    def parameter_groups(
+        self, model: MultiTaskModel, weighting: nn.Module, stages: Sequence[Stage]
+    ) -> list[dict[str, Any]]:
+        """Sort what is trained in any stage into named groups, by rate, decay and the stages in which it is trained.
 
-        Lightning shows the names as curves of their learning rate.
+        Lightning shows the names as curves of their learning rate; ``trained`` tells of each stage whether it is.
+
+        Raises:
+            RuntimeError: see :func:`prove_coverage`.
         """
-        parts: dict[str, tuple[nn.Module, float]] = {"encoder": (model.encoder, self.encoder_lr)}
-        parts |= {f"heads.{name}": (head, self.head_lr) for name, head in model.heads.items()}
+        frozen = [stage.freezing.frozen_parameters(model) for stage in stages]
+        grouped: dict[tuple[Any, ...], tuple[list[str], list[nn.Parameter]]] = {}
+        for unit, modules in [*units(model).items(), ("weighting", [weighting])]:
+            for parameter in (parameter for module in modules for parameter in module.parameters()):
+                trained = tuple(id(parameter) not in ids for ids in frozen)
+                if any(trained):
+                    part = "encoder" if unit.startswith("encoder") else unit
+                    decay = self.weight_decay if parameter.ndim > 1 else 0.0  # biases, norms, weightings have none
+                    key = (part, self.peak(model, unit), decay, trained)
+                    names, parameters = grouped.setdefault(key, ([], []))
+                    names.append(unit)
+                    parameters.append(parameter)
         groups: list[dict[str, Any]] = []
-        for name, (module, lr) in parts.items():
-            trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-            matrices = [parameter for parameter in trained if parameter.ndim > 1]
-            vectors = [parameter for parameter in trained if parameter.ndim <= 1]  # biases and norms
-            groups.append({"name": name, "params": matrices, "lr": lr, "weight_decay": self.weight_decay})
-            groups.append({"name": f"{name}.no_decay", "params": vectors, "lr": lr, "weight_decay": 0.0})
-        learned = list(weighting.parameters())
-        groups.append({"name": "weighting", "params": learned, "lr": self.head_lr, "weight_decay": 0.0})
-        return [group for group in groups if group["params"]]
+        for (part, lr, decay, trained), (names, parameters) in grouped.items():
+            name = _group_name(part, names, decay, [*units(model)])
+            same = sum(group["name"] == name or group["name"].startswith(f"{name}#") for group in groups)
+            name = f"{name}#{same + 1}" if same else name
+            groups.append({"name": name, "params": parameters, "lr": lr, "weight_decay": decay, "trained": trained})
+        prove_coverage(groups, [model, weighting], set.intersection(*frozen))
+        return groups
+
+    def peak(self, model: MultiTaskModel, unit: str) -> float:
+        """Return the peak learning rate of a unit of the model, or of the weighting."""
+        if not unit.startswith("encoder"):
+            return self.head_lr
+        depth = len(model.encoder.layers)
+        names = ["encoder.embeddings", *(f"encoder.layers[{index}]" for index in range(depth))]
+        above = depth - names.index(unit) if unit in names else 0
+        return float(self.encoder_lr * self.layer_decay**above)
 
 
-def prove_coverage(groups: Iterable[dict[str, Any]], modules: Iterable[nn.Module]) -> None:
-    """Check that the groups hold every trainable parameter exactly once and no frozen one.
+def _group_name(part: str, names: Sequence[str], decay: float, order: Sequence[str]) -> str:
+    """Name a group after its part, or after its first and last unit where it does not reach over all of the encoder."""
+    if part == "encoder" and {*names} != {name for name in order if name.startswith(part)}:
+        part = names[0] if names[0] == names[-1] else f"{names[0]}..{names[-1].removeprefix('encoder.')}"
+    return part if decay or part == "weighting" else f"{part}.no_decay"
+
+
+def prove_coverage(groups: Iterable[dict[str, Any]], modules: Iterable[nn.Module], frozen: Collection[int]) -> None:
+    """Check that the groups hold every parameter that is ever trained exactly once, and no other.
 
     Parameters are told apart by identity: fresh norms and zero biases are equal in value without being the same.
+
+    Args:
+        groups: of an optimizer.
+        modules: whose parameters they should hold.
+        frozen: identities of the parameters that are frozen from the first to the last step.
 
     Raises:
         RuntimeError: a parameter is missing, stands twice, or is frozen; a defect of the grouping, not of the user.
     """
     grouped = [id(parameter) for group in groups for parameter in group["params"]]
-    trainable = {id(p) for module in modules for p in module.parameters() if p.requires_grad}
+    trained = {id(parameter) for module in modules for parameter in module.parameters()} - set(frozen)
     if len(grouped) != len(set(grouped)):
         raise RuntimeError(f"{len(grouped) - len(set(grouped))} parameters stand in two optimizer groups")
-    if set(grouped) != trainable:
-        missing, frozen = len(trainable - set(grouped)), len(set(grouped) - trainable)
-        raise RuntimeError(f"optimizer groups lack {missing} trainable parameters and hold {frozen} frozen ones")
+    if set(grouped) != trained:
+        missing, extra = len(trained - set(grouped)), len(set(grouped) - trained)
+        raise RuntimeError(f"optimizer groups lack {missing} trainable parameters and hold {extra} frozen ones")
+
+
+def rate_factor(
+    stages: Sequence[Stage], starts: Sequence[int], trained: Sequence[bool], steps: int, warmup: float, step: int
+) -> float:
+    """Return the factor on a group's learning rate at ``step``.
+
+    Args:
+        stages: of freezing.
+        starts: first step of each stage.
+        trained: whether the group is, for each stage.
+        steps: of the whole training.
+        warmup: share of a schedule over which the rate rises.
+        step: from 0.
+    """
+    now = max(index for index, start in enumerate(starts) if start <= step)
+    if not trained[now]:
+        return 0.0
+    restarts = [start for stage, start in zip(stages, starts, strict=True) if stage.restart or start == 0]
+    begin = max(start for start in restarts if start <= step)
+    end = min([start for start in restarts if start > step] + [steps])
+    factor = linear_schedule(step - begin, end - begin, warmup)
+    thawed = max(starts[i] for i in range(now + 1) if trained[i] and (i == 0 or not trained[i - 1]))
+    rise = math.ceil(warmup * (end - begin))
+    if thawed > begin and step - thawed < rise:
+        factor *= (step - thawed + 1) / (rise + 1)
+    return factor * stages[now].lr_scale
 
 
 def linear_schedule(step: int, steps: int, warmup: float) -> float:

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from polyhead.encoding import encode_rows
-from polyhead.tokens import token_ids
+from polyhead.tokenisation import token_ids
 
 CHUNK = 16_384
 """Texts sorted by length together: enough for full batches of each length, few enough to fit in little memory."""

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from typing import Any, Self, cast
 
 import lightning as L
+import torch
+from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
 from polyhead.batch import Batch
+from polyhead.data import SentenceData
 from polyhead.errors import UserError
-from polyhead.freezing import Freezing
+from polyhead.freezing import Plan, hold, stage_index
+from polyhead.loading import TrainingLoader
 from polyhead.losses import task_losses
 from polyhead.metrics import Results, TaskMetrics, scalars
 from polyhead.model import MultiTaskModel
@@ -30,7 +34,7 @@ class MultiTaskTraining(L.LightningModule):
         model: encoder and heads.
         tasks: what the heads predict, in the order of the weighting's losses.
         weighting: losses (T,) -> scalar.
-        freezing: which parts of the model stay as they are; applied here.
+        freezing: which parts of the model stay as they are, in which epoch; its first stage is entered here.
         optimization: optimizer and schedule for the rest.
     """
 
@@ -39,16 +43,19 @@ class MultiTaskTraining(L.LightningModule):
         model: MultiTaskModel,
         tasks: Sequence[Task],
         weighting: Weighting,
-        freezing: Freezing,
+        freezing: Plan,
         optimization: Optimization,
     ) -> None:
         super().__init__()
-        freezing.apply(model)
+        freezing.prepare(model)
+        self.stages = freezing.checked_stages(model)
+        self.stage = self.stages[0]
+        self.stage.freezing.apply(model)
         self.model = model
         self.tasks = tuple(tasks)
         self.weighting = weighting
-        self.freezing = freezing
         self.optimization = optimization
+        self.seed = torch.initial_seed()  # as the entry set it
         self.results: dict[str, Results] = {}
         self.metrics = nn.ModuleDict(
             {
@@ -61,8 +68,41 @@ class MultiTaskTraining(L.LightningModule):
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all but the frozen parts, which stay in evaluation mode."""
         super().train(mode)
-        self.freezing.hold(self.model)
+        hold(self.model)
         return self
+
+    def enter(self, epoch: int) -> bool:
+        """Freeze and thaw what the stage of ``epoch`` asks for, and tell whether that was another stage."""
+        stage = self.stages[stage_index(self.stages, epoch)]
+        changed = stage is not self.stage
+        if changed:
+            self.stage = stage
+            stage.freezing.apply(self.model)
+        return changed
+
+    def on_train_start(self) -> None:
+        """Go on within the epoch in which a checkpoint was written.
+
+        The schedule needs the number of steps, so Lightning makes the loader before it has read the checkpoint, and
+        does not give it its state afterwards; the loader's state follows from the trainer's progress, though.
+        """
+        loader = self.trainer.train_dataloader
+        if isinstance(loader, TrainingLoader):
+            loader.load_state_dict(loader.state_dict())
+
+    def on_train_epoch_start(self) -> None:
+        """Enter the epoch's stage; distributed training and stored features follow it."""
+        if not self.enter(self.trainer.current_epoch):
+            return
+        if isinstance(self.trainer.strategy, DDPStrategy):
+            # DDP looks at requires_grad once, when it wraps the model: what thaws later would never be averaged.
+            self.trainer.strategy.model = self
+            self.trainer.strategy.configure_ddp()
+        cast(SentenceData, self.trainer.datamodule).refresh_features()  # type: ignore[attr-defined]
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Make dropout a function of (seed, process, step), so that a resumed run draws what it would have drawn."""
+        torch.manual_seed(hash((self.seed, self.global_rank, self.trainer.current_epoch, batch_idx)))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Build the optimizer and a schedule that moves with every step.
@@ -73,8 +113,14 @@ class MultiTaskTraining(L.LightningModule):
         steps = self.trainer.estimated_stepping_batches
         if steps == float("inf"):
             raise UserError("trainer.max_epochs: -1 given; the schedule needs an end, set max_epochs or max_steps")
+        batches = int(self.trainer.num_training_batches)
         optimizer, schedule = self.optimization.build(
-            self.model, self.weighting, int(steps), fused=not self._scales_gradients
+            self.model,
+            self.weighting,
+            self.stages,
+            int(steps),
+            steps_per_epoch=-(-batches // self.trainer.accumulate_grad_batches),
+            fused=not self._scales_gradients,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

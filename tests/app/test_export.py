@@ -16,6 +16,7 @@ import torch
 from conftest import ROOT
 from hydra import compose, initialize_config_dir
 from pyarrow import parquet
+from safetensors.torch import load_file
 from test_train import TINY, train
 
 from polyhead import Predictor
@@ -173,3 +174,39 @@ def test_classifiers_are_written_and_sealed(folder, tmp_path):
     files = json.loads((tmp_path / "new" / "tasks.json").read_text())["files"]
     assert {f"classifiers/{task}/model.safetensors" for task in ("category", "sentiment")} <= set(files)
     Predictor.load(tmp_path / "new")
+
+
+def test_adapters_are_merged(tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    options = ["freeze=lora", "optimizer.encoder_lr=1e-2", "hydra.run.dir=run"]
+    done = train(*TINY, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    run("export", f"run={tmp_path / 'run'}", f"output={tmp_path / 'bundle'}")
+    state = load_checkpoint(tmp_path / "run" / "checkpoints" / "best.ckpt")["state_dict"]
+    adapted = {name.partition(".lora_B")[0]: value for name, value in state.items() if ".lora_B" in name}
+    assert any(value.abs().max() > 1e-3 for value in adapted.values())
+    weights = load_file(tmp_path / "bundle" / "model.safetensors")
+    assert not any("lora" in name for name in weights)
+    for name, up in adapted.items():
+        base, down = state[f"{name}.base_layer.weight"], state[f"{name}.lora_A.default.weight"]
+        merged = weights[name.removeprefix("model.encoder.transformer.") + ".weight"]
+        torch.testing.assert_close(merged, base + 2 * up @ down)  # alpha 16 over rank 8
+    ours = Predictor.load(tmp_path / "bundle", precision="32-true").predict(TEXTS).embeddings
+    theirs = SentenceTransformer(str(tmp_path / "bundle"), device="cpu").encode(TEXTS)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_a_temperature_that_was_fitted_is_used(folder, tmp_path):
+    copy = shutil.copytree(folder / "runs" / "0_seed=1,a", tmp_path / "run")
+    metrics = json.loads((copy / "metrics.json").read_text())
+    metrics["test"]["sentiment"]["temperature"] = 2.5
+    (copy / "metrics.json").write_text(json.dumps(metrics))
+    run("export", f"run={copy}", f"output={tmp_path / 'new'}")
+    before, after = (
+        Predictor.load(path, precision="32-true").predict(TEXTS) for path in (folder / "bundle", tmp_path / "new")
+    )
+    np.testing.assert_allclose(after.probabilities["category"], before.probabilities["category"], atol=1e-6)
+    cooled = np.log(after.probabilities["sentiment"]) * 2.5
+    shares = np.exp(cooled) / np.exp(cooled).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(shares, before.probabilities["sentiment"], atol=1e-5)

@@ -20,7 +20,7 @@ from polyhead import hardware
 from polyhead.batching import Batching
 from polyhead.errors import UserError
 from polyhead.features import FeatureStore
-from polyhead.freezing import Freezing
+from polyhead.freezing import Plan
 from polyhead.model import MultiTaskModel
 from polyhead.optimization import Optimization
 from polyhead.pretrained import EncoderSource
@@ -43,7 +43,7 @@ class Parts:
     source: "Source"
     batching: Batching
     encoder: EncoderSource
-    freezing: Freezing
+    freezing: Plan
     weighting: Weighting
     optimization: Optimization
     features: FeatureStore | None
@@ -79,7 +79,8 @@ def compose_parts(config: DictConfig) -> Parts:
     if {"tasks", "encoder", "freezing"} <= parts.keys():
         with collected(problems), torch.device("meta"):
             skeleton = build(config.model, "model", encoder=parts["encoder"].skeleton(), tasks=parts["tasks"])
-            parts["freezing"].modules(skeleton)
+            parts["freezing"].prepare(skeleton)
+            parts["freezing"].checked_stages(skeleton)
     if problems:
         raise UserError("\n".join(problems))
     precision = config.trainer.precision
@@ -110,6 +111,10 @@ def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callb
         logger = build(config.logger, "logger") if config.logger else False
     if problems:
         raise UserError("\n".join(problems))
+    if not logger:  # Lightning refuses to watch rates that nobody would see
+        from lightning.pytorch.callbacks import LearningRateMonitor
+
+        configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
     trainer: L.Trainer = build(
         config.trainer, "trainer", precision=precision, callbacks=[*configured, *callbacks], logger=logger
     )

@@ -10,10 +10,11 @@ from omegaconf import DictConfig
 from polyhead import hardware
 from polyhead.app.composition import build
 from polyhead.app.progress import text_progress
-from polyhead.app.trained import load_weights
+from polyhead.app.trained import load_trained
 from polyhead.embedder import Embedder
 from polyhead.embedding_files import open_embedding_file
 from polyhead.errors import UserError
+from polyhead.pretrained import EncoderSource
 from polyhead.rows import open_rows
 
 
@@ -29,17 +30,16 @@ def run(config: DictConfig) -> None:
         problems.append(f"input: no file {config.input!r}; give a text file, or - for standard input")
     if problems:
         raise UserError("\n".join(problems))
-    source = build(config.encoder, "encoder")
+    trained = None if config.run is None else load_trained(Path(config.run))
+    source: EncoderSource = build(config.encoder, "encoder") if trained is None else trained.encoder
     tokenizer, width = source.load_tokenizer(), source.load_config().hidden_size
     precision = hardware.best_precision(config.accelerator) if config.precision == "auto" else config.precision
     device = torch.device(hardware.device_type(config.accelerator))
 
     with open_embedding_file(Path(config.output), width, config.overwrite) as file:
-        encoder = source.load()
-        if config.run is not None:
-            load_weights(encoder, Path(config.run), "model.encoder.")
+        encoder = source.load() if trained is None else trained.model.encoder
         embedder = Embedder(encoder, tokenizer, source.max_length, precision, device)
-        del encoder  # the embedder has its own copy
+        del encoder, trained  # the embedder has its own copy
         started, rows = time.perf_counter(), 0
         with open_rows(config.input, "txt") as lines, text_progress() as progress:
             bar = progress.add_task("encoding", total=lines.size, rows=0)

@@ -42,7 +42,6 @@ def run(config: DictConfig) -> None:
     output = Path(config.output)
     with new_folder(output, config.overwrite) as folder:
         trained = load_trained(Path(config.run))
-        # Adapters would be merged into the encoder's own weights here; a bundle holds a plain encoder.
         tokenizer = trained.encoder.load_tokenizer()
         write_model(folder, trained.model, tokenizer, trained.encoder.max_length)
         quantisation = _write_graphs(folder, trained, tokenizer, config)
@@ -134,9 +133,11 @@ def _stored(choice: str, trained: Trained, tokenizer: Any) -> Neighbours:
 
 def _entry(name: str, labels: list[str], trained: Trained) -> TaskEntry:
     """Describe a head; metrics are those that are one number."""
-    results: Mapping[str, Any] = trained.metrics["test"][name]
+    results: Mapping[str, Any] = trained.metrics["test"].get(name, {})
+    temperature = trained.temperatures.get(name)
     numbers = {metric: value for metric, value in results.items() if isinstance(value, int | float)}
-    return TaskEntry(name, labels, trained.temperatures.get(name), numbers)
+    numbers.pop("temperature", None)
+    return TaskEntry(name, labels, temperature, numbers)
 
 
 def _made_with(trained: Trained) -> dict[str, str]:

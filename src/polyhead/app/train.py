@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from polyhead.errors import UserError
 from polyhead.freezing import count_parameters
 from polyhead.metrics import scalars
 from polyhead.runs import Run, provenance
+from polyhead.timetable import timetable
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +41,8 @@ def run(config: DictConfig) -> float:
     # Lightning takes seconds to import: what is wrong with the rest has been told by now.
     import lightning as L
 
-    from polyhead.activations import FrozenActivations, frozen_depth
-    from polyhead.dashboards import log_choices, log_outcome
+    from polyhead.activations import attach_frozen
+    from polyhead.dashboards import log_choices, log_outcome, log_plan
     from polyhead.data import SentenceData
     from polyhead.fitting import fit_and_test
     from polyhead.summary import show
@@ -59,22 +61,28 @@ def run(config: DictConfig) -> float:
 
     L.seed_everything(config.seed, workers=True, verbose=False)
     model = compose_model(config, parts)
+    if config.compile:
+        model.encoder.compile_layers()
     module = MultiTaskTraining(model, parts.tasks, parts.weighting, parts.freezing, parts.optimization)
-    depth = frozen_depth(model.encoder)
+    features = None
+    if parts.features:
+        features = partial(attach_frozen, model.encoder, parts.precision, parts.features, trainer.strategy.root_device)
     data = SentenceData(
         parts.source,
         parts.tasks,
         parts.encoder.load_tokenizer(),
         parts.encoder.max_length,
         parts.batching,
-        FrozenActivations(model.encoder, depth, parts.precision, parts.features, trainer.strategy.root_device).attach
-        if depth and parts.features
-        else None,
+        features,
     )
     trainable, total = count_parameters(model)
     if first_process:
         log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
+    plan = timetable(model, module.stages, parts.optimization, trainer.max_epochs)
+    if first_process:
+        log.info(plan.text())
     log_choices(trainer, choices(config))
+    log_plan(trainer, plan.markdown())
     outcome = fit_and_test(module, data, trainer, Path(config.resume) if config.resume else None)
 
     final = scalars("validation", outcome.validation)

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor, nn
+from torch import Tensor
 
+from polyhead.adapters import merge_adapters
 from polyhead.app.composition import build, plain
 from polyhead.errors import UserError
+from polyhead.freezing import Plan
 from polyhead.model import MultiTaskModel
 from polyhead.pretrained import EncoderSource
 from polyhead.runs import Run
@@ -27,7 +29,7 @@ class Trained:
         config: its resolved configuration.
         tasks: what the heads predict.
         encoder: where the encoder came from before it was trained.
-        model: with the best weights by validation, in evaluation mode.
+        model: with the best weights by validation, adapters merged, in evaluation mode.
         metrics: its ``metrics.json``.
     """
 
@@ -41,8 +43,8 @@ class Trained:
     @property
     def temperatures(self) -> Mapping[str, float]:
         """Temperatures by task, as far as the run fitted any."""
-        fitted: Mapping[str, float] = self.metrics.get("temperatures") or {}
-        return fitted
+        test: Mapping[str, Mapping[str, Any]] = self.metrics["test"]
+        return {task: results["temperature"] for task, results in test.items() if "temperature" in results}
 
 
 def load_trained(folder: Path) -> Trained:
@@ -56,7 +58,10 @@ def load_trained(folder: Path) -> Trained:
     encoder: EncoderSource = build(config.encoder, "encoder")
     tasks = make_tasks(plain(config.tasks))
     model: MultiTaskModel = build(config.model, "model", encoder=encoder.load(), tasks=tasks)
-    load_weights(model, folder, _MODEL)
+    plan: Plan = build(config.freeze, "freeze")
+    plan.prepare(model)  # adapters have weights of their own
+    _load_weights(model, folder)
+    merge_adapters(model.encoder)
     return Trained(folder, config, tasks, encoder, model.eval().requires_grad_(False), metrics)
 
 
@@ -71,32 +76,27 @@ def read_config(folder: Path) -> DictConfig:
         config = OmegaConf.load(path)
     except (OSError, ValueError) as error:
         raise UserError(f"run: {str(path)!r} cannot be read; give the folder of a finished run") from error
-    if not isinstance(config, DictConfig) or not {"encoder", "tasks", "model", "data"} <= {*map(str, config)}:
+    if not isinstance(config, DictConfig) or not {"encoder", "tasks", "model", "freeze", "data"} <= {*map(str, config)}:
         raise UserError(f"run: {str(path)!r} is no configuration of this version of polyhead; train again")
     return config
 
 
-def load_weights(module: nn.Module, folder: Path, prefix: str) -> None:
-    """Put a run's best weights into a module.
-
-    Args:
-        module: the model, or a part of it.
-        folder: of the run.
-        prefix: of the names of the part's weights in the checkpoint.
+def _load_weights(model: MultiTaskModel, folder: Path) -> None:
+    """Put a run's best weights into the model.
 
     Raises:
-        UserError: no checkpoint, or weights with other names or shapes than the module's.
+        UserError: no checkpoint, or weights with other names or shapes than the model's.
     """
     from polyhead.checkpoints import load_checkpoint  # Lightning takes seconds to import
 
     path = folder / "checkpoints" / "best.ckpt"
     state: dict[str, Tensor] = load_checkpoint(path).get("state_dict", {})
-    weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-    theirs, ours = ({name: value.shape for name, value in some.items()} for some in (weights, module.state_dict()))
+    weights = {name.removeprefix(_MODEL): value for name, value in state.items() if name.startswith(_MODEL)}
+    theirs, ours = ({name: value.shape for name, value in some.items()} for some in (weights, model.state_dict()))
     if theirs != ours:
         differing = min(theirs.items() ^ ours.items())[0]
         raise UserError(
-            f"run: the weights of {str(path)!r} are not those of this encoder and these heads (the first that differs: "
-            f"{differing}); choose the encoder= of the run, and the version of polyhead that trained it"
+            f"run: the weights of {str(path)!r} are not those of the run's configuration (the first that differs: "
+            f"{differing}); use the version of polyhead that trained it"
         )
-    module.load_state_dict(weights)
+    model.load_state_dict(weights)

@@ -1,13 +1,13 @@
 from fakes import word_tokenizer
 
-from polyhead import tokens as tokens_module
-from polyhead.tokens import token_ids
+from polyhead import tokenisation
+from polyhead.tokenisation import token_ids
 
 TEXTS = ["w1 w2", "", "w3 w4 w5 w6 w7 w8", "w1"]
 
 
 def test_each_text_lies_between_its_offsets(monkeypatch):
-    monkeypatch.setattr(tokens_module, "_CHUNK", 3)
+    monkeypatch.setattr(tokenisation, "_CHUNK", 3)
     tokenizer = word_tokenizer()
     found = token_ids(iter(TEXTS), tokenizer, max_length=16)
     parts = [found.ids[start:end].tolist() for start, end in zip(found.offsets[:-1], found.offsets[1:], strict=True)]

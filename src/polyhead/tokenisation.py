@@ -1,4 +1,4 @@
-"""Tokens: texts -> token ids, once. Knows nothing about labels or models.
+"""Tokenisation: texts -> token ids. Knows nothing about labels or models.
 
 Shapes: N texts.
 """
@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 _CHUNK = 4096  # texts tokenised at a time: bounds memory, and is enough to keep all cores busy
 
 
-class Tokens(NamedTuple):
+class TokenIds(NamedTuple):
     """The token ids of texts.
 
     Args:
@@ -28,7 +28,7 @@ class Tokens(NamedTuple):
     truncated: int
 
 
-def token_ids(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, max_length: int) -> Tokens:
+def token_ids(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, max_length: int) -> TokenIds:
     """Tokenise texts, special tokens included, and cut what is longer than ``max_length`` tokens."""
     ids: list[NDArray[np.int32]] = []
     lengths: list[int] = []
@@ -40,4 +40,4 @@ def token_ids(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, max_leng
             lengths.append(len(encoding.ids))
             truncated += bool(encoding.overflowing)
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    return Tokens(np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32), offsets, truncated)
+    return TokenIds(np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32), offsets, truncated)
