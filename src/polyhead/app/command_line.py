@@ -70,7 +70,7 @@ def folder_as(key: str, arguments: Sequence[str]) -> list[str]:
 
 def quoted(text: str) -> str:
     """Quote a text for Hydra's grammar of overrides."""
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", text)
+    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + match[2].replace("'", r"\'"), text)
     return f"'{escaped}'"
 
 
