@@ -18,9 +18,7 @@ def make(make_encoder, tasks, family="bert", pooling="mean"):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("family", "pooling"), [("bert", "mean"), ("roberta", "cls"), ("distilbert", "mean"), ("mpnet", "max")]
-)
+@pytest.mark.parametrize(("family", "pooling"), [("bert", "mean"), ("mpnet", "max")])
 def test_the_graph_equals_the_model_for_every_batch_and_length(tmp_path, make_encoder, tasks, family, pooling):
     model = make(make_encoder, tasks, family, pooling)
     assert graph.write_graph(tmp_path / "a.onnx", model, LONGEST - 2) < 1e-4  # roberta counts positions from 2
