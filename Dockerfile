@@ -3,6 +3,10 @@
 #   docker build --tag polyhead .
 #   docker run --rm --volume "$PWD/runs:/app/runs" polyhead freeze=backbone seed=1
 #   docker run --rm --volume "$PWD/runs:/app/runs" --publish 127.0.0.1:6006:6006 --entrypoint tensorboard polyhead --logdir runs --bind_all
+# The second entry serves a bundle; in a container it listens to all addresses, and the host publishes it to itself alone:
+#   docker run --rm --volume "$PWD/runs:/app/runs" --entrypoint python polyhead scripts/export.py run=runs/NAME
+#   docker run --rm --volume "$PWD/runs:/app/runs" --publish 127.0.0.1:8000:8000 --entrypoint python polyhead scripts/serve.py host=0.0.0.0 model=runs/NAME/bundle
+# Training, TensorBoard and the server together: docker compose up (compose.yaml).
 # With CUDA, for hosts that have NVIDIA's container toolkit:
 #   docker build --build-arg TORCH=cu130 --tag polyhead:cuda .
 #   docker run --rm --gpus all --volume "$PWD/runs:/app/runs" polyhead:cuda trainer.accelerator=gpu
@@ -23,7 +27,7 @@ WORKDIR /app
 COPY pyproject.toml README.md ./
 RUN mkdir -p src/polyhead \
     && touch src/polyhead/__init__.py \
-    && pip install --extra-index-url "https://download.pytorch.org/whl/$TORCH" --editable .
+    && pip install --extra-index-url "https://download.pytorch.org/whl/$TORCH" --editable ".[serve]"
 
 COPY src src
 COPY configs configs
@@ -35,7 +39,7 @@ RUN useradd --create-home --uid 1000 polyhead \
 USER 1000
 VOLUME /app/runs
 
-# TensorBoard, where it is the entry.
-EXPOSE 6006
+# TensorBoard and the server, where they are the entry.
+EXPOSE 6006 8000
 
 ENTRYPOINT ["python", "train.py"]

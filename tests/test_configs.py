@@ -166,3 +166,14 @@ def test_build_is_the_only_place_that_instantiates():
     found = [path for path in (ROOT / "src").rglob("*.py") if "instantiate(" in path.read_text()]
     assert [path.name for path in found] == ["composition.py"]
     assert build.__module__ == "polyhead.app.composition"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_an_entry_s_head_shows_commands_that_compose(path):
+    head = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    script = "train.py" if path.stem == "train" else f"scripts/{path.stem}.py"
+    commands = [line.partition(f"python {script} ")[2].split() for line in head if f"python {script} " in line]
+    overrides = [word for command in commands for word in command if "=" in word and "," not in word]
+    assert overrides
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        compose(path.stem, overrides=overrides)

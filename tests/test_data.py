@@ -6,9 +6,10 @@ import torch
 from fakes import WORDS, FakeSentence, FakeSource, word_tokenizer
 
 from polyhead.batching import Batching
-from polyhead.data import SentenceData, tokenise
+from polyhead.data import SentenceData
 from polyhead.errors import UserError
 from polyhead.tasks import MISSING, Task
+from polyhead.tokenised import tokenise
 from polyhead.tokens import TokenStore
 
 SIZES = {"train": 50, "validation": 20, "test": 20}

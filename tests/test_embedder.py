@@ -5,7 +5,7 @@ import pytest
 import torch
 from fakes import WORDS, word_tokenizer
 
-from polyhead import embedder as embedder_module
+from polyhead import texts as texts_module
 from polyhead.embedder import Embedder
 
 
@@ -19,10 +19,10 @@ def texts(count):
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
 def test_the_order_is_that_of_the_texts_whatever_the_chunk(make_encoder, monkeypatch, chunk):
-    monkeypatch.setattr(embedder_module, "CHUNK", chunk)
+    monkeypatch.setattr(texts_module, "CHUNK", chunk)
     ours = make(make_encoder)
     found = np.concatenate(list(ours.embed(iter(texts(60)))))
-    alone = [ours.encoder(torch.tensor([ours.tokenizer(text)["input_ids"]]))[0] for text in texts(60)]
+    alone = [ours.encoder(torch.tensor([ours.runner.tokenizer(text)["input_ids"]]))[0] for text in texts(60)]
     np.testing.assert_allclose(found, torch.stack(alone).numpy(), atol=1e-5)
 
 
@@ -47,7 +47,7 @@ def test_no_texts_give_no_chunks(make_encoder):
 
 
 def test_memory_does_not_grow_with_the_number_of_texts(make_encoder, monkeypatch):
-    monkeypatch.setattr(embedder_module, "CHUNK", 200)
+    monkeypatch.setattr(texts_module, "CHUNK", 200)
 
     def peak(count):
         ours = make(make_encoder)

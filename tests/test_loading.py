@@ -3,8 +3,8 @@ import torch
 from fakes import FakeSource, word_tokenizer
 
 from polyhead.batching import LengthGroupedBatches
-from polyhead.data import tokenise
 from polyhead.loading import TrainingLoader
+from polyhead.tokenised import tokenise
 
 
 def loader(tasks, done):

@@ -11,9 +11,9 @@ from conftest import ROOT
 from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
-from polyhead.data import tokenise
 from polyhead.errors import UserError
 from polyhead.pretrained import DEFAULT_TOKENIZER, EncoderSource
+from polyhead.tokenised import tokenise
 
 ENCODERS = sorted(path.stem for path in (ROOT / "configs" / "encoder").glob("*.yaml"))
 

@@ -76,6 +76,21 @@ def test_a_benchmark_measures_every_contestant(tmp_path, name):
 
 
 @pytest.mark.slow
+def test_the_contest_of_serving_measures_every_backend_and_peer(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from benchmarks import measuring, serving
+    from benchmarks.settings import Settings
+
+    monkeypatch.setattr(serving, "compete", lambda *given, apart: measuring.compete(*given))  # in this process: faster
+    outcome = serving.serve(Settings(rows=32, repeats=1))
+    assert all(rate > 0 for entry in outcome.entries for rate in entry.rates)
+    cosines = {entry.name: entry.extra["min cosine"][0] for entry in outcome.entries if entry.extra}
+    assert len(outcome.entries) == 9
+    assert cosines.pop("polyhead, onnx-int8, 32-true") > 0.9
+    assert all(cosine > (0.9995 if "bf16" in name else 0.99999) for name, cosine in cosines.items()), cosines
+
+
+@pytest.mark.slow
 def test_the_probe_prints_a_row_a_baseline():
     done = script("probe", "--seeds", "0")
     assert done.returncode == 0, done.stderr

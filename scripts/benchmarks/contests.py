@@ -1,6 +1,7 @@
 """The contests by name."""
 
 from benchmarks.encoding import encode
+from benchmarks.serving import serve
 from benchmarks.starting import corpus, startup
 from benchmarks.training import finetune, frozen, partly_frozen
 
@@ -11,4 +12,5 @@ CONTESTS = {
     "partial": partly_frozen,
     "startup": startup,
     "corpus": corpus,
+    "serve": serve,
 }

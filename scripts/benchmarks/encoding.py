@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from benchmarks.measuring import Contestant, Outcome, compete, note_share_of_peak
 from benchmarks.settings import Settings
 from benchmarks.workload import device_of, encoder_flops_per_token, open_encoder, texts_of, tokens_per_text
-from polyhead.app.hardware import keep_freed_memory
 from polyhead.embedder import Embedder
+from polyhead.hardware import keep_freed_memory
 
 
 def encode(settings: Settings) -> Outcome:

@@ -9,10 +9,10 @@ import lightning as L
 from benchmarks.measuring import Contestant, Outcome, compete, note_share_of_peak
 from benchmarks.settings import Settings
 from benchmarks.workload import build, device_of, encoder_flops_per_token, open_encoder, precision_of, tokens_per_text
-from polyhead.app.hardware import keep_freed_memory
 from polyhead.data import SentenceData
 from polyhead.features import FeatureStore
 from polyhead.freezing import Freezing
+from polyhead.hardware import keep_freed_memory
 from polyhead.training import MultiTaskTraining
 
 GROUPED = {"bf16": True, "train_sampling_strategy": "group_by_length"}

@@ -14,12 +14,12 @@ import yaml
 
 from benchmarks.settings import Settings
 from polyhead.activations import attach_frozen
-from polyhead.app.hardware import best_precision
 from polyhead.batching import Batching
 from polyhead.corpus import LABELS, HypotheticalCorpus, Sentence
 from polyhead.data import SentenceData
 from polyhead.features import FeatureStore
 from polyhead.freezing import Freezing
+from polyhead.hardware import best_precision
 from polyhead.model import MultiTaskModel
 from polyhead.optimization import Optimization
 from polyhead.pretrained import EncoderSource

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from polyhead.batch import WHOLE
-from polyhead.data import TokenisedSplit
 from polyhead.encoder import Encoder
 from polyhead.encoding import encode_rows, inference_copy
 from polyhead.features import FeatureStore, digest
 from polyhead.packing import pack_linear_layers
+from polyhead.tokenised import TokenisedSplit
 
 log = logging.getLogger(__name__)
 

@@ -1,48 +1,27 @@
 """Embedding files: embeddings written as they come, as ``.npy`` or Parquet. Knows nothing about how they are made.
 
-A file is written under another name and takes its own when it is complete. Shapes: N rows of a chunk, H hidden units.
+Shapes: N rows of a chunk, H hidden units.
 """
 
-import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.errors import UserError
+from polyhead.output import OutputFile, check_output
 
 Chunk = NDArray[np.float32]
 
 
-class EmbeddingFile(ABC):
-    """A file that takes chunks of embeddings (N, H); a context manager that completes it, or removes it on failure."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.partial = path.with_name(path.name + ".partial")
+class EmbeddingFile(OutputFile):
+    """A file that takes chunks of embeddings (N, H)."""
 
     @abstractmethod
     def append(self, chunk: Chunk) -> None:
         """Write a chunk (N, H) behind what was written."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Complete what was written."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-        if kind is None:
-            self.partial.replace(self.path)
-        else:
-            self.partial.unlink(missing_ok=True)
 
 
 class NpyFile(EmbeddingFile):
@@ -102,10 +81,5 @@ def open_embedding_file(path: Path, width: int, overwrite: bool) -> EmbeddingFil
         UserError: an unknown ending, a file that is there already, or a folder that is not there or not writable.
     """
     kinds = {".npy": NpyFile, ".parquet": ParquetFile}
-    if path.suffix not in kinds:
-        raise UserError(f"output: {str(path)!r} given; the name must end in {' or '.join(kinds)}")
-    if path.exists() and not overwrite:
-        raise UserError(f"output: {str(path)!r} is there already; choose another name, or set overwrite=true")
-    if not os.access(path.parent, os.W_OK):
-        raise UserError(f"output: the folder {str(path.parent)!r} is not there or cannot be written to")
+    check_output(path, kinds, overwrite)
     return kinds[path.suffix](path, width)

@@ -154,3 +154,25 @@ def _problems(name: str, knob: Knob, limit: float, tasks: Sequence[str]) -> list
         or not 0 <= value < limit
     ]
     return problems
+
+
+def refuse_what_is_not_finite(losses: Tensor, tasks: Sequence[Task], step: int, rows: Tensor | None) -> None:
+    """Stop a run whose losses (T,) are no numbers any more: every further step would spoil more of the weights.
+
+    Args:
+        losses: of a batch.
+        tasks: in the order of the losses.
+        step: of the optimizer, for the message.
+        rows: where the batch's sentences stand in the training split (B,), for the message.
+
+    Raises:
+        UserError: a loss is infinite or not a number.
+    """
+    if losses.isfinite().all():
+        return
+    task, loss = next((task.name, float(v)) for task, v in zip(tasks, losses, strict=True) if not v.isfinite())
+    where = "" if rows is None else f" of the training sentences {', '.join(map(str, sorted(rows.tolist())))}"
+    raise UserError(
+        f"training: the loss of {task!r} is {loss} at step {step}, in the batch{where}; "
+        "lower optimizer.encoder_lr or optimizer.head_lr, or look at these sentences"
+    )

@@ -22,7 +22,7 @@ from polyhead.data import SentenceData
 from polyhead.errors import UserError
 from polyhead.freezing import Plan, hold, stage_index
 from polyhead.loading import TrainingLoader
-from polyhead.losses import TaskLosses, task_losses
+from polyhead.losses import TaskLosses, refuse_what_is_not_finite, task_losses
 from polyhead.metrics import Results, TaskMetrics, scalars
 from polyhead.model import MultiTaskModel
 from polyhead.optimization import Optimization
@@ -174,7 +174,7 @@ class MultiTaskTraining(L.LightningModule):
         # Where the encoder gets another gradient than the heads' losses give, these end at a copy of its output.
         point = embeddings.detach().requires_grad_() if aggregation else embeddings
         losses, labelled = self._measure("training", batch, self.model.classify(point))
-        self._refuse_what_is_not_finite(losses.detach(), batch)
+        refuse_what_is_not_finite(losses.detach(), self.tasks, self.global_step, batch.rows)
         gradients = None  # (T, B x H)
         if shared and (self.watch_conflict or self.weighting.needs_gradients):
             gradients = gradients_at(point, losses)
@@ -192,16 +192,6 @@ class MultiTaskTraining(L.LightningModule):
         bar = {f"{name} loss": loss for name, loss in by_task.items()}
         self.log_dict(bar, prog_bar=True, logger=False, batch_size=len(batch))
         return total
-
-    def _refuse_what_is_not_finite(self, losses: Tensor, batch: Batch) -> None:
-        if losses.isfinite().all():
-            return
-        task, loss = next((t.name, float(v)) for t, v in zip(self.tasks, losses, strict=True) if not v.isfinite())
-        rows = "?" if batch.rows is None else ", ".join(map(str, sorted(batch.rows.tolist())))
-        raise UserError(
-            f"training: the loss of {task!r} is {loss} at step {self.global_step}, on the training sentences {rows}; "
-            "lower optimizer.encoder_lr or optimizer.head_lr, or look at these sentences"
-        )
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Take a validation batch into the metrics."""

@@ -5,8 +5,9 @@ import sys
 import pytest
 import torch
 from conftest import ROOT
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from polyhead.app.command_line import explain, folder_name
+from polyhead.app.command_line import explain, folder_as, folder_name
 
 
 def train(*arguments, cwd, **environment):
@@ -105,3 +106,17 @@ def test_a_hub_encoder_without_a_hub_is_one_line(tmp_path):
     line = one_line(train("encoder=bert_base", cwd=tmp_path, HF_HOME=str(tmp_path)))
     assert "encoder=minilm" in line
     assert "encoder.source=PATH" in line
+
+
+@pytest.mark.parametrize("name", ["plain", "0_freeze=none,seed=1", "it's", "a b", "[x]", "ends\\\\"])
+def test_a_folder_s_name_comes_through_hydra_as_it_is(tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    (override,) = folder_as("run", [str(folder)])
+    parsed = OverridesParser.create().parse_override(override)
+    assert (parsed.key_or_group, parsed.value()) == ("run", str(folder))
+
+
+def test_what_is_no_folder_is_left_alone():
+    assert folder_as("run", ["output=a", "graph=onnx"]) == ["output=a", "graph=onnx"]
+    assert folder_as("run", []) == []

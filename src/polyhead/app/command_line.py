@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -62,6 +62,19 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> None:
         _end(explain(error, configs, name))
     except OSError as error:  # a folder that cannot be made or written, a full disk; run logs have the traceback
         _end(f"{error.filename or 'writing'}: {error.strerror}; choose another folder with hydra.run.dir=PATH")
+
+
+def folder_as(key: str, arguments: Sequence[str]) -> list[str]:
+    """Turn a first argument that is a folder into ``key='FOLDER'``: names of runs hold signs that Hydra would read."""
+    if not arguments or not Path(arguments[0]).is_dir():
+        return list(arguments)
+    return [f"{key}={quoted(arguments[0])}", *arguments[1:]]
+
+
+def quoted(text: str) -> str:
+    """Quote a text for Hydra's grammar of overrides."""
+    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + match[2].replace("'", r"\'"), text)
+    return f"'{escaped}'"
 
 
 def run_job(module: str, config: DictConfig) -> float | None:

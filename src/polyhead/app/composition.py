@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from polyhead.app import hardware
+from polyhead import hardware
 from polyhead.batching import Batching
 from polyhead.errors import UserError, collected
 from polyhead.features import FeatureStore

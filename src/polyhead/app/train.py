@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from polyhead.app import hardware
+from polyhead import hardware
 from polyhead.app.composition import compose_model, compose_parts, compose_trainer, plain
 from polyhead.app.sweeps import SERIAL, finished_twin
 from polyhead.errors import UserError

@@ -4,7 +4,7 @@ import platform
 import pytest
 import torch
 
-from polyhead.app import hardware
+from polyhead import hardware
 
 
 @pytest.fixture

@@ -1,0 +1,152 @@
+"""One export: what a run trained, written as a bundle."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from omegaconf import DictConfig
+
+import polyhead.graph as onnx_graph
+from polyhead import hardware
+from polyhead.app.composition import build
+from polyhead.app.trained import Trained, load_trained
+from polyhead.backends import GRAPH, INT8_GRAPH, Backend, OnnxBackend
+from polyhead.bundle import new_folder, write_model
+from polyhead.classifiers import write_classifiers
+from polyhead.embedder import Embedder
+from polyhead.errors import UserError, neighbours
+from polyhead.manifest import Manifest, TaskEntry, seal
+from polyhead.model_card import model_card
+from polyhead.neighbours import Neighbours
+from polyhead.rows import open_rows
+from polyhead.tasks import MISSING
+from polyhead.texts import TextRunner
+
+_GRAPHS = ("none", "onnx", "int8")
+_SPLITS = ("train", "validation", "test")
+
+
+def run(config: DictConfig) -> None:
+    """Write a run's model as a bundle.
+
+    Raises:
+        UserError: no finished run, a library is missing, int8 costs too much, or the folder cannot be written.
+    """
+    if config.graph not in _GRAPHS:
+        raise UserError(f"graph: unknown {config.graph!r}; {neighbours(config.graph, _GRAPHS)}")
+    if config.graph != "none":
+        onnx_graph.require("onnx", "onnxscript", "onnxruntime")
+    output = Path(config.output)
+    with new_folder(output, config.overwrite) as folder:
+        trained = load_trained(Path(config.run))
+        tokenizer = trained.encoder.load_tokenizer()
+        write_model(folder, trained.model, tokenizer, trained.encoder.max_length)
+        quantisation = _write_graphs(folder, trained, tokenizer, config)
+        if config.classifiers:
+            write_classifiers(folder, trained.model, trained.tasks, tokenizer, trained.encoder.max_length)
+        if config.sentences is not None:
+            _stored(config.sentences, trained, tokenizer).write(folder)
+        manifest = Manifest(
+            tasks=[_entry(task.name, list(task.labels), trained) for task in trained.tasks],
+            pooling=trained.encoder.pooling,
+            max_length=trained.encoder.max_length,
+            made_with=_made_with(trained),
+            quantisation=quantisation,
+        )
+        card = model_card(output.name, manifest, graph=config.graph != "none")
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        seal(folder, manifest)
+    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
+    print(f"{output}: a bundle of {size / 1e6:,.0f} MB; try: python scripts/predict.py model={output} input=- output=-")
+
+
+def _write_graphs(folder: Path, trained: Trained, tokenizer: Any, config: DictConfig) -> dict[str, dict[str, float]]:
+    """Write the graphs asked for, and return the test accuracy by task of both, if both were.
+
+    Raises:
+        UserError: int8 costs a task more than it may.
+    """
+    if config.graph == "none":
+        return {}
+    difference = onnx_graph.write_graph(folder / GRAPH, trained.model, trained.encoder.max_length)
+    print(f"{GRAPH}: differs from PyTorch by at most {difference:.1e}")
+    if config.graph == "onnx":
+        return {}
+    onnx_graph.quantise(folder / GRAPH, folder / INT8_GRAPH)
+    sentences = list(build(trained.config.data, "data").sentences("test"))
+    accuracy = {
+        name: _accuracies(OnnxBackend(folder / file), sentences, trained, tokenizer)
+        for name, file in (("float32", GRAPH), ("int8", INT8_GRAPH))
+    }
+    for task in trained.tasks:
+        before, after = (100 * accuracy[name][task.name] for name in ("float32", "int8"))
+        print(
+            f"{INT8_GRAPH}: accuracy of {task.name} on {len(sentences):,} test sentences {after:.1f} %, "
+            f"in single precision {before:.1f} %"
+        )
+        if before - after > config.max_int8_loss:
+            raise UserError(
+                f"graph=int8: it costs {task.name} {before - after:.1f} points of test accuracy, and may cost "
+                f"{config.max_int8_loss}; take graph=onnx, or set max_int8_loss"
+            )
+    return {task.name: {name: accuracy[name][task.name] for name in accuracy} for task in trained.tasks}
+
+
+def _accuracies(backend: Backend, sentences: Iterable[Any], trained: Trained, tokenizer: Any) -> dict[str, float]:
+    """Return the share of labelled sentences that a graph gets right, by task; 1 where none is labelled."""
+    sentences = list(sentences)
+    runner = TextRunner(tokenizer, trained.encoder.max_length, backend.width, backend)
+    outputs = np.concatenate(list(runner.run(sentence.text for sentence in sentences)))  # (N, H + C of all tasks)
+    end, accuracies = trained.model.encoder.hidden_size, {}
+    for task in trained.tasks:
+        start, end = end, end + len(task.labels)
+        labels = np.asarray([task.index(sentence.labels.get(task.name)) for sentence in sentences])  # (N,)
+        right = outputs[:, start:end].argmax(axis=1) == labels
+        labelled = labels != MISSING
+        accuracies[task.name] = float(right[labelled].mean()) if labelled.any() else 1.0
+    return accuracies
+
+
+def _stored(choice: str, trained: Trained, tokenizer: Any) -> Neighbours:
+    """Embed the sentences that are to be stored.
+
+    Raises:
+        UserError: neither a split nor a file.
+    """
+    if choice in _SPLITS:
+        texts = [sentence.text for sentence in build(trained.config.data, "data").sentences(choice)]
+    elif Path(choice).is_file():
+        with open_rows(choice, "txt") as rows:
+            texts = [row["text"] for row in rows if row["text"].strip()]
+    else:
+        raise UserError(f"sentences: {choice!r} is no file; give one, or a split: {', '.join(_SPLITS)}")
+    if not texts:
+        raise UserError(f"sentences: {choice!r} holds none; set sentences=null")
+    device = torch.device("cpu")
+    precision = hardware.best_precision("cpu")
+    embedder = Embedder(trained.model.encoder, tokenizer, trained.encoder.max_length, precision, device)
+    return Neighbours.of(texts, embedder.embed(texts))
+
+
+def _entry(name: str, labels: list[str], trained: Trained) -> TaskEntry:
+    """Describe a head; metrics are those that are one number."""
+    results: Mapping[str, Any] = trained.metrics["test"].get(name, {})
+    temperature = trained.temperatures.get(name)
+    numbers = {metric: value for metric, value in results.items() if isinstance(value, int | float)}
+    numbers.pop("temperature", None)
+    return TaskEntry(name, labels, temperature, numbers)
+
+
+def _made_with(trained: Trained) -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {
+        "polyhead": version("polyhead"),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "encoder": trained.encoder.source if trained.encoder.pretrained else "random weights",
+        "run": trained.folder.resolve().name,
+    }

@@ -1,0 +1,102 @@
+"""One prediction, from its configuration to its file: read rows, predict, write them with the predictions beside."""
+
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from omegaconf import DictConfig
+
+from polyhead import hardware
+from polyhead.app.progress import text_progress
+from polyhead.errors import UserError
+from polyhead.predict import Predictions, Predictor
+from polyhead.row_files import open_row_file
+from polyhead.rows import Row, RowReader, arrow, open_rows
+from polyhead.tasks import Task
+from polyhead.texts import CHUNK
+
+
+def run(config: DictConfig) -> None:
+    """Predict every row of the input and write it with the predictions.
+
+    Raises:
+        UserError: the configuration has problems, or a row has no text.
+    """
+    hardware.keep_freed_memory()
+    if config.embeddings and config.output.endswith(".csv"):
+        raise UserError("embeddings: a CSV cell holds no list; write .jsonl or .parquet, or set embeddings=false")
+    with open_rows(config.input, config.input_format) as reader:
+        predictor = Predictor.load(config.model, config.backend, config.precision, config.accelerator)
+        types = _types(reader, predictor.tasks, config) if config.output.endswith(".parquet") else {}
+        started, rows = time.perf_counter(), 0
+        with open_row_file(config.output, config.overwrite, types) as file, text_progress() as progress:
+            bar = progress.add_task("predicting", total=reader.size, rows=0)
+            for chunk in _chunks(reader):
+                predictions = predictor.predict([_text(row, config.text, rows + i) for i, row in enumerate(chunk, 1)])
+                file.append(_joined(chunk, predictions, config))
+                rows += len(chunk)
+                progress.update(bar, completed=reader.position, rows=rows)
+    cut = f", {predictor.truncated:,} of them cut" if predictor.truncated else ""
+    rate = rows / (time.perf_counter() - started)
+    print(f"{rows:,} texts predicted, written to {config.output}: {rate:,.0f} a second{cut}", file=sys.stderr)
+
+
+def _chunks(rows: RowReader) -> Iterator[list[Row]]:
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, CHUNK)):
+        yield chunk
+
+
+def _text(row: Row, column: str, number: int) -> str:
+    text = row.get(column)
+    if not isinstance(text, str):
+        if column in row:
+            raise UserError(f"input: row {number} has no text but {text!r} in the column {column!r}")
+        raise UserError(f"text: row {number} has no column {column!r}; it has {', '.join(row)}: set text=COLUMN")
+    return text
+
+
+def _joined(rows: list[Row], predictions: Predictions, config: DictConfig) -> list[Row]:
+    """Put the predictions behind the columns of the rows.
+
+    Raises:
+        UserError: the input has a column of the same name already.
+    """
+    columns = _columns(predictions, config)
+    taken = sorted(columns.keys() & {name for row in rows for name in row})
+    if taken:
+        raise UserError(f"input: it has a column {taken[0]!r} already, where the predictions would go; rename it")
+    names = list(columns)
+    return [
+        row | dict(zip(names, values, strict=True))
+        for row, values in zip(rows, zip(*columns.values(), strict=True), strict=True)
+    ]
+
+
+def _columns(predictions: Predictions, config: DictConfig) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {}
+    for task in predictions.tasks:
+        probabilities = predictions.probabilities[task.name]  # (N, C)
+        columns[f"predicted_{task.name}"] = predictions.labels(task.name)
+        columns[f"predicted_{task.name}_probability"] = probabilities.max(axis=1).tolist()
+        if config.all_probabilities:
+            for label, shares in zip(task.labels, probabilities.T, strict=True):
+                columns[f"predicted_{task.name}_probability_{label}"] = shares.tolist()
+    if config.embeddings:
+        columns["embedding"] = predictions.embeddings.tolist()
+    return columns
+
+
+def _types(reader: RowReader, tasks: tuple[Task, ...], config: DictConfig) -> dict[str, Any]:
+    """Return the Arrow types of columns that are known: those of the input, where it tells, and ours."""
+    pa = arrow("output")
+    types = {field.name: field.type for field in reader.schema or ()}
+    for task in tasks:
+        types[f"predicted_{task.name}"] = pa.string()
+        for suffix in ("", *(f"_{label}" for label in task.labels)):
+            types[f"predicted_{task.name}_probability{suffix}"] = pa.float32()
+    if config.embeddings:
+        types["embedding"] = pa.list_(pa.float32())
+    return types

@@ -1,0 +1,51 @@
+"""One server, from its configuration to its end."""
+
+import socket
+
+from omegaconf import DictConfig
+
+from polyhead import hardware
+from polyhead.app.composition import build
+from polyhead.errors import UserError
+from polyhead.predict import Predictor
+
+
+def run(config: DictConfig) -> None:
+    """Serve a bundle until told to stop, and finish then what was accepted.
+
+    Raises:
+        UserError: the configuration has problems, a library is missing, or the port is taken.
+    """
+    try:
+        import uvicorn
+
+        from polyhead.server import create_app
+    except ImportError as error:
+        raise UserError(f'serve: {error.name} is not installed; run: pip install "polyhead[serve]"') from error
+    hardware.keep_freed_memory()
+    limits = build(config.limits, "limits")
+    if config.batch_texts < 1:
+        raise UserError(f"batch_texts: {config.batch_texts} given; it must be at least 1")
+    predictor = Predictor.load(config.model, config.backend, config.precision, config.accelerator)
+    predictor.predict(["warm", "up"])  # what is made on first use is made before the first request
+    with _listen(config.host, config.port) as listener:
+        settings = uvicorn.Config(
+            create_app(predictor, limits, config.batch_texts),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=config.stop_seconds,
+        )
+        host, port = listener.getsockname()[:2]
+        print(f"serving {config.model} at http://{host}:{port}", flush=True)
+        uvicorn.Server(settings).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port < 1 << 16:
+        raise UserError(f"port: {port} given; it must lie between 0 and 65535")
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise UserError(f"port: {host}:{port} cannot be served ({error}); choose another port or host") from error

@@ -1,0 +1,102 @@
+"""What a run trained, read back: its configuration's parts with the best weights in them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from polyhead.adapters import merge_adapters
+from polyhead.app.composition import build, plain
+from polyhead.errors import UserError
+from polyhead.freezing import Plan
+from polyhead.model import MultiTaskModel
+from polyhead.pretrained import EncoderSource
+from polyhead.runs import Run
+from polyhead.tasks import Task, make_tasks
+
+_MODEL = "model."
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run.
+
+    Args:
+        folder: of the run.
+        config: its resolved configuration.
+        tasks: what the heads predict.
+        encoder: where the encoder came from before it was trained.
+        model: with the best weights by validation, adapters merged, in evaluation mode.
+        metrics: its ``metrics.json``.
+    """
+
+    folder: Path
+    config: DictConfig
+    tasks: tuple[Task, ...]
+    encoder: EncoderSource
+    model: MultiTaskModel
+    metrics: Mapping[str, Any]
+
+    @property
+    def temperatures(self) -> Mapping[str, float]:
+        """Temperatures by task, as far as the run fitted any."""
+        test: Mapping[str, Mapping[str, Any]] = self.metrics["test"]
+        return {task: results["temperature"] for task, results in test.items() if "temperature" in results}
+
+
+def load_trained(folder: Path) -> Trained:
+    """Read a run back.
+
+    Raises:
+        UserError: no finished run, or one whose weights do not fit its configuration.
+    """
+    metrics = Run(folder).read_json("metrics.json")
+    config = read_config(folder)
+    encoder: EncoderSource = build(config.encoder, "encoder")
+    tasks = make_tasks(plain(config.tasks))
+    model: MultiTaskModel = build(config.model, "model", encoder=encoder.load(), tasks=tasks)
+    plan: Plan = build(config.freeze, "freeze")
+    plan.prepare(model)  # adapters have weights of their own
+    _load_weights(model, folder)
+    merge_adapters(model.encoder)
+    return Trained(folder, config, tasks, encoder, model.eval().requires_grad_(False), metrics)
+
+
+def read_config(folder: Path) -> DictConfig:
+    """Read the resolved configuration of a run.
+
+    Raises:
+        UserError: no configuration, or one of another version.
+    """
+    path = folder / "config.yaml"
+    try:
+        config = OmegaConf.load(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"run: {str(path)!r} cannot be read; give the folder of a finished run") from error
+    if not isinstance(config, DictConfig) or not {"encoder", "tasks", "model", "freeze", "data"} <= {*map(str, config)}:
+        raise UserError(f"run: {str(path)!r} is no configuration of this version of polyhead; train again")
+    return config
+
+
+def _load_weights(model: MultiTaskModel, folder: Path) -> None:
+    """Put a run's best weights into the model.
+
+    Raises:
+        UserError: no checkpoint, or weights with other names or shapes than the model's.
+    """
+    from polyhead.checkpoints import load_checkpoint  # Lightning takes seconds to import
+
+    path = folder / "checkpoints" / "best.ckpt"
+    state: dict[str, Tensor] = load_checkpoint(path).get("state_dict", {})
+    weights = {name.removeprefix(_MODEL): value for name, value in state.items() if name.startswith(_MODEL)}
+    theirs, ours = ({name: value.shape for name, value in some.items()} for some in (weights, model.state_dict()))
+    if theirs != ours:
+        differing = min(theirs.items() ^ ours.items())[0]
+        raise UserError(
+            f"run: the weights of {str(path)!r} are not those of the run's configuration (the first that differs: "
+            f"{differing}); use the version of polyhead that trained it"
+        )
+    model.load_state_dict(weights)

@@ -1,0 +1,57 @@
+"""Texts through a network: what it gives for each text, in order, in memory that does not grow with their number.
+
+Knows nothing about what the network is. Shapes: N texts of a chunk, B texts of a batch, S tokens, W numbers a text.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from polyhead.encoding import encode_rows
+from polyhead.tokenisation import token_ids
+
+CHUNK = 16_384
+"""Texts sorted by length together: enough for full batches of each length, few enough to fit in little memory."""
+
+
+@dataclass
+class TextRunner:
+    """Takes texts through a network.
+
+    Args:
+        tokenizer: text -> token ids.
+        max_length: longest text in tokens; what is longer is cut.
+        width: numbers W that the network gives for a text.
+        network: ids (B, S) without padding -> (B, W).
+        truncated: how many texts were cut so far.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    max_length: int
+    width: int
+    network: Callable[[Tensor], Tensor]
+    truncated: int = 0
+
+    def run(self, texts: Iterable[str], chunk: int | None = None) -> Iterator[NDArray[np.float32]]:
+        """Yield what the network gives (N, W) for one chunk of texts after the other, in the order of the texts.
+
+        Args:
+            texts: any number of them.
+            chunk: texts of a chunk; None is ``CHUNK``.
+        """
+        remaining = iter(texts)
+        while some := list(islice(remaining, chunk or CHUNK)):
+            tokens = token_ids(some, self.tokenizer, self.max_length)
+            self.truncated += tokens.truncated
+            values = np.empty((len(some), self.width), dtype=np.float32)
+
+            def receive(rows: NDArray[np.int64], batch: Tensor, into: NDArray[np.float32] = values) -> None:
+                into[rows] = batch.float().cpu().numpy()
+
+            encode_rows(tokens.ids, tokens.offsets, self.network, receive)
+            yield values

@@ -1,0 +1,53 @@
+"""Tokenisation: texts -> token ids. Knows nothing about labels or models.
+
+Shapes: N texts.
+"""
+
+from collections.abc import Iterable
+from itertools import chain, islice
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+CHUNK = 4096  # texts tokenised at a time: bounds memory, and is enough to keep all cores busy
+
+
+class TokenIds(NamedTuple):
+    """The token ids of texts.
+
+    Args:
+        ids: of all texts, one after the other.
+        offsets: where each text starts (N + 1,).
+        truncated: how many texts were cut.
+    """
+
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    truncated: int
+
+
+def encode(texts: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int) -> TokenIds:
+    """Tokenise texts, special tokens included, and cut what is longer than ``max_length`` tokens."""
+    encodings = tokenizer(texts, truncation=True, max_length=max_length).encodings or []
+    ids = [encoding.ids for encoding in encodings]
+    return TokenIds(
+        ids=np.fromiter(chain.from_iterable(ids), dtype=np.int32),
+        offsets=np.concatenate([[0], np.cumsum([len(row) for row in ids], dtype=np.int64)]),
+        truncated=sum(bool(encoding.overflowing) for encoding in encodings),
+    )
+
+
+def token_ids(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, max_length: int) -> TokenIds:
+    """Do the same for any number of texts, some at a time."""
+    remaining = iter(texts)
+    chunks = []
+    while chunk := list(islice(remaining, CHUNK)):
+        chunks.append(encode(chunk, tokenizer, max_length))
+    lengths = [np.zeros(1, dtype=np.int64), *(np.diff(chunk.offsets) for chunk in chunks)]
+    return TokenIds(
+        ids=np.concatenate([np.zeros(0, dtype=np.int32), *(chunk.ids for chunk in chunks)]),
+        offsets=np.cumsum(np.concatenate(lengths)),
+        truncated=sum(chunk.truncated for chunk in chunks),
+    )

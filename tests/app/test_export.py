@@ -1,0 +1,212 @@
+"""From a run to a bundle to predictions, by the scripts, as a user would."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+import torch
+from conftest import ROOT
+from hydra import compose, initialize_config_dir
+from pyarrow import parquet
+from safetensors.torch import load_file
+from test_train import TINY, train
+
+from polyhead import Predictor
+from polyhead.app.trained import load_trained
+from polyhead.checkpoints import load_checkpoint
+from polyhead.errors import UserError
+
+pytestmark = pytest.mark.slow
+RUN = r"run={}/runs/0_seed\=1\,a"
+TEXTS = ["A short one.", "", "Zwölf Boxkämpfer 🙂", "a much longer text " * 20, "A short one."]
+
+
+def script(name, *arguments, cwd, stdin=None):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments],
+        capture_output=True,
+        cwd=cwd,
+        input=stdin,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
+        timeout=300,
+    )
+
+
+def run(name, *overrides):
+    """Do in this process what the script of that name does."""
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        config = compose(name, overrides=list(overrides))
+    import_module(f"polyhead.app.{name}").run(config)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a run whose name is one that a sweep gives, and its bundle."""
+    folder = tmp_path_factory.mktemp("export")
+    assert train(*TINY, r"hydra.run.dir=runs/0_seed\=1\,a", cwd=folder).returncode == 0
+    arguments = ["runs/0_seed=1,a", "output=bundle", "graph=int8", "max_int8_loss=100", "sentences=test"]
+    done = script("export", *arguments, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert b"graph.onnx: differs from PyTorch by at most" in done.stdout
+    assert b"graph.int8.onnx: accuracy of sentiment on 32 test sentences" in done.stdout
+    return folder
+
+
+def test_a_bundle_gives_what_the_run_s_best_weights_give(folder):
+    trained = load_trained(folder / "runs" / "0_seed=1,a")
+    tokenizer = trained.encoder.load_tokenizer()
+    predictions = Predictor.load(folder / "bundle", precision="32-true").predict(TEXTS)
+    for row, text in enumerate(TEXTS):
+        ids = torch.tensor([tokenizer(text, truncation=True, max_length=256)["input_ids"]])
+        with torch.inference_mode():
+            embedding = trained.model.encoder(ids)
+            logits = trained.model.classify(embedding)
+        np.testing.assert_allclose(predictions[row].embedding, embedding[0], atol=1e-5)
+        for task, values in logits.items():
+            np.testing.assert_allclose(predictions.probabilities[task][row], values[0].softmax(0), atol=1e-5)
+    state = load_checkpoint(folder / "runs" / "0_seed=1,a" / "checkpoints" / "best.ckpt")["state_dict"]
+    weight = trained.model.heads["category"][1].weight
+    torch.testing.assert_close(weight, state["model.heads.category.1.weight"])
+
+
+def test_what_it_says_of_itself(folder):
+    manifest = json.loads((folder / "bundle" / "tasks.json").read_text())
+    metrics = json.loads((folder / "runs" / "0_seed=1,a" / "metrics.json").read_text())
+    assert [task["name"] for task in manifest["tasks"]] == ["category", "sentiment"]
+    for task in manifest["tasks"]:
+        assert task["metrics"]["macro_f1"] == metrics["test"][task["name"]]["macro_f1"]
+        assert manifest["quantisation"][task["name"]].keys() == {"float32", "int8"}
+        assert task["temperature"] is None
+    assert "0_seed=1,a" in (folder / "bundle" / "README.md").read_text()
+    sentences = json.loads((folder / "bundle" / "sentences.json").read_text())
+    assert len(sentences) == 32
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_every_format_keeps_the_columns_and_the_order(folder, tmp_path, monkeypatch, ending):
+    monkeypatch.chdir(tmp_path)
+    with Path("in.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["id", "sentence"], *enumerate(TEXTS)])
+    arguments = [f"model={folder / 'bundle'}", "input=in.csv", "text=sentence", f"output=out.{ending}"]
+    run("predict", *arguments, "all_probabilities=true", "precision=32-true", "backend=onnx")
+    if ending == "csv":
+        with Path("out.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    elif ending == "jsonl":
+        rows = [json.loads(line) for line in Path("out.jsonl").read_text().splitlines()]
+    else:
+        rows = parquet.read_table("out.parquet").to_pylist()
+    expected = Predictor.load(folder / "bundle", precision="32-true").predict(TEXTS)
+    assert [row["sentence"] for row in rows] == TEXTS
+    assert [row["id"] for row in rows] == [str(i) for i in range(5)]
+    for row, prediction in zip(rows, expected, strict=True):
+        for task, shares in prediction.probabilities.items():
+            assert row[f"predicted_{task}"] == prediction.labels[task]
+            for label, share in shares.items():
+                assert abs(float(row[f"predicted_{task}_probability_{label}"]) - share) < 1e-4
+
+
+def test_types_of_a_parquet_file_are_kept(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ids = pyarrow.array([1, 2], pyarrow.int8())
+    parquet.write_table(pyarrow.table({"text": ["a", "b"], "id": ids}), "in.parquet")
+    run("predict", f"model={folder / 'bundle'}", "input=in.parquet", "output=out.parquet", "embeddings=true")
+    table = parquet.read_table("out.parquet")
+    assert table["id"].type == pyarrow.int8()
+    assert {len(row) for row in table["embedding"].to_pylist()} == {24}
+
+
+def test_standard_input_to_standard_output(folder):
+    arguments = ["model=bundle", "input=-", "output=-"]
+    done = script("predict", *arguments, cwd=folder, stdin="\n".join(TEXTS).encode())
+    assert [json.loads(line)["text"] for line in done.stdout.decode().splitlines()] == TEXTS
+    assert b"5 texts predicted" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("predict", ["input=gold.csv", "output=-", "model=."], r"is no bundle, it has no tasks\.json"),
+        ("predict", ["input=gold.csv", "output=-"], "it has a column 'predicted_category' already"),
+        ("predict", ["input=half.jsonl", "output=a.csv"], "row 2 has no text but None in the column 'text'"),
+        ("predict", ["input=gold.csv", "output=-", "text=txt"], "row 1 has no column 'txt'; it has text, "),
+        ("predict", ["input=gold.csv", "output=a.csv", "embeddings=true"], "a CSV cell holds no list"),
+        ("export", ["run=."], r"metrics\.json' cannot be read; is"),
+        ("export", ["output=gold.csv"], "is there already; choose another folder"),
+        ("export", ["graph=onx"], "graph: unknown 'onx'; did you mean 'onnx'"),
+        ("export", ["sentences=trian"], "'trian' is no file; give one, or a split"),
+        ("export", ["graph=int8", "max_int8_loss=-101"], "graph=int8: it costs category .* points of test accuracy"),
+    ],
+)
+def test_mistakes_are_told_and_leave_nothing(folder, tmp_path, monkeypatch, name, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    Path("gold.csv").write_text("text,predicted_category\nA,News\n")
+    Path("half.jsonl").write_text('{"text": "fine"}\n{"text": null}\n')
+    usual = {"predict": [f"model={folder / 'bundle'}"], "export": [RUN.format(folder), "output=new"]}
+    with pytest.raises(UserError, match=message) as error:
+        run(name, *usual[name], *arguments)
+    assert "\n" not in str(error.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gold.csv", "half.jsonl"]
+
+
+def test_a_checkpoint_of_another_version_is_refused(folder, tmp_path, monkeypatch):
+    copy = shutil.copytree(folder / "runs" / "0_seed=1,a", tmp_path / "run")
+    checkpoint = torch.load(copy / "checkpoints" / "best.ckpt", weights_only=True)
+    checkpoint["state_dict"]["model.heads.category.2.weight"] = torch.zeros(1)
+    torch.save(checkpoint, copy / "checkpoints" / "best.ckpt")
+    with pytest.raises(UserError, match=r"the first that differs: heads\.category\.2\.weight.*version of polyhead"):
+        run("export", f"run={copy}", f"output={tmp_path / 'new'}")
+    (copy / "config.yaml").write_text("encoder: 1\n")
+    with pytest.raises(UserError, match="is no configuration of this version of polyhead; train again"):
+        run("export", f"run={copy}", f"output={tmp_path / 'new'}")
+
+
+def test_classifiers_are_written_and_sealed(folder, tmp_path):
+    run("export", RUN.format(folder), f"output={tmp_path / 'new'}", "classifiers=true")
+    files = json.loads((tmp_path / "new" / "tasks.json").read_text())["files"]
+    assert {f"classifiers/{task}/model.safetensors" for task in ("category", "sentiment")} <= set(files)
+    Predictor.load(tmp_path / "new")
+
+
+def test_adapters_are_merged(tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    options = ["freeze=lora", "optimizer.encoder_lr=1e-2", "hydra.run.dir=run"]
+    done = train(*TINY, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    run("export", f"run={tmp_path / 'run'}", f"output={tmp_path / 'bundle'}")
+    state = load_checkpoint(tmp_path / "run" / "checkpoints" / "best.ckpt")["state_dict"]
+    adapted = {name.partition(".lora_B")[0]: value for name, value in state.items() if ".lora_B" in name}
+    assert any(value.abs().max() > 1e-3 for value in adapted.values())
+    weights = load_file(tmp_path / "bundle" / "model.safetensors")
+    assert not any("lora" in name for name in weights)
+    for name, up in adapted.items():
+        base, down = state[f"{name}.base_layer.weight"], state[f"{name}.lora_A.default.weight"]
+        merged = weights[name.removeprefix("model.encoder.transformer.") + ".weight"]
+        torch.testing.assert_close(merged, base + 2 * up @ down)  # alpha 16 over rank 8
+    ours = Predictor.load(tmp_path / "bundle", precision="32-true").predict(TEXTS).embeddings
+    theirs = SentenceTransformer(str(tmp_path / "bundle"), device="cpu").encode(TEXTS)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_a_temperature_that_was_fitted_is_used(folder, tmp_path):
+    copy = shutil.copytree(folder / "runs" / "0_seed=1,a", tmp_path / "run")
+    metrics = json.loads((copy / "metrics.json").read_text())
+    metrics["test"]["sentiment"]["temperature"] = 2.5
+    (copy / "metrics.json").write_text(json.dumps(metrics))
+    run("export", f"run={copy}", f"output={tmp_path / 'new'}")
+    before, after = (
+        Predictor.load(path, precision="32-true").predict(TEXTS) for path in (folder / "bundle", tmp_path / "new")
+    )
+    np.testing.assert_allclose(after.probabilities["category"], before.probabilities["category"], atol=1e-6)
+    cooled = np.log(after.probabilities["sentiment"]) * 2.5
+    shares = np.exp(cooled) / np.exp(cooled).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(shares, before.probabilities["sentiment"], atol=1e-5)

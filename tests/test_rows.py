@@ -1,0 +1,96 @@
+import io
+import json
+import sys
+from types import SimpleNamespace
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from polyhead.errors import UserError
+from polyhead.rows import READERS, open_rows
+
+ROWS = [
+    {"text": "Plain.", "id": "1"},
+    {"text": 'A "quoted", one\nover two lines', "id": "2"},
+    {"text": "", "id": "3"},
+    {"text": "Zwölf Boxkämpfer 🙂", "id": "4"},
+]
+
+
+def write(folder, kind):
+    path = folder / f"table.{kind}"
+    if kind == "csv":
+        cells = [",".join('"' + value.replace('"', '""') + '"' for value in row.values()) for row in ROWS]
+        path.write_text("\n".join(["text,id", *cells]) + "\n", encoding="utf-8")
+    elif kind == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    else:
+        parquet.write_table(pyarrow.Table.from_pylist(ROWS), path)
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_table_is_read_as_it_was_written(tmp_path, kind, told):
+    with open_rows(write(tmp_path, kind), kind if told else "auto") as reader:
+        assert list(reader) == ROWS
+        assert 0 < reader.position <= reader.size
+
+
+def test_lines_keep_step_and_an_unknown_ending_is_lines(tmp_path):
+    (tmp_path / "notes.md").write_bytes('\ufeffOne\r\n\r\nthree, "3"\nno end'.encode())
+    with open_rows(str(tmp_path / "notes.md"), "auto") as reader:
+        assert [row["text"] for row in reader] == ["One", "", 'three, "3"', "no end"]
+
+
+def test_a_long_field_and_a_byte_order_mark_are_read(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbftext\n" + b"x" * 200_000 + b"\n")
+    with open_rows(str(tmp_path / "a.csv"), "auto") as reader:
+        assert [len(row["text"]) for row in reader] == [200_000]
+
+
+def test_standard_input_is_lines_unless_told(monkeypatch):
+    for kind, content in (("auto", b"a\nb\n"), ("jsonl", b'{"text": "a"}\n\n{"text": "b"}\n')):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+        with open_rows("-", kind) as reader:
+            assert [row["text"] for row in reader] == ["a", "b"]
+            assert reader.size is None
+
+
+def test_a_parquet_file_tells_its_types(tmp_path):
+    with open_rows(write(tmp_path, "parquet"), "auto") as reader:
+        assert reader.schema.names == ["text", "id"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", b"fine\n\xff\xfe\n", "line 2 of .* is not UTF-8"),
+        ("a.csv", b"text\nfine\n\xff\xfe\n", "is not UTF-8"),
+        ("a.csv", b"text,id\nfine,1\nshort\n", "line 3 of .* has more or fewer values than the header"),
+        ("a.csv", b"text,id\nlong,1,2\n", "line 2 of .* has more or fewer values than the header"),
+        ("a.csv", b'text\n"open\n', "is no CSV"),
+        ("a.jsonl", b'{"text": "fine"}\n{"text": \n', "line 2 of .* is not JSON"),
+        ("a.jsonl", b'["text"]\n', "line 1 of .* is not a JSON object"),
+        ("a.parquet", b"PAR1 not at all", "is no Parquet file"),
+    ],
+)
+def test_a_damaged_table_is_told_in_one_line(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message) as error, open_rows(str(tmp_path / name), "auto") as reader:
+        list(reader)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("nowhere.csv", "auto", "no file 'nowhere.csv'"),
+        ("-", "xml", f"unknown 'xml'; valid: auto, {', '.join(READERS)}"),
+        ("-", "parquet", "cannot be read from standard input"),
+    ],
+)
+def test_what_cannot_be_opened_is_told(name, kind, message):
+    with pytest.raises(UserError, match=message):
+        open_rows(name, kind)
