@@ -10,10 +10,10 @@ train: .venv/.installed  ## set up, and run the default training: make train ARG
 	$(VENV) train.py $(ARGS)
 
 test: .venv/.test  ## set up, and run all tests
-	$(VENV) -m pytest $(ARGS)
+	$(VENV) -m pytest -n auto $(ARGS)
 
 test-fast: .venv/.test  ## set up, and run the tests that take no time
-	$(VENV) -m pytest -m "not slow" $(ARGS)
+	$(VENV) -m pytest -n auto -m "not slow" $(ARGS)
 
 check: .venv/.lint  ## set up, and check format, lint and types
 	$(VENV) -m ruff format --check .

@@ -3,6 +3,9 @@
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # of the scripts that tests start, too: threads of two processes wait for each other
+)
 
 from collections.abc import Callable
 from pathlib import Path

@@ -46,7 +46,8 @@ class Conflict(nn.Module):
 
     def forward(self, gradients: Tensor, labelled: Tensor) -> dict[str, Tensor]:
         """Take in a step's gradients (T, N) and return its curves; not a number where a task has no label (T,)."""
-        gram = gradients @ gradients.T  # (T, T)
+        with torch.autocast(gradients.device.type, enabled=False):
+            gram = gradients @ gradients.T  # (T, T)
         norms = gram.diagonal().sqrt()  # (T,)
         first, second = norms[self.first], norms[self.second]  # (P,)
         both = labelled[self.first] & labelled[self.second] & (first > 0) & (second > 0)

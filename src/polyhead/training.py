@@ -135,6 +135,8 @@ class MultiTaskTraining(L.LightningModule):
         steps = self.trainer.estimated_stepping_batches
         if steps == float("inf"):
             raise UserError("trainer.max_epochs: -1 given; the schedule needs an end, set max_epochs or max_steps")
+        if self.trainer.num_training_batches == float("inf"):  # with max_steps alone Lightning has not looked yet
+            self.trainer.fit_loop.setup_data()
         batches = int(self.trainer.num_training_batches)
         optimizer, schedule = self.optimization.build(
             self.model,

@@ -54,7 +54,10 @@ class Aggregation(Weighting):
 
     def aggregate(self, gradients: Tensor, labelled: Tensor) -> Tensor:
         """Return one gradient (N,) for those of the tasks with labels (T, N); a single one stays as it is."""
-        present = gradients[labelled].float()
+        with torch.autocast(gradients.device.type, enabled=False):  # half precision is for layers, not for this
+            return self._combine(gradients[labelled].float(), labelled)
+
+    def _combine(self, present: Tensor, labelled: Tensor) -> Tensor:
         # An aggregator with a state keeps it for all tasks; without some of them there is nothing it could go on from.
         complete = len(present) == len(self.tasks) or not any(True for _ in self._stateful())
         if len(present) < 2 or not complete or not present.any():
