@@ -20,16 +20,6 @@ def data(tasks, max_length=16, batch_size=8, workers=0, **source):
     return SentenceData(FakeSource(**{"sizes": SIZES} | source), tasks, word_tokenizer(), max_length, batching)
 
 
-def test_a_batch_is_what_the_tokenizer_pads(tasks):
-    texts = [" ".join(WORDS[: n + 1]) for n in (3, 0, 5)]
-    split, _ = tokenise([FakeSentence(text, {}) for text in texts], tasks, word_tokenizer(), 16)
-    expected = word_tokenizer()(texts, padding=True, return_tensors="pt")
-    batch = split[[0, 1, 2]]
-    assert torch.equal(batch.input_ids, expected["input_ids"])
-    assert torch.equal(batch.attention_mask, expected["attention_mask"])
-    assert split.lengths.tolist() == [6, 3, 8]
-
-
 @pytest.mark.slow
 def test_workers_give_the_same_batches(tasks):
     plain, ahead = (list(data(tasks, workers=workers).train_dataloader()) for workers in (0, 2))
@@ -42,11 +32,6 @@ def test_rows_come_in_the_order_asked_for(tasks):
     one, two = split[[7, 3]], split[[3, 7]]
     assert torch.equal(one.input_ids.flip(0), two.input_ids)
     assert torch.equal(one.labels["category"].flip(0), two.labels["category"])
-
-
-def test_without_padding_there_is_no_mask(tasks):
-    split, _ = tokenise([FakeSentence("w1 w2", {})] * 3, tasks, word_tokenizer(), 16)
-    assert split[[0, 1, 2]].attention_mask is None
 
 
 def test_labels_are_class_indices_and_missing_ones_are_marked(tasks):
@@ -119,7 +104,7 @@ class Kept(FakeSource):
 
 
 def stored(tasks, store, max_length=16, sizes=SIZES):
-    batching = Batching(batch_size=8, evaluation_batch_size=7, window=4, seed=0)
+    batching = Batching(batch_size=8, evaluation_batch_size=7, window=4, seed=0, workers=0)
     return SentenceData(Kept(sizes), tasks, word_tokenizer(), max_length, batching, store=store)
 
 

@@ -3,7 +3,7 @@ import torch
 from conftest import FAMILIES, random_batch
 
 from polyhead.errors import UserError
-from polyhead.freezing import Freezing, Plan, Stage, count_parameters, hold, stage_index
+from polyhead.freezing import Freezing, Plan, Stage, count_parameters, count_trained, hold, stage_index
 from polyhead.model import MultiTaskModel
 
 
@@ -86,6 +86,15 @@ def test_a_text_in_place_of_a_list_is_refused():
 def test_a_count_below_one_is_refused():
     with pytest.raises(UserError, match="freeze.count: 0 given"):
         Freezing.lower_layers(0)
+
+
+def test_what_any_stage_trains_counts_as_trained(model):
+    total = sum(p.numel() for p in model.parameters())
+    heads = sum(p.numel() for p in model.heads.parameters())
+    thawed = sum(p.numel() for p in model.encoder.layers[2].parameters())
+    stages = (Stage(0, Freezing(["encoder"])), Stage(1, Freezing(["encoder"], ["encoder.layers[2]"])))
+    assert count_trained(model, stages) == (heads + thawed, total)
+    assert count_trained(model, stages[:1]) == (heads, total)
 
 
 def test_counts(model):

@@ -7,7 +7,7 @@ TEXTS = ["w1 w2", "", "w3 w4 w5 w6 w7 w8", "w1"]
 
 
 def test_each_text_lies_between_its_offsets(monkeypatch):
-    monkeypatch.setattr(tokenisation, "_CHUNK", 3)
+    monkeypatch.setattr(tokenisation, "CHUNK", 3)
     tokenizer = word_tokenizer()
     found = token_ids(iter(TEXTS), tokenizer, max_length=16)
     parts = [found.ids[start:end].tolist() for start, end in zip(found.offsets[:-1], found.offsets[1:], strict=True)]

@@ -179,6 +179,13 @@ def hold(model: MultiTaskModel) -> None:
                 module.eval()
 
 
+def count_trained(model: MultiTaskModel, stages: Sequence[Stage]) -> tuple[int, int]:
+    """Return how many parameters are trained in any stage, and how many there are."""
+    frozen = set.intersection(*(stage.freezing.frozen_parameters(model) for stage in stages))
+    sizes = {id(parameter): parameter.numel() for parameter in model.parameters()}
+    return sum(size for key, size in sizes.items() if key not in frozen), sum(sizes.values())
+
+
 def count_parameters(module: nn.Module) -> tuple[int, int]:
     """Return how many parameters are trained and how many there are."""
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in module.parameters()]

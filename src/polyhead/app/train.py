@@ -17,7 +17,7 @@ from polyhead import hardware
 from polyhead.app.composition import compose_model, compose_parts, compose_trainer, plain
 from polyhead.app.sweeps import SERIAL, finished_twin
 from polyhead.errors import UserError
-from polyhead.freezing import count_parameters
+from polyhead.freezing import count_trained
 from polyhead.metrics import scalars
 from polyhead.runs import Run, provenance
 from polyhead.timetable import timetable
@@ -117,7 +117,7 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
         features,
         parts.tokens,
     )
-    trainable, total = count_parameters(model)
+    trainable, total = count_trained(model, module.stages)
     if first_process:
         log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
     plan = timetable(model, module.stages, parts.optimization, trainer.max_epochs)
