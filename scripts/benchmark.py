@@ -1,7 +1,7 @@
 """Measure Polyhead and its peers side by side, alternating, and print medians and ratios.
 
     python scripts/benchmark.py encode data=texts.csv
-    python scripts/benchmark.py finetune frozen partial data=/path/to/trec6 repeats=3
+    python scripts/benchmark.py finetune frozen partial weighting data=/path/to/trec6 repeats=3
     python scripts/benchmark.py serve data=texts.csv
     python scripts/benchmark.py startup corpus
     python scripts/benchmark.py finetune device=gpu encoder=bert_base length=128 batch_size=64 compile=1

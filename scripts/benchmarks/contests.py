@@ -3,13 +3,14 @@
 from benchmarks.encoding import encode
 from benchmarks.serving import serve
 from benchmarks.starting import corpus, startup
-from benchmarks.training import finetune, frozen, partly_frozen
+from benchmarks.training import finetune, frozen, partly_frozen, weighting
 
 CONTESTS = {
     "encode": encode,
     "finetune": finetune,
     "frozen": frozen,
     "partial": partly_frozen,
+    "weighting": weighting,
     "startup": startup,
     "corpus": corpus,
     "serve": serve,

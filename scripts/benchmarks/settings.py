@@ -7,7 +7,7 @@ from typing import Any
 
 from polyhead.errors import UserError, neighbours
 
-NAMES = ("encode", "finetune", "frozen", "partial", "startup", "corpus", "serve")
+NAMES = ("encode", "finetune", "frozen", "partial", "weighting", "startup", "corpus", "serve")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import tempfile
 import time
 from functools import partial
+from typing import Any
 
 import lightning as L
 
@@ -26,11 +27,11 @@ def accuracies(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer
 
 
 def polyhead(
-    settings: Settings, frozen: Freezing, precision: str, seed: int, *, compiled: bool = False
+    settings: Settings, frozen: Freezing, precision: str, seed: int, *, compiled: bool = False, **options: Any
 ) -> tuple[float, dict[str, float]]:
-    """Train with Polyhead, nothing stored; compiling counts."""
+    """Train with Polyhead, nothing stored; compiling counts. ``options`` are those of :func:`workload.build`."""
     keep_freed_memory()
-    module, data, trainer = build(settings, frozen, precision, seed, settings.epochs, None)
+    module, data, trainer = build(settings, frozen, precision, seed, settings.epochs, None, **options)
     if compiled:
         module.model.encoder.compile_layers()
     rows = len(data.split("train"))
@@ -88,6 +89,20 @@ def finetune(settings: Settings) -> Outcome:
     forward = encoder_flops_per_token(open_encoder(settings).skeleton(), length)
     note_share_of_peak(outcome, 3 * forward, length, device_of(settings))  # backward is twice forward
     return outcome
+
+
+def weighting(settings: Settings) -> Outcome:
+    """Measure what balancing the tasks' gradients costs in full fine-tuning, at the embedding and at the parameters."""
+    best, everything = precision_of(settings), Freezing([])
+    rule = {"aggregator": "PCGrad", "settings": {}, "gives_mean": False}
+    train = partial(polyhead, settings, everything, best)
+    contestants: dict[str, Contestant] = {
+        "the sum of the losses": train,
+        "the same, conflict watched": partial(train, watch_conflict=True),
+        "PCGrad at the embedding": partial(train, rule={**rule, "level": "embedding"}),
+        "PCGrad at the parameters": partial(train, rule={**rule, "level": "parameters"}),
+    }
+    return compete("weighting", "sentences", contestants, settings.repeats, apart=True)
 
 
 def frozen(settings: Settings) -> Outcome:

@@ -1,7 +1,7 @@
 """The workload: data, encoder and run that ours and the peers share."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import cycle, islice
@@ -25,7 +25,7 @@ from polyhead.optimization import Optimization
 from polyhead.pretrained import EncoderSource
 from polyhead.tasks import Task
 from polyhead.training import MultiTaskTraining
-from polyhead.weighting import Equal
+from polyhead.weighting import Aggregation, Equal
 
 ROOT = Path(__file__).parents[2]
 OPTIMIZATION = Optimization(
@@ -126,14 +126,34 @@ def encoder_flops_per_token(encoder: Any, length: float) -> float:
 
 
 def build(
-    settings: Settings, frozen: Freezing, precision: str, seed: int, epochs: int, store: FeatureStore | None
+    settings: Settings,
+    frozen: Freezing,
+    precision: str,
+    seed: int,
+    epochs: int,
+    store: FeatureStore | None,
+    rule: Mapping[str, Any] | None = None,
+    watch_conflict: bool = False,
 ) -> tuple[MultiTaskTraining, SentenceData, L.Trainer]:
-    """Build a run as ``train.py`` does, without files."""
+    """Build a run as ``train.py`` does, without files.
+
+    Args:
+        settings: of the benchmark.
+        frozen: what is not trained.
+        precision: of training.
+        seed: of the run.
+        epochs: of training.
+        store: of features; None computes them anew.
+        rule: arguments of gradient aggregation; None sums the losses.
+        watch_conflict: whether to look at how the tasks' gradients agree.
+    """
     L.seed_everything(seed, verbose=False)
     corpus, tasks = open_data(settings)
     source = open_encoder(settings)
     model = MultiTaskModel(source.load(), tasks, dropout=0.1)
-    module = MultiTaskTraining(model, tasks, Equal([task.name for task in tasks]), frozen, OPTIMIZATION)
+    names = [task.name for task in tasks]
+    weighting = Aggregation(names, **rule) if rule else Equal(names)
+    module = MultiTaskTraining(model, tasks, weighting, frozen, OPTIMIZATION, watch_conflict=watch_conflict)
     features = partial(attach_frozen, model.encoder, precision, store, device_of(settings)) if store else None
     batching = Batching(settings.batch_size, evaluation_batch_size=128, window=50, seed=seed, workers=0)
     data = SentenceData(corpus, tasks, source.load_tokenizer(), source.max_length, batching, features)

@@ -2,10 +2,11 @@ import math
 
 import pytest
 import torch
+from conftest import ROOT
 from torchjd import scalarization
 
 from polyhead.errors import UserError
-from polyhead.weighting import Aggregation, DynamicAverage, Famo, GradNorm, InverseLossSoftmax, Scalarized
+from polyhead.weighting import Aggregation, DynamicAverage, Famo, GradNorm, InverseLossSoftmax, Scalarized, Weighting
 
 TASKS = ("category", "sentiment")
 ALL = torch.tensor([True, True])
@@ -141,6 +142,17 @@ def test_without_torchjd_one_line_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torchjd.scalarization", None)
     with pytest.raises(UserError, match=r"pip install 'polyhead\[balancing\]'"):
         Scalarized(TASKS, "Random", {})
+
+
+def test_the_rule_that_the_docs_add_works_as_they_say():
+    text = (ROOT / "docs" / "weighting.md").read_text(encoding="utf-8")
+    code = text.partition("```python\n")[2].partition("```")[0]
+    assert len(code.splitlines()) <= 10
+    names = {"Weighting": Weighting}
+    exec(code, names)
+    rule = names["Worst"](TASKS)
+    assert weights(rule, [1.0, 3.0]) == [0.0, 1.0]
+    assert weights(rule, [1.0, 0.0], torch.tensor([True, False]))[0] == 1.0
 
 
 def test_effective_weights_of_aggregation_are_least_squares():
