@@ -71,7 +71,8 @@ def test_a_bundle_gives_what_the_run_s_best_weights_give(folder):
             logits = trained.model.classify(embedding)
         np.testing.assert_allclose(predictions[row].embedding, embedding[0], atol=1e-5)
         for task, values in logits.items():
-            np.testing.assert_allclose(predictions.probabilities[task][row], values[0].softmax(0), atol=1e-5)
+            expected = (values[0] / trained.temperatures[task]).softmax(0)
+            np.testing.assert_allclose(predictions.probabilities[task][row], expected, atol=1e-5)
     state = load_checkpoint(folder / "runs" / "0_seed=1,a" / "checkpoints" / "best.ckpt")["state_dict"]
     weight = trained.model.heads["category"][1].weight
     torch.testing.assert_close(weight, state["model.heads.category.1.weight"])
@@ -84,7 +85,7 @@ def test_what_it_says_of_itself(folder):
     for task in manifest["tasks"]:
         assert task["metrics"]["macro_f1"] == metrics["test"][task["name"]]["macro_f1"]
         assert manifest["quantisation"][task["name"]].keys() == {"float32", "int8"}
-        assert task["temperature"] is None
+        assert task["temperature"] == metrics["validation"][task["name"]]["temperature"]
     assert "0_seed=1,a" in (folder / "bundle" / "README.md").read_text()
     sentences = json.loads((folder / "bundle" / "sentences.json").read_text())
     assert len(sentences) == 32
@@ -200,13 +201,14 @@ def test_adapters_are_merged(tmp_path):
 def test_a_temperature_that_was_fitted_is_used(folder, tmp_path):
     copy = shutil.copytree(folder / "runs" / "0_seed=1,a", tmp_path / "run")
     metrics = json.loads((copy / "metrics.json").read_text())
-    metrics["test"]["sentiment"]["temperature"] = 2.5
+    fitted = metrics["validation"]["sentiment"]["temperature"]
+    metrics["validation"]["sentiment"]["temperature"] = 2.5
     (copy / "metrics.json").write_text(json.dumps(metrics))
     run("export", f"run={copy}", f"output={tmp_path / 'new'}")
     before, after = (
         Predictor.load(path, precision="32-true").predict(TEXTS) for path in (folder / "bundle", tmp_path / "new")
     )
     np.testing.assert_allclose(after.probabilities["category"], before.probabilities["category"], atol=1e-6)
-    cooled = np.log(after.probabilities["sentiment"]) * 2.5
+    cooled = np.log(after.probabilities["sentiment"]) * 2.5 / fitted
     shares = np.exp(cooled) / np.exp(cooled).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(shares, before.probabilities["sentiment"], atol=1e-5)

@@ -43,8 +43,8 @@ class Trained:
     @property
     def temperatures(self) -> Mapping[str, float]:
         """Temperatures by task, as far as the run fitted any."""
-        test: Mapping[str, Mapping[str, Any]] = self.metrics["test"]
-        return {task: results["temperature"] for task, results in test.items() if "temperature" in results}
+        fitted: Mapping[str, Mapping[str, Any]] = self.metrics["validation"]
+        return {task: results["temperature"] for task, results in fitted.items() if "temperature" in results}
 
 
 def load_trained(folder: Path) -> Trained:
