@@ -23,6 +23,7 @@ from polyhead.hardware import best_precision
 from polyhead.model import MultiTaskModel
 from polyhead.optimization import Optimization
 from polyhead.pretrained import EncoderSource
+from polyhead.sentences import Source
 from polyhead.tasks import Task
 from polyhead.training import MultiTaskTraining
 from polyhead.weighting import Aggregation, Equal
@@ -33,7 +34,7 @@ OPTIMIZATION = Optimization(
 )
 
 
-class CsvFolder:
+class CsvFolder(Source):
     """Sentences from train.csv, validation.csv and test.csv; every column but ``text`` may be a task."""
 
     def __init__(self, folder: Path, rows: int, tasks: tuple[str, ...]) -> None:
@@ -50,7 +51,7 @@ class CsvFolder:
 
 
 @dataclass(frozen=True)
-class Joined:
+class Joined(Source):
     """The sentences of a source, joined to texts of so many words at least; the labels are the first one's.
 
     Cut to as many tokens, all have the same length: what is measured then is the model and no longer the padding.
