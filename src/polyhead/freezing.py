@@ -93,8 +93,7 @@ class Freezing(Plan):
         Raises:
             UserError: a count below 1.
         """
-        if count < 1:
-            raise UserError(f"freeze.count: {count} given; freeze at least 1 layer, or take freeze=embeddings")
+        _refuse_below_one(count, otherwise="embeddings")
         return cls(("encoder.embeddings", f"encoder.layers[:{count}]"))
 
     @classmethod
@@ -104,8 +103,7 @@ class Freezing(Plan):
         Raises:
             UserError: a count below 1.
         """
-        if count < 1:
-            raise UserError(f"freeze.count: {count} given; freeze at least 1 layer, or take freeze=none")
+        _refuse_below_one(count, otherwise="none")
         return cls((f"encoder.layers[-{count}:]",))
 
     def stages(self, model: MultiTaskModel) -> tuple["Stage", ...]:
@@ -164,6 +162,11 @@ class Stage:
     freezing: Freezing
     lr_scale: float = 1.0
     restart: bool = False
+
+
+def _refuse_below_one(count: int, otherwise: str) -> None:
+    if count < 1:
+        raise UserError(f"freeze.count: {count} given; freeze at least 1 layer, or take freeze={otherwise}")
 
 
 def stage_index(stages: Sequence[Stage], epoch: int) -> int:

@@ -87,3 +87,8 @@ def test_objects_reach_the_target_as_they_are():
     assert made.marker is marker
     assert made.a == [1, {"b": 2}]
     assert type(made.a) is list
+
+
+@pytest.mark.parametrize("switch", ["compile", "test", "watch_conflict"])
+def test_a_switch_is_true_or_false(tmp_path, switch):
+    assert problems(tmp_path, f"{switch}=maybe") == [f"{switch}: 'maybe' given; it must be true or false"]

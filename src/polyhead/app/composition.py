@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
 
+_SWITCHES = ("compile", "test", "watch_conflict")
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -61,6 +63,11 @@ def compose_parts(config: DictConfig) -> Parts:
     """
     problems: list[str] = list(hardware.problems(config.trainer.accelerator, config.trainer.precision))
     parts: dict[str, Any] = {}
+    problems += [
+        f"{name}: {config[name]!r} given; it must be {_PLAIN[bool]}"
+        for name in _SWITCHES
+        if not isinstance(config[name], bool)
+    ]
 
     def attempt(name: str, key: str, **objects: Any) -> None:
         with collected(problems):
