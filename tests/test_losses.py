@@ -41,8 +41,8 @@ LABELS = {name: torch.randint(0, tensor.shape[1], (20,), generator=GENERATOR) fo
 LABELS["a"][::4] = MISSING
 
 
-def losses(label_smoothing=0.0, beta=0.0, gamma=0.0):
-    made = TaskLosses(label_smoothing, beta, gamma, (A, B))
+def losses(label_smoothing=0.0, beta=0.0, gamma=0.0, scale=1.0):
+    made = TaskLosses(label_smoothing, beta, gamma, (A, B), scale)
     made.balance({name: column.numpy() for name, column in LABELS.items()})
     return made
 
@@ -62,6 +62,11 @@ def test_a_knob_may_name_its_task():
         [cross_entropy(LOGITS["a"], LABELS["a"]), cross_entropy(LOGITS["b"], LABELS["b"], label_smoothing=0.2)]
     )
     torch.testing.assert_close(losses(label_smoothing={"b": 0.2})(LOGITS, LABELS)[0], expected)
+
+
+def test_a_scale_multiplies_the_loss_of_its_task_alone():
+    plain, scaled = (made(LOGITS, LABELS)[0] for made in (losses(gamma=2.0), losses(gamma=2.0, scale={"b": 100.0})))
+    torch.testing.assert_close(scaled, plain * torch.tensor([1.0, 100.0]))
 
 
 def test_focal_loss_by_hand():
@@ -118,10 +123,11 @@ def test_class_weights_are_not_saved():
 
 def test_all_that_is_out_of_range_is_told_at_once():
     with pytest.raises(UserError) as caught:
-        TaskLosses(1.0, {"a": -0.5, "c": 0.5}, {"b": "two"}, (A, B))
+        TaskLosses(1.0, {"a": -0.5, "c": 0.5}, {"b": "two"}, (A, B), {"a": 0.0})
     assert [line.split(";")[0] for line in str(caught.value).splitlines()] == [
         "loss.label_smoothing: 1.0 given",
         "loss.beta: unknown task 'c'",
         "loss.beta.a: -0.5 given",
         "loss.gamma.b: 'two' given",
+        "loss.scale.a: 0.0 given",
     ]

@@ -17,7 +17,7 @@ from polyhead.errors import UserError, neighbours
 from polyhead.tasks import MISSING, Task
 
 Knob = float | Mapping[str, float]
-"""One number for all tasks, or a number for each task named; a task not named has 0."""
+"""One number for all tasks, or a number for each task named; a task not named has the value that changes nothing."""
 
 
 def task_losses(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -49,19 +49,23 @@ class TaskLosses(nn.Module):
     - ``gamma`` takes weight off rows that are predicted well already (Lin et al. 2017, "Focal Loss for Dense Object
       Detection"); 0 is off.
 
-    A task's loss is the mean over its labelled rows. With all three at 0 it is :func:`task_losses`.
+    A task's loss is the mean over its labelled rows, times its ``scale``. With the first three at 0 and a scale of 1 it
+    is :func:`task_losses`.
 
     Args:
         label_smoothing: 0 up to 1.
         beta: 0 up to 1; 0.999 for thousands of rows a class, 0.9999 for tens of thousands.
         gamma: 0 or more; Lin et al. found 2 to be best.
         tasks: what the knobs may name.
+        scale: above 0; the unit that a loss is measured in, which a weighting then has to cope with.
 
     Raises:
         UserError: a value out of range or an unknown task; all problems at once.
     """
 
-    def __init__(self, label_smoothing: Knob, beta: Knob, gamma: Knob, tasks: Sequence[Task]) -> None:
+    def __init__(
+        self, label_smoothing: Knob, beta: Knob, gamma: Knob, tasks: Sequence[Task], scale: Knob = 1.0
+    ) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
         names = [task.name for task in tasks]
@@ -69,10 +73,12 @@ class TaskLosses(nn.Module):
             *_problems("label_smoothing", label_smoothing, 1, names),
             *_problems("beta", beta, 1, names),
             *_problems("gamma", gamma, float("inf"), names),
+            *_problems("scale", scale, float("inf"), names, above=True),
         ]
         if problems:
             raise UserError("\n".join(problems))
         self.label_smoothing, self.beta, self.gamma = (_by_task(k, names) for k in (label_smoothing, beta, gamma))
+        self.scale = _by_task(scale, names, 1.0)
         for task in tasks:  # not saved: they follow from the training labels
             self.register_buffer(f"weights_{task.name}", None, persistent=False)
 
@@ -96,7 +102,8 @@ class TaskLosses(nn.Module):
             self._loss(name, logits[name], labels[name]) / count.clamp(min=1) if self._special(name) else loss
             for name, loss, count in zip(logits, plain, rows, strict=True)
         ]
-        return torch.stack(losses), rows
+        scaled = [loss * self.scale[name] for name, loss in zip(logits, losses, strict=True)]
+        return torch.stack(scaled), rows
 
     def _special(self, name: str) -> bool:
         return bool(self.label_smoothing[name] or self.beta[name] or self.gamma[name])
@@ -133,18 +140,19 @@ def class_weights(counts: NDArray[np.integer[Any]], beta: float) -> NDArray[np.f
     return normalised
 
 
-def _by_task(knob: Knob, names: Sequence[str]) -> dict[str, float]:
-    return {name: knob.get(name, 0.0) if isinstance(knob, Mapping) else knob for name in names}
+def _by_task(knob: Knob, names: Sequence[str], neutral: float = 0.0) -> dict[str, float]:
+    return {name: knob.get(name, neutral) if isinstance(knob, Mapping) else knob for name in names}
 
 
-def _problems(name: str, knob: Knob, limit: float, tasks: Sequence[str]) -> list[str]:
+def _problems(name: str, knob: Knob, limit: float, tasks: Sequence[str], above: bool = False) -> list[str]:
     given = {f".{task}": value for task, value in knob.items()} if isinstance(knob, Mapping) else {"": knob}
     problems = [
         f"loss.{name}: unknown task {task!r}; {neighbours(task, tasks)}"
         for task in (knob if isinstance(knob, Mapping) else ())
         if task not in tasks
     ]
-    allowed = "0 or more" if limit == float("inf") else f"0 or more and below {limit:g}"
+    least = "above 0" if above else "0 or more"
+    allowed = least if limit == float("inf") else f"{least} and below {limit:g}"
     problems += [
         f"loss.{name}{key}: {value!r} given; it must be a number, {allowed}"
         for key, value in given.items()
@@ -152,6 +160,7 @@ def _problems(name: str, knob: Knob, limit: float, tasks: Sequence[str]) -> list
         or not isinstance(value, int | float)
         or not isfinite(value)
         or not 0 <= value < limit
+        or (above and value == 0)
     ]
     return problems
 
