@@ -69,7 +69,7 @@ def test_help_lists_every_option_and_imports_nothing_heavy(tmp_path):
 
 
 def test_training_imports_no_library_that_only_tests_need(tmp_path):
-    modules = "polyhead.app.train, polyhead.dashboards, polyhead.fitting, polyhead.activations, lightning"
+    modules = "polyhead.app.job, polyhead.dashboards, polyhead.fitting, polyhead.activations, lightning"
     code = f"import sys, {modules}; from transformers import BertModel; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     imported = {name.split(".")[0] for name in done.stdout.split()}
@@ -117,6 +117,14 @@ def test_a_folder_s_name_comes_through_hydra_as_it_is(tmp_path, name):
     assert (parsed.key_or_group, parsed.value()) == ("run", str(folder))
 
 
-def test_what_is_no_folder_is_left_alone():
-    assert folder_as("run", ["output=a", "graph=onnx"]) == ["output=a", "graph=onnx"]
+def test_a_folder_that_is_not_there_is_passed_on_for_the_job_to_say_so():
+    assert folder_as("run", ["/nowhere", "graph=onnx"]) == ["run='/nowhere'", "graph=onnx"]
+
+
+@pytest.mark.parametrize("first", ["output=a", "--help", "~graph", "+x=1"])
+def test_an_override_is_left_alone(first):
+    assert folder_as("run", [first, "graph=onnx"]) == [first, "graph=onnx"]
+
+
+def test_without_an_argument_there_is_no_folder():
     assert folder_as("run", []) == []

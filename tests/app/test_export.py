@@ -125,6 +125,16 @@ def test_types_of_a_parquet_file_are_kept(folder, tmp_path, monkeypatch):
     assert {len(row) for row in table["embedding"].to_pylist()} == {24}
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"), [("export", ["nowhere"]), ("predict", ["model=a", "input=b", "output=-"])]
+)
+def test_a_mistake_is_told_once(tmp_path, name, arguments):
+    done = script(name, *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(b"error: ")
+
+
 def test_standard_input_to_standard_output(folder):
     arguments = ["model=bundle", "input=-", "output=-"]
     done = script("predict", *arguments, cwd=folder, stdin="\n".join(TEXTS).encode())

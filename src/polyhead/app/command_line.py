@@ -65,8 +65,10 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> None:
 
 
 def folder_as(key: str, arguments: Sequence[str]) -> list[str]:
-    """Turn a first argument that is a folder into ``key='FOLDER'``: names of runs hold signs that Hydra would read."""
-    if not arguments or not Path(arguments[0]).is_dir():
+    """Turn a first argument that is no override into ``key='FOLDER'``: names of runs hold signs that Hydra reads."""
+    if not arguments or arguments[0].startswith(("-", "~", "+")):
+        return list(arguments)
+    if "=" in arguments[0] and not Path(arguments[0]).is_dir():
         return list(arguments)
     return [f"{key}={quoted(arguments[0])}", *arguments[1:]]
 
@@ -89,7 +91,10 @@ def run_job(module: str, config: DictConfig) -> float | None:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             log.error("this run failed: %s", error)
             raise error from problem
-        logging.getLogger().error("%s", error)  # the root logger writes to the run's file only
+        if any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers):
+            logging.getLogger().error(
+                "%s", error
+            )  # for the run's own log; a command without one has the terminal alone
         _end(str(error))
     except Exception:
         logging.getLogger().exception("this run failed")  # a multirun shows the first traceback only; the file has all

@@ -1,0 +1,210 @@
+"""One training run: build, train, test, write, show."""
+
+import logging
+import os
+import time
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from polyhead import hardware
+from polyhead.activations import attach_frozen
+from polyhead.app.composition import Parts, compose_model, compose_trainer, plain
+from polyhead.app.sweeps import SERIAL, finished_twin
+from polyhead.dashboards import log_choices, log_layout, log_outcome, log_plan
+from polyhead.data import SentenceData
+from polyhead.errors import UserError
+from polyhead.features import digest
+from polyhead.fitting import Outcome, fit_and_test
+from polyhead.freezing import count_trained
+from polyhead.memory import forget_peak, peak_megabytes
+from polyhead.metrics import scalars
+from polyhead.predictions import Predictions
+from polyhead.runs import Run, provenance
+from polyhead.summary import show
+from polyhead.throughput import Throughput
+from polyhead.timetable import timetable
+from polyhead.training import MultiTaskTraining
+
+log = logging.getLogger(__name__)
+
+_MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")
+
+
+class Job:
+    """A run as configured; under distributed training one in each process, of which the first writes and tells.
+
+    Args:
+        config: of the run.
+        parts: what it describes.
+    """
+
+    def __init__(self, config: DictConfig, parts: Parts) -> None:
+        self.config = config
+        self.parts = parts
+        self.folder = Run(Path(config.run_dir))
+        self.first = os.environ.get("LOCAL_RANK", "0") == "0"
+        self.device = hardware.device_type(config.trainer.accelerator)
+        self.throughput, self.predictions = Throughput(), Predictions()
+
+    def run(self, started: float, callbacks: Sequence[L.Callback], quiet: bool) -> float:
+        """Do all of it, and return the validation value of the monitored metric.
+
+        Args:
+            started: when the run began, by ``time.perf_counter``.
+            callbacks: of the Trainer, besides the configured ones.
+            quiet: show neither progress nor tables.
+
+        Raises:
+            UserError: data, weights or checkpoint do not fit, or what is monitored was not measured.
+        """
+        for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+            logging.getLogger(name).handlers.clear()  # Lightning talks to the terminal by itself; the log file has it
+        forget_peak()
+        quiet = quiet or _among_others()
+        trainer = self._trainer(callbacks, quiet)
+        if self.first:
+            resolved = OmegaConf.to_yaml(self.config, resolve=True)
+            if HydraConfig.get().mode == RunMode.MULTIRUN and (twin := finished_twin(self.folder, resolved)):
+                log.info("done already: %s", twin.folder)
+                return float(twin.read_json("metrics.json")["monitor"]["value"])
+            self.folder.claim(resolved)
+            self.folder.write_json("provenance.json", self._made_with)
+        L.seed_everything(self.config.seed, workers=True, verbose=False)
+        module = self._module()
+        data = self._data(module, trainer)
+        self._announce(module, trainer)
+        resume = Path(self.config.resume) if self.config.resume else None
+        outcome = fit_and_test(module, data, trainer, resume, self.config.test)
+        validation = scalars("validation", outcome.validation)
+        if self.first:
+            self.folder.write_json("provenance.json", {**self._made_with, "data": _data_digests(data)})
+            metrics = self._metrics(outcome, module, time.perf_counter() - started)
+            if self.config.test:
+                self.folder.write_arrays("predictions.npz", self.predictions.arrays)
+            self.folder.write_json("metrics.json", metrics)
+            measured = ({"test": outcome.test} | outcome.shifted) if self.config.test else {}
+            tested = [scalars(name, results) for name, results in measured.items()]
+            log_outcome(trainer, choices(self.config), outcomes(dict(ChainMap(validation, *tested))))
+            if not quiet:
+                show(metrics, str(self.folder.folder))
+        monitored = self.config.monitor.metric
+        if monitored not in validation:
+            valid = ", ".join(sorted(validation))
+            raise UserError(f"monitor.metric: no {monitored!r} was measured; valid: {valid}")
+        return validation[monitored]
+
+    def _trainer(self, callbacks: Sequence[L.Callback], quiet: bool) -> L.Trainer:
+        trainer = compose_trainer(
+            self.config, self.parts.precision, callbacks=[self.throughput, self.predictions, *callbacks]
+        )
+        if quiet and trainer.progress_bar_callback:
+            trainer.progress_bar_callback.disable()
+        return trainer
+
+    def _module(self) -> MultiTaskTraining:
+        model = compose_model(self.config, self.parts)
+        if self.config.compile:
+            model.encoder.compile_layers()
+        parts = self.parts
+        return MultiTaskTraining(
+            model,
+            parts.tasks,
+            parts.weighting,
+            parts.freezing,
+            parts.optimization,
+            parts.losses,
+            self.config.watch_conflict,
+        )
+
+    def _data(self, module: MultiTaskTraining, trainer: L.Trainer) -> SentenceData:
+        parts = self.parts
+        features = None
+        if parts.features:
+            device = trainer.strategy.root_device
+            features = partial(attach_frozen, module.model.encoder, parts.precision, parts.features, device)
+        tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
+        return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.batching, features, parts.tokens)
+
+    def _announce(self, module: MultiTaskTraining, trainer: L.Trainer) -> None:
+        """Tell what is going to be trained, on the terminal and on the dashboard."""
+        plan = timetable(module.model, module.stages, self.parts.optimization, trainer.max_epochs)
+        if self.first:
+            trainable, total = count_trained(module.model, module.stages)
+            log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
+            log.info(plan.text())
+        log_choices(trainer, choices(self.config))
+        log_layout(trainer, [task.name for task in self.parts.tasks])
+        log_plan(trainer, plan.markdown())
+
+    @cached_property
+    def _made_with(self) -> dict[str, Any]:
+        return {**chosen(), **provenance(self.config.seed, self.parts.precision, self.device)}
+
+    def _metrics(self, outcome: Outcome, module: MultiTaskTraining, seconds: float) -> dict[str, Any]:
+        trainable, total = count_trained(module.model, module.stages)
+        monitored = scalars("validation", outcome.validation).get(self.config.monitor.metric)
+        return {
+            "monitor": {**plain(self.config.monitor), "value": monitored},
+            "validation": outcome.validation,
+            "test": outcome.test,
+            "shifted": outcome.shifted,
+            "epochs": outcome.epochs,
+            "best_epoch": outcome.best_epoch,
+            "parameters": {"trainable": trainable, "total": total},
+            "seconds": {"total": seconds, "training": self.throughput.seconds},
+            "sentences_per_second": self.throughput.sentences_per_second,
+            "peak_megabytes": peak_megabytes(),
+            "conflict": module.conflict.summary(),
+            "features": dict(self.parts.features.counts) if self.parts.features else {},
+            "precision": self.parts.precision,
+            "device": self.device,
+        }
+
+
+def _among_others() -> bool:
+    """Tell whether other jobs write to the same terminal; the sweep's status line is enough for all of them then."""
+    hydra = HydraConfig.get()
+    return bool(hydra.mode == RunMode.MULTIRUN and hydra.launcher._target_ != SERIAL)
+
+
+def _data_digests(data: SentenceData) -> dict[str, str]:
+    """Return a hash of the sentences, as token ids, and the labels of each split that was read."""
+    return {
+        name: digest([split.tokens, split.offsets, *(labels for _, labels in sorted(split.labels.items()))])
+        for name, split in data.splits.items()
+    }
+
+
+def chosen() -> dict[str, Any]:
+    """Return which option of each group the run took, and the overrides that make it again."""
+    hydra = HydraConfig.get()
+    options = {group: option for group, option in hydra.runtime.choices.items() if not group.startswith("hydra/")}
+    return {"choices": options, "overrides": list(hydra.overrides.task)}
+
+
+def choices(config: DictConfig) -> dict[str, Any]:
+    """List what tells a run from others: the main choices, the seed, and whatever the command line overrode.
+
+    TensorBoard's table of hyperparameters shows its first few columns only; the whole configuration is in the run.
+    """
+    hydra = HydraConfig.get()
+    chosen: dict[str, Any] = {group: hydra.runtime.choices[group] for group in _MAIN_CHOICES}
+    chosen["seed"] = config.seed
+    for override in hydra.overrides.task:
+        key, _, text = override.lstrip("+~").partition("=")
+        value = OmegaConf.select(config, key)
+        chosen.setdefault(key, value if isinstance(value, str | int | float | bool) else text)
+    return chosen
+
+
+def outcomes(scalars: Mapping[str, float]) -> dict[str, float]:
+    """Pick the final metrics by which runs are compared."""
+    return {name: value for name, value in scalars.items() if name.endswith(("/macro_f1", "/accuracy"))}
