@@ -1,5 +1,6 @@
-"""Summary: one run's metrics as a table on the terminal. Knows nothing about how they came about."""
+"""Summary: one run's metrics and costs as a table on the terminal. Knows nothing about how they came about."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -8,9 +9,9 @@ from rich.table import Table
 _METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss (nats)"}
 
 
-def metrics_table(metrics: dict[str, Any]) -> Table:
-    """Lay out accuracy, macro-F1 and loss of each task on validation, test and the shifted test sets."""
-    table = Table("task", "split")
+def summary_table(metrics: dict[str, Any]) -> Table:
+    """Lay out accuracy, macro-F1 and loss of each task on every split measured, and below it what they cost."""
+    table = Table("task", "split", caption="\n".join(_costs(metrics)), caption_justify="left", caption_style="")
     for title in _METRICS.values():
         table.add_column(title, justify="right")
     splits = {"validation": metrics["validation"], "test": metrics["test"], **metrics.get("shifted", {})}
@@ -22,24 +23,18 @@ def metrics_table(metrics: dict[str, Any]) -> Table:
     return table
 
 
-def cost_table(metrics: dict[str, Any]) -> Table:
-    """Lay out what the run cost: parameters, seconds, throughput, memory, precision."""
+def _costs(metrics: dict[str, Any]) -> Iterator[str]:
     trainable, total = metrics["parameters"]["trainable"], metrics["parameters"]["total"]
-    rate, best = metrics["sentences_per_second"], metrics["best_epoch"]
-    table = Table(show_header=False)
-    table.add_row("trainable parameters", f"{trainable:,} of {total:,} ({trainable / total:.2%})")
-    table.add_row("epochs", f"{metrics['epochs']}" + ("" if best is None else f", best: the {best + 1}."))
-    table.add_row(
-        "seconds",
-        f"{metrics['seconds']['total']:.1f}, of which training {metrics['seconds']['training']:.1f}",
+    rate, best, seconds = metrics["sentences_per_second"], metrics["best_epoch"], metrics["seconds"]
+    yield f"trained {trainable:,} of {total:,} parameters ({trainable / total:.2%})"
+    yield f"epochs {metrics['epochs']}" + ("" if best is None else f", the best was the {best + 1}.")
+    pace = (
+        "nothing trained" if rate is None else f"training {seconds['training']:.1f} at {rate:.0f} sentences per second"
     )
-    table.add_row("sentences per second", "nothing trained" if rate is None else f"{rate:.0f} in training")
-    table.add_row(
-        "peak memory", ", ".join(f"{size:,.0f} MB ({kind})" for kind, size in metrics["peak_megabytes"].items())
-    )
-    table.add_row("frozen features", _features(metrics["features"]))
-    table.add_row("precision", f"{metrics['precision']} on {metrics['device']}")
-    return table
+    yield f"seconds {seconds['total']:.1f}, {pace}"
+    yield "peak memory " + ", ".join(f"{size:,.0f} MB ({kind})" for kind, size in metrics["peak_megabytes"].items())
+    yield f"frozen features {_features(metrics['features'])}"
+    yield f"precision {metrics['precision']} on {metrics['device']}"
 
 
 def _features(counts: dict[str, int]) -> str:
@@ -47,8 +42,7 @@ def _features(counts: dict[str, int]) -> str:
 
 
 def show(metrics: dict[str, Any], folder: str) -> None:
-    """Print a run's tables, where it lies and how to look at its curves."""
+    """Print a run's table, where it lies and how to look at its curves."""
     console = Console()
-    console.print(metrics_table(metrics))
-    console.print(cost_table(metrics))
+    console.print(summary_table(metrics))
     console.print(f"run: {folder}\ncurves: tensorboard --logdir runs", highlight=False, soft_wrap=True)
