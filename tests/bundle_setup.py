@@ -5,8 +5,8 @@ from pathlib import Path
 
 from fakes import WORDS, word_tokenizer
 
-from polyhead.bundle import write_model
-from polyhead.manifest import Manifest, TaskEntry, seal
+from polyhead.bundle.folder import write_model
+from polyhead.bundle.manifest import Manifest, TaskEntry, seal
 from polyhead.model import MultiTaskModel
 from polyhead.tasks import Task
 

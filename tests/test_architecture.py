@@ -16,12 +16,6 @@ ORDER = [
     "mixing",
     "sentences",
     "corpus",
-    "records",
-    "reading",
-    "holdout",
-    "scanning",
-    "inspection",
-    "splits",
     "sources",
     "pooling",
     "batch",
@@ -72,12 +66,7 @@ ORDER = [
     "summary",
     "report",
     "tuning",
-    "manifest",
     "bundle",
-    "classifiers",
-    "graph",
-    "neighbours",
-    "model_card",
     "backends",
     "predict",
     "server",
@@ -98,7 +87,7 @@ LIGHTNING = {
     "tuning",
     "app",
 }
-TORCHLESS = {"errors", "tasks", "sentences", "corpus", "records"}
+TORCHLESS = {"errors", "tasks", "sentences", "corpus"}
 
 
 def files():

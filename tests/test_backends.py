@@ -5,11 +5,11 @@ import pytest
 import torch
 from bundle_setup import MAX_LENGTH, make_bundle, manifest_of, texts
 
-from polyhead import graph
 from polyhead.backends import GRAPH, INT8_GRAPH, open_backend
-from polyhead.bundle import Bundle
+from polyhead.bundle import graph
+from polyhead.bundle.folder import Bundle
+from polyhead.bundle.manifest import seal
 from polyhead.errors import UserError
-from polyhead.manifest import seal
 from polyhead.predict import Predictor
 
 

@@ -15,10 +15,10 @@ from benchmarks.measuring import Contestant, Outcome, compete
 from benchmarks.settings import Settings
 from benchmarks.workload import device_of, open_data, open_encoder, texts_of
 from polyhead.backends import GRAPH, INT8_GRAPH
-from polyhead.bundle import write_model
-from polyhead.graph import quantise, write_graph
+from polyhead.bundle.folder import write_model
+from polyhead.bundle.graph import quantise, write_graph
+from polyhead.bundle.manifest import Manifest, TaskEntry, seal
 from polyhead.hardware import keep_freed_memory
-from polyhead.manifest import Manifest, TaskEntry, seal
 from polyhead.model import MultiTaskModel
 from polyhead.predict import Predictor
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from polyhead import hardware
-from polyhead.bundle import Bundle
+from polyhead.bundle.folder import Bundle
 from polyhead.encoding import inference_copy
 from polyhead.errors import UserError, neighbours
 from polyhead.packing import pack_linear_layers

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.backends import Backend, open_backend
-from polyhead.bundle import Bundle
+from polyhead.bundle.folder import Bundle
 from polyhead.errors import UserError
 from polyhead.tasks import Task
 from polyhead.texts import TextRunner

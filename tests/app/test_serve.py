@@ -22,11 +22,11 @@ from transformers import AutoConfig, AutoModel
 
 from polyhead import Predictor
 from polyhead.app.serve import run
+from polyhead.bundle.manifest import seal
+from polyhead.bundle.neighbours import Neighbours
 from polyhead.encoder import Encoder
 from polyhead.errors import UserError
-from polyhead.manifest import seal
 from polyhead.model import MultiTaskModel
-from polyhead.neighbours import Neighbours
 from polyhead.tasks import Task
 
 pytestmark = pytest.mark.slow

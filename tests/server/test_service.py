@@ -6,8 +6,8 @@ import pytest
 from bundle_setup import make_bundle, manifest_of, texts
 from fastapi.testclient import TestClient
 
-from polyhead.manifest import seal
-from polyhead.neighbours import Neighbours
+from polyhead.bundle.manifest import seal
+from polyhead.bundle.neighbours import Neighbours
 from polyhead.predict import Predictor
 from polyhead.server import Limits, create_app
 

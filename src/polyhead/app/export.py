@@ -9,18 +9,18 @@ import torch
 import transformers
 from omegaconf import DictConfig
 
-import polyhead.graph as onnx_graph
+import polyhead.bundle.graph as onnx_graph
 from polyhead import hardware
 from polyhead.app.composition import build
 from polyhead.app.trained import Trained, load_trained
 from polyhead.backends import GRAPH, INT8_GRAPH, Backend, OnnxBackend
-from polyhead.bundle import new_folder, write_model
-from polyhead.classifiers import write_classifiers
+from polyhead.bundle.classifiers import write_classifiers
+from polyhead.bundle.folder import new_folder, write_model
+from polyhead.bundle.manifest import Manifest, TaskEntry, seal
+from polyhead.bundle.model_card import model_card
+from polyhead.bundle.neighbours import Neighbours
 from polyhead.embedder import Embedder
 from polyhead.errors import UserError, neighbours
-from polyhead.manifest import Manifest, TaskEntry, seal
-from polyhead.model_card import model_card
-from polyhead.neighbours import Neighbours
 from polyhead.rows import open_rows
 from polyhead.tasks import MISSING
 from polyhead.texts import TextRunner

@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException
 
-from polyhead.neighbours import Neighbours
+from polyhead.bundle.neighbours import Neighbours
 from polyhead.predict import Prediction, Predictor
 from polyhead.server.batcher import Batcher, ClosingError, QueueFullError
 from polyhead.server.limits import BodyLimit, Limits, problem

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.errors import UserError
-from polyhead.holdout import holdout
-from polyhead.inspection import Inspection, contained
 from polyhead.mixing import Mixture
-from polyhead.reading import Table
-from polyhead.scanning import Scan, Vocabulary, scan
 from polyhead.sentences import Source
+from polyhead.sources.holdout import holdout
+from polyhead.sources.inspection import Inspection, contained
+from polyhead.sources.reading import Table
+from polyhead.sources.scanning import Scan, Vocabulary, scan
 from polyhead.tasks import Task
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import VOCABULARY
 
-from polyhead import graph
+from polyhead.bundle import graph
 from polyhead.errors import UserError
 from polyhead.model import MultiTaskModel
 

@@ -1,4 +1,4 @@
-"""Sources: where the user's own sentences lie, in files or in a hub data set. Knows nothing about what is in them."""
+"""Locations: where the user's own sentences lie, in files or in a hub data set. Knows nothing about what is in them."""
 
 from collections.abc import Mapping, Sequence
 from glob import glob, has_magic
@@ -6,9 +6,9 @@ from pathlib import Path
 
 from polyhead.errors import UserError, collected, neighbours
 from polyhead.mixing import exponent
-from polyhead.reading import Table, check_types, choose, datasets_library, read
-from polyhead.records import Layout, kind
-from polyhead.splits import SPLITS, Handling, TableSource
+from polyhead.sources.reading import Table, check_types, choose, datasets_library, read
+from polyhead.sources.records import Layout, kind
+from polyhead.sources.splits import SPLITS, Handling, TableSource
 
 Paths = str | Sequence[str]
 

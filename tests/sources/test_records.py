@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from polyhead.errors import UserError
-from polyhead.records import ROW, Layout, header, kind, records
+from polyhead.sources.records import ROW, Layout, header, kind, records
 
 LAYOUT = Layout("text", {"tone": "tone"}, "utf-8", '"')
 COLUMNS = {"text": "text", "tone": "tone"}

@@ -12,7 +12,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase
 
-from polyhead.bundle import linear, stock_modules, write_encoder, write_json
+from polyhead.bundle.folder import linear, stock_modules, write_encoder, write_json
 from polyhead.model import MultiTaskModel
 from polyhead.tasks import Task
 

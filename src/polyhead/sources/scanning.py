@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.reading import Table
+from polyhead.sources.reading import Table
 
 Rows = NDArray[np.integer[Any]]
 _DAMAGED = "\N{REPLACEMENT CHARACTER}"

@@ -1,6 +1,6 @@
 """Model card: the ``README.md`` of a bundle. Knows nothing about its files but the manifest."""
 
-from polyhead.manifest import Manifest
+from polyhead.bundle.manifest import Manifest
 
 _TEMPLATE = """---
 library_name: sentence-transformers

@@ -6,8 +6,8 @@ import pandas
 import pytest
 
 from polyhead.errors import UserError
-from polyhead.reading import Table, check_types, choose, read
-from polyhead.records import Layout
+from polyhead.sources.reading import Table, check_types, choose, read
+from polyhead.sources.records import Layout
 
 LAYOUT = Layout("text", {"tone": "label"}, "utf-8", '"')
 
@@ -82,7 +82,7 @@ def test_an_unchanged_file_is_read_once_and_a_changed_one_again(tmp_path, monkey
     path = tmp_path / "a.csv"
     path.write_text("text,label\nx,dry\n")
     first = read(path, LAYOUT, tmp_path / "cache")
-    monkeypatch.setattr("polyhead.reading.records", lambda *_, **__: pytest.fail("read again"))
+    monkeypatch.setattr("polyhead.sources.reading.records", lambda *_, **__: pytest.fail("read again"))
     again = read(path, LAYOUT, tmp_path / "cache")
     assert (again.stamp, content(again)) == (first.stamp, content(first))
     monkeypatch.undo()

@@ -4,9 +4,9 @@ import datasets
 import numpy as np
 import pytest
 
-from polyhead.inspection import Inspection, contained
-from polyhead.reading import Table
-from polyhead.scanning import Vocabulary, scan
+from polyhead.sources.inspection import Inspection, contained
+from polyhead.sources.reading import Table
+from polyhead.sources.scanning import Vocabulary, scan
 from polyhead.tasks import Task
 
 TASK = Task("tone", ("dry", "warm"))

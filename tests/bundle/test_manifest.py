@@ -3,8 +3,8 @@ import json
 import pytest
 from bundle_setup import manifest_of
 
+from polyhead.bundle.manifest import seal, unseal
 from polyhead.errors import UserError
-from polyhead.manifest import seal, unseal
 
 
 @pytest.fixture

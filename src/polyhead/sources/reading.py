@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyhead.errors import UserError, neighbours
-from polyhead.records import ROW, Layout, header, kind, records
+from polyhead.sources.records import ROW, Layout, header, kind, records
 
 if TYPE_CHECKING:
     from datasets import Dataset

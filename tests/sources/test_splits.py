@@ -6,8 +6,8 @@ import datasets
 import pytest
 
 from polyhead.errors import UserError
-from polyhead.reading import Table
-from polyhead.splits import Handling, TableSource
+from polyhead.sources.reading import Table
+from polyhead.sources.splits import Handling, TableSource
 from polyhead.tasks import make_tasks
 
 HANDLING = {"cut": {"validation": 0.2, "test": 0.1}, "seed": 0, "drop_leaks": False, "rare": 0, "shown": 3}

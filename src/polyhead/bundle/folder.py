@@ -20,9 +20,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
+from polyhead.bundle.manifest import Manifest, unseal
 from polyhead.encoder import Encoder
 from polyhead.errors import UserError
-from polyhead.manifest import Manifest, unseal
 from polyhead.model import MultiTaskModel
 from polyhead.pooling import Pooling
 from polyhead.pretrained import EncoderSource
@@ -61,7 +61,7 @@ def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
 
 
 def write_model(folder: Path, model: MultiTaskModel, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
-    """Write encoder, heads and tokenizer; :func:`polyhead.manifest.seal` completes the bundle.
+    """Write encoder, heads and tokenizer; :func:`polyhead.bundle.manifest.seal` completes the bundle.
 
     Args:
         folder: empty.

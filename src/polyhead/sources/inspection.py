@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.errors import neighbours
-from polyhead.scanning import Rows, Scan, Vocabulary
+from polyhead.sources.scanning import Rows, Scan, Vocabulary
 from polyhead.tasks import Task
 
 _CHUNK = 1_000_000  # texts looked up together

@@ -2,7 +2,7 @@ import torch
 from bundle_setup import MAX_LENGTH, texts
 from fakes import word_tokenizer
 
-from polyhead.classifiers import write_classifiers
+from polyhead.bundle.classifiers import write_classifiers
 
 
 def test_a_cross_encoder_of_stock_modules_gives_the_logits(tmp_path, model, tasks):

@@ -4,9 +4,9 @@ import datasets
 import numpy as np
 import pandas
 
-from polyhead.reading import Table, read
-from polyhead.records import Layout
-from polyhead.scanning import Vocabulary, scan
+from polyhead.sources.reading import Table, read
+from polyhead.sources.records import Layout
+from polyhead.sources.scanning import Vocabulary, scan
 
 LAYOUT = Layout("text", {"tone": "tone"}, "utf-8", '"')
 

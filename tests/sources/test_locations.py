@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from polyhead.errors import UserError
-from polyhead.sources import FileSource, HubSource, make_layout
+from polyhead.sources import FileSource, HubSource
+from polyhead.sources.locations import make_layout
 from polyhead.tasks import make_tasks
 
 COMMON = {"cut": {"validation": 0.2, "test": 0.2}, "seed": 0, "drop_leaks": False, "rare": 0, "shown": 3}

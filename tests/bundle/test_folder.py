@@ -8,9 +8,9 @@ import torch
 from bundle_setup import MAX_LENGTH, make_bundle, manifest_of, texts
 from conftest import FAMILIES, random_batch
 
-from polyhead.bundle import Bundle, new_folder
+from polyhead.bundle.folder import Bundle, new_folder
+from polyhead.bundle.manifest import seal
 from polyhead.errors import UserError
-from polyhead.manifest import seal
 from polyhead.model import MultiTaskModel
 
 

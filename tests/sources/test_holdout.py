@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from polyhead.holdout import holdout
+from polyhead.sources.holdout import holdout
 
 STRATA = np.repeat([0, 1, 2, 3], [600, 300, 90, 1])
 TEXTS = np.random.default_rng(0).permutation(len(STRATA)).astype(np.int64)

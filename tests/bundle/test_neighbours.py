@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from polyhead.bundle.neighbours import Neighbours
 from polyhead.errors import UserError
-from polyhead.neighbours import Neighbours
 
 SENTENCES = ["east", "north", "north-east", "west"]
 EMBEDDINGS = np.array([[2, 0], [0, 3], [1, 1], [-1, 0]], dtype=np.float32)

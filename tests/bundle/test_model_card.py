@@ -1,7 +1,7 @@
 import yaml
 from bundle_setup import manifest_of
 
-from polyhead.model_card import model_card
+from polyhead.bundle.model_card import model_card
 
 
 def test_the_card_opens_with_what_a_hub_reads_and_lists_every_task(tasks):

@@ -1,0 +1,1 @@
+"""Bundle: a trained model as a folder that loads elsewhere: weights, heads, graph, stored sentences, model card."""
