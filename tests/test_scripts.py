@@ -82,13 +82,15 @@ def test_a_benchmark_measures_every_contestant(tmp_path, name):
 
 
 @pytest.mark.slow
-def test_the_contest_of_serving_measures_every_backend_and_peer(monkeypatch):
+def test_the_contest_of_serving_measures_every_backend_and_peer(monkeypatch, tmp_path):
+    texts = tmp_path / "texts.csv"  # texts alone: no labels are needed
+    texts.write_text("text\n" + "".join(f"sentence {'and more ' * (row % 7)}{row}\n" for row in range(32)))
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     from benchmarks import measuring, serving
     from benchmarks.settings import Settings
 
     monkeypatch.setattr(serving, "compete", lambda *given, apart: measuring.compete(*given))  # in this process: faster
-    outcome = serving.serve(Settings(rows=32, repeats=1))
+    outcome = serving.serve(Settings(data=str(texts), repeats=1))
     assert all(rate > 0 for entry in outcome.entries for rate in entry.rates)
     cosines = {entry.name: entry.extra["min cosine"][0] for entry in outcome.entries if entry.extra}
     assert len(outcome.entries) == 9
