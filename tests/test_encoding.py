@@ -44,3 +44,27 @@ def test_the_copy_for_inference_leaves_the_original_alone(make_encoder, precisio
     assert {p.dtype for p in encoder.parameters()} == {torch.float32}
     assert all(m.training for m in encoder.modules())
     assert all(p.requires_grad for p in encoder.parameters())
+
+
+def test_batches_side_by_side_give_the_same():
+    lengths = np.random.default_rng(0).integers(1, 9, size=200)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    tokens = np.arange(offsets[-1], dtype=np.int32)
+    received = {streams: np.full(200, -1) for streams in (1, 3)}
+    for streams, sums in received.items():
+
+        def receive(rows, values, into=sums):
+            into[rows] = values.numpy()
+
+        encode_rows(tokens, offsets, lambda ids: ids.sum(dim=1), receive, streams)
+    np.testing.assert_array_equal(received[3], np.add.reduceat(tokens, offsets[:-1]))
+    np.testing.assert_array_equal(received[1], received[3])
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+def test_what_a_batch_raises_is_raised(streams):
+    def encode(ids):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        encode_rows(np.zeros(4, dtype=np.int32), np.array([0, 2, 4]), encode, lambda rows, values: None, streams)

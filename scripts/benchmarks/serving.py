@@ -24,7 +24,7 @@ from polyhead.model import MultiTaskModel
 from polyhead.predict import Predictor
 from polyhead.tasks import Task
 
-_WARM_UP = 200  # texts predicted before the clock starts
+_WARM_UP = 1000  # texts predicted before the clock starts: compiled backends prepare for each shape they meet
 _TASKS = tuple(Task(name, LABELS[name]) for name in ("category", "sentiment"))  # heads are random: texts need no labels
 _BACKENDS = (
     ("torch", "32-true"),

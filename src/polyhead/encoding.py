@@ -5,6 +5,7 @@ Shapes: N sentences, B sentences of a batch, S tokens, H hidden units.
 
 import copy
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -38,6 +39,7 @@ def encode_rows(
     offsets: Rows,
     encode: Callable[[Tensor], Tensor],
     receive: Callable[[Rows, Tensor], None],
+    streams: int = 1,
 ) -> None:
     """Run ``encode`` over all sentences, batch by batch.
 
@@ -46,13 +48,23 @@ def encode_rows(
         offsets: where each sentence starts (N + 1,).
         encode: ids (B, S) -> whatever is wanted of them, first dimension B.
         receive: takes the rows (B,) of a batch and what ``encode`` gave for them.
+        streams: batches that go side by side, each in a thread; both functions must bear that where it is above 1.
     """
-    for rows in equal_length_batches(np.diff(offsets)):
+
+    def run(rows: Rows) -> None:
         length = int(offsets[rows[0] + 1] - offsets[rows[0]])
         positions = offsets[rows][:, None] + np.arange(length)  # (B, S)
         ids = torch.from_numpy(tokens[positions].astype(np.int64))
         with torch.inference_mode():
             receive(rows, encode(ids))
+
+    batches = equal_length_batches(np.diff(offsets))
+    if streams == 1:
+        for rows in batches:
+            run(rows)
+    else:
+        with ThreadPoolExecutor(streams) as pool:
+            list(pool.map(run, batches))  # the list is of nothing, but asking for it raises what a batch raised
 
 
 def inference_copy(encoder: Encoder, precision: str, device: torch.device) -> Encoder:

@@ -28,6 +28,7 @@ class TextRunner:
         max_length: longest text in tokens; what is longer is cut.
         width: numbers W that the network gives for a text.
         network: ids (B, S) without padding -> (B, W).
+        streams: batches that the network takes side by side, each in a thread.
         truncated: how many texts were cut so far.
     """
 
@@ -35,6 +36,7 @@ class TextRunner:
     max_length: int
     width: int
     network: Callable[[Tensor], Tensor]
+    streams: int = 1
     truncated: int = 0
 
     def run(self, texts: Iterable[str], chunk: int | None = None) -> Iterator[NDArray[np.float32]]:
@@ -53,5 +55,5 @@ class TextRunner:
             def receive(rows: NDArray[np.int64], batch: Tensor, into: NDArray[np.float32] = values) -> None:
                 into[rows] = batch.float().cpu().numpy()
 
-            encode_rows(tokens.ids, tokens.offsets, self.network, receive)
+            encode_rows(tokens.ids, tokens.offsets, self.network, receive, self.streams)
             yield values
