@@ -53,3 +53,13 @@ def test_other_keys_can_be_averaged_over(tmp_path):
     (setting,), _ = grouped(tmp_path, over=("seed", "data.seed"))
     assert setting.name == "all runs"
     assert set(setting.runs) == {(0, 0), (0, 1), (0, 2)}
+
+
+def test_paths_in_a_run_s_own_folder_are_no_setting_even_where_some_runs_have_none(tmp_path):
+    for seed in (0, 1):
+        folder = make_run(tmp_path / f"with_{seed}", seed=seed)
+        change(folder, callbacks={"last": {"dirpath": f"{folder}/checkpoints"}})
+        make_run(tmp_path / f"without_{seed}", seed=seed)
+    settings, _ = grouped(tmp_path)
+    assert [len(setting.runs) for setting in settings] == [2, 2]
+    assert {setting.values["callbacks.last.dirpath"] for setting in settings} == {"RUN/checkpoints", "–"}

@@ -45,7 +45,7 @@ def group(records: Iterable[Record], over: Sequence[str] = ("seed",)) -> tuple[l
     members: dict[str, dict[Replicate, Record]] = {}
     replaced: list[Record] = []
     for record in done:
-        identity = json.dumps([record.config.get(key) for key in compared])
+        identity = json.dumps([_elsewhere(record, key) for key in compared])
         replicate = tuple(_hashable(record.config.get(key)) for key in over)
         runs = members.setdefault(identity, {})
         if replicate in runs:
@@ -67,10 +67,6 @@ def _compared_keys(records: Sequence[Record], over: Sequence[str]) -> list[str]:
 
 def _follows(key: str, records: Sequence[Record], over: Sequence[str]) -> bool:
     values = [record.config.get(key) for record in records]
-    if all(
-        str(record.config.get("run_dir", NONE)) in str(value) for record, value in zip(records, values, strict=True)
-    ):
-        return True
     averaged = [[record.config.get(name) for record in records] for name in over]
     return len(set(map(str, values))) > 1 and values in averaged
 
@@ -79,7 +75,7 @@ def _columns(records: Sequence[Record], compared: Iterable[str]) -> list[str]:
     """List the keys whose values differ; those that an option of a group decides stand as that group's one column."""
     columns: dict[str, None] = {}
     for key in compared:
-        values = [json.dumps(record.config.get(key, NONE)) for record in records]
+        values = [json.dumps(_elsewhere(record, key, NONE)) for record in records]
         if len(set(values)) > 1:
             group_name = key.split(".")[0]
             options = [record.choices.get(group_name) for record in records]
@@ -89,11 +85,18 @@ def _columns(records: Sequence[Record], compared: Iterable[str]) -> list[str]:
 
 
 def _value(record: Record, column: str) -> str:
-    value = record.config.get(column, record.choices.get(column, NONE))
+    value = _elsewhere(record, column, record.choices.get(column, NONE))
     if isinstance(value, float):
         return f"{value:g}"
     text = value if isinstance(value, str) else json.dumps(value)
     return text.rpartition(".")[2] if column.endswith("_target_") else text
+
+
+def _elsewhere(record: Record, key: str, default: Any = None) -> Any:
+    """Return a value of a run's configuration with its own folder left out: where a run lies is no setting."""
+    value = record.config.get(key, default)
+    folder = str(record.config.get("run_dir", ""))
+    return value.replace(folder, "RUN") if folder and isinstance(value, str) else value
 
 
 def _hashable(value: Any) -> Any:
