@@ -21,7 +21,7 @@ from hydra import compose, initialize_config_dir
 from transformers import AutoConfig, AutoModel
 
 from polyhead import Predictor
-from polyhead.app.serve import run
+from polyhead.app.serve import _listen, run
 from polyhead.bundle.manifest import seal
 from polyhead.bundle.neighbours import Neighbours
 from polyhead.encoder import Encoder
@@ -74,6 +74,12 @@ def post(address, path, some):
     request = urllib.request.Request(f"{address}{path}", body, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=60) as response:
         return json.load(response)
+
+
+def test_answers_are_sent_at_once():
+    """asyncio sets TCP_NODELAY on the connections of sockets that name their protocol."""
+    with _listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 def test_no_request_of_many_clients_is_lost_or_mixed_up(folder, server):
