@@ -49,6 +49,6 @@ def _listen(host: str, port: int) -> socket.socket:
         made = socket.create_server((host, port), backlog=2048)
     except OSError as error:
         raise UserError(f"port: {host}:{port} cannot be served ({error}); choose another port or host") from error
-    # asyncio sends small packets at once only where a socket names its protocol, which create_server leaves open: without
-    # it each answer waits 40 ms for the acknowledgement of its head.
+    # asyncio sends small packets at once only where a socket names its protocol, which create_server leaves open: an
+    # answer would wait 40 ms for the acknowledgement of its head.
     return socket.socket(made.family, made.type, socket.IPPROTO_TCP, fileno=made.detach())
