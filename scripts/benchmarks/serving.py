@@ -13,19 +13,16 @@ from numpy.typing import NDArray
 
 from benchmarks.measuring import Contestant, Outcome, compete
 from benchmarks.settings import Settings
-from benchmarks.workload import device_of, open_encoder, texts_of
+from benchmarks.workload import TASKS, device_of, open_encoder, texts_of
 from polyhead.backends import GRAPH, INT8_GRAPH
 from polyhead.bundle.folder import write_model
 from polyhead.bundle.graph import quantise, write_graph
 from polyhead.bundle.manifest import Manifest, TaskEntry, seal
-from polyhead.corpus import LABELS
 from polyhead.hardware import keep_freed_memory
 from polyhead.model import MultiTaskModel
 from polyhead.predict import Predictor
-from polyhead.tasks import Task
 
 _WARM_UP = 1000  # texts predicted before the clock starts: compiled backends prepare for each shape they meet
-_TASKS = tuple(Task(name, LABELS[name]) for name in ("category", "sentiment"))  # heads are random: texts need no labels
 _BACKENDS = (
     ("torch", "32-true"),
     ("torch", "bf16-true"),
@@ -55,18 +52,21 @@ def serve(settings: Settings) -> Outcome:
 
 
 def _write_models(settings: Settings, folder: Path) -> None:
-    """Write a bundle with graphs, the peers' models with the same encoder, and the reference embeddings."""
+    """Write a bundle with graphs, the peers' models with the same encoder, and the reference embeddings.
+
+    Heads are random, so the texts need no labels.
+    """
     source = open_encoder(settings)
     torch.manual_seed(0)
-    model = MultiTaskModel(source.load(), _TASKS, dropout=0.0).eval().requires_grad_(False)
+    model = MultiTaskModel(source.load(), TASKS, dropout=0.0).eval().requires_grad_(False)
     tokenizer, bundle = source.load_tokenizer(), folder / "bundle"
     bundle.mkdir()
     write_model(bundle, model, tokenizer, source.max_length)
     write_graph(bundle / GRAPH, model, source.max_length)
     quantise(bundle / GRAPH, bundle / INT8_GRAPH)
-    entries = [TaskEntry(task.name, list(task.labels), None, {}) for task in _TASKS]
+    entries = [TaskEntry(task.name, list(task.labels), None, {}) for task in TASKS]
     seal(bundle, Manifest(entries, source.pooling, source.max_length, {}))
-    _write_pipelines(model, folder, [len(task.labels) for task in _TASKS], tokenizer)
+    _write_pipelines(model, folder, [len(task.labels) for task in TASKS], tokenizer)
     embeddings = Predictor.load(bundle, "torch", "32-true").predict(texts_of(settings)).embeddings
     np.save(folder / "reference.npy", embeddings)
 
@@ -98,7 +98,7 @@ def _sentence_transformers(settings: Settings, folder: str, _: int) -> tuple[flo
     encoder = SentenceTransformer(str(Path(folder, "bundle")), device=str(device_of(settings)))
     sample = encoder.encode(texts_of(settings)[:_WARM_UP])
     heads = []
-    for task in _TASKS:
+    for task in TASKS:
         labels = np.arange(len(sample)) % len(task.labels)
         heads.append(LogisticRegression(max_iter=200).fit(sample, labels))
 
@@ -119,7 +119,7 @@ def _pipelines(settings: Settings, folder: str, batch_size: int, _: int) -> tupl
     logging.disable_progress_bar()
     classifiers: list[Any] = [
         pipeline("text-classification", model=f"{folder}/pipeline{index}", device=device_of(settings))
-        for index in range(len(_TASKS))
+        for index in range(len(TASKS))
     ]
 
     def predict(texts: list[str]) -> None:

@@ -29,6 +29,7 @@ from polyhead.training import MultiTaskTraining
 from polyhead.weighting import Aggregation, Equal
 
 ROOT = Path(__file__).parents[2]
+TASKS = tuple(Task(name, LABELS[name]) for name in ("category", "sentiment"))  # of the hypothetical sentences
 OPTIMIZATION = Optimization(
     encoder_lr=1e-4, head_lr=1e-3, layer_decay=1.0, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8, warmup=0.1
 )
@@ -82,7 +83,7 @@ def _open_source(settings: Settings) -> tuple[Any, tuple[Task, ...]]:
     if settings.data == "hypothetical":
         sizes = {"train": settings.rows or 4000, "validation": 1000, "test": 1000}
         corpus = HypotheticalCorpus(sizes, 0, label_noise=0, imbalance=1, correlation=0, missing=0)
-        return corpus, tuple(Task(name, LABELS[name]) for name in ("category", "sentiment"))
+        return corpus, TASKS
     names = ("category", "sentiment")
     folder = CsvFolder(Path(settings.data), settings.rows, names)
     seen = {name: sorted({s.labels[name] or "" for s in folder.sentences("train")} - {""}) for name in names}

@@ -37,6 +37,11 @@ def keep_few_kernels() -> None:
         os.environ.setdefault(name, "64")
 
 
+def first_process() -> bool:
+    """Tell whether this is the first of a run's processes, the one that writes and tells."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
 def use_cores(count: int | None) -> None:
     """Compute on ``count`` cores where a launcher has dealt them out; a job on this machine sees all of them."""
     if count is not None:

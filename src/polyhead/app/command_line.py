@@ -91,10 +91,9 @@ def run_job(module: str, config: DictConfig) -> float | None:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             log.error("this run failed: %s", error)
             raise error from problem
+        # For the run's own log; a command without one has the terminal alone, where the line is printed below.
         if any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers):
-            logging.getLogger().error(
-                "%s", error
-            )  # for the run's own log; a command without one has the terminal alone
+            logging.getLogger().error("%s", error)
         _end(str(error))
     except Exception:
         logging.getLogger().exception("this run failed")  # a multirun shows the first traceback only; the file has all

@@ -1,7 +1,6 @@
 """One training run: build, train, test, write, show."""
 
 import logging
-import os
 import time
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
@@ -50,7 +49,7 @@ class Job:
         self.config = config
         self.parts = parts
         self.folder = Run(Path(config.run_dir))
-        self.first = os.environ.get("LOCAL_RANK", "0") == "0"
+        self.first = hardware.first_process()
         self.device = hardware.device_type(config.trainer.accelerator)
         self.throughput, self.predictions = Throughput(), Predictions()
 
@@ -80,13 +79,15 @@ class Job:
         L.seed_everything(self.config.seed, workers=True, verbose=False)
         module = self._module()
         data = self._data(module, trainer)
-        self._announce(module, trainer)
+        parameters = count_trained(module.model, module.stages)
+        self._announce(module, trainer, *parameters)
         resume = Path(self.config.resume) if self.config.resume else None
         outcome = fit_and_test(module, data, trainer, resume, self.config.test)
         validation = scalars("validation", outcome.validation)
         if self.first:
             self.folder.write_json("provenance.json", {**self._made_with, "data": _data_digests(data)})
-            metrics = self._metrics(outcome, module, time.perf_counter() - started)
+            monitored = validation.get(self.config.monitor.metric)
+            metrics = self._metrics(outcome, module, monitored, *parameters, time.perf_counter() - started)
             if self.config.test:
                 self.folder.write_arrays("predictions.npz", self.predictions.arrays)
             self.folder.write_json("metrics.json", metrics)
@@ -95,11 +96,10 @@ class Job:
             log_outcome(trainer, choices(self.config), outcomes(dict(ChainMap(validation, *tested))))
             if not quiet:
                 show(metrics, str(self.folder.folder))
-        monitored = self.config.monitor.metric
-        if monitored not in validation:
-            valid = ", ".join(sorted(validation))
-            raise UserError(f"monitor.metric: no {monitored!r} was measured; valid: {valid}")
-        return validation[monitored]
+        name = self.config.monitor.metric
+        if name not in validation:
+            raise UserError(f"monitor.metric: no {name!r} was measured; valid: {', '.join(sorted(validation))}")
+        return validation[name]
 
     def _trainer(self, callbacks: Sequence[L.Callback], quiet: bool) -> L.Trainer:
         trainer = compose_trainer(
@@ -133,11 +133,10 @@ class Job:
         tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
         return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.batching, features, parts.tokens)
 
-    def _announce(self, module: MultiTaskTraining, trainer: L.Trainer) -> None:
+    def _announce(self, module: MultiTaskTraining, trainer: L.Trainer, trainable: int, total: int) -> None:
         """Tell what is going to be trained, on the terminal and on the dashboard."""
         plan = timetable(module.model, module.stages, self.parts.optimization, trainer.max_epochs)
         if self.first:
-            trainable, total = count_trained(module.model, module.stages)
             log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
             log.info(plan.text())
         log_choices(trainer, choices(self.config))
@@ -148,9 +147,15 @@ class Job:
     def _made_with(self) -> dict[str, Any]:
         return {**chosen(), **provenance(self.config.seed, self.parts.precision, self.device)}
 
-    def _metrics(self, outcome: Outcome, module: MultiTaskTraining, seconds: float) -> dict[str, Any]:
-        trainable, total = count_trained(module.model, module.stages)
-        monitored = scalars("validation", outcome.validation).get(self.config.monitor.metric)
+    def _metrics(
+        self,
+        outcome: Outcome,
+        module: MultiTaskTraining,
+        monitored: float | None,
+        trainable: int,
+        total: int,
+        seconds: float,
+    ) -> dict[str, Any]:
         return {
             "monitor": {**plain(self.config.monitor), "value": monitored},
             "validation": outcome.validation,

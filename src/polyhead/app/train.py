@@ -4,7 +4,6 @@ Lightning takes seconds to import, so that waits until all that can be wrong wit
 """
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -36,7 +35,7 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     started = time.perf_counter()
     hardware.use_cores(HydraConfig.get().launcher.get("cpus_per_task"))
     logging.captureWarnings(True)  # the log file keeps them, the terminal shows progress
-    if os.environ.get("LOCAL_RANK", "0") != "0":  # the first process tells what there is to tell
+    if not hardware.first_process():
         logging.getLogger("polyhead").setLevel(logging.ERROR)
     parts = compose_parts(config)
     config.tasks = {task.name: list(task.labels) for task in parts.tasks}  # as found, for whoever reads the run
