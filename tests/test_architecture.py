@@ -63,6 +63,7 @@ ORDER = [
     "gradients",
     "gallery",
     "runs",
+    "soup",
     "summary",
     "report",
     "tuning",

@@ -49,6 +49,7 @@ def test_it_composes_and_instantiates(tmp_path, group, option):
     extra = ["encoder.pretrained=false"] if option in HUB else []
     if (group, option) in {("data", "files"), ("data", "hub")}:
         extra += own_sentences(tmp_path, option)
+    extra += ["soup.runs=[one,two]"] if group == "soup" else []  # read when training begins
     config = composed(tmp_path, f"{group}={option}", *extra)
     if (group, option) in {("accelerator", "gpu"), ("accelerator", "ddp")} and not torch.cuda.is_available():
         with pytest.raises(UserError, match="trainer.accelerator=gpu: none is present here"):

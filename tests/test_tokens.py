@@ -79,7 +79,7 @@ def test_where_it_cannot_be_written_the_tokens_stay_in_memory(tmp_path, caplog):
     assert "cannot be written" in caplog.text
 
 
-def test_a_process_that_was_faster_wins(tmp_path):
+def test_a_process_that_was_faster_wins(tmp_path, caplog):
     store = TokenStore(str(tmp_path), 1)
 
     def meanwhile():
@@ -88,6 +88,7 @@ def test_a_process_that_was_faster_wins(tmp_path):
 
     assert same(store.get("key", meanwhile, TASKS), gather(chunks(), TASKS))
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
+    assert not caplog.text
 
 
 def test_the_ones_unused_for_longest_make_room(tmp_path):

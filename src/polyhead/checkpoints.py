@@ -7,8 +7,11 @@ from typing import Any, cast
 
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor, nn
 
 from polyhead.errors import UserError
+
+_MODEL = "model."  # what MultiTaskTraining calls the model that it trains
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -50,3 +53,22 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{str(path)!r} is no checkpoint of tensors and plain values; give a last.ckpt of a run"
         ) from error
+
+
+def best_weights(folder: Path, model: nn.Module) -> dict[str, Tensor]:
+    """Read the best weights of a run for such a model.
+
+    Raises:
+        UserError: no checkpoint, or weights with other names or shapes than the model's.
+    """
+    path = folder / "checkpoints" / "best.ckpt"
+    state: dict[str, Tensor] = load_checkpoint(path).get("state_dict", {})
+    weights = {name.removeprefix(_MODEL): value for name, value in state.items() if name.startswith(_MODEL)}
+    theirs, ours = ({name: value.shape for name, value in some.items()} for some in (weights, model.state_dict()))
+    if theirs != ours:
+        differing = min(theirs.items() ^ ours.items())[0]
+        raise UserError(
+            f"run: the weights of {str(path)!r} are not those of its configuration here (the first that differs: "
+            f"{differing}); use the version of polyhead, and the encoder and heads, that it was trained with"
+        )
+    return weights

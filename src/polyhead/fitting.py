@@ -61,6 +61,8 @@ def fit_and_test(
         data.refresh_features()  # what is frozen by now need not be what it was at the start
     if module.results.get("validation") is None:
         trainer.validate(module, data, verbose=False)
+        if best_epoch is None:
+            _save_best(trainer)
     for name in data.source.test_sets if test else ():
         module.test_set = data.test_set = name
         trainer.test(module, data, verbose=False)
@@ -98,12 +100,22 @@ def _shapes(state: Mapping[str, Any]) -> dict[str, torch.Size]:
     return {name: value.shape for name, value in state.items() if isinstance(value, torch.Tensor)}
 
 
+def _best(trainer: L.Trainer) -> BestCheckpoint | None:
+    return next((callback for callback in trainer.checkpoint_callbacks if isinstance(callback, BestCheckpoint)), None)
+
+
+def _save_best(trainer: L.Trainer) -> None:
+    """Keep weights that nothing trained, for whoever exports or encodes with them."""
+    if (best := _best(trainer)) and best.dirpath:
+        trainer.save_checkpoint(Path(best.dirpath) / f"{best.filename}.ckpt", weights_only=True)
+
+
 def _restore_best(module: MultiTaskTraining, trainer: L.Trainer) -> int:
-    for callback in trainer.checkpoint_callbacks:
-        if isinstance(callback, BestCheckpoint) and callback.best_model_path:
-            trainer.strategy.barrier()
-            checkpoint = load_checkpoint(Path(callback.best_model_path))
-            module.load_state_dict(checkpoint["state_dict"])
-            module.results["validation"] = checkpoint["results"]["validation"]
-            return int(checkpoint["epoch"])
-    return trainer.current_epoch - 1
+    best = _best(trainer)
+    if best is None or not best.best_model_path:
+        return trainer.current_epoch - 1
+    trainer.strategy.barrier()
+    checkpoint = load_checkpoint(Path(best.best_model_path))
+    module.load_state_dict(checkpoint["state_dict"])
+    module.results["validation"] = checkpoint["results"]["validation"]
+    return int(checkpoint["epoch"])

@@ -63,7 +63,12 @@ def make_tasks(
     entries = (
         [given] if isinstance(given, Mapping) else [{item: None} if isinstance(item, str) else item for item in given]
     )
+    if odd := [entry for entry in entries if not isinstance(entry, Mapping)]:
+        raise UserError(f"tasks: {odd[0]!r} given; a task is a name, or a name with its class names")
     labels = {name: names for entry in entries for name, names in entry.items()}
+    for name, names in labels.items():
+        if names is not None and (isinstance(names, str) or not isinstance(names, Sequence)):
+            raise UserError(f"tasks.{name}: {names!r} given; it must be a list of class names, or null")
     if not labels:
         raise UserError("tasks: none given; name at least one, as in tasks.sentiment=[Neutral,Positive,Negative]")
     if len(labels) < sum(map(len, entries)):

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -170,7 +170,10 @@ def _write(entry: Path, chunks: Iterable[Chunk], tasks: Sequence[str]) -> None:
         (partial / _DONE).write_text(json.dumps(sizes), encoding="utf-8")
         if entry.is_dir() and _read(entry, tasks) is None:
             shutil.rmtree(entry)
-        with suppress(FileExistsError):
+        try:
             partial.rename(entry)
+        except OSError:  # a folder that is not empty has an error of its own on some systems
+            if not entry.is_dir():
+                raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)

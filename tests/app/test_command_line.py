@@ -49,6 +49,26 @@ def test_an_error_without_a_message_is_told_by_its_cause():
     assert explain(error, ROOT / "configs", "train") == "token recognition error at: '~'"
 
 
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("trainer=5", "trainer=5: no such option; Valid: default, quick"),
+        ("encoder=null", "encoder=null: no such option; Valid: bert_base,"),
+        ("callbacks=[a]", "callbacks=[a]: no such option; Valid: default"),
+        ("freeze=", "freeze=: no such option; Valid: all, backbone"),
+        ("freeze=[none]", "freeze: a list of options given; name one"),
+        ("tasks=[sentiment]", "tasks: a list is given, and it has entries with names; set one by tasks.NAME=VALUE"),
+        ("tasks=3", "tasks: 3 given; it must be a list of names, or class names by name"),
+        ("tasks.category=5", "tasks.category: 5 given; it must be a list of class names"),
+        ("tasks.category=abc", "tasks.category: 'abc' given; it must be a list of class names"),
+        ("model=null", "model: None given; it has entries with names"),
+        ("monitor=3", "monitor: 3 given; it has entries with names"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_in_one_line(tmp_path, override, message):
+    assert message in one_line(train(override, cwd=tmp_path))
+
+
 def one_line(done):
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr + done.stdout

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from importlib import import_module
@@ -30,6 +31,9 @@ _UNKNOWN_KEY = re.compile(r"Could not (?:override|delete from config).*?'(?P<key
 _UNKNOWN_OPTION = re.compile(
     r"Could not find '(?P<group>[^']+)/(?P<option>[^'/]+)'.*?:\n(?P<valid>.*)Config search", re.DOTALL
 )
+
+_NO_OPTION = re.compile("Could not (?:load|find) '|Config group override must be")
+_UNMERGED = re.compile(r"Error merging override (?P<key>[^=\s]+)=\[.*\]", re.DOTALL)
 
 
 def folder_name(overrides: str) -> str:
@@ -59,6 +63,10 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> None:
     except UserError as error:
         _end(str(error))
     except (HydraException, OmegaConfBaseException) as error:
+        _end(explain(error, configs, name))
+    except ValueError as error:
+        if not _raised_by_hydra(error):
+            raise
         _end(explain(error, configs, name))
     except OSError as error:  # a folder that cannot be made or written, a full disk; run logs have the traceback
         _end(f"{error.filename or 'writing'}: {error.strerror}; choose another folder with hydra.run.dir=PATH")
@@ -111,9 +119,31 @@ def explain(error: Exception, configs: Path, name: str) -> str:
         return (
             f"{match['group']}={match['option']}: no such option; {neighbours(match['option'], match['valid'].split())}"
         )
+    if _NO_OPTION.search(text) and (wrong := _wrong_option(configs)):
+        return wrong
     if match := _UNKNOWN_KEY.search(text):
         return f"{match['key']}: no such key; {_nearby(match['key'], configs, name)}"
+    if match := _UNMERGED.fullmatch(text):
+        return (
+            f"{match['key']}: a list is given, and it has entries with names; set one by {match['key']}.NAME=VALUE, or "
+            f"take one out by '~{match['key']}.NAME'"
+        )
     return " ".join(text.partition("\nSee https://")[0].split())
+
+
+def _raised_by_hydra(error: Exception) -> bool:
+    """Tell Hydra's own error about an override from one in a job."""
+    return any("hydra" in Path(frame.filename).parts for frame in traceback.extract_tb(error.__traceback__)[-1:])
+
+
+def _wrong_option(configs: Path) -> str | None:
+    """Find the override that names no option of its group; Hydra does not always say which it is."""
+    for override in sys.argv[1:]:
+        group, _, option = override.lstrip("+").partition("=")
+        valid = sorted(path.stem for path in (configs / group).glob("*.yaml")) if group else []
+        if valid and option not in valid:
+            return f"{group}={option}: no such option; {neighbours(option, valid)}"
+    return None
 
 
 def _nearby(key: str, configs: Path, name: str) -> str:

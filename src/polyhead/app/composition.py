@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hin
 import torch
 from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from polyhead import hardware
 from polyhead.batching import Batching
@@ -32,10 +32,25 @@ if TYPE_CHECKING:
     import lightning as L
 
     from polyhead.sentences import Source
+    from polyhead.soup import Soup
 
+MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")  # groups by which runs are told apart first
 _PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
 
 _SWITCHES = ("compile", "test", "watch_conflict")
+_SECTIONS = (
+    "data",
+    "encoder",
+    "freeze",
+    "loader",
+    "loss",
+    "model",
+    "monitor",
+    "optimizer",
+    "tokens",
+    "trainer",
+    "weighting",
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,7 @@ class Parts:
     weighting: Weighting
     optimization: Optimization
     features: FeatureStore | None
+    soup: "Soup | None"
     precision: str
 
 
@@ -61,6 +77,15 @@ def compose_parts(config: DictConfig) -> Parts:
     Raises:
         UserError: the configuration has problems, one a line.
     """
+    flat = [
+        f"{name}: {config[name]!r} given; it has entries with names, set one by {name}.NAME=VALUE"
+        for name in _SECTIONS
+        if not isinstance(config[name], DictConfig)
+    ]
+    if not isinstance(config.tasks, DictConfig | ListConfig):
+        flat.append(f"tasks: {config.tasks!r} given; it must be a list of names, or class names by name")
+    if flat:
+        raise UserError("\n".join(flat))
     problems: list[str] = list(hardware.problems(config.trainer.accelerator, config.trainer.precision))
     parts: dict[str, Any] = {}
     problems += [
@@ -88,9 +113,10 @@ def compose_parts(config: DictConfig) -> Parts:
         attempt("losses", "loss", tasks=parts["tasks"])
     attempt("weighting", "weighting", tasks=[task.name for task in parts.get("tasks", ())])
     attempt("optimization", "optimizer")
-    parts["features"] = None
-    if config.features:
-        attempt("features", "features")
+    for name in ("features", "soup"):
+        parts[name] = None
+        if config.get(name):
+            attempt(name, name)
     if {"tasks", "encoder", "freezing"} <= parts.keys():
         with collected(problems), torch.device("meta"):
             skeleton = build(config.model, "model", encoder=parts["encoder"].skeleton(), tasks=parts["tasks"])

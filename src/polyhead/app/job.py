@@ -15,7 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from polyhead import hardware
 from polyhead.activations import attach_frozen
-from polyhead.app.composition import Parts, compose_model, compose_trainer, plain
+from polyhead.app.composition import MAIN_CHOICES, Parts, compose_model, compose_trainer, plain
+from polyhead.app.soup import check
 from polyhead.app.sweeps import SERIAL, finished_twin
 from polyhead.dashboards import log_choices, log_layout, log_outcome, log_plan
 from polyhead.data import SentenceData
@@ -24,7 +25,7 @@ from polyhead.features import digest
 from polyhead.fitting import Outcome, fit_and_test
 from polyhead.freezing import count_trained
 from polyhead.memory import forget_peak, peak_megabytes
-from polyhead.metrics import scalars
+from polyhead.metrics import Results, scalars
 from polyhead.predictions import Predictions
 from polyhead.runs import Run, provenance
 from polyhead.summary import show
@@ -33,8 +34,6 @@ from polyhead.timetable import timetable
 from polyhead.training import MultiTaskTraining
 
 log = logging.getLogger(__name__)
-
-_MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")
 
 
 class Job:
@@ -81,6 +80,7 @@ class Job:
         data = self._data(module, trainer)
         parameters = count_trained(module.model, module.stages)
         self._announce(module, trainer, *parameters)
+        soup = self._start_from_average(module, data, trainer)
         resume = Path(self.config.resume) if self.config.resume else None
         outcome = fit_and_test(module, data, trainer, resume, self.config.test)
         validation = scalars("validation", outcome.validation)
@@ -88,6 +88,7 @@ class Job:
             self.folder.write_json("provenance.json", {**self._made_with, "data": _data_digests(data)})
             monitored = validation.get(self.config.monitor.metric)
             metrics = self._metrics(outcome, module, monitored, *parameters, time.perf_counter() - started)
+            metrics |= {"soup": soup} if soup else {}
             if self.config.test:
                 self.folder.write_arrays("predictions.npz", self.predictions.arrays)
             self.folder.write_json("metrics.json", metrics)
@@ -133,12 +134,35 @@ class Job:
         tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
         return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.batching, features, parts.tokens)
 
+    def _start_from_average(self, module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer) -> list[str]:
+        """Give the model the average of other runs, where that is asked for, and return which they are."""
+        if self.parts.soup is None:
+            return []
+        for split in ("validation", *(data.source.test_sets if self.config.test else ())):
+            data.split(split)
+        check(self.parts.soup.runs, self.config, _data_digests(data))
+        monitor = self.config.monitor
+
+        def validate() -> Results:
+            trainer.validate(module, data, verbose=False)
+            return module.results["validation"]
+
+        def score(results: Results) -> float:
+            value = scalars("validation", results)[monitor.metric]
+            return value if monitor.mode == "max" else -value
+
+        used = self.parts.soup.fill(module.model, validate, score)
+        module.results.clear()  # of whatever was tried last
+        log.info("soup: the average of %d of %d runs", len(used), len(self.parts.soup.runs))
+        return used
+
     def _announce(self, module: MultiTaskTraining, trainer: L.Trainer, trainable: int, total: int) -> None:
         """Tell what is going to be trained, on the terminal and on the dashboard."""
         plan = timetable(module.model, module.stages, self.parts.optimization, trainer.max_epochs)
         if self.first:
             log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
-            log.info(plan.text())
+            if trainable:
+                log.info(plan.text())
         log_choices(trainer, choices(self.config))
         log_layout(trainer, [task.name for task in self.parts.tasks])
         log_plan(trainer, plan.markdown())
@@ -201,7 +225,7 @@ def choices(config: DictConfig) -> dict[str, Any]:
     TensorBoard's table of hyperparameters shows its first few columns only; the whole configuration is in the run.
     """
     hydra = HydraConfig.get()
-    chosen: dict[str, Any] = {group: hydra.runtime.choices[group] for group in _MAIN_CHOICES}
+    chosen: dict[str, Any] = {group: hydra.runtime.choices[group] for group in MAIN_CHOICES}
     chosen["seed"] = config.seed
     for override in hydra.overrides.task:
         key, _, text = override.lstrip("+~").partition("=")

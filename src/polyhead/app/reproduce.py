@@ -6,10 +6,9 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app import train
-from polyhead.errors import UserError
+from polyhead.app.trained import read_config
 from polyhead.report.reading import flat
 from polyhead.runs import Run
 
@@ -33,26 +32,15 @@ def run(configs: Path, original: Path, folder: Path) -> bool:
     """
     first, second = Run(original), Run(folder)
     before, metrics = first.read_json("provenance.json"), first.read_json("metrics.json")
-    text = (original / "config.yaml").read_text(encoding="utf-8")
-    config = OmegaConf.create(text.replace(_run_dir(original), str(folder.resolve())))
+    config = read_config(original, moved=folder.resolve())
     with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
         composed = compose("train", overrides=list(before.get("overrides", [])), return_hydra_config=True)
     HydraConfig.instance().set_config(composed)
-    if not isinstance(config, DictConfig):
-        raise UserError(f"{str(original / 'config.yaml')!r} is no configuration of a run")
     train.run(config, quiet=True)
     print("\n".join(differences(before, second.read_json("provenance.json"), _MADE_WITH)) or "made with the same")
     found = list(differences(metrics, second.read_json("metrics.json"), _MEASURED))
     print("\n".join(found) or "the metrics are the same, to the last bit")
     return not found
-
-
-def _run_dir(original: Path) -> str:
-    """Return the folder that a run's configuration names, wherever the run lies now."""
-    try:
-        return str(OmegaConf.load(original / "config.yaml").run_dir)
-    except (OSError, AttributeError) as error:
-        raise UserError(f"{str(original)!r} has no config.yaml of a run") from error
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[str]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
 
 from polyhead.adapters import merge_adapters
 from polyhead.app.composition import build, plain
@@ -16,8 +15,6 @@ from polyhead.model import MultiTaskModel
 from polyhead.pretrained import EncoderSource
 from polyhead.runs import Run
 from polyhead.tasks import Task, make_tasks
-
-_MODEL = "model."
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,8 @@ def load_trained(folder: Path) -> Trained:
     Raises:
         UserError: no finished run, or one whose weights do not fit its configuration.
     """
+    from polyhead.checkpoints import best_weights  # Lightning takes seconds to import
+
     metrics = Run(folder).read_json("metrics.json")
     config = read_config(folder)
     encoder: EncoderSource = build(config.encoder, "encoder")
@@ -60,43 +59,31 @@ def load_trained(folder: Path) -> Trained:
     model: MultiTaskModel = build(config.model, "model", encoder=encoder.load(), tasks=tasks)
     plan: Plan = build(config.freeze, "freeze")
     plan.prepare(model)  # adapters have weights of their own
-    _load_weights(model, folder)
+    model.load_state_dict(best_weights(folder, model))
     merge_adapters(model.encoder)
     return Trained(folder, config, tasks, encoder, model.eval().requires_grad_(False), metrics)
 
 
-def read_config(folder: Path) -> DictConfig:
+def read_config(folder: Path, moved: Path | None = None) -> DictConfig:
     """Read the resolved configuration of a run.
+
+    Args:
+        folder: of the run.
+        moved: a folder that takes the place of the run's own, wherever that is named.
 
     Raises:
         UserError: no configuration, or one of another version.
     """
     path = folder / "config.yaml"
     try:
-        config = OmegaConf.load(path)
+        config = OmegaConf.create(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"run: {str(path)!r} cannot be read; give the folder of a finished run") from error
-    if not isinstance(config, DictConfig) or not {"encoder", "tasks", "model", "freeze", "data"} <= {*map(str, config)}:
+    if not isinstance(config, DictConfig) or not {"encoder", "tasks", "model", "freeze", "data", "run_dir"} <= {
+        *map(str, config)
+    }:
         raise UserError(f"run: {str(path)!r} is no configuration of this version of polyhead; train again")
+    if moved is not None:
+        config = OmegaConf.create(OmegaConf.to_yaml(config).replace(str(config.run_dir), str(moved)))
+        assert isinstance(config, DictConfig)
     return config
-
-
-def _load_weights(model: MultiTaskModel, folder: Path) -> None:
-    """Put a run's best weights into the model.
-
-    Raises:
-        UserError: no checkpoint, or weights with other names or shapes than the model's.
-    """
-    from polyhead.checkpoints import load_checkpoint  # Lightning takes seconds to import
-
-    path = folder / "checkpoints" / "best.ckpt"
-    state: dict[str, Tensor] = load_checkpoint(path).get("state_dict", {})
-    weights = {name.removeprefix(_MODEL): value for name, value in state.items() if name.startswith(_MODEL)}
-    theirs, ours = ({name: value.shape for name, value in some.items()} for some in (weights, model.state_dict()))
-    if theirs != ours:
-        differing = min(theirs.items() ^ ours.items())[0]
-        raise UserError(
-            f"run: the weights of {str(path)!r} are not those of the run's configuration (the first that differs: "
-            f"{differing}); use the version of polyhead that trained it"
-        )
-    model.load_state_dict(weights)
