@@ -1,3 +1,5 @@
+from itertools import chain
+
 from fakes import word_tokenizer
 
 from polyhead import tokenisation
@@ -15,8 +17,11 @@ def test_each_text_lies_between_its_offsets(monkeypatch):
     assert found.truncated == 0
 
 
-def test_what_is_too_long_is_cut_and_counted():
-    found = token_ids(TEXTS, word_tokenizer(), max_length=5)
+def test_what_is_too_long_is_cut_as_the_tokenizer_cuts_it_and_counted():
+    tokenizer = word_tokenizer()
+    tokenizer(TEXTS, padding="max_length", max_length=9)  # what was asked of it before does not matter
+    found = token_ids(TEXTS, tokenizer, max_length=5)
+    assert found.ids.tolist() == [*chain.from_iterable(tokenizer(TEXTS, truncation=True, max_length=5)["input_ids"])]
     assert max(found.offsets[1:] - found.offsets[:-1]) == 5
     assert found.truncated == 1
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
+from transformers.tokenization_utils_base import PaddingStrategy, TruncationStrategy
 
 CHUNK = 4096  # texts tokenised at a time: bounds memory, and is enough to keep all cores busy
 
@@ -30,7 +31,16 @@ class TokenIds(NamedTuple):
 
 def encode(texts: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int) -> TokenIds:
     """Tokenise texts, special tokens included, and cut what is longer than ``max_length`` tokens."""
-    encodings = tokenizer(texts, truncation=True, max_length=max_length).encodings or []
+    # As the tokenizer does it when it is called, but without the character offsets, masks and lists made there.
+    tokenizer.set_truncation_and_padding(
+        PaddingStrategy.DO_NOT_PAD,
+        TruncationStrategy.LONGEST_FIRST,
+        max_length,
+        stride=0,
+        pad_to_multiple_of=None,
+        padding_side=None,
+    )
+    encodings = tokenizer.backend_tokenizer.encode_batch_fast(texts)
     ids = [encoding.ids for encoding in encodings]
     return TokenIds(
         ids=np.fromiter(chain.from_iterable(ids), dtype=np.int32),
