@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerBase
-from transformers.tokenization_utils_base import PaddingStrategy, TruncationStrategy
+from transformers.tokenization_utils_base import TruncationStrategy
+from transformers.utils.generic import PaddingStrategy
 
 CHUNK = 4096  # texts tokenised at a time: bounds memory, and is enough to keep all cores busy
 
