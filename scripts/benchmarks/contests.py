@@ -1,6 +1,7 @@
 """The contests by name."""
 
 from benchmarks.encoding import encode
+from benchmarks.loading import load
 from benchmarks.serving import serve
 from benchmarks.starting import corpus, startup
 from benchmarks.training import finetune, frozen, partly_frozen, weighting
@@ -14,4 +15,5 @@ CONTESTS = {
     "startup": startup,
     "corpus": corpus,
     "serve": serve,
+    "load": load,
 }

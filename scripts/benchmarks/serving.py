@@ -51,22 +51,26 @@ def serve(settings: Settings) -> Outcome:
     return outcome
 
 
-def _write_models(settings: Settings, folder: Path) -> None:
-    """Write a bundle with graphs, the peers' models with the same encoder, and the reference embeddings.
-
-    Heads are random, so the texts need no labels.
-    """
+def write_bundle(settings: Settings, folder: Path, graphs: bool = False) -> MultiTaskModel:
+    """Write a bundle of the encoder and heads that are random, so that texts need no labels, and return its model."""
     source = open_encoder(settings)
     torch.manual_seed(0)
     model = MultiTaskModel(source.load(), TASKS, dropout=0.0).eval().requires_grad_(False)
-    tokenizer, bundle = source.load_tokenizer(), folder / "bundle"
-    bundle.mkdir()
-    write_model(bundle, model, tokenizer, source.max_length)
-    write_graph(bundle / GRAPH, model, source.max_length)
-    quantise(bundle / GRAPH, bundle / INT8_GRAPH)
+    folder.mkdir()
+    write_model(folder, model, source.load_tokenizer(), source.max_length)
+    if graphs:
+        write_graph(folder / GRAPH, model, source.max_length)
+        quantise(folder / GRAPH, folder / INT8_GRAPH)
     entries = [TaskEntry(task.name, list(task.labels), None, {}) for task in TASKS]
-    seal(bundle, Manifest(entries, source.pooling, source.max_length, {}))
-    _write_pipelines(model, folder, [len(task.labels) for task in TASKS], tokenizer)
+    seal(folder, Manifest(entries, source.pooling, source.max_length, {}))
+    return model
+
+
+def _write_models(settings: Settings, folder: Path) -> None:
+    """Write a bundle with graphs, the peers' models with the same encoder, and the reference embeddings."""
+    bundle = folder / "bundle"
+    model = write_bundle(settings, bundle, graphs=True)
+    _write_pipelines(model, folder, [len(task.labels) for task in TASKS], open_encoder(settings).load_tokenizer())
     embeddings = Predictor.load(bundle, "torch", "32-true").predict(texts_of(settings)).embeddings
     np.save(folder / "reference.npy", embeddings)
 

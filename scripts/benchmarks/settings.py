@@ -7,7 +7,7 @@ from typing import Any
 
 from polyhead.errors import UserError, neighbours
 
-NAMES = ("encode", "finetune", "frozen", "partial", "weighting", "startup", "corpus", "serve")
+NAMES = ("encode", "finetune", "frozen", "partial", "weighting", "startup", "corpus", "serve", "load")
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Settings:
         batch_size: sentences.
         length: tokens of every text, made by joining sentences; 0 takes the texts as they are.
         compile: whether ours and the Trainer are given to ``torch.compile``, too, in finetune.
+        clients: of the server at a time, in load.
+        seconds: for which they send, in load.
         json: file that also takes the results; empty for none.
     """
 
@@ -38,6 +40,8 @@ class Settings:
     batch_size: int = 32
     length: int = 0
     compile: int = 0
+    clients: int = 64
+    seconds: int = 60
     json: str = ""
 
 
