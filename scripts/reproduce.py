@@ -11,10 +11,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.errors import HydraException
-
-from polyhead.app.command_line import MISTAKE, explain
-from polyhead.errors import UserError
+from polyhead.app.command_line import run
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -25,17 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run", type=Path, help="folder of a run that is done")
     parser.add_argument("--folder", type=Path, help="of the new run (RUN-again)")
     options = parser.parse_args(arguments)
-    from polyhead.app.reproduce import run
+    from polyhead.app import reproduce
 
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
-    try:
-        same = run(CONFIGS, options.run, options.folder or options.run.with_name(f"{options.run.name}-again"))
-    except UserError as error:
-        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
-        return MISTAKE
-    except HydraException as error:
-        print(f"error: {explain(error, CONFIGS, 'train')}", file=sys.stderr)
-        return MISTAKE
+    folder = options.folder or options.run.with_name(f"{options.run.name}-again")
+    same = run(lambda: reproduce.run(CONFIGS, options.run, folder), CONFIGS, "train")
     return 0 if same else 1
 
 

@@ -12,16 +12,13 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.errors import HydraException
-
-from polyhead.app.command_line import MISTAKE, explain
-from polyhead.errors import UserError
+from polyhead.app.command_line import run
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs, or folders that hold some")
     parser.add_argument("--folder", type=Path, default=Path("runs/soup"), help="of the new run (runs/soup)")
@@ -29,21 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--recipe", choices=("uniform", "greedy"), default="uniform", help="which runs to take (uniform: all)"
     )
     options = parser.parse_args(arguments)
-    from polyhead.app.soup import run
+    from polyhead.app import soup
 
     ours = logging.getLogger("polyhead")
     ours.addHandler(logging.StreamHandler(sys.stdout))
     ours.setLevel(logging.INFO)
-    try:
-        run(CONFIGS, options.runs, options.folder, options.recipe)
-    except UserError as error:
-        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
-        return MISTAKE
-    except HydraException as error:
-        print(f"error: {explain(error, CONFIGS, 'train')}", file=sys.stderr)
-        return MISTAKE
-    return 0
+    run(lambda: soup.run(CONFIGS, options.runs, options.folder, options.recipe), CONFIGS, "train")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

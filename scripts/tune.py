@@ -11,11 +11,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
-from polyhead.app.command_line import MISTAKE, explain
-from polyhead.errors import UserError
+from polyhead.app.command_line import MISTAKE, run
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -33,16 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError:
         print('error: optuna is not installed; pip install -e ".[tune]"', file=sys.stderr)
         return MISTAKE
-    from polyhead.app.tune import run
+    from polyhead.app import tune
 
-    try:
-        run(CONFIGS, options.space, options.overrides, options.folder, options.trials)
-    except UserError as error:
-        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
-        return MISTAKE
-    except (HydraException, OmegaConfBaseException) as error:
-        print(f"error: {explain(error, CONFIGS, 'train')}", file=sys.stderr)
-        return MISTAKE
+    run(lambda: tune.run(CONFIGS, options.space, options.overrides, options.folder, options.trials), CONFIGS, "train")
     return 0
 
 

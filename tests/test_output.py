@@ -1,7 +1,12 @@
+import errno
+
+import numpy as np
 import pytest
 
+from polyhead.embedding_files import open_embedding_file
 from polyhead.errors import UserError
 from polyhead.output import OutputFile, check_output
+from polyhead.row_files import open_row_file
 
 
 class Text(OutputFile):
@@ -42,3 +47,28 @@ def test_a_name_that_cannot_be_written_to_is_refused(tmp_path, name, message):
     with pytest.raises(UserError, match=message):
         check_output(tmp_path / name, (".npy", ".txt"), overwrite=False)
     check_output(tmp_path / "there.txt", (".npy", ".txt"), overwrite=True)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet", "b.npy", "b.parquet"])
+def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(tmp_path, name):
+    (tmp_path / f"{name}.partial").symlink_to("/dev/full")  # takes no byte
+    if name.startswith("a"):
+        opened, content = lambda: open_row_file(str(tmp_path / name), False, {}), [{"text": "x" * 100_000}] * 10
+    else:
+        opened, content = lambda: open_embedding_file(tmp_path / name, 1000, False), np.ones((1000, 1000), np.float32)
+    with pytest.raises(UserError, match=rf"output: '.*{name}' cannot be written \(No space left on device\)"):  # noqa: SIM117
+        with opened() as file:
+            file.append(content)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_failed_first_is_told(tmp_path):
+    (tmp_path / "a.jsonl.partial").symlink_to("/dev/full")
+    with pytest.raises(KeyError, match="first"), open_row_file(str(tmp_path / "a.jsonl"), False, {}) as file:
+        file.append(name for name in [{"text": "stays in the buffer until the file is closed"}, {}["first"]])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_has_seen_enough_is_no_mistake(tmp_path):
+    with pytest.raises(BrokenPipeError), Text(tmp_path / "a.txt") as file, file.writing():
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")

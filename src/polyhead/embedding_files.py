@@ -31,19 +31,21 @@ class NpyFile(EmbeddingFile):
         super().__init__(path)
         self.width = width
         self.rows = 0
-        self.file = self.partial.open("wb")
-        self._write_header()
+        with self.writing():
+            self.file = self.partial.open("wb")
+            self._write_header()
 
     def append(self, chunk: Chunk) -> None:
         """Write a chunk (N, H) behind what was written."""
-        chunk.tofile(self.file)
+        with self.writing():
+            self.file.write(np.ascontiguousarray(chunk, dtype="<f4").data)
         self.rows += len(chunk)
 
     def close(self) -> None:
         """Write the number of rows, known only now, into the header: its room was left at the start."""
-        self.file.seek(0)
-        self._write_header()
-        self.file.close()
+        with self.file:  # closed also where the disk has no room for what is still in the buffer
+            self.file.seek(0)
+            self._write_header()
 
     def _write_header(self) -> None:
         header = {"descr": "<f4", "fortran_order": False, "shape": (self.rows, self.width)}
@@ -62,12 +64,14 @@ class ParquetFile(EmbeddingFile):
             raise UserError('output: a .parquet file needs pyarrow; run: pip install -e ".[parquet]"') from error
         self.arrow: Any = pyarrow
         self.type = pyarrow.list_(pyarrow.float32(), width)
-        self.writer = parquet.ParquetWriter(self.partial, pyarrow.schema([("embedding", self.type)]))
+        with self.writing():
+            self.writer = parquet.ParquetWriter(self.partial, pyarrow.schema([("embedding", self.type)]))
 
     def append(self, chunk: Chunk) -> None:
         """Write a chunk (N, H) as a row group."""
         column = self.arrow.FixedSizeListArray.from_arrays(chunk.reshape(-1), type=self.type)
-        self.writer.write_table(self.arrow.table({"embedding": column}))
+        with self.writing():
+            self.writer.write_table(self.arrow.table({"embedding": column}))
 
     def close(self) -> None:
         """Write the footer."""

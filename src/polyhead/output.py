@@ -2,7 +2,8 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,9 @@ class OutputFile(ABC):
 
     Args:
         path: its name at the end.
+
+    Raises:
+        UserError: it cannot be written: a full disk, say.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,17 +29,43 @@ class OutputFile(ABC):
     def close(self) -> None:
         """Complete what was written."""
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Guard whatever opens the file or writes to it.
+
+        Raises:
+            UserError: the system refuses; nothing is left behind.
+        """
+        try:
+            yield
+        except BrokenPipeError:  # whoever reads has seen enough
+            raise
+        except OSError as error:
+            self.partial.unlink(missing_ok=True)
+            raise refused(self.path, error) from error
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
-        if kind is None:
-            self.partial.replace(self.path)
-        else:
+        try:
+            with self.writing():
+                self.close()
+                if kind is None:
+                    self.partial.replace(self.path)
+        except UserError:
+            if kind is None:  # else what came first is told
+                raise
+        finally:
             self.partial.unlink(missing_ok=True)
+
+
+def refused(path: Path, error: OSError) -> UserError:
+    """Tell what the system says to writing as a user's matter."""
+    reason = os.strerror(error.errno) if error.errno else error
+    return UserError(f"output: {str(path)!r} cannot be written ({reason}); make room, or choose another place")
 
 
 def check_output(path: Path, endings: Collection[str], overwrite: bool) -> None:

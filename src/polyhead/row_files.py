@@ -33,16 +33,19 @@ class JsonLinesFile(RowFile):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.shown = str(path) == STANDARD_OUTPUT
-        self.file: TextIO = sys.stdout if self.shown else self.partial.open("w", encoding="utf-8")
+        with self.writing():
+            self.file: TextIO = sys.stdout if self.shown else self.partial.open("w", encoding="utf-8")
 
     def append(self, rows: Sequence[Row]) -> None:
         """Write rows behind those that were written."""
-        self.file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+        with self.writing():
+            self.file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
 
     def close(self) -> None:
         """Complete the file."""
-        self.file.flush()
-        if not self.shown:
+        if self.shown:
+            self.file.flush()
+        else:
             self.file.close()
 
     def __exit__(self, *arguments: Any) -> None:
@@ -57,7 +60,8 @@ class CsvFile(RowFile):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self.file = self.partial.open("w", encoding="utf-8", newline="")
+        with self.writing():
+            self.file = self.partial.open("w", encoding="utf-8", newline="")
         self.writer: csv.DictWriter[str] | None = None
 
     def append(self, rows: Sequence[Row]) -> None:
@@ -66,11 +70,12 @@ class CsvFile(RowFile):
         Raises:
             UserError: a row with other columns than the first.
         """
-        if self.writer is None:
-            self.writer = csv.DictWriter(self.file, list(rows[0]), lineterminator="\n")
-            self.writer.writeheader()
-        _check_columns(rows, set(self.writer.fieldnames))
-        self.writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+        with self.writing():
+            if self.writer is None:
+                self.writer = csv.DictWriter(self.file, list(rows[0]), lineterminator="\n")
+                self.writer.writeheader()
+            _check_columns(rows, set(self.writer.fieldnames))
+            self.writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
 
     def close(self) -> None:
         """Complete the file."""
@@ -102,8 +107,11 @@ class ParquetFile(RowFile):
             if self.writer is None:
                 inferred = self.arrow.Table.from_pylist(rows).schema
                 schema = self.arrow.schema([(field.name, self.types.get(field.name, field.type)) for field in inferred])
-                self.writer = self.arrow.parquet.ParquetWriter(self.partial, schema)
-            self.writer.write_table(self.arrow.Table.from_pylist(rows, schema=self.writer.schema))
+                with self.writing():
+                    self.writer = self.arrow.parquet.ParquetWriter(self.partial, schema)
+            table = self.arrow.Table.from_pylist(rows, schema=self.writer.schema)
+            with self.writing():
+                self.writer.write_table(table)
         except (self.arrow.ArrowInvalid, self.arrow.ArrowTypeError) as error:
             reason = " ".join(str(error).split())
             raise UserError(f"output: a Parquet column has one type ({reason}); write .jsonl instead") from error

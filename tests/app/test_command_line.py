@@ -148,3 +148,12 @@ def test_an_override_is_left_alone(first):
 
 def test_without_an_argument_there_is_no_folder():
     assert folder_as("run", []) == []
+
+
+def test_a_pipe_that_was_closed_ends_without_a_word():
+    talk = "from polyhead.app.command_line import run; run(lambda: [print('x' * 80) for _ in range(10**5)], None, '')"
+    with subprocess.Popen([sys.executable, "-c", talk], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1

@@ -154,7 +154,7 @@ def test_a_read_only_folder_is_told(tmp_path):
     done = train(*TINY, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: runs/")
-    assert "choose another folder with hydra.run.dir=PATH" in done.stderr
+    assert "make room, or choose another folder" in done.stderr
     assert "Traceback" not in done.stderr
 
 

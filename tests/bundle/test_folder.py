@@ -7,6 +7,7 @@ import pytest
 import torch
 from bundle_setup import MAX_LENGTH, make_bundle, manifest_of, texts
 from conftest import FAMILIES, random_batch
+from safetensors import SafetensorError
 
 from polyhead.bundle.folder import Bundle, new_folder
 from polyhead.bundle.manifest import seal
@@ -117,8 +118,11 @@ def test_heads_of_other_tasks_are_refused(folder, tasks):
 
 
 def test_a_new_folder_is_there_whole_or_not_at_all(tmp_path):
-    with pytest.raises(IsADirectoryError), new_folder(tmp_path / "a", overwrite=False) as folder:
+    with pytest.raises(UserError, match="cannot be written"), new_folder(tmp_path / "a", overwrite=False) as folder:
         folder.write_text("fails")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match="No space left"), new_folder(tmp_path / "a", overwrite=False):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")  # what it says on a full disk
     assert list(tmp_path.iterdir()) == []
     for content in ("first", "second"):
         with new_folder(tmp_path / "a", overwrite=True) as folder:

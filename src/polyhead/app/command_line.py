@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -49,17 +49,17 @@ def folder_name(overrides: str) -> str:
 OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
 
 
-def run(main: Callable[[], Any], configs: Path, name: str) -> None:
-    """Run a Hydra main function; exceptions that are the user's become one line on standard error.
+def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
+    """Run a command; exceptions that are the user's become one line on standard error, and end the process.
 
     Args:
-        main: the function that ``hydra.main`` decorated.
+        main: the command, such as a function that ``hydra.main`` decorated.
         configs: the folder of its configuration, in which the neighbours of a wrong key are looked up.
         name: of its configuration there.
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # then Hydra raises what it would print with a traceback
     try:
-        main()
+        return main()
     except UserError as error:
         _end(str(error))
     except (HydraException, OmegaConfBaseException) as error:
@@ -68,8 +68,8 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> None:
         if not _raised_by_hydra(error):
             raise
         _end(explain(error, configs, name))
-    except OSError as error:  # a folder that cannot be made or written, a full disk; run logs have the traceback
-        _end(f"{error.filename or 'writing'}: {error.strerror}; choose another folder with hydra.run.dir=PATH")
+    except OSError as error:
+        _refused(error)
 
 
 def folder_as(key: str, arguments: Sequence[str]) -> list[str]:
@@ -100,13 +100,23 @@ def run_job(module: str, config: DictConfig) -> float | None:
             log.error("this run failed: %s", error)
             raise error from problem
         # For the run's own log; a command without one has the terminal alone, where the line is printed below.
-        if any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers):
+        if _has_log():
             logging.getLogger().error("%s", error)
         _end(str(error))
-    except Exception:
-        logging.getLogger().exception("this run failed")  # a multirun shows the first traceback only; the file has all
+    except Exception as problem:
+        alone = HydraConfig.get().mode == RunMode.RUN
+        if _has_log() or not isinstance(problem, OSError):
+            logging.getLogger().exception(
+                "this run failed"
+            )  # a multirun shows the first traceback only; the file has all
+        if isinstance(problem, OSError) and alone:
+            _refused(problem)  # here, since Hydra would tell of it in its own words first
         raise
     return result
+
+
+def _has_log() -> bool:
+    return any(isinstance(handler, logging.FileHandler) for handler in logging.getLogger().handlers)
 
 
 def explain(error: Exception, configs: Path, name: str) -> str:
@@ -166,7 +176,16 @@ def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
             yield from _keys(child, f"{prefix}{name}.")
 
 
-def _end(message: str) -> None:
+def _refused(error: OSError) -> NoReturn:
+    """End for what the system says: a folder that cannot be made or written, a full disk, a closed pipe."""
+    if isinstance(error, BrokenPipeError):  # the other side has seen enough; Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    where = error.filename2 or error.filename or "writing"
+    _end(f"{where}: {error.strerror or error}; make room, or choose another folder")
+
+
+def _end(message: str) -> NoReturn:
     for line in message.splitlines():
         print(f"error: {line}", file=sys.stderr)
     sys.exit(MISTAKE)

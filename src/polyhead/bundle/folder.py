@@ -24,6 +24,7 @@ from polyhead.bundle.manifest import Manifest, unseal
 from polyhead.encoder import Encoder
 from polyhead.errors import UserError
 from polyhead.model import MultiTaskModel
+from polyhead.output import refused
 from polyhead.pooling import Pooling
 from polyhead.pretrained import EncoderSource
 from polyhead.tasks import Task
@@ -49,15 +50,18 @@ def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
     except OSError as error:
-        raise UserError(f"output: {str(folder)!r} cannot be written ({error.strerror})") from error
+        raise refused(folder, error) from error
     try:
         yield partial
-    except BaseException:
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.replace(folder)
+    except OSError as error:
+        raise refused(folder, error) from error
+    except SafetensorError as error:  # has no class for a full disk
+        raise UserError(f"output: {str(folder)!r} cannot be written ({error})") from error
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise
-    if folder.exists():
-        shutil.rmtree(folder)
-    partial.replace(folder)
 
 
 def write_model(folder: Path, model: MultiTaskModel, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
