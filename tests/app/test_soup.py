@@ -61,8 +61,13 @@ def test_greedy_is_at_least_as_good_on_validation_as_the_best_run(runs):
 
 def test_training_can_go_on_from_an_average(runs, tmp_path):
     given = [f"soup.runs=['{runs[0]}','{runs[1]}']", "soup=uniform", "freeze=backbone", "trainer.max_epochs=1"]
-    done = train(*TINY, *given, "hydra.run.dir=on", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    for name, how in (("on", "features=disk"), ("recomputed", "features=off")):
+        done = train(*TINY, *given, how, "trainer.precision=32-true", f"hydra.run.dir={name}", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    stored, computed = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("on", "recomputed"))
+    assert stored["features"]
+    for task, results in stored["validation"].items():  # stored features are the average's, not the first encoder's
+        assert results["loss"] == pytest.approx(computed["validation"][task]["loss"], rel=1e-5)
     states = [load_trained(folder).model.state_dict() for folder in (*runs, tmp_path / "on")]
     encoder = "encoder.transformer.encoder.layer.1.output.dense.weight"
     torch.testing.assert_close(states[2][encoder], (states[0][encoder] + states[1][encoder]) / 2)

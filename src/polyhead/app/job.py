@@ -21,7 +21,7 @@ from polyhead.app.sweeps import SERIAL, finished_twin
 from polyhead.dashboards import log_choices, log_layout, log_outcome, log_plan
 from polyhead.data import SentenceData
 from polyhead.errors import UserError
-from polyhead.features import digest
+from polyhead.features import FeatureStore, digest
 from polyhead.fitting import Outcome, fit_and_test
 from polyhead.freezing import count_trained
 from polyhead.memory import forget_peak, peak_megabytes
@@ -77,10 +77,10 @@ class Job:
             self.folder.write_json("provenance.json", self._made_with)
         L.seed_everything(self.config.seed, workers=True, verbose=False)
         module = self._module()
-        data = self._data(module, trainer)
+        soup = self._start_from_average(module, trainer)
+        data = self._data(module, trainer, self.parts.features)
         parameters = count_trained(module.model, module.stages)
         self._announce(module, trainer, *parameters)
-        soup = self._start_from_average(module, data, trainer)
         resume = Path(self.config.resume) if self.config.resume else None
         outcome = fit_and_test(module, data, trainer, resume, self.config.test)
         validation = scalars("validation", outcome.validation)
@@ -125,19 +125,20 @@ class Job:
             self.config.watch_conflict,
         )
 
-    def _data(self, module: MultiTaskTraining, trainer: L.Trainer) -> SentenceData:
+    def _data(self, module: MultiTaskTraining, trainer: L.Trainer, store: FeatureStore | None) -> SentenceData:
         parts = self.parts
         features = None
-        if parts.features:
+        if store:
             device = trainer.strategy.root_device
-            features = partial(attach_frozen, module.model.encoder, parts.precision, parts.features, device)
+            features = partial(attach_frozen, module.model.encoder, parts.precision, store, device)
         tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
         return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.batching, features, parts.tokens)
 
-    def _start_from_average(self, module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer) -> list[str]:
+    def _start_from_average(self, module: MultiTaskTraining, trainer: L.Trainer) -> list[str]:
         """Give the model the average of other runs, where that is asked for, and return which they are."""
         if self.parts.soup is None:
             return []
+        data = self._data(module, trainer, store=None)  # the encoder is another in a moment
         for split in ("validation", *(data.source.test_sets if self.config.test else ())):
             data.split(split)
         check(self.parts.soup.runs, self.config, _data_digests(data))
