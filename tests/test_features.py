@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import logging
 import multiprocessing
 import os
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from polyhead import features
 from polyhead.errors import UserError
 from polyhead.features import FeatureStore, digest
 
@@ -156,6 +158,16 @@ def test_clearing(store):
 def test_a_limit_that_is_not_above_zero_is_refused():
     with pytest.raises(UserError, match="features.limit_gb: 0 given"):
         FeatureStore("folder", 0)
+
+
+def test_a_mapped_file_has_the_digest_of_its_content_and_stays_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(features, "_PIECE", 100)
+    numbers = np.arange(1234, dtype=np.int32)
+    numbers.tofile(tmp_path / "numbers")
+    mapped = np.memmap(tmp_path / "numbers", np.int32, mode="c")
+    whole = hashlib.sha256(f"{features._FORMAT}int32(1234,)".encode() + numbers.tobytes() + b"|").hexdigest()
+    assert digest([mapped]) == digest([numbers]) == whole
+    assert (mapped == numbers).all()
 
 
 def test_a_digest_tells_values_types_and_shapes_apart():

@@ -8,6 +8,7 @@ Shapes: N sentences, S tokens, H hidden units.
 import hashlib
 import json
 import logging
+import mmap
 import os
 import tempfile
 import time
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +34,7 @@ Fill = Callable[[Tensor], None]
 
 _FORMAT = 1  # part of every digest: entries of another layout are simply not found
 _FOOTER = 256  # bytes behind the data: shape, type and checksum as JSON, filled up with spaces
+_PIECE = 2**22  # numbers hashed at a time: what is mapped need not be in memory all at once
 _ABANDONED = 86_400  # seconds after which a file that was never finished counts as left behind by a killed process
 
 
@@ -42,10 +45,22 @@ def digest(parts: Iterable[bytes | str | NDArray[np.generic] | Tensor]) -> str:
         array = part.detach().cpu().reshape(-1).view(torch.uint8).numpy() if isinstance(part, Tensor) else part
         if isinstance(part, np.ndarray | Tensor):
             total.update(f"{part.dtype}{tuple(part.shape)}".encode())
-        content = array.encode() if isinstance(array, str) else array
-        total.update(content if isinstance(content, bytes) else np.ascontiguousarray(content).data)
+        if isinstance(array, str | bytes):
+            total.update(array.encode() if isinstance(array, str) else array)
+        else:
+            flat = np.ascontiguousarray(array).reshape(-1)
+            for start in range(0, len(flat), _PIECE):
+                total.update(flat[start : start + _PIECE].data)
+                _forget(array)
         total.update(b"|")
     return total.hexdigest()
+
+
+def _forget(array: NDArray[np.generic]) -> None:
+    """Let go of the pages of a mapped file; they are read from it again where they are needed again."""
+    mapping: Any = array.base
+    if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)
