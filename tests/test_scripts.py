@@ -92,7 +92,8 @@ def test_the_contest_of_serving_measures_every_backend_and_peer(monkeypatch, tmp
     monkeypatch.setattr(serving, "compete", lambda *given, apart: measuring.compete(*given))  # in this process: faster
     outcome = serving.serve(Settings(data=str(texts), repeats=1))
     assert all(rate > 0 for entry in outcome.entries for rate in entry.rates)
-    cosines = {entry.name: entry.extra["min cosine"][0] for entry in outcome.entries if entry.extra}
+    cosines = {entry.name: entry.extra["min cosine"][0] for entry in outcome.entries if "min cosine" in entry.extra}
+    assert all(entry.extra["first pass"][0] > 0 for entry in outcome.entries)
     assert len(outcome.entries) == 9
     assert cosines.pop("polyhead, onnx-int8, 32-true") > 0.9
     assert all(cosine > (0.9995 if "bf16" in name else 0.99999) for name, cosine in cosines.items()), cosines

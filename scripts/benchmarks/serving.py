@@ -22,7 +22,7 @@ from polyhead.hardware import keep_freed_memory
 from polyhead.model import MultiTaskModel
 from polyhead.predict import Predictor
 
-_WARM_UP = 1000  # texts predicted before the clock starts: compiled backends prepare for each shape they meet
+_SAMPLE = 1000  # texts on which the peers' heads are fitted
 _BACKENDS = (
     ("torch", "32-true"),
     ("torch", "bf16-true"),
@@ -100,7 +100,7 @@ def _sentence_transformers(settings: Settings, folder: str, _: int) -> tuple[flo
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
     encoder = SentenceTransformer(str(Path(folder, "bundle")), device=str(device_of(settings)))
-    sample = encoder.encode(texts_of(settings)[:_WARM_UP])
+    sample = encoder.encode(texts_of(settings)[:_SAMPLE])
     heads = []
     for task in TASKS:
         labels = np.arange(len(sample)) % len(task.labels)
@@ -136,13 +136,18 @@ def _pipelines(settings: Settings, folder: str, batch_size: int, _: int) -> tupl
 def _measured(
     predict: Callable[[list[str]], NDArray[np.float32] | None], settings: Settings, folder: str
 ) -> tuple[float, dict[str, float]]:
-    """Time a prediction of the texts, after a warm-up, and compare its embeddings, if it gives any."""
-    texts = texts_of(settings)
-    predict(texts[:_WARM_UP])
-    started = time.perf_counter()
-    embeddings = predict(texts)
-    rate = len(texts) / (time.perf_counter() - started)
-    if embeddings is None:
-        return rate, {}
-    ours, reference = torch.from_numpy(embeddings), torch.from_numpy(np.load(Path(folder, "reference.npy")))
-    return rate, {"min cosine": torch.cosine_similarity(ours, reference).min().item()}
+    """Time predicting the texts twice: compiled backends prepare for each shape of a batch, and servers meet it again.
+
+    Returns:
+        Texts a second of the second time; that of the first time and, where there are embeddings, how near they are.
+    """
+    texts, rates = texts_of(settings), []
+    for _ in range(2):
+        started = time.perf_counter()
+        embeddings = predict(texts)
+        rates.append(len(texts) / (time.perf_counter() - started))
+    figures = {"first pass": rates[0]}
+    if embeddings is not None:
+        ours, reference = torch.from_numpy(embeddings), torch.from_numpy(np.load(Path(folder, "reference.npy")))
+        figures["min cosine"] = torch.cosine_similarity(ours, reference).min().item()
+    return rates[1], figures
