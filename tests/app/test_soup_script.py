@@ -80,7 +80,6 @@ def test_training_can_go_on_from_an_average(runs, tmp_path):
     [
         (["data.seed=5"], "had other validation sentences; it may have learned from those that are evaluated here"),
         (["~tasks.sentiment"], "was trained with other choices of tasks"),
-        (["encoder.pooling=cls"], "was trained with other choices of encoder"),
     ],
 )
 def test_runs_that_do_not_fit_together_are_refused(runs, tmp_path, changed, message):
