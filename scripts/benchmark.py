@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.settings import parse
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, interruptible
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -43,4 +43,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    with interruptible():
+        sys.exit(main(sys.argv[1:]))

@@ -16,6 +16,8 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from polyhead.errors import interruptible
+
 CONFIG = Path(__file__).parents[1] / "configs" / "features" / "disk.yaml"
 
 
@@ -44,4 +46,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with interruptible():
+        sys.exit(main())

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from polyhead.corpus import LABELS, SPLITS, HypotheticalCorpus, Knob, Sentence
-from polyhead.errors import UserError, neighbours
+from polyhead.errors import UserError, interruptible, neighbours
 
 FORMATS = ("csv", "jsonl", "parquet")
 ROW_GROUP = 100_000  # sentences of a Parquet file that are written together
@@ -187,4 +187,5 @@ def _report(sentences: Iterator[Sentence], size: int) -> Iterator[Sentence]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with interruptible():
+        sys.exit(main())

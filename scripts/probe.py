@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from polyhead.corpus import LABELS, HypotheticalCorpus, Sentence
+from polyhead.errors import interruptible
 
 SIZES = {"train": 4000, "test": 1000}
 BATCH_SIZE = 64  # sentences
@@ -100,4 +101,5 @@ def _load_encoder() -> Encode:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with interruptible():
+        sys.exit(main())

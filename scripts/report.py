@@ -11,7 +11,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, interruptible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,4 +50,5 @@ def report(runs: Sequence[Path], output: Path, baseline: str | None, metric: str
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with interruptible():
+        sys.exit(main())

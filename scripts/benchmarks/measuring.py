@@ -1,11 +1,13 @@
 """Measuring: contestants in turn, medians and ratios, the machine and its ceiling."""
 
+import os
 import statistics
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import connection, get_context, parent_process
 from typing import Any
 
 import torch
@@ -74,8 +76,20 @@ def compete(name: str, unit: str, contestants: dict[str, Contestant], repeats: i
 
 
 def _in_a_process(contestant: Contestant, repeat: int) -> tuple[float, dict[str, float]]:
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=end_with_the_parent) as pool:
         return pool.submit(contestant, repeat).result()
+
+
+def end_with_the_parent() -> None:
+    """Have this process end when the one that started it does, however that happens."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def show(outcome: Outcome) -> None:

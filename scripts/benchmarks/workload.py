@@ -81,7 +81,8 @@ def open_data(settings: Settings) -> tuple[Any, tuple[Task, ...]]:
 
 def _open_source(settings: Settings) -> tuple[Any, tuple[Task, ...]]:
     if settings.data == "hypothetical":
-        sizes = {"train": settings.rows or 4000, "validation": 1000, "test": 1000}
+        most = {"train": settings.rows or 4000, "validation": 1000, "test": 1000}
+        sizes = {split: min(size, settings.rows or size) for split, size in most.items()}
         corpus = HypotheticalCorpus(sizes, 0, label_noise=0, imbalance=1, correlation=0, missing=0)
         return corpus, TASKS
     names = ("category", "sentiment")

@@ -1,5 +1,6 @@
-"""The one exception for a user's mistake. Knows nothing about where it is shown."""
+"""The one exception for a user's mistake, and the end of a command that is interrupted."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -18,6 +19,16 @@ def neighbours(name: str, valid: Iterable[str]) -> str:
     close = get_close_matches(name, options, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     return f"{hint}Valid: {', '.join(options)}"
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """End the process on Ctrl-C in one line, by the exit code that shells give it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 @contextmanager

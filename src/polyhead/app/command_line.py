@@ -1,6 +1,6 @@
 """The command line: a user's mistake ends in one line and an exit code. Imports nothing heavy.
 
-Exit codes: 0 done, 2 a mistake in what was given, 1 anything else.
+Exit codes: 0 done, 2 a mistake in what was given, 130 interrupted, 1 anything else.
 """
 
 import logging
@@ -22,7 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from polyhead.errors import UserError, neighbours
+from polyhead.errors import UserError, interruptible, neighbours
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,8 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # then Hydra raises what it would print with a traceback
     try:
-        return main()
+        with interruptible():
+            return main()
     except UserError as error:
         _end(str(error))
     except (HydraException, OmegaConfBaseException) as error:

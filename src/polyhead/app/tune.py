@@ -1,6 +1,7 @@
 """Tuning, from its search space to a command line: each trial is runs of ``train.py``, composed and run here."""
 
 import logging
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +49,11 @@ def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, tria
     def objective(trial: optuna.Trial) -> list[float]:
         return _trial(trial, tuning, configs, overrides, folder)
 
-    search(study, objective, trials)
+    try:
+        search(study, objective, trials)
+    except (KeyboardInterrupt, SystemExit):  # the latter is what Lightning makes of Ctrl-C
+        print(f"the same command goes on with the study in {folder}", file=sys.stderr)
+        raise KeyboardInterrupt from None
     print("\n".join(conclusion(study, tuning, overrides, folder)))
 
 
