@@ -22,6 +22,7 @@ ORDER = [
     "batching",
     "loading",
     "tokenisation",
+    "stores",
     "tokens",
     "tokenised",
     "data",

@@ -4,12 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import datasets
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT
 
 from polyhead.features import FeatureStore
+from polyhead.tokens import Chunk, TokenStore
 
 
 def script(name, *arguments, **environment):
@@ -22,21 +26,37 @@ def script(name, *arguments, **environment):
     )
 
 
-def test_features_are_shown_and_cleared(tmp_path):
-    store = FeatureStore(str(tmp_path), 1)
-    store.get("abc", (1000, 250), torch.float32, lambda array: array.fill_(0))
-    shown = script("features", "show", POLYHEAD_FEATURES=str(tmp_path))
-    assert "abc" in shown.stdout
-    assert f"{tmp_path}: 1.0 MB of at most 20 GB" in shown.stdout
-    cleared = script("features", "clear", POLYHEAD_FEATURES=str(tmp_path))
-    assert "1 entries removed, 1.0 MB freed" in cleared.stdout
-    assert store.entries() == []
+def test_what_is_kept_for_later_runs_is_shown_and_cleared(tmp_path):
+    folders = {name: tmp_path / name for name in ("features", "tokens", "data")}
+    environment = {f"POLYHEAD_{name.upper()}": str(folder) for name, folder in folders.items()}
+    features = FeatureStore(str(folders["features"]), 1)
+    features.get("abc", (1000, 250), torch.float32, lambda array: array.fill_(0))
+    tokens = TokenStore(str(folders["tokens"]), 1)
+    ids = np.arange(100_000, dtype=np.int32)
+    tokens.get("def", lambda: [Chunk(ids, np.array([len(ids)]), {}, 0)], [])
+    rows = datasets.Dataset.from_generator(lambda: iter([{"text": "a"}]), cache_dir=str(folders["data"]))
+    table = Path(rows.cache_files[0]["filename"])
+    (folders["data"] / "precious.csv").write_text("not ours")
+
+    shown = script("cache", "show", **environment).stdout
+    assert "abc" in shown
+    assert f"{folders['features']}: 1.0 MB of at most 20 GB" in shown
+    assert f"{folders['tokens']}: 0.4 MB of at most 20 GB" in shown
+    cleared = script("cache", "clear", "tokens", "tables", **environment)
+    assert "1 entries removed, 0.4 MB freed" in cleared.stdout
+    assert cleared.stdout.count("1 entries removed") == 2
+    assert len(features.entries()) == 1
+    assert tokens.entries() == []
+    assert not table.exists()
+    assert (folders["data"] / "precious.csv").exists()
 
 
-def test_a_wrong_action_is_refused():
-    done = script("features", "clean")
+@pytest.mark.parametrize("arguments", [["clean"], ["clear", "tablets"]])
+def test_what_is_not_kept_is_refused(arguments):
+    done = script("cache", *arguments)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+    assert arguments[-1] in done.stderr
 
 
 @pytest.mark.parametrize(

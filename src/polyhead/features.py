@@ -11,21 +11,20 @@ import logging
 import mmap
 import os
 import tempfile
-import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from polyhead.errors import UserError
+from polyhead.stores import Store
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +34,6 @@ Fill = Callable[[Tensor], None]
 _FORMAT = 1  # part of every digest: entries of another layout are simply not found
 _FOOTER = 256  # bytes behind the data: shape, type and checksum as JSON, filled up with spaces
 _PIECE = 2**22  # numbers hashed at a time: what is mapped need not be in memory all at once
-_ABANDONED = 86_400  # seconds after which a file that was never finished counts as left behind by a killed process
 
 
 def digest(parts: Iterable[bytes | str | NDArray[np.generic] | Tensor]) -> str:
@@ -64,27 +62,20 @@ def _forget(array: NDArray[np.generic]) -> None:
 
 
 @dataclass(frozen=True)
-class FeatureStore:
+class FeatureStore(Store):
     """Arrays on disk, named by the digest of what they were computed from.
-
-    Args:
-        folder: where the entries lie; made when first needed. Several processes may share it.
-        limit_gb: most gigabytes (10^9 bytes) of all entries together; the ones unused for longest go first.
 
     Attributes:
         counts: how many entries were ``reused`` and ``computed`` so far.
-
-    Raises:
-        UserError: a limit that is not above 0.
     """
 
-    folder: str
-    limit_gb: float
+    name: ClassVar[str] = "features"
+    mark: ClassVar[str] = "*.bin"
     counts: Counter[str] = field(default_factory=Counter, init=False, compare=False)
 
-    def __post_init__(self) -> None:
-        if self.limit_gb <= 0:
-            raise UserError(f"features.limit_gb: {self.limit_gb} given; it must be above 0, or take features=off")
+    def entry_of(self, mark: Path) -> Path:
+        """Return the entry that a mark belongs to: itself."""
+        return mark
 
     def get(self, key: str, shape: tuple[int, ...], dtype: torch.dtype, compute: Fill) -> Tensor | None:
         """Return the entry as a tensor on mapped memory, computing it where the store lacks it.
@@ -99,7 +90,7 @@ class FeatureStore:
             The array, not to be written to; None where it cannot be stored (a full disk, or over the limit), with one
             line in the log: the caller goes on without.
         """
-        path = self._folder / f"{key}.bin"
+        path = self.path / f"{key}.bin"
         stored = _read(path, shape, dtype)
         if stored is not None:
             self.counts["reused"] += 1
@@ -107,46 +98,17 @@ class FeatureStore:
         if path.exists():
             log.warning("features: %s is damaged; computing it again", path)
         try:
-            self._make_room(prod(shape) * dtype.itemsize)
+            size = prod(shape) * dtype.itemsize
+            if size > self.limit_gb * 1e9:
+                raise OSError(f"{size / 1e9:.1f} GB needed, features.limit_gb={self.limit_gb:g}")
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.make_room(size)
             _write(path, shape, dtype, compute)
         except OSError as error:
-            log.warning("features: %s cannot be stored (%s); going on without", self._folder, error.strerror or error)
+            log.warning("features: %s cannot be stored (%s); going on without", self.path, error.strerror or error)
             return None
         self.counts["computed"] += 1
         return _read(path, shape, dtype)
-
-    def entries(self) -> list[Path]:
-        """List the entries, those unused for longest first."""
-        found = [(path.stat().st_mtime, path) for path in self._folder.glob("*.bin")]
-        return [path for _, path in sorted(found)]
-
-    def size(self) -> int:
-        """Return the bytes of all entries together."""
-        return sum(path.stat().st_size for path in self.entries())
-
-    def clear(self) -> int:
-        """Remove all entries and return their bytes."""
-        size = self.size()
-        for path in self.entries():
-            path.unlink(missing_ok=True)
-        return size
-
-    @property
-    def _folder(self) -> Path:
-        return Path(self.folder).expanduser()
-
-    def _make_room(self, size: int) -> None:
-        limit = int(self.limit_gb * 1e9)
-        if size > limit:
-            raise OSError(f"{size / 1e9:.1f} GB needed, features.limit_gb={self.limit_gb:g}")
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for path in self._folder.glob("*.partial"):
-            if time.time() - path.stat().st_mtime > _ABANDONED:
-                path.unlink(missing_ok=True)
-        for path in self.entries():
-            if self.size() + size <= limit:
-                break
-            path.unlink(missing_ok=True)  # who has it mapped keeps it until done
 
 
 def _read(path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor | None:

@@ -8,21 +8,19 @@ import logging
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.errors import UserError
+from polyhead.stores import Store
 
 log = logging.getLogger(__name__)
 
-_ABANDONED = 86_400  # seconds after which an entry that was never finished counts as left behind by a killed process
 _DONE = "entry.json"
 
 
@@ -67,23 +65,11 @@ def gather(chunks: Iterable[Chunk], tasks: Iterable[str]) -> Tokens:
 
 
 @dataclass(frozen=True)
-class TokenStore:
-    """Tokens on disk, each entry a folder named by what it was made from.
+class TokenStore(Store):
+    """Tokens on disk, each entry a folder named by what it was made from."""
 
-    Args:
-        folder: where the entries lie; made when first needed. Several processes may share it.
-        limit_gb: most gigabytes (10^9 bytes) of all entries together; the ones unused for longest go first.
-
-    Raises:
-        UserError: a limit that is not above 0.
-    """
-
-    folder: str
-    limit_gb: float
-
-    def __post_init__(self) -> None:
-        if self.limit_gb <= 0:
-            raise UserError(f"tokens.limit_gb: {self.limit_gb} given; it must be above 0")
+    name: ClassVar[str] = "tokens"
+    mark: ClassVar[str] = f"*/{_DONE}"
 
     def get(self, key: str, chunks: Callable[[], Iterable[Chunk]], tasks: Sequence[str]) -> Tokens:
         """Return the entry, memory-mapped, writing it as the chunks come where the store lacks it.
@@ -96,36 +82,17 @@ class TokenStore:
         Returns:
             The tokens; in memory where they cannot be written (a full disk), with one line in the log.
         """
-        entry = self._folder / key
+        entry = self.path / key
         stored = _read(entry, tasks)
         if stored is None:
             try:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                self.path.mkdir(parents=True, exist_ok=True)
                 _write(entry, chunks(), tasks)
-                self._make_room(spare=entry)
+                self.make_room(0, spare=entry)
                 stored = _read(entry, tasks)
             except OSError as error:
                 log.warning("tokens: %s cannot be written (%s); going on without", entry, error.strerror or error)
         return gather(chunks(), tasks) if stored is None else stored
-
-    def entries(self) -> list[Path]:
-        """List the entries, those unused for longest first."""
-        found = [(path.stat().st_mtime, path.parent) for path in self._folder.glob(f"*/{_DONE}")]
-        return [path for _, path in sorted(found)]
-
-    @property
-    def _folder(self) -> Path:
-        return Path(self.folder).expanduser()
-
-    def _make_room(self, spare: Path) -> None:
-        for path in self._folder.glob("*.partial"):
-            if time.time() - path.stat().st_mtime > _ABANDONED:
-                shutil.rmtree(path, ignore_errors=True)
-        sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in self.entries()}
-        for path in list(sizes):
-            if sum(sizes.values()) > self.limit_gb * 1e9 and path != spare:
-                shutil.rmtree(path, ignore_errors=True)  # who has it mapped keeps it until done
-                del sizes[path]
 
 
 def _read(entry: Path, tasks: Sequence[str]) -> Tokens | None:

@@ -102,7 +102,8 @@ class _Watch:
         while True:
             last = ended.wait(_PERIOD)
             counts = self.count()
-            summary = f"{counts[DONE]} of {self.jobs} done, {counts[UNFINISHED]} running, {counts[FAILED]} failed"
+            jobs = max(self.jobs, counts.total())  # the folder may hold runs of another grid, too
+            summary = f"{counts[DONE]} of {jobs} done, {counts[UNFINISHED]} running, {counts[FAILED]} failed"
             if summary != shown:
                 shown = summary
                 print(f"sweep: {summary}{self._time_left(counts)}", flush=True)
