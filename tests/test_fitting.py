@@ -5,7 +5,8 @@ from fakes import FakeSource
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning_setup import make_data, make_module, make_trainer
 
-from polyhead.checkpoints import BestCheckpoint, load_checkpoint
+from polyhead.callbacks.best import BestCheckpoint
+from polyhead.checkpoints import load_checkpoint
 from polyhead.dropout import FastDropout
 from polyhead.errors import UserError
 from polyhead.fitting import fit_and_test

@@ -8,7 +8,8 @@ from typing import Any
 import lightning as L
 import torch
 
-from polyhead.checkpoints import BestCheckpoint, load_checkpoint
+from polyhead.callbacks.best import BestCheckpoint
+from polyhead.checkpoints import load_checkpoint
 from polyhead.data import SentenceData
 from polyhead.errors import UserError
 from polyhead.freezing import count_parameters

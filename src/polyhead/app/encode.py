@@ -12,10 +12,10 @@ from polyhead.app.composition import build
 from polyhead.app.progress import text_progress
 from polyhead.app.trained import load_trained
 from polyhead.embedder import Embedder
-from polyhead.embedding_files import open_embedding_file
 from polyhead.errors import UserError
+from polyhead.files.embedding_writers import open_embedding_file
+from polyhead.files.row_readers import open_rows
 from polyhead.pretrained import EncoderSource
-from polyhead.rows import open_rows
 
 
 def run(config: DictConfig) -> None:

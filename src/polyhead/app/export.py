@@ -21,7 +21,7 @@ from polyhead.bundle.model_card import model_card
 from polyhead.bundle.neighbours import Neighbours
 from polyhead.embedder import Embedder
 from polyhead.errors import UserError, neighbours
-from polyhead.rows import open_rows
+from polyhead.files.row_readers import open_rows
 from polyhead.tasks import MISSING
 from polyhead.texts import TextRunner
 

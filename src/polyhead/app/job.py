@@ -18,6 +18,8 @@ from polyhead.activations import attach_frozen
 from polyhead.app.composition import MAIN_CHOICES, Parts, compose_model, compose_trainer, plain
 from polyhead.app.soup import check
 from polyhead.app.sweeps import SERIAL, finished_twin
+from polyhead.callbacks.predictions import Predictions
+from polyhead.callbacks.throughput import Throughput
 from polyhead.dashboards import log_choices, log_layout, log_outcome, log_plan
 from polyhead.data import SentenceData
 from polyhead.errors import UserError
@@ -26,10 +28,8 @@ from polyhead.fitting import Outcome, fit_and_test
 from polyhead.freezing import count_trained
 from polyhead.memory import forget_peak, peak_megabytes
 from polyhead.metrics import Results, scalars
-from polyhead.predictions import Predictions
 from polyhead.runs import Run, provenance
 from polyhead.summary import show
-from polyhead.throughput import Throughput
 from polyhead.timetable import timetable
 from polyhead.training import MultiTaskTraining
 

@@ -11,9 +11,9 @@ from omegaconf import DictConfig
 from polyhead import hardware
 from polyhead.app.progress import text_progress
 from polyhead.errors import UserError
+from polyhead.files.row_readers import Row, RowReader, arrow, open_rows
+from polyhead.files.row_writers import open_row_file
 from polyhead.predict import Predictions, Predictor
-from polyhead.row_files import open_row_file
-from polyhead.rows import Row, RowReader, arrow, open_rows
 from polyhead.tasks import Task
 from polyhead.texts import CHUNK
 

@@ -23,8 +23,8 @@ from transformers import PreTrainedTokenizerBase
 from polyhead.bundle.manifest import Manifest, unseal
 from polyhead.encoder import Encoder
 from polyhead.errors import UserError
+from polyhead.files.output import refused
 from polyhead.model import MultiTaskModel
-from polyhead.output import refused
 from polyhead.pooling import Pooling
 from polyhead.pretrained import EncoderSource
 from polyhead.tasks import Task

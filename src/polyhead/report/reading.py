@@ -76,7 +76,7 @@ class Record:
 
     @cached_property
     def predictions(self) -> dict[str, NDArray[Any]]:
-        """Labels and predicted classes by row, as :class:`polyhead.predictions.Predictions` notes them; maybe none."""
+        """Labels and predicted classes by row, as the callback ``Predictions`` notes them; maybe none."""
         try:
             return Run(self.folder).read_arrays("predictions.npz")
         except UserError:

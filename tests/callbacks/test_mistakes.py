@@ -9,9 +9,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning_setup import make_data, make_module, make_trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from polyhead.callbacks.mistakes import Mistake, Mistakes, SurestMistakes, file_name, markdown
 from polyhead.errors import UserError
 from polyhead.fitting import fit_and_test
-from polyhead.mistakes import Mistake, Mistakes, SurestMistakes, file_name, markdown
 from polyhead.tasks import MISSING
 
 LOGITS = torch.randn(200, 4)

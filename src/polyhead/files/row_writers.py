@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from polyhead.errors import UserError
-from polyhead.output import OutputFile, check_output
-from polyhead.rows import Row, arrow
+from polyhead.files.output import OutputFile, check_output
+from polyhead.files.row_readers import Row, arrow
 
 STANDARD_OUTPUT = "-"
 

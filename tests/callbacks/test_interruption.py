@@ -6,9 +6,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning_setup import make_data, make_module, make_trainer
 
+from polyhead.callbacks.interruption import SaveOnInterruption
 from polyhead.fitting import fit_and_test
 from polyhead.freezing import Freezing
-from polyhead.interruption import SaveOnInterruption
 from polyhead.model import MultiTaskModel
 
 

@@ -3,7 +3,7 @@ import time
 from lightning.pytorch.callbacks import Callback
 from lightning_setup import make_data, make_module, make_trainer
 
-from polyhead.throughput import Throughput
+from polyhead.callbacks.throughput import Throughput
 
 
 class SlowValidation(Callback):

@@ -6,7 +6,7 @@ import pytest
 from pyarrow import parquet
 
 from polyhead.errors import UserError
-from polyhead.row_files import open_row_file
+from polyhead.files.row_writers import open_row_file
 
 ROWS = [{"text": 'with "quotes", and\nlines', "score": 0.5}, {"text": "ü🙂", "score": None}, {"text": "", "score": 1.0}]
 

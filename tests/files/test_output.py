@@ -3,10 +3,10 @@ import errno
 import numpy as np
 import pytest
 
-from polyhead.embedding_files import open_embedding_file
 from polyhead.errors import UserError
-from polyhead.output import OutputFile, check_output
-from polyhead.row_files import open_row_file
+from polyhead.files.embedding_writers import open_embedding_file
+from polyhead.files.output import OutputFile, check_output
+from polyhead.files.row_writers import open_row_file
 
 
 class Text(OutputFile):

@@ -2,8 +2,8 @@ import pytest
 import torch
 from conftest import random_batch
 
+from polyhead.callbacks.gradients import gradient_norms
 from polyhead.freezing import Freezing
-from polyhead.gradients import gradient_norms
 from polyhead.losses import task_losses
 
 

@@ -1,8 +1,8 @@
 from lightning_setup import make_data, make_module, make_trainer
 
+from polyhead.callbacks.stopping import LastStageStopping
 from polyhead.freezing import Freezing
 from polyhead.schedules import ProbeThenFineTune
-from polyhead.stopping import LastStageStopping
 
 
 def epochs(tmp_path, model, tasks, plan):

@@ -7,7 +7,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from lightning_setup import make_data, make_module, make_trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from polyhead.gallery import TestGallery
+from polyhead.callbacks.gallery import TestGallery
 
 
 def run_test(folder, model, tasks, sentences=10, **settings):

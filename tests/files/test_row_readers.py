@@ -8,7 +8,7 @@ import pytest
 from pyarrow import parquet
 
 from polyhead.errors import UserError
-from polyhead.rows import READERS, open_rows
+from polyhead.files.row_readers import READERS, open_rows
 
 ROWS = [
     {"text": "Plain.", "id": "1"},

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from polyhead.embedding_files import open_embedding_file
 from polyhead.errors import UserError
+from polyhead.files.embedding_writers import open_embedding_file
 
 CHUNKS = [np.random.default_rng(i).normal(size=(rows, 5)).astype(np.float32) for i, rows in enumerate((3, 1, 1000))]
 

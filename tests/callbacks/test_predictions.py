@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from lightning_setup import make_data, make_module, make_trainer
 
-from polyhead.predictions import Predictions
+from polyhead.callbacks.predictions import Predictions
 from polyhead.tasks import MISSING
 
 

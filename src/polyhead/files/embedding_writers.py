@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.errors import UserError
-from polyhead.output import OutputFile, check_output
+from polyhead.files.output import OutputFile, check_output
 
 Chunk = NDArray[np.float32]
 
