@@ -12,13 +12,12 @@ import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from polyhead.corpus import LABELS, SPLITS, HypotheticalCorpus, Knob, Sentence
-from polyhead.errors import UserError, interruptible, neighbours
+from polyhead.errors import UserError, interruptible, needing, neighbours
 
 FORMATS = ("csv", "jsonl", "parquet")
 ROW_GROUP = 100_000  # sentences of a Parquet file that are written together
@@ -132,8 +131,8 @@ def _check_parquet(output: str) -> None:
     """
     if output == "-":
         raise UserError("--output: Parquet cannot be written to standard output; name a file")
-    if find_spec("pyarrow") is None:
-        raise UserError("--format: parquet needs pyarrow, which is not installed; pip install 'polyhead[parquet]'")
+    with needing("parquet", "--format: parquet"):
+        import pyarrow  # noqa: F401
 
 
 def _write_parquet(sentences: Iterator[Sentence], stream: IO[bytes]) -> None:

@@ -11,7 +11,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyhead.errors import UserError, interruptible
+from polyhead.errors import UserError, interruptible, needing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,11 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report(runs: Sequence[Path], output: Path, baseline: str | None, metric: str, over: Sequence[str]) -> str:
     """Compare the runs, write the three files and return the Markdown table."""
-    try:
+    with needing("report", "report"):
         import jinja2  # noqa: F401
         import scipy  # type: ignore[import-untyped]  # noqa: F401
-    except ImportError as error:
-        raise UserError(f'{error.name} is not installed; pip install -e ".[report]"') from error
     from polyhead.report.comparison import compare
     from polyhead.report.curves import read_curves
     from polyhead.report.files import write

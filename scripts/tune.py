@@ -7,11 +7,12 @@ The search space stands in configs/tune.yaml. Needs the extra: pip install -e ".
 """
 
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyhead.app.command_line import MISTAKE, run
+from polyhead.app.command_line import run
+from polyhead.errors import needing
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -24,15 +25,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, default=Path("runs/tuning"), help="of the study (runs/tuning)")
     parser.add_argument("--space", type=Path, default=CONFIGS / "tune.yaml", help="what to search (configs/tune.yaml)")
     options = parser.parse_intermixed_args(arguments)
-    try:
+    run(lambda: _tune(options), CONFIGS, "train")
+    return 0
+
+
+def _tune(options: Namespace) -> None:
+    with needing("tune", "tune"):
         import optuna  # noqa: F401
-    except ImportError:
-        print('error: optuna is not installed; pip install -e ".[tune]"', file=sys.stderr)
-        return MISTAKE
     from polyhead.app import tune
 
-    run(lambda: tune.run(CONFIGS, options.space, options.overrides, options.folder, options.trials), CONFIGS, "train")
-    return 0
+    tune.run(CONFIGS, options.space, options.overrides, options.folder, options.trials)
 
 
 if __name__ == "__main__":

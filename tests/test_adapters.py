@@ -103,5 +103,5 @@ def test_all_wrong_values_are_told_at_once():
 
 def test_without_peft_one_line_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "peft", None)
-    with pytest.raises(UserError, match=r"pip install 'polyhead\[lora\]'"):
+    with pytest.raises(UserError, match=r'is not installed; run: pip install "polyhead\[lora\]"'):
         Lora(rank=1, alpha=1, targets="all-linear", from_layer=0)

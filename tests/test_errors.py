@@ -1,4 +1,6 @@
-from polyhead.errors import neighbours
+import pytest
+
+from polyhead.errors import UserError, needing, neighbours
 
 
 def test_the_nearest_come_first_and_all_are_listed():
@@ -7,3 +9,16 @@ def test_the_nearest_come_first_and_all_are_listed():
 
 def test_without_a_near_one_only_the_valid_ones_are_listed():
     assert neighbours("xyz", ["b", "a"]) == "Valid: a, b"
+
+
+def test_a_missing_library_is_told_with_what_to_install():
+    message = 'output: no_such_library is not installed; run: pip install "polyhead[parquet]"'
+    with pytest.raises(UserError) as caught, needing("parquet", "output"):
+        import no_such_library  # noqa: F401
+    assert str(caught.value) == message
+
+
+def test_a_library_that_is_there_but_too_old_is_not_called_missing():
+    with pytest.raises(UserError, match="cannot import name 'no_such_name' from 'json'") as caught, needing("a", "b"):
+        from json import no_such_name  # noqa: F401
+    assert "not installed" not in str(caught.value)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from polyhead.encoder import Encoder
-from polyhead.errors import UserError, neighbours
+from polyhead.errors import UserError, collected, needing, neighbours
 from polyhead.freezing import Freezing, Plan, Stage
 from polyhead.model import MultiTaskModel
 
@@ -48,10 +48,8 @@ class Lora(Plan):
             )
             if not holds
         ]
-        try:
+        with collected(problems), needing("lora", "freeze=lora"):
             import peft  # noqa: F401 (takes seconds, and only this plan needs it)
-        except ImportError:
-            problems.append("freeze=lora: PEFT is not installed; run pip install 'polyhead[lora]'")
         if problems:
             raise UserError("\n".join(problems))
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from polyhead import hardware
 from polyhead.bundle.folder import Bundle
 from polyhead.encoding import inference_copy
-from polyhead.errors import UserError, neighbours
+from polyhead.errors import UserError, needing, neighbours
 from polyhead.packing import pack_linear_layers
 
 GRAPH, INT8_GRAPH = "graph.onnx", "graph.int8.onnx"
@@ -70,7 +70,8 @@ class OnnxBackend:
     streams = 1
 
     def __init__(self, graph: Path) -> None:
-        runtime = _optional("onnxruntime", "onnx")
+        with needing("onnx", "backend"):
+            import onnxruntime as runtime
         options = runtime.SessionOptions()
         options.log_severity_level = 3  # its warnings are about its own fusions
         try:
@@ -95,7 +96,8 @@ class OpenVinoBackend:
     """
 
     def __init__(self, graph: Path, precision: str) -> None:
-        openvino = _optional("openvino", "openvino")
+        with needing("openvino", "backend"):
+            import openvino  # type: ignore[import-untyped]
         kind = "bf16" if precision.startswith("bf16") else "f32"
         settings = {"INFERENCE_PRECISION_HINT": kind, "PERFORMANCE_HINT": "THROUGHPUT"}
         try:
@@ -163,10 +165,3 @@ def _graph(bundle: Bundle, name: str) -> Path:
 def _unreadable(graph: Path, error: Exception) -> UserError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
     return UserError(f"backend: {str(graph)!r} is no graph that can be read ({reason[:200]}); export the bundle again")
-
-
-def _optional(module: str, extra: str) -> Any:
-    try:
-        return __import__(module)
-    except ImportError as error:
-        raise UserError(f'backend: {module} is not installed; run: pip install "polyhead[{extra}]"') from error

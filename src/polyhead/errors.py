@@ -1,4 +1,4 @@
-"""The one exception for a user's mistake, and the end of a command that is interrupted."""
+"""The one exception for a user's mistake, the ways to one, and the end of a command that is interrupted."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -29,6 +29,17 @@ def interruptible() -> Iterator[None]:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+@contextmanager
+def needing(extra: str, what: str) -> Iterator[None]:
+    """Tell an import that fails inside by what to install: the extra of this package, for ``what`` the user chose."""
+    try:
+        yield
+    except ImportError as error:
+        missing = isinstance(error, ModuleNotFoundError)
+        reason = f"{error.name} is not installed" if missing else str(error).splitlines()[0]
+        raise UserError(f'{what}: {reason}; run: pip install "polyhead[{extra}]"') from error
 
 
 @contextmanager

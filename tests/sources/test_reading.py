@@ -116,5 +116,5 @@ def test_columns_are_chosen_by_the_layout():
 def test_without_the_library_one_line_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     (tmp_path / "a.csv").write_text("text\nx\n")
-    with pytest.raises(UserError, match=r"pip install 'polyhead\[data\]'"):
+    with pytest.raises(UserError, match=r'is not installed; run: pip install "polyhead\[data\]"'):
         read(tmp_path / "a.csv", LAYOUT, tmp_path / "cache")

@@ -140,7 +140,7 @@ def test_wrong_settings_are_refused(build, message):
 
 def test_without_torchjd_one_line_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torchjd.scalarization", None)
-    with pytest.raises(UserError, match=r"pip install 'polyhead\[balancing\]'"):
+    with pytest.raises(UserError, match=r'is not installed; run: pip install "polyhead\[balancing\]"'):
         Scalarized(TASKS, "Random", {})
 
 

@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 
 from polyhead import hardware
 from polyhead.app.composition import build
-from polyhead.errors import UserError
+from polyhead.errors import UserError, needing
 from polyhead.predict import Predictor
 
 
@@ -16,12 +16,10 @@ def run(config: DictConfig) -> None:
     Raises:
         UserError: the configuration has problems, a library is missing, or the port is taken.
     """
-    try:
+    with needing("serve", "serve"):
         import uvicorn
 
         from polyhead.server import create_app
-    except ImportError as error:
-        raise UserError(f'serve: {error.name} is not installed; run: pip install "polyhead[serve]"') from error
     hardware.keep_freed_memory()
     limits = build(config.limits, "limits")
     if config.batch_texts < 1:

@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, needing
 from polyhead.model import MultiTaskModel
 
-INSTALL = 'pip install "polyhead[onnx]"'
 TOLERANCE = 1e-4
 _OPSET = 18  # what torch's exporter writes without converting
 
@@ -100,10 +100,8 @@ def quantise(graph: Path, path: Path) -> None:
 def require(*modules: str) -> None:
     """Raise a UserError that says what to install where one of the modules is missing."""
     for module in modules:
-        try:
-            __import__(module)
-        except ImportError as error:
-            raise UserError(f"graph: {module} is not installed; run: {INSTALL}") from error
+        with needing("onnx", "graph"):
+            import_module(module)
 
 
 def _largest_difference(path: Path, network: _Graph, max_length: int) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.errors import UserError
+from polyhead.errors import needing
 from polyhead.files.output import OutputFile, check_output
 
 Chunk = NDArray[np.float32]
@@ -57,11 +57,9 @@ class ParquetFile(EmbeddingFile):
 
     def __init__(self, path: Path, width: int) -> None:
         super().__init__(path)
-        try:
+        with needing("parquet", "output: a .parquet file"):
             import pyarrow
             from pyarrow import parquet
-        except ImportError as error:
-            raise UserError('output: a .parquet file needs pyarrow; run: pip install -e ".[parquet]"') from error
         self.arrow: Any = pyarrow
         self.type = pyarrow.list_(pyarrow.float32(), width)
         with self.writing():

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, needing
 
 Row = dict[str, Any]
 STANDARD_INPUT = "-"
@@ -188,11 +188,9 @@ def arrow(what: str) -> Any:
     Raises:
         UserError: it is not installed.
     """
-    try:
+    with needing("parquet", f"{what}: a .parquet file"):
         import pyarrow
         import pyarrow.parquet
-    except ImportError as error:
-        raise UserError(f'{what}: a .parquet file needs pyarrow; run: pip install "polyhead[parquet]"') from error
     return pyarrow
 
 

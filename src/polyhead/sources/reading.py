@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyhead.errors import UserError, neighbours
+from polyhead.errors import UserError, needing, neighbours
 from polyhead.sources.records import ROW, Layout, header, kind, records
 
 if TYPE_CHECKING:
@@ -98,12 +98,8 @@ def datasets_library() -> Any:
     Raises:
         UserError: it is not installed.
     """
-    try:
+    with needing("data", "data: reading files"):
         import datasets
-    except ImportError as error:
-        raise UserError(
-            "data: reading files needs Hugging Face datasets, which is not installed; pip install 'polyhead[data]'"
-        ) from error
     if not sys.stderr.isatty():  # its bars are for a person who waits
         datasets.disable_progress_bars()
     return datasets

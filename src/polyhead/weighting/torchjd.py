@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from polyhead.errors import UserError, neighbours
+from polyhead.errors import UserError, needing, neighbours
 
 
 def torchjd_rule(kind: str, base: str, name: str, settings: Mapping[str, Any], tasks: int) -> nn.Module:
@@ -25,10 +25,8 @@ def torchjd_rule(kind: str, base: str, name: str, settings: Mapping[str, Any], t
             fit it.
     """
     key = f"weighting.{'scalarizer' if kind == 'scalarization' else 'aggregator'}"
-    try:
+    with needing("balancing", key):
         module = import_module(f"torchjd.{kind}")
-    except ImportError as error:
-        raise UserError(f"{key}: TorchJD is not installed; run pip install 'polyhead[balancing]'") from error
     rules: dict[str, Any] = {
         rule: value
         for rule, value in vars(module).items()
@@ -39,10 +37,9 @@ def torchjd_rule(kind: str, base: str, name: str, settings: Mapping[str, Any], t
     arguments = dict(settings)
     if "n_tasks" in inspect.signature(rules[name]).parameters:
         arguments.setdefault("n_tasks", tasks)
-    try:
-        built: nn.Module = rules[name](**arguments)
-    except ImportError as error:
-        raise UserError(f"{key}: {name} needs more; run pip install 'polyhead[balancing]'") from error
-    except (TypeError, ValueError) as error:
-        raise UserError(f"weighting.settings: {arguments} given; {' '.join(str(error).split())}") from error
+    with needing("balancing", f"{key}: {name}"):
+        try:
+            built: nn.Module = rules[name](**arguments)
+        except (TypeError, ValueError) as error:
+            raise UserError(f"weighting.settings: {arguments} given; {' '.join(str(error).split())}") from error
     return built
