@@ -23,6 +23,7 @@ ORDER = [
     "loading",
     "tokenisation",
     "stores",
+    "mapped",
     "tokens",
     "tokenised",
     "data",

@@ -8,7 +8,6 @@ Shapes: N sentences, S tokens, H hidden units.
 import hashlib
 import json
 import logging
-import mmap
 import os
 import tempfile
 import zlib
@@ -17,13 +16,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from polyhead.mapped import let_go, map_file
 from polyhead.stores import Store
 
 log = logging.getLogger(__name__)
@@ -49,16 +49,9 @@ def digest(parts: Iterable[bytes | str | NDArray[np.generic] | Tensor]) -> str:
             flat = np.ascontiguousarray(array).reshape(-1)
             for start in range(0, len(flat), _PIECE):
                 total.update(flat[start : start + _PIECE].data)
-                _forget(array)
+                let_go(array)
         total.update(b"|")
     return total.hexdigest()
-
-
-def _forget(array: NDArray[np.generic]) -> None:
-    """Let go of the pages of a mapped file; they are read from it again where they are needed again."""
-    mapping: Any = array.base
-    if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
-        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)
@@ -118,8 +111,7 @@ def _read(path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor | No
         with path.open("rb") as file:
             file.seek(-_FOOTER, os.SEEK_END)
             footer = json.loads(file.read())
-        # A private mapping: torch wants memory that could be written to, and the file is never changed through it.
-        data = np.memmap(path, np.uint8, mode="c", shape=(size,))
+        data = map_file(path, np.uint8, size)
         if footer != _footer(shape, dtype, data):
             return None
         os.utime(path)  # used now: the last to go when room is needed

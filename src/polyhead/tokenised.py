@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
 from polyhead.batch import WHOLE, Batch
+from polyhead.mapped import let_go
 from polyhead.sentences import LabelledSentence
 from polyhead.tasks import MISSING, Task
 from polyhead.tokenisation import CHUNK, encode
@@ -59,7 +60,7 @@ class TokenisedSplit(Dataset[Batch]):
         mask = positions < lengths[:, None]  # (B, S)
         ids = np.full(mask.shape, self.padding, dtype=np.int64)
         ids[mask] = self.tokens[(starts[:, None] + positions)[mask]]
-        return Batch(
+        batch = Batch(
             input_ids=torch.from_numpy(ids),
             # Without padding there is nothing to mask, and attention without a mask is faster.
             attention_mask=None if mask.all() else torch.from_numpy(mask.astype(np.int64)),
@@ -68,6 +69,9 @@ class TokenisedSplit(Dataset[Batch]):
             depth=self.depth,
             rows=torch.as_tensor(rows),
         )
+        for array in (self.tokens, self.offsets, *self.labels.values()):
+            let_go(array)  # some 50 microseconds a batch, and no file comes to be held as a whole
+        return batch
 
     def _features(self, rows: list[int], mask: NDArray[np.bool_]) -> Tensor | None:
         if self.features is None:

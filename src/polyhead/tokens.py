@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from polyhead.mapped import map_file
 from polyhead.stores import Store
 
 log = logging.getLogger(__name__)
@@ -113,8 +114,7 @@ def _read(entry: Path, tasks: Sequence[str]) -> Tokens | None:
 def _map(path: Path, dtype: type[Any], size: int) -> NDArray[Any]:
     if path.stat().st_size != size * np.dtype(dtype).itemsize:
         raise ValueError(f"{path} is damaged")
-    # A private mapping: torch wants memory that could be written to, and the file is never changed through it.
-    return np.memmap(path, dtype, mode="c", shape=(size,)) if size else np.zeros(0, dtype)
+    return map_file(path, dtype, size)
 
 
 def _write(entry: Path, chunks: Iterable[Chunk], tasks: Sequence[str]) -> None:
