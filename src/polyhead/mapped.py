@@ -16,12 +16,13 @@ def map_file(path: Path, dtype: type[Any], size: int) -> NDArray[Any]:
     return np.memmap(path, dtype, mode="c", shape=(size,)) if size else np.zeros(0, dtype)
 
 
-def let_go(array: NDArray[Any]) -> None:
-    """Give back the memory of a mapped file; what is needed again is read again. Other arrays stay as they are.
+def let_go(*arrays: NDArray[Any]) -> None:
+    """Give back the memory of mapped files; what is needed again is read again. Other arrays stay as they are.
 
     The system counts every page of a mapping that was ever touched as this process's, and with each it maps those
     around it, so reading rows at random comes to hold the whole file.
     """
-    mapping: Any = array.base
-    if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
-        mapping.madvise(mmap.MADV_DONTNEED)
+    for array in arrays:
+        mapping: Any = array.base
+        if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+            mapping.madvise(mmap.MADV_DONTNEED)
