@@ -71,7 +71,7 @@ def test_many_at_once_each_get_their_own(client, predictor):
         ('{"texts": ["a"], "top": 1}', 422, "body.top: Extra inputs are not permitted"),
         ('{"txt": ["a"]}', 422, "body.texts: Field required"),
         ('{"texts": ["a"', 422, "JSON decode error"),
-        ("[" * 1900, 400, "error parsing the body"),
+        ("[" * 1900, 422, 'send {"texts"'),
         ("", 422, "Field required"),
         ('{"texts": ["' + "x" * 2000 + '"]}', 413, "larger than 2,000 bytes"),
     ],

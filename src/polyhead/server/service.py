@@ -21,6 +21,7 @@ from polyhead.server.measures import Counted, Measures
 
 PATHS = ("/predict", "/embed", "/neighbours", "/health", "/metrics", "/openapi.json", "/")
 _PAGE_POLICY = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+_FORM = 'send {"texts": ["...", ...]}, /health tells the limits'
 _NEAREST = 5  # stored sentences shown for a text
 
 
@@ -164,10 +165,12 @@ def _explain_problems(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        return problem(422, f'{where}: {first["msg"]}; send {{"texts": ["...", ...]}}, /health tells the limits')
+        return problem(422, f"{where}: {first['msg']}; {_FORM}")
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> Response:
+        if error.status_code == 400:  # nested deeper than Python's parser goes, which differs between its versions
+            return problem(422, f"{error.detail}; {_FORM}")
         return problem(error.status_code, f"{error.detail}; /openapi.json lists what is served")
 
     @app.exception_handler(QueueFullError)
