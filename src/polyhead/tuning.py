@@ -15,6 +15,7 @@ import optuna
 from lightning.pytorch.callbacks import Callback
 from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.pool import NullPool
 
 from polyhead.errors import UserError
 
@@ -94,7 +95,10 @@ def open_study(folder: Path, tuning: Tuning, mode: Literal["max", "min"], defaul
         with warnings.catch_warnings(), (folder / "study.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that make the tables at once would both fail
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the heartbeat is, since years
-            storage = optuna.storages.RDBStorage(storage_url(folder), heartbeat_interval=_HEARTBEAT)
+            # Without a pool each connection is closed after use, also where something fails.
+            storage = optuna.storages.RDBStorage(
+                storage_url(folder), engine_kwargs={"poolclass": NullPool}, heartbeat_interval=_HEARTBEAT
+            )
             study = optuna.create_study(
                 study_name="tuning", storage=storage, directions=directions, load_if_exists=True
             )
