@@ -49,3 +49,11 @@ def test_the_heads_are_on_the_pooled_embedding_not_on_padding(model):
     changed = model(batch)
     for name in logits:
         torch.testing.assert_close(logits[name], changed[name], atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["type", "keys"])
+def test_a_task_cannot_be_called_what_pytorch_calls_its_own(model, name):
+    with pytest.raises(
+        UserError, match=f"tasks: '{name}' cannot name a head, PyTorch uses it; call the task otherwise"
+    ):
+        MultiTaskModel(model.encoder, [Task(name, ("a", "b"))], dropout=0.0)

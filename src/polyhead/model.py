@@ -23,13 +23,19 @@ class MultiTaskModel(nn.Module):
         dropout: share of embedding units zeroed before each head while that head trains.
 
     Raises:
-        UserError: dropout outside [0, 1).
+        UserError: dropout outside [0, 1), or a task called like something of PyTorch's.
     """
 
     def __init__(self, encoder: Encoder, tasks: Sequence[Task], dropout: float) -> None:
         super().__init__()
         if not 0 <= dropout < 1:
             raise UserError(f"model.dropout: {dropout} given; it must lie in [0, 1)")
+        for task in tasks:  # the names of a module's own methods
+            if hasattr(nn.ModuleDict, task.name):
+                raise UserError(
+                    f"tasks: {task.name!r} cannot name a head, PyTorch uses it; call the task otherwise, and give its "
+                    f"column in data.columns={{NAME: {task.name}}}"
+                )
         self.encoder = encoder
         self.heads = nn.ModuleDict(
             {

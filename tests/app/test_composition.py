@@ -48,6 +48,8 @@ def test_all_problems_are_told_at_once_before_weights_load(tmp_path, monkeypatch
         ("loader.batch_size=1.5", "loader.batch_size: 1.5 given; it must be a whole number"),
         ("encoder.pretrained=3", "encoder.pretrained: 3 given; it must be true or false"),
         ("optimizer.head_lr=fast", "optimizer.head_lr: 'fast' given; it must be a number"),
+        ("data=files data.files=a.csv", "data.files: 'a.csv' given; it must be entries with names"),
+        ("data=files data.shifted=a.csv", "data.shifted: 'a.csv' given; it must be entries with names, as in {name: "),
         ("+loader.sice=3", "loader.sice: Batching has no such argument; valid: batch_size"),
         ("~loader.window", "loader.window: missing"),
         ("encoder.source=nowhere", "encoder.source: 'nowhere' is no local folder"),

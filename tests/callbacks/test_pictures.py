@@ -29,3 +29,9 @@ def test_a_reliability_diagram_shows_every_filled_bin_before_and_after():
     assert before.get_xydata().tolist() == after.get_xydata().tolist() == [[0.5, 0.4], [0.9, 1.0]]
     assert "error 0.100" in before.get_label()
     assert "temperature 1.50, error 0.050" in after.get_label()
+
+
+def test_a_picture_of_many_classes_is_no_larger_than_can_be_drawn():
+    many = confusion_figure([[0] * 500] * 500, [str(i) for i in range(500)], title="intent")
+    assert max(many.get_size_inches()) < 50
+    assert not many.axes[0].texts

@@ -87,6 +87,37 @@ def test_further_test_sets_have_names(folder):
     assert len(list(files.sentences("news"))) == 2
 
 
+def test_brackets_may_be_part_of_a_files_name(folder):
+    (folder / "more [1].csv").write_text("text,category\nwhy,HUM\nwhere,LOC\n")
+    assert [path.name for path in source(folder, "more [1].csv").paths["train"][0]] == ["more [1].csv"]
+
+
+@pytest.mark.parametrize("train", [5, [5], [None], [["questions.csv"]], {"a": None, "b": "questions.csv"}, {"a": []}])
+def test_what_is_no_path_is_refused(folder, train):
+    with pytest.raises(UserError, match=r"^data\.files\.train: .* given; it must be a path, a list of paths"):
+        source(folder, train)
+
+
+def test_a_further_test_set_can_be_switched_off(folder):
+    assert source(folder, "questions.csv", shifted={"news": None}).test_sets == ("test",)
+
+
+@pytest.mark.parametrize("name", ["a/b", "my.news", "my news", ""])
+def test_further_test_sets_have_names_that_files_can_have(folder, name):
+    with pytest.raises(UserError, match="cannot be part of a file's; use letters, digits, hyphens and underscores"):
+        source(folder, "questions.csv", shifted={name: "test.csv"})
+    assert source(folder, "questions.csv", shifted={2017: "test.csv", "b-c": "test.csv"}).test_sets[1:] == (
+        "2017",
+        "b-c",
+    )
+
+
+@pytest.mark.parametrize("quote", ["", "ab", ",", "\t"])
+def test_a_quote_is_one_character(folder, quote):
+    with pytest.raises(UserError, match=r"^data\.quote: .* given; it must be one character other than a separator"):
+        source(folder, "questions.csv", quote=quote)
+
+
 def test_all_that_is_wrong_with_the_files_is_told_at_once(folder):
     with pytest.raises(UserError) as caught:
         source(

@@ -103,6 +103,19 @@ def test_another_encoding(tmp_path):
     assert "unknown encoding 'klingon'" in problem(path, Layout("text", {}, "klingon", '"'))
 
 
+@pytest.mark.parametrize(
+    "content", ["text,t\xf6n\n".encode("latin-1"), "text,tone\n".encode("utf-16"), gzip.compress(b"a")]
+)
+def test_a_header_in_another_encoding_names_no_column(tmp_path, content):
+    with pytest.raises(UserError, match=r"a.csv row 1: the header is not utf-8; set data.encoding, or save the file"):
+        header(written(tmp_path, "a.csv", content), LAYOUT)
+
+
+def test_a_wrong_encoding_says_so(tmp_path):
+    found = problem(written(tmp_path, "a.csv", "text,tone\na,x\n"), Layout("text", {}, "utf-16", '"'))
+    assert "it is not utf-16; set data.encoding" in found
+
+
 def test_quotes_can_be_plain_characters(tmp_path):
     path = written(tmp_path, "a.tsv", 'text\ttone\n"Start without end\tx\n5" wide\ty\n')
     assert "after row 1" in problem(path)
@@ -133,6 +146,9 @@ def test_labels_of_json_become_text(tmp_path):
         ("a.jsonl", '{"text": "a", "tone": 0.5}\n', "row 1: tone is 0.5; a label must be text or a whole number"),
         ("a.jsonl", '{"text": "\\ud800"}\n', "row 1: text is not utf-8"),
         ("a.jsonl", b'{"text": "a"}\n{"text": "\xff"}\n', "row 2: text is not utf-8"),
+        ("a.jsonl", '{"text": "a"}'.encode("utf-16"), "row 1: not utf-8; set data.encoding"),
+        ("a.jsonl", '{"text": "a", "text": "b"}\n', "row 1: no JSON (a key stands there twice)"),
+        ("a.jsonl", "[" * 100_000 + "\n", "row 1: no JSON (maximum recursion depth"),
     ],
 )
 def test_what_cannot_be_a_sentence_is_named_with_file_and_row(tmp_path, name, content, message):

@@ -144,3 +144,12 @@ def test_a_task_cannot_be_called_text():
 def test_values_out_of_range_are_refused(wrong, message):
     with pytest.raises(UserError, match=message):
         Handling(**HANDLING | wrong)
+
+
+def test_what_leaks_and_cuts_leave_bare_is_refused_before_training():
+    same = [many("a", 12)]
+    with pytest.raises(UserError, match="data: no train sentence is left"):
+        checked({"train": same, "validation": same, "test": same}, drop_leaks=True)
+    plain = [(f"p{i}", None, "5") for i in range(9)]
+    with pytest.raises(UserError, match=r"^tasks.tone: no train sentence with a label for it is left"):
+        checked({"train": [*same, plain], "validation": same, "test": same}, drop_leaks=True)

@@ -35,7 +35,14 @@ if TYPE_CHECKING:
     from polyhead.soup import Soup
 
 MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")  # groups by which runs are told apart first
-_PLAIN = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
+_PLAIN: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    Mapping: "entries with names, as in {name: value}",
+    type(None): "null",
+}
 
 _SWITCHES = ("compile", "test", "watch_conflict")
 _SECTIONS = (
@@ -226,6 +233,7 @@ def _target_name(target: Any) -> str:
 def _plain_types(hint: Any) -> list[type]:
     """Return the plain types a hint allows; empty if it allows anything else, too."""
     kinds = list(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else [hint]
+    kinds = [Mapping if get_origin(kind) is Mapping else kind for kind in kinds]
     return kinds if all(kind in _PLAIN for kind in kinds) else []
 
 

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 
 from polyhead.training import MultiTaskTraining
 
+_NAMED = 60  # classes whose names and counts can be read in a confusion matrix
+
 
 class _Pictures(Callback):
     """Draws a picture for each task after every validation and after each test."""
@@ -80,16 +82,18 @@ def reliability_figure(metrics: Mapping[str, Any], title: str) -> Figure:
 
 
 def confusion_figure(counts: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> Figure:
-    """Draw a confusion matrix: counts as numbers, shares of each true class as colour."""
+    """Draw a confusion matrix: shares of each true class as colour; up to ``_NAMED`` classes have names and counts."""
     matrix = np.asarray(counts)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    side = 2.2 + 0.7 * len(labels)  # inches
+    side = 2.2 + 0.7 * min(len(labels), _NAMED)  # inches; a picture of 700 classes would take 14 GB
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    if len(labels) > _NAMED:
+        return figure
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
     axes.set_yticks(range(len(labels)), labels)
-    axes.set(xlabel="predicted", ylabel="true", title=title)
     for (row, column), count in np.ndenumerate(matrix):
         shade = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, str(count), ha="center", va="center", color=shade)

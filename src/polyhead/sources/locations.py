@@ -1,5 +1,6 @@
 """Locations: where the user's own sentences lie, in files or in a hub data set. Knows nothing about what is in them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from glob import glob, has_magic
 from pathlib import Path
@@ -56,7 +57,7 @@ class FileSource(TableSource):
         problems: list[str] = []
         self.text, self.columns, self.encoding, self.quote = text, dict(columns or {}), encoding, quote
         self.cache = Path(cache).expanduser()
-        self.shifted = dict(shifted or {})
+        self.shifted = {str(name): paths for name, paths in (shifted or {}).items() if paths}
         problems += [
             f"data.files: unknown split {name!r}; {neighbours(name, SPLITS)}" for name in files if name not in SPLITS
         ]
@@ -65,13 +66,21 @@ class FileSource(TableSource):
             for name in self.shifted
             if name in (*SPLITS, "training")
         ]
+        problems += [
+            f"data.shifted: the name {name!r} cannot be part of a file's; use letters, digits, hyphens and underscores"
+            for name in self.shifted
+            if not re.fullmatch(r"[\w-]+", name)
+        ]
+        if quote is not None and (len(quote) != 1 or quote in ",\t\r\n"):
+            problems.append(f"data.quote: {quote!r} given; it must be one character other than a separator, or null")
         if not files.get("train"):
             problems.append("data.files.train: none given; name the files, as in data.files.train=sentences.csv")
         self.paths: dict[str, list[list[Path]]] = {}
-        for key, given in [*_keyed("data.files", files), *_keyed("data.shifted", self.shifted)]:
-            groups = list(given.values()) if isinstance(given, Mapping) else [given]
-            with collected(problems):
-                self.paths[key.rpartition(".")[2]] = [_expand(key, paths) for paths in groups]
+        for prefix, named in (("data.files", files), ("data.shifted", self.shifted)):
+            for name, given in ((name, given) for name, given in named.items() if given):
+                groups = list(given.values()) if isinstance(given, Mapping) else [given]
+                with collected(problems):
+                    self.paths[name] = [_expand(f"{prefix}.{name}", paths) for paths in groups]
         with collected(problems):
             datasets_library()
         with collected(problems):
@@ -190,20 +199,20 @@ def make_layout(
     return Layout(text, chosen, encoding, quote)
 
 
-def _keyed(prefix: str, given: Mapping[str, object]) -> list[tuple[str, object]]:
-    return [(f"{prefix}.{name}", paths) for name, paths in given.items() if paths]
-
-
 def _expand(key: str, paths: object) -> list[Path]:
     """Return the files that a path or a list of them stands for, wildcards in alphabetical order.
 
     Raises:
-        UserError: one of them stands for no file, or for one of an unknown kind.
+        UserError: one of them stands for no file, or for one of an unknown kind, or is no path.
     """
     problems: list[str] = []
     files: list[Path] = []
-    for pattern in [paths] if isinstance(paths, str) else list(paths):  # type: ignore[call-overload]
-        found = sorted(map(Path, glob(pattern, recursive=True))) if has_magic(pattern) else [Path(pattern)]
+    patterns = [paths] if isinstance(paths, str) else paths
+    if not isinstance(patterns, Sequence) or not patterns or not all(isinstance(p, str) for p in patterns):
+        raise UserError(f"{key}: {paths!r} given; it must be a path, a list of paths, or such by the name of a source")
+    for pattern in patterns:
+        literal = Path(pattern).is_file() or not has_magic(pattern)  # brackets may be part of a name
+        found = [Path(pattern)] if literal else sorted(map(Path, glob(pattern, recursive=True)))
         found = [path for path in found if path.is_file()]
         if not found:
             problems.append(f"{key}: no file {pattern!r}; paths are those of the folder you are in")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -120,7 +121,7 @@ def read(path: Path, layout: Layout, cache: Path) -> Table:
     try:
         state = path.stat()
         columns = _present(path, _columns(path, layout), layout)
-    except (OSError, EOFError) as error:  # gzip raises EOFError for a file that was cut off
+    except (OSError, EOFError, zlib.error) as error:  # gzip raises EOFError for a file that was cut off
         raise UserError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     identity = [_FORMAT, str(path.resolve()), state.st_mtime_ns, state.st_size, asdict(layout), columns]
     stamp = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]

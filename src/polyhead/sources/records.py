@@ -57,12 +57,14 @@ def header(path: Path, layout: Layout) -> list[str]:
     """Return the first row of a CSV or TSV file.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is in another encoding.
     """
     with _open(path, layout) as stream:
         cells = next(_csv_records(path, stream, layout), (0, []))[1]
     if not cells:
         raise UserError(f"{path}: empty; its first row must name the columns")
+    if any(map(_undecoded, cells)):
+        raise UserError(f"{path} row 1: the header is {_undecodable(layout)}")
     return cells
 
 
@@ -116,12 +118,24 @@ def _fault(cells: Mapping[str, Any], columns: Mapping[str, str], layout: Layout)
             return f"{column} is {value!r} and no text"
         if not isinstance(value, _SCALARS) or (isinstance(value, float) and not value.is_integer()):
             return f"{column} is {value!r}; a label must be text or a whole number"
-        if isinstance(value, str) and not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                return f"{column} is not {layout.encoding}; set data.encoding, or save the file as UTF-8"
+        if isinstance(value, str) and _undecoded(value):
+            return f"{column} is {_undecodable(layout)}"
     return None
+
+
+def _undecoded(text: str) -> bool:
+    """Tell whether bytes came through that are nothing in the file's encoding."""
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _undecodable(layout: Layout) -> str:
+    return f"not {layout.encoding}; set data.encoding, or save the file as UTF-8"
 
 
 def _csv_rows(path: Path, stream: TextIO, layout: Layout) -> Iterator[tuple[int, dict[str, str] | str]]:
@@ -143,7 +157,9 @@ def _csv_records(path: Path, stream: TextIO, layout: Layout) -> Iterator[tuple[i
         reader = csv.reader(stream, delimiter=delimiter, quotechar=layout.quote, strict=True)
         for number, record in enumerate(reader, start=1):
             yield number, record
-    except (csv.Error, UnicodeError) as error:
+    except UnicodeError as error:
+        raise UserError(f"{path} after row {number}: {error}; it is {_undecodable(layout)}") from error
+    except csv.Error as error:
         raise UserError(
             f"{path} after row {number}: {error}; where quotes are plain characters set data.quote=null"
         ) from error
@@ -152,11 +168,19 @@ def _csv_records(path: Path, stream: TextIO, layout: Layout) -> Iterator[tuple[i
 def _json_rows(stream: TextIO, layout: Layout) -> Iterator[tuple[int, dict[str, Any] | str]]:
     for number, line in enumerate(stream, start=1):
         try:
-            cells = json.loads(line) if line.strip() else None
-        except ValueError as error:
-            yield number, f"no JSON ({error})"
+            cells = json.loads(line, object_pairs_hook=_distinct) if line.strip() else None
+        except (ValueError, RecursionError) as error:
+            yield number, _undecodable(layout) if _undecoded(line) else f"no JSON ({error})"
             continue
         if isinstance(cells, dict):
             yield number, cells if layout.text in cells else f"no key {layout.text!r}; {neighbours(layout.text, cells)}"
         elif line.strip():
             yield number, "no JSON object with a key a column"
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its keys and values; Python alone would drop all but the last of equal keys."""
+    cells = dict(pairs)
+    if len(cells) < len(pairs):
+        raise ValueError("a key stands there twice")
+    return cells

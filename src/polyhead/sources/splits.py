@@ -134,6 +134,7 @@ class TableSource(Source):
             log.warning("%s", line)
         self._drop_leaks()
         self._cut([name for name in SPLITS if name not in given])
+        self._refuse_what_is_left_bare(tasks)
         for scanned in given.values():
             scanned.forget()
 
@@ -195,6 +196,21 @@ class TableSource(Source):
         leaks = contained(train.scan.texts, np.concatenate(others))
         train.kept &= ~leaks
         log.info("drop_leaks: %s training sentences left out", f"{leaks.sum():,}")
+
+    def _refuse_what_is_left_bare(self, tasks: Sequence[Task]) -> None:
+        """Raise where leaving out and cutting off took all sentences of a split, or all labels of a task."""
+        problems = []
+        for name, split in self._splits.items():
+            if not split.kept.any():
+                problems.append(f"data: no {name} sentence is left; see data.drop_leaks and data.cut, or give more")
+                continue
+            problems += [
+                f"tasks.{task.name}: no {name} sentence with a label for it is left; see data.drop_leaks and data.cut"
+                for task in (tasks if name in SPLITS[:2] else ())
+                if not (split.scan.codes[task.name][split.kept] >= 0).any()
+            ]
+        if problems:
+            raise UserError("\n".join(problems))
 
     def _cut(self, missing: Sequence[str]) -> None:
         train = self._splits["train"]
