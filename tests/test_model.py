@@ -51,7 +51,7 @@ def test_the_heads_are_on_the_pooled_embedding_not_on_padding(model):
         torch.testing.assert_close(logits[name], changed[name], atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["type", "keys"])
+@pytest.mark.parametrize("name", ["type", "keys", "training"])
 def test_a_task_cannot_be_called_what_pytorch_calls_its_own(model, name):
     with pytest.raises(
         UserError, match=f"tasks: '{name}' cannot name a head, PyTorch uses it; call the task otherwise"

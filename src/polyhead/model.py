@@ -30,8 +30,8 @@ class MultiTaskModel(nn.Module):
         super().__init__()
         if not 0 <= dropout < 1:
             raise UserError(f"model.dropout: {dropout} given; it must lie in [0, 1)")
-        for task in tasks:  # the names of a module's own methods
-            if hasattr(nn.ModuleDict, task.name):
+        for task in tasks:  # the names of what a module has of its own
+            if hasattr(nn.ModuleDict(), task.name):
                 raise UserError(
                     f"tasks: {task.name!r} cannot name a head, PyTorch uses it; call the task otherwise, and give its "
                     f"column in data.columns={{NAME: {task.name}}}"
