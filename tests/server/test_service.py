@@ -21,7 +21,7 @@ def folder(tmp_path, model, tasks):
 
 @pytest.fixture
 def predictor(folder):
-    return Predictor.load(folder, precision="32-true", accelerator="cpu")
+    return Predictor.load(folder, precision="32-true", device="cpu")
 
 
 @pytest.fixture
@@ -71,7 +71,8 @@ def test_many_at_once_each_get_their_own(client, predictor):
         ('{"texts": ["a"], "top": 1}', 422, "body.top: Extra inputs are not permitted"),
         ('{"txt": ["a"]}', 422, "body.texts: Field required"),
         ('{"texts": ["a"', 422, "JSON decode error"),
-        ("[" * 1900, 400, "error parsing the body"),
+        ("[" * 1900, 422, "error parsing the body"),
+        (b'{"texts": ["\xff"]}', 422, "error parsing the body"),
         ("", 422, "Field required"),
         ('{"texts": ["' + "x" * 2000 + '"]}', 413, "larger than 2,000 bytes"),
     ],

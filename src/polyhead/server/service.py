@@ -168,6 +168,8 @@ def _explain_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> Response:
+        if error.status_code == 400:  # a body that is not UTF-8, or is nested too deep: no JSON that can be read
+            return problem(422, f'{error.detail}; send {{"texts": ["...", ...]}} in UTF-8')
         return problem(error.status_code, f"{error.detail}; /openapi.json lists what is served")
 
     @app.exception_handler(QueueFullError)
