@@ -188,3 +188,4 @@ def test_the_page_needs_nothing_from_elsewhere(client):
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert not re.search(r"""(src|href)\s*=|https?://|@import|url\(""", page.text)
     assert "innerHTML" not in page.text
+    assert "white-space: nowrap" in page.text  # else a bold 100.0 % goes over two lines
