@@ -56,7 +56,7 @@ def test_torch_gives_embeddings_and_then_the_logits_of_all_tasks(folder, model):
         (("openvino", "auto", "cpu"), r"has no graph\.onnx; export it again with graph=onnx"),
         (("onnx-int8", "auto", "cpu"), r"has no graph\.int8\.onnx; export it again with graph=int8"),
         (("torch", "bf8", "cpu"), "precision: unknown 'bf8'"),
-        (("torch", "auto", "tpu"), "accelerator: unknown 'tpu'"),
+        (("torch", "auto", "tpu"), "device: unknown 'tpu'"),
     ],
 )
 def test_what_is_not_there_is_told(folder, arguments, message):

@@ -18,7 +18,7 @@ def folder(tmp_path, model, tasks):
 
 @pytest.fixture
 def predictor(folder):
-    return Predictor.load(folder, precision="32-true", accelerator="cpu")
+    return Predictor.load(folder, precision="32-true", device="cpu")
 
 
 def reference(model, predictor, text):
@@ -79,7 +79,7 @@ def test_what_is_cut_is_counted(predictor):
 
 
 def test_half_precision_is_close(folder, predictor):
-    half = Predictor.load(folder, precision="bf16-true", accelerator="cpu").predict(texts(40))
+    half = Predictor.load(folder, precision="bf16-true", device="cpu").predict(texts(40))
     whole = predictor.predict(texts(40))
     assert 0 < np.abs(half.probabilities["category"] - whole.probabilities["category"]).max() < 0.05
 

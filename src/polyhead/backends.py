@@ -127,22 +127,22 @@ class OpenVinoBackend:
 BACKENDS = ("torch", "onnx", "onnx-int8", "openvino")
 
 
-def open_backend(bundle: Bundle, name: str, precision: str, accelerator: str) -> Backend:
+def open_backend(bundle: Bundle, name: str, precision: str, device: str) -> Backend:
     """Load a bundle for computing.
 
     Args:
         bundle: whose weights.
         name: of the backend.
         precision: as Lightning names it; ``auto`` takes bf16 where the processor multiplies it natively.
-        accelerator: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``; all but torch compute on the processor.
+        device: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``; all but torch compute on the processor.
 
     Raises:
         UserError: an unknown name, something that is not here, a library that is not installed, or no graph.
     """
     if name not in BACKENDS:
         raise UserError(f"backend: unknown {name!r}; {neighbours(name, BACKENDS)}")
-    where = accelerator if name == "torch" else "cpu"
-    problems = list(hardware.problems(where, precision, group=""))
+    where = device if name == "torch" else "cpu"
+    problems = list(hardware.problems(where, precision, ("device", "precision")))
     if problems:
         raise UserError("\n".join(problems))
     if precision == "auto":

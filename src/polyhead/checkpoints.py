@@ -1,6 +1,5 @@
 """Checkpoints: how to read one without running anything in it. Knows nothing about what is in the model."""
 
-import pickle
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,13 +18,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         UserError: it is not there, or no checkpoint of tensors and plain values.
     """
     try:
-        return cast(dict[str, Any], torch.load(path, map_location="cpu", weights_only=True))
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise UserError(f"the checkpoint {str(path)!r} cannot be read ({error.strerror})") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
-        raise UserError(
-            f"{str(path)!r} is no checkpoint of tensors and plain values; give a last.ckpt of a run"
-        ) from error
+    except Exception as error:  # the library has a class for each kind of damage, and no common one
+        raise _no_checkpoint(path) from error
+    if not isinstance(content, dict):
+        raise _no_checkpoint(path)
+    return cast(dict[str, Any], content)
 
 
 def best_weights(folder: Path, model: nn.Module) -> dict[str, Tensor]:
@@ -35,7 +35,9 @@ def best_weights(folder: Path, model: nn.Module) -> dict[str, Tensor]:
         UserError: no checkpoint, or weights with other names or shapes than the model's.
     """
     path = folder / "checkpoints" / "best.ckpt"
-    state: dict[str, Tensor] = load_checkpoint(path).get("state_dict", {})
+    state = load_checkpoint(path).get("state_dict", {})
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise _no_checkpoint(path)
     weights = {name.removeprefix(_MODEL): value for name, value in state.items() if name.startswith(_MODEL)}
     theirs, ours = ({name: value.shape for name, value in some.items()} for some in (weights, model.state_dict()))
     if theirs != ours:
@@ -45,3 +47,7 @@ def best_weights(folder: Path, model: nn.Module) -> dict[str, Tensor]:
             f"{differing}); use the version of polyhead, and the encoder and heads, that it was trained with"
         )
     return weights
+
+
+def _no_checkpoint(path: Path) -> UserError:
+    return UserError(f"{str(path)!r} is no checkpoint of tensors and plain values; give a last.ckpt of a run")

@@ -48,27 +48,30 @@ def use_cores(count: int | None) -> None:
         torch.set_num_threads(count)
 
 
-def problems(accelerator: str, precision: str, group: str = "trainer.") -> Iterator[str]:
+def problems(
+    accelerator: str, precision: str, keys: tuple[str, str] = ("trainer.accelerator", "trainer.precision")
+) -> Iterator[str]:
     """Say what of the accelerator and precision asked for is not to be had here, a line each.
 
     Args:
         accelerator: as Lightning names it.
         precision: as Lightning names it, or ``auto``.
-        group: where the two stand in the configuration, for messages.
+        keys: what the two are called in the configuration, for messages.
     """
+    where, how = keys
     missing = {
         "gpu": not (torch.cuda.is_available() or torch.backends.mps.is_available()),
         "cuda": not torch.cuda.is_available(),
         "mps": not torch.backends.mps.is_available(),
     }
     if accelerator not in _ACCELERATORS:
-        yield f"{group}accelerator: unknown {accelerator!r}; {neighbours(accelerator, _ACCELERATORS)}"
+        yield f"{where}: unknown {accelerator!r}; {neighbours(accelerator, _ACCELERATORS)}"
     elif missing.get(accelerator, False):
-        yield f"{group}accelerator={accelerator}: none is present here; use {group}accelerator=cpu|auto"
+        yield f"{where}={accelerator}: none is present here; use {where}=cpu|auto"
     if precision not in _PRECISIONS:
-        yield f"{group}precision: unknown {precision!r}; {neighbours(precision, _PRECISIONS)}"
+        yield f"{how}: unknown {precision!r}; {neighbours(precision, _PRECISIONS)}"
     elif precision == "16-mixed" and device_type(accelerator) == "cpu":
-        yield f"{group}precision=16-mixed: a CPU has no fast float16; use {group}precision=auto|32-true|bf16-mixed"
+        yield f"{how}=16-mixed: a CPU has no fast float16; use {how}=auto|32-true|bf16-mixed"
 
 
 def device_type(accelerator: str) -> str:

@@ -100,22 +100,20 @@ class Predictor:
         )
 
     @classmethod
-    def load(
-        cls, folder: str | Path, backend: str = "torch", precision: str = "auto", accelerator: str = "auto"
-    ) -> Self:
+    def load(cls, folder: str | Path, backend: str = "torch", precision: str = "auto", device: str = "auto") -> Self:
         """Load a bundle that ``scripts/export.py`` wrote.
 
         Args:
             folder: of the bundle.
             backend: ``torch``, ``onnx``, ``onnx-int8`` or ``openvino``; all but the first need a graph in the bundle.
             precision: ``auto`` takes bf16 where the processor multiplies it natively; or ``32-true``, ``bf16-true``.
-            accelerator: where torch computes: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``.
+            device: where torch computes: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``.
 
         Raises:
             UserError: no bundle, an altered one, or something asked for that is not here.
         """
         bundle = Bundle.open(folder)
-        return cls(bundle, open_backend(bundle, backend, precision, accelerator))
+        return cls(bundle, open_backend(bundle, backend, precision, device))
 
     @property
     def truncated(self) -> int:

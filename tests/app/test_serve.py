@@ -84,7 +84,7 @@ def test_answers_are_sent_at_once():
 
 def test_no_request_of_many_clients_is_lost_or_mixed_up(folder, server):
     some = texts(300)
-    expected = Predictor.load(folder, precision="32-true", accelerator="cpu").predict(some).embeddings
+    expected = Predictor.load(folder, precision="32-true", device="cpu").predict(some).embeddings
     barrier = threading.Barrier(CLIENTS)
 
     def ask(client):

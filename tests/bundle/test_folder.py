@@ -1,6 +1,7 @@
 import json
 import logging
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,10 +128,22 @@ def test_a_new_folder_is_there_whole_or_not_at_all(tmp_path):
     for content in ("first", "second"):
         with new_folder(tmp_path / "a", overwrite=True) as folder:
             (folder / content).touch()
-    assert [path.name for path in (tmp_path / "a").iterdir()] == ["second"]
+            (folder / "tasks.json").touch()
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["second", "tasks.json"]
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     with pytest.raises(UserError, match="is there already"), new_folder(tmp_path / "a", overwrite=False):
         pass
+
+
+@pytest.mark.parametrize("name", ["mine", "mine/work.txt", "."])
+def test_what_is_no_bundle_is_never_overwritten(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "work.txt").write_text("a year of work")
+    with pytest.raises(UserError, match="is no bundle, and only those are overwritten"), new_folder(Path(name), True):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert (tmp_path / "mine" / "work.txt").read_text() == "a year of work"
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):

@@ -21,7 +21,7 @@ def folder(tmp_path, model, tasks):
 
 @pytest.fixture
 def predictor(folder):
-    return Predictor.load(folder, precision="32-true", accelerator="cpu")
+    return Predictor.load(folder, precision="32-true", device="cpu")
 
 
 @pytest.fixture
@@ -72,6 +72,7 @@ def test_many_at_once_each_get_their_own(client, predictor):
         ('{"txt": ["a"]}', 422, "body.texts: Field required"),
         ('{"texts": ["a"', 422, "JSON decode error"),
         ("[" * 1900, 422, 'send {"texts"'),
+        (b'{"texts": ["\xff"]}', 422, "error parsing the body"),
         ("", 422, "Field required"),
         ('{"texts": ["' + "x" * 2000 + '"]}', 413, "larger than 2,000 bytes"),
     ],
@@ -187,3 +188,4 @@ def test_the_page_needs_nothing_from_elsewhere(client):
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert not re.search(r"""(src|href)\s*=|https?://|@import|url\(""", page.text)
     assert "innerHTML" not in page.text
+    assert "white-space: nowrap" in page.text  # else a bold 100.0 % goes over two lines

@@ -4,11 +4,10 @@ Lightning is imported last, so that a mistake in the rest is told without waitin
 """
 
 import inspect
-import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import torch
 from hydra.errors import HydraException
@@ -16,6 +15,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from polyhead import hardware
+from polyhead.app.options import fits, plain_types, told
 from polyhead.batching import Batching
 from polyhead.errors import UserError, collected
 from polyhead.features import FeatureStore
@@ -35,14 +35,6 @@ if TYPE_CHECKING:
     from polyhead.soup import Soup
 
 MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")  # groups by which runs are told apart first
-_PLAIN: dict[Any, str] = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "a text",
-    Mapping: "entries with names, as in {name: value}",
-    type(None): "null",
-}
 
 _SWITCHES = ("compile", "test", "watch_conflict")
 _SECTIONS = (
@@ -96,7 +88,7 @@ def compose_parts(config: DictConfig) -> Parts:
     problems: list[str] = list(hardware.problems(config.trainer.accelerator, config.trainer.precision))
     parts: dict[str, Any] = {}
     problems += [
-        f"{name}: {config[name]!r} given; it must be {_PLAIN[bool]}"
+        f"{name}: {config[name]!r} given; it must be {told([bool])}"
         for name in _SWITCHES
         if not isinstance(config[name], bool)
     ]
@@ -216,9 +208,9 @@ def _misfits(target: Any, key: str, arguments: Mapping[str, Any], objects: Mappi
             yield f"{key}.{name}: missing; set {key}.{name}=..."
     hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
     for name, value in arguments.items():
-        allowed = _plain_types(hints.get(name))
-        if name not in objects and allowed and not _fits(value, allowed):
-            yield f"{key}.{name}: {value!r} given; it must be {' or '.join(_PLAIN[kind] for kind in allowed)}"
+        allowed = plain_types(hints.get(name))
+        if name not in objects and allowed and not fits(value, allowed):
+            yield f"{key}.{name}: {value!r} given; it must be {told(allowed)}"
 
 
 def _takes_anything(signature: inspect.Signature) -> bool:
@@ -228,19 +220,6 @@ def _takes_anything(signature: inspect.Signature) -> bool:
 def _target_name(target: Any) -> str:
     """Return the name by which a target is known to its users."""
     return str(getattr(target, "__qualname__", target))
-
-
-def _plain_types(hint: Any) -> list[type]:
-    """Return the plain types a hint allows; empty if it allows anything else, too."""
-    kinds = list(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else [hint]
-    kinds = [Mapping if get_origin(kind) is Mapping else kind for kind in kinds]
-    return kinds if all(kind in _PLAIN for kind in kinds) else []
-
-
-def _fits(value: Any, allowed: list[type]) -> bool:
-    if isinstance(value, bool):
-        return bool in allowed
-    return isinstance(value, tuple(allowed)) or (isinstance(value, int) and float in allowed)
 
 
 def _cause(error: BaseException, key: str) -> str:

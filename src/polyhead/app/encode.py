@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from polyhead import hardware
 from polyhead.app.composition import build
+from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
 from polyhead.app.trained import load_trained
 from polyhead.embedder import Embedder
@@ -26,7 +27,9 @@ def run(config: DictConfig) -> None:
     """
     hardware.keep_freed_memory()
     hardware.keep_few_kernels()
-    problems = list(hardware.problems(config.accelerator, config.precision, group=""))
+    check_options(config, input=str, output=str, overwrite=bool, run=str | None, normalize=bool)
+    check_options(config, precision=str, device=str)
+    problems = list(hardware.problems(config.device, config.precision, ("device", "precision")))
     if config.input != "-" and not Path(config.input).is_file():
         problems.append(f"input: no file {config.input!r}; give a text file, or - for standard input")
     if problems:
@@ -34,8 +37,8 @@ def run(config: DictConfig) -> None:
     trained = None if config.run is None else load_trained(Path(config.run))
     source: EncoderSource = build(config.encoder, "encoder") if trained is None else trained.encoder
     tokenizer, width = source.load_tokenizer(), source.load_config().hidden_size
-    precision = hardware.best_precision(config.accelerator) if config.precision == "auto" else config.precision
-    device = torch.device(hardware.device_type(config.accelerator))
+    precision = hardware.best_precision(config.device) if config.precision == "auto" else config.precision
+    device = torch.device(hardware.device_type(config.device))
 
     with open_embedding_file(Path(config.output), width, config.overwrite) as file:
         encoder = source.load() if trained is None else trained.model.encoder

@@ -1,6 +1,6 @@
 """One export: what a run trained, written as a bundle."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 import polyhead.bundle.graph as onnx_graph
 from polyhead import hardware
 from polyhead.app.composition import build
+from polyhead.app.options import check_options
 from polyhead.app.trained import Trained, load_trained
 from polyhead.backends import GRAPH, INT8_GRAPH, Backend, OnnxBackend
 from polyhead.bundle.classifiers import write_classifiers
@@ -22,6 +23,8 @@ from polyhead.bundle.neighbours import Neighbours
 from polyhead.embedder import Embedder
 from polyhead.errors import UserError, neighbours
 from polyhead.files.row_readers import open_rows
+from polyhead.runs import Run
+from polyhead.sentences import LabelledSentence, Source
 from polyhead.tasks import MISSING
 from polyhead.texts import TextRunner
 
@@ -35,10 +38,13 @@ def run(config: DictConfig) -> None:
     Raises:
         UserError: no finished run, a library is missing, int8 costs too much, or the folder cannot be written.
     """
+    check_options(config, run=str, overwrite=bool)
+    check_options(config, output=str, graph=str, max_int8_loss=float, classifiers=bool, sentences=str | None)
     if config.graph not in _GRAPHS:
         raise UserError(f"graph: unknown {config.graph!r}; {neighbours(config.graph, _GRAPHS)}")
     if config.graph != "none":
         onnx_graph.require("onnx", "onnxscript", "onnxruntime")
+    Run(Path(config.run)).read_json("metrics.json")  # before a folder is made for what is no run
     output = Path(config.output)
     with new_folder(output, config.overwrite) as folder:
         trained = load_trained(Path(config.run))
@@ -76,7 +82,7 @@ def _write_graphs(folder: Path, trained: Trained, tokenizer: Any, config: DictCo
     if config.graph == "onnx":
         return {}
     onnx_graph.quantise(folder / GRAPH, folder / INT8_GRAPH)
-    sentences = list(build(trained.config.data, "data").sentences("test"))
+    sentences = _sentences(trained, "test")
     accuracy = {
         name: _accuracies(OnnxBackend(folder / file), sentences, trained, tokenizer)
         for name, file in (("float32", GRAPH), ("int8", INT8_GRAPH))
@@ -95,9 +101,17 @@ def _write_graphs(folder: Path, trained: Trained, tokenizer: Any, config: DictCo
     return {task.name: {name: accuracy[name][task.name] for name in accuracy} for task in trained.tasks}
 
 
-def _accuracies(backend: Backend, sentences: Iterable[Any], trained: Trained, tokenizer: Any) -> dict[str, float]:
+def _sentences(trained: Trained, split: str) -> list[LabelledSentence]:
+    """Read the sentences of a split of the run's data."""
+    source: Source = build(trained.config.data, "data")
+    source.check(trained.tasks)  # tables have their splits only then
+    return list(source.sentences(split))
+
+
+def _accuracies(
+    backend: Backend, sentences: Sequence[LabelledSentence], trained: Trained, tokenizer: Any
+) -> dict[str, float]:
     """Return the share of labelled sentences that a graph gets right, by task; 1 where none is labelled."""
-    sentences = list(sentences)
     runner = TextRunner(tokenizer, trained.encoder.max_length, backend.width, backend)
     outputs = np.concatenate(list(runner.run(sentence.text for sentence in sentences)))  # (N, H + C of all tasks)
     end, accuracies = trained.model.encoder.hidden_size, {}
@@ -117,7 +131,7 @@ def _stored(choice: str, trained: Trained, tokenizer: Any) -> Neighbours:
         UserError: neither a split nor a file.
     """
     if choice in _SPLITS:
-        texts = [sentence.text for sentence in build(trained.config.data, "data").sentences(choice)]
+        texts = [sentence.text for sentence in _sentences(trained, choice)]
     elif Path(choice).is_file():
         with open_rows(choice, "txt") as rows:
             texts = [row["text"] for row in rows if row["text"].strip()]

@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from polyhead import hardware
+from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
 from polyhead.errors import UserError
 from polyhead.files.row_readers import Row, RowReader, arrow, open_rows
@@ -25,10 +26,12 @@ def run(config: DictConfig) -> None:
         UserError: the configuration has problems, or a row has no text.
     """
     hardware.keep_freed_memory()
+    check_options(config, model=str, input=str, input_format=str, text=str, output=str, overwrite=bool)
+    check_options(config, all_probabilities=bool, embeddings=bool, backend=str, precision=str, device=str)
     if config.embeddings and config.output.endswith(".csv"):
         raise UserError("embeddings: a CSV cell holds no list; write .jsonl or .parquet, or set embeddings=false")
     with open_rows(config.input, config.input_format) as reader:
-        predictor = Predictor.load(config.model, config.backend, config.precision, config.accelerator)
+        predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
         types = _types(reader, predictor.tasks, config) if config.output.endswith(".parquet") else {}
         started, rows = time.perf_counter(), 0
         with open_row_file(config.output, config.overwrite, types) as file, text_progress() as progress:

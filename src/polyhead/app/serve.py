@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 
 from polyhead import hardware
 from polyhead.app.composition import build
+from polyhead.app.options import check_options
 from polyhead.errors import UserError, needing
 from polyhead.predict import Predictor
 
@@ -21,10 +22,12 @@ def run(config: DictConfig) -> None:
 
         from polyhead.server import create_app
     hardware.keep_freed_memory()
+    check_options(config, model=str, host=str, port=int, backend=str, precision=str, device=str)
+    check_options(config, batch_texts=int, stop_seconds=int)
     limits = build(config.limits, "limits")
     if config.batch_texts < 1:
         raise UserError(f"batch_texts: {config.batch_texts} given; it must be at least 1")
-    predictor = Predictor.load(config.model, config.backend, config.precision, config.accelerator)
+    predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
     predictor.predict(["warm", "up"])  # what is made on first use is made before the first request
     with _listen(config.host, config.port) as listener:
         settings = uvicorn.Config(

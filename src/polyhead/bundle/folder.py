@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from polyhead.bundle.manifest import Manifest, unseal
+from polyhead.bundle.manifest import FILE, Manifest, unseal
 from polyhead.encoder import Encoder
 from polyhead.errors import UserError
 from polyhead.files.output import refused
@@ -38,14 +38,17 @@ def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
 
     Args:
         folder: its name at the end.
-        overwrite: replace what has that name.
+        overwrite: replace a bundle, or an empty folder, of that name.
 
     Raises:
-        UserError: it is there already and must not be overwritten, or it cannot be written.
+        UserError: it is there already and must not be overwritten or is no bundle, or it cannot be written.
     """
     if folder.exists() and not overwrite:
         raise UserError(f"output: {str(folder)!r} is there already; choose another folder, or set overwrite=true")
-    partial = folder.with_name(folder.name + ".partial")
+    if folder.exists() and not (folder / FILE).is_file() and not _is_empty_folder(folder):
+        raise UserError(f"output: {str(folder)!r} is no bundle, and only those are overwritten; choose another folder")
+    whole = folder.absolute()  # for the name of what is given as "."
+    partial = whole.with_name(whole.name + ".partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -62,6 +65,10 @@ def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
         raise UserError(f"output: {str(folder)!r} cannot be written ({error})") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
 
 
 def write_model(folder: Path, model: MultiTaskModel, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:

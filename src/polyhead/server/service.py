@@ -169,7 +169,7 @@ def _explain_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> Response:
-        if error.status_code == 400:  # nested deeper than Python's parser goes, which differs between its versions
+        if error.status_code == 400:  # no UTF-8, or nested deeper than this Python's parser goes
             return problem(422, f"{error.detail}; {_FORM}")
         return problem(error.status_code, f"{error.detail}; /openapi.json lists what is served")
 
