@@ -35,13 +35,12 @@ def run(folder, make_encoder, tasks, signals=None, resume=None):
     module = make_module(MultiTaskModel(make_encoder(), tasks, dropout=0.1), tasks, Freezing([]))
     last = SaveOnInterruption(str(folder / "last.ckpt"))
     trainer = make_trainer(folder, max_epochs=3, callbacks=[last, *([signals] if signals else [])])
-    before = signal.getsignal(signal.SIGINT)
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     try:
         fit_and_test(module, make_data(tasks), trainer, resume)
     finally:
-        after = signal.getsignal(signal.SIGINT)
-        signal.signal(signal.SIGINT, before)  # Lightning leaves it ignored after Ctrl-C
-    assert after in (before, signal.SIG_IGN)
+        after = signal.signal(signal.SIGINT, outside)
+    assert after in (signal.default_int_handler, signal.SIG_IGN)  # Lightning leaves it ignored after Ctrl-C
     return module
 
 
