@@ -104,6 +104,8 @@ def test_training_imports_no_library_that_only_tests_need(tmp_path):
         (["freez=backbone"], ["freez: no such key", "did you mean 'freeze'"]),
         (["optimizer.encoder_lrr=1"], ["optimizer.encoder_lrr", "'optimizer.encoder_lr'", "optimizer.warmup"]),
         (["data.batch_size=3"], ["data.batch_size", "did you mean 'loader.batch_size'"]),
+        (["data=files", "data.shifted.news=a.csv"], ["data.shifted.news", "'data.shifted={news: VALUE}'"]),
+        (["-m", "freeze=gradual,none", "freeze.epoch=2"], ["freeze.epoch", "did you mean 'freeze.epochs'"]),
         (["~callbacks.stopping"], ["callbacks.stopping", "callbacks.early_stopping"]),
         (["seed=[1"], ["no viable alternative at input '[1'"]),
         (["freeze"], ["freeze", "EQUAL"]),

@@ -161,12 +161,25 @@ def _nearby(key: str, configs: Path, name: str) -> str:
     """Name the keys like ``key``: those that are spelt alike, and those that end alike in another group."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
-        valid = list(_keys(compose(name)))
-    same_leaf = [name for name in valid if name.split(".")[-1] == key.split(".")[-1]]
+        config = compose(name, overrides=list(_chosen_options(configs)))
+    valid = list(_keys(config))
+    parent, _, leaf = key.rpartition(".")
+    if parent in valid and OmegaConf.select(config, parent) is None:  # entries are up to the user, and none are there
+        return f"give all its entries at once: '{parent}={{{leaf}: VALUE}}'"
+    same_leaf = [name for name in valid if name.split(".")[-1] == leaf]
     if same_leaf:
         return f"did you mean {' or '.join(map(repr, same_leaf))}?"
-    siblings = [name for name in valid if name.rpartition(".")[0] == key.rpartition(".")[0]]
+    siblings = [name for name in valid if name.rpartition(".")[0] == parent]
     return neighbours(key, siblings or [name for name in valid if "." not in name])
+
+
+def _chosen_options(configs: Path) -> Iterator[str]:
+    """Yield the overrides of the command line that choose options of groups; of several options the first."""
+    for override in sys.argv[1:]:
+        group, _, options = override.partition("=")
+        option = options.partition(",")[0]
+        if group and (configs / group / f"{option}.yaml").is_file():
+            yield f"{group}={option}"
 
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
