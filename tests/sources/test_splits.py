@@ -126,9 +126,10 @@ def test_a_check_can_be_repeated():
     assert before == {split: texts(source, split) for split in ("train", "validation", "test")}
 
 
-def test_a_task_cannot_be_called_text():
-    with pytest.raises(UserError, match="'text' is the name of the sentences"):
-        Tables(GIVEN).find_labels(["text"])
+@pytest.mark.parametrize(("name", "what"), [("text", "sentences"), ("_row", "rows' numbers")])
+def test_a_task_cannot_be_called_like_another_column_of_ours(name, what):
+    with pytest.raises(UserError, match=f"'{name}' is the name of the {what}"):
+        Tables(GIVEN).find_labels([name])
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from polyhead.sentences import Source
 from polyhead.sources.holdout import holdout
 from polyhead.sources.inspection import Inspection, contained
 from polyhead.sources.reading import Table
+from polyhead.sources.records import ROW
 from polyhead.sources.scanning import Scan, Vocabulary, scan
 from polyhead.tasks import Task
 
@@ -176,8 +177,11 @@ class TableSource(Source):
     def _load(self, tasks: Sequence[str]) -> None:
         if self._tasks == tuple(tasks) and not self._checked:
             return
-        if "text" in tasks:
-            raise UserError("tasks: 'text' is the name of the sentences; call the task otherwise, and see data.columns")
+        for name, what in {"text": "sentences", ROW: "rows' numbers"}.items():
+            if name in tasks:
+                raise UserError(
+                    f"tasks: {name!r} is the name of the {what}; call the task otherwise, and see data.columns"
+                )
         self._vocabularies = {task: Vocabulary() for task in tasks}
         self._splits = {}
         for name, groups in self.tables(tasks).items():
