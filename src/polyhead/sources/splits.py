@@ -135,9 +135,9 @@ class TableSource(Source):
             log.warning("%s", line)
         self._drop_leaks()
         self._cut([name for name in SPLITS if name not in given])
-        self._refuse_what_is_left_bare(tasks)
         for line in inspection.rare_classes(tasks, self._splits["train"].kept):
             log.warning("%s", line)
+        self._refuse_what_is_left_bare(tasks)
         for scanned in given.values():
             scanned.forget()
 
