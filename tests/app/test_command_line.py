@@ -106,6 +106,13 @@ def test_training_imports_no_library_that_only_tests_need(tmp_path):
         (["data.batch_size=3"], ["data.batch_size", "did you mean 'loader.batch_size'"]),
         (["~callbacks.stopping"], ["callbacks.stopping", "callbacks.early_stopping"]),
         (["seed=[1"], ["no viable alternative at input '[1'"]),
+        (["data=files", "data.files.train=b[1].csv"], ["quotes inside quotes: 'data.files.train=\"b[1].csv\"'"]),
+        (
+            ["data=files", "data.columns.tone=a"],
+            ["data.columns has no entries yet; add one by +data.columns.tone=VALUE"],
+        ),
+        (["data=hub", "data.colums=a"], ["data.colums: no such key; did you mean 'data.columns'", "data.splits"]),
+        (["data=files", "tasks={a:[x,y]}"], ["tasks: entries with names are given", "write 'tasks=[{a:[x,y]}]'"]),
         (["freeze"], ["freeze", "EQUAL"]),
         (["+freeze=none"], ["freeze appears more than once"]),
         (["-m", "freeze=none,bogus"], ["freeze=bogus", "Valid: all, backbone"]),
