@@ -109,8 +109,9 @@ def test_training_imports_no_library_that_only_tests_need(tmp_path):
         (["data=files", "data.files.train=b[1].csv"], ["quotes inside quotes: 'data.files.train=\"b[1].csv\"'"]),
         (
             ["data=files", "data.columns.tone=a"],
-            ["data.columns has no entries yet; add one by +data.columns.tone=VALUE"],
+            ["set them by 'data.columns={tone: VALUE}'"],
         ),
+        (["loss.gamma.sentiment=2"], ["set them by 'loss.gamma={sentiment: VALUE}'"]),
         (["data=hub", "data.colums=a"], ["data.colums: no such key; did you mean 'data.columns'", "data.splits"]),
         (["data=files", "tasks={a:[x,y]}"], ["tasks: entries with names are given", "write 'tasks=[{a:[x,y]}]'"]),
         (["freeze"], ["freeze", "EQUAL"]),

@@ -172,9 +172,9 @@ def _nearby(key: str, configs: Path, name: str) -> str:
     chosen = [part for part in sys.argv[1:] if (configs / f"{part.replace('=', '/', 1)}.yaml").is_file()]
     with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
         valid = list(_keys(compose(name, chosen)))
-    parent = key.rpartition(".")[0]
+    parent, _, entry = key.rpartition(".")
     if parent in valid and not any(other.startswith(f"{parent}.") for other in valid):
-        return f"{parent} has no entries yet; add one by +{key}=VALUE"
+        return f"{parent} has no entries yet; set them by '{parent}={{{entry}: VALUE}}'"
     same_leaf = [name for name in valid if name.split(".")[-1] == key.split(".")[-1]]
     if same_leaf:
         return f"did you mean {' or '.join(map(repr, same_leaf))}?"
