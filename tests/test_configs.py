@@ -41,7 +41,7 @@ def own_sentences(folder, option):
     cache = f"data.cache={folder / 'cache'}"
     if option == "files":
         return [cache, f"data.files.train={folder}/train.csv", f"data.files.test={folder}/test.csv"]
-    return [cache, f"data.name={folder}", "data.columns.sentiment=sentiment"]
+    return [cache, f"data.name={folder}", "data.columns={sentiment: sentiment}"]
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

@@ -11,6 +11,12 @@ def test_without_a_near_one_only_the_valid_ones_are_listed():
     assert neighbours("xyz", ["b", "a"]) == "Valid: a, b"
 
 
+def test_of_very_many_the_rest_is_counted():
+    message = neighbours("class999", [f"class{i:03}" for i in range(700)])
+    assert message.startswith("did you mean 'class")
+    assert message.endswith("class048, class049 and 650 more")
+
+
 def test_a_missing_library_is_told_with_what_to_install():
     message = 'output: no_such_library is not installed; run: pip install "polyhead[parquet]"'
     with pytest.raises(UserError) as caught, needing("parquet", "output"):

@@ -43,7 +43,9 @@ def test_a_source_of_which_nothing_is_left_is_passed_over():
     assert Mixture(np.array([0, 0, 2, 2]), 0.0).sizes().tolist() == [2, 0, 2]
 
 
-@pytest.mark.parametrize(("mixing", "temperature"), [("even", 1.0), ("temperature", 0.5)])
+@pytest.mark.parametrize(
+    ("mixing", "temperature"), [("even", 1.0), ("temperature", 0.5), ("temperature", float("nan"))]
+)
 def test_others_are_refused(mixing, temperature):
     with pytest.raises(UserError, match="data.(mixing|temperature): "):
         exponent(mixing, temperature)

@@ -21,6 +21,7 @@ def test_an_unknown_label_is_refused_with_its_neighbours():
         ({"a": ["x"]}, "tasks.a: 1 label"),
         ({"a": ["x", "y", "x"]}, "tasks.a: x given twice"),
         ({"a b": ["x", "y"]}, "'a b' cannot name a head"),
+        ({5: ["x", "y"]}, "'5' cannot name a head"),
     ],
 )
 def test_malformed_tasks_are_refused(labels, message):
@@ -48,6 +49,19 @@ def test_without_class_names_a_task_has_those_that_are_found():
 def test_class_names_that_nobody_can_know_are_refused(given, message):
     with pytest.raises(UserError, match=message):
         make_tasks(given)
+
+
+def test_class_names_are_spelt_as_labels_in_data_are():
+    tasks = make_tasks({"yes": [True, False], "stars": [1.0, 2], "padded": [" a ", "b"], "no": ["True", "False"]})
+    assert [task.labels for task in tasks] == [("true", "false"), ("1", "2"), ("a", "b"), ("True", "False")]
+
+
+@pytest.mark.parametrize(
+    ("label", "told"), [(None, "null"), ("", "''"), (" ", "' '"), (0.5, "0.5"), (["b"], r"\['b'\]"), ({}, "{}")]
+)
+def test_what_is_no_class_name_is_refused(label, told):
+    with pytest.raises(UserError, match=f"^tasks.a: {told} is no class name; it must be text or a whole number$"):
+        make_tasks({"a": ["x", label]})
 
 
 def test_tasks_keep_their_order_and_labels_become_text():

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
+_LISTED = 50  # legal values that are spelt out
+
 
 class UserError(ValueError):
     """A mistake in what the user gave; the message is one line.
@@ -18,7 +20,8 @@ def neighbours(name: str, valid: Iterable[str]) -> str:
     options = sorted(valid)
     close = get_close_matches(name, options, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
-    return f"{hint}Valid: {', '.join(options)}"
+    more = f" and {len(options) - _LISTED:,} more" if len(options) > _LISTED else ""
+    return f"{hint}Valid: {', '.join(options[:_LISTED])}{more}"
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def exponent(mixing: str, temperature: float) -> float:
     """
     if mixing not in MIXINGS:
         raise UserError(f"data.mixing: unknown {mixing!r}; {neighbours(mixing, MIXINGS)}")
-    if temperature < 1:
+    if not temperature >= 1:  # nan is not
         raise UserError(f"data.temperature: {temperature} given; it must be 1 (proportional) or more (towards equal)")
     return {"proportional": 1.0, "equal": 0.0}.get(mixing, 1 / temperature)
 

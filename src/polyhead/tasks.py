@@ -65,7 +65,7 @@ def make_tasks(
     )
     if odd := [entry for entry in entries if not isinstance(entry, Mapping)]:
         raise UserError(f"tasks: {odd[0]!r} given; a task is a name, or a name with its class names")
-    labels = {name: names for entry in entries for name, names in entry.items()}
+    labels = {str(name): names for entry in entries for name, names in entry.items()}
     for name, names in labels.items():
         if names is not None and (isinstance(names, str) or not isinstance(names, Sequence)):
             raise UserError(f"tasks.{name}: {names!r} given; it must be a list of class names, or null")
@@ -77,4 +77,27 @@ def make_tasks(
     if unknown and find_labels is None:
         raise UserError(f"tasks: no labels given for {', '.join(unknown)}; name them, as in tasks.{unknown[0]}=[a,b]")
     found = find_labels(list(labels)) if unknown and find_labels else {}
-    return tuple(Task(name, tuple(map(str, found[name] if names is None else names))) for name, names in labels.items())
+    return tuple(
+        Task(name, tuple(_class_name(name, label) for label in (found[name] if names is None else names)))
+        for name, names in labels.items()
+    )
+
+
+def spelt(label: str | float) -> str:
+    """Return how a label is written: ``true`` for True, ``2`` for 2.0, as in JSON; texts are taken as they are."""
+    if isinstance(label, bool):
+        return str(label).lower()
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
+
+
+def _class_name(task: str, given: object) -> str:
+    """Return a class name as labels in data are spelt: numbers as text, no space around them.
+
+    Raises:
+        UserError: it is no text and no whole number, or blank.
+    """
+    name = spelt(given).strip() if isinstance(given, str | int | float) else ""
+    if not name or (isinstance(given, float) and not given.is_integer()):
+        told = "null" if given is None else repr(given)
+        raise UserError(f"tasks.{task}: {told} is no class name; it must be text or a whole number")
+    return name

@@ -50,10 +50,15 @@ def test_what_processes_find_apart_is_what_one_finds():
 
 def test_a_run_writes_them_and_shows_them(tmp_path, model, tasks):
     class Shifted(FakeSource):
-        test_sets = ("test", "news")
+        test_sets = ("test", "news", "letters")
+
+        def sentences(self, split):
+            for sentence in super().sentences(split):
+                sentence.labels |= {"sentiment": None} if split == "letters" else {}
+                yield sentence
 
     data = make_data(tasks, unlabelled={"sentiment": 2})
-    data.source = Shifted(data.source.sizes | {"news": 9}, unlabelled={"sentiment": 2})
+    data.source = Shifted(data.source.sizes | {"news": 9, "letters": 9}, unlabelled={"sentiment": 2})
     logger = TensorBoardLogger(tmp_path, name="", version="", default_hp_metric=False)
     module = make_module(model, tasks, ["encoder", "heads"])
     fit_and_test(module, data, make_trainer(tmp_path, logger=logger, callbacks=[Mistakes(3, str(tmp_path))]), None)
@@ -74,6 +79,7 @@ def test_a_run_writes_them_and_shows_them(tmp_path, model, tasks):
                 assert row["predicted"] in set(task.labels) - {row["label"]}
     shown = EventAccumulator(str(tmp_path)).Reload().Tags()["tensors"]
     assert {"test/category/mistakes/text_summary", "news/sentiment/mistakes/text_summary"} <= set(shown)
+    assert "letters/sentiment/mistakes/text_summary" not in shown  # nothing is shown of a task without labels
 
 
 def test_a_sentence_cannot_break_the_table():

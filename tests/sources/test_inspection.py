@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from polyhead.sources.inspection import Inspection, contained
-from polyhead.sources.reading import Table
+from polyhead.sources.reading import Table, read
+from polyhead.sources.records import Layout
 from polyhead.sources.scanning import Vocabulary, scan
 from polyhead.tasks import Task
 
@@ -19,13 +20,17 @@ def table(name, rows):
     return Table(name, rows, {"text": "text", "tone": "tone"}, name)
 
 
-def findings(shown=3, rare=0, task=TASK, **splits):
+def inspection(shown=3, rare=0, **splits):
     vocabularies = {"tone": Vocabulary()}
     good = [("good", "dry"), ("better", "warm")]
     splits = {"train": good, "validation": [("v", "dry")], "test": [("t", "dry")]} | splits
     tables = {split: rows if isinstance(rows[0], Table) else [table(split, rows)] for split, rows in splits.items()}
     scans = {split: scan(group, vocabularies) for split, group in tables.items()}
-    return Inspection(scans, vocabularies, rare, shown).findings([task])
+    return Inspection(scans, vocabularies, rare, shown)
+
+
+def findings(task=TASK, **settings):
+    return inspection(**settings).findings([task])
 
 
 def test_good_sentences_have_nothing_but_their_numbers():
@@ -83,7 +88,31 @@ def test_labels_that_contradict_each_other_are_counted_once_a_text():
     rows = [("a", "dry"), ("b", "warm"), ("a", "warm"), ("c", "dry"), ("c", "dry"), ("a", None), ("a", "dry")]
     (warning,) = findings(train=rows).warnings
     assert warning.startswith("tone: 1 texts carry labels that contradict each other: ")
-    assert warning.endswith(": train row 1 'dry', train row 3 'warm', train row 7 'dry'")
+    assert warning.endswith(": train row 1 'dry', train row 3 'warm'")
+
+
+@pytest.mark.parametrize("shown", [1, 3])
+def test_the_rows_named_contradict_each_other_however_many_agree(shown):
+    rows = [*[("a", "dry")] * 5, ("a", "warm"), ("a", "warm")]
+    (warning,) = findings(train=rows, shown=shown).warnings
+    assert warning.endswith(": train row 1 'dry', train row 6 'warm'")
+
+
+def test_very_many_unknown_labels_are_counted():
+    rows = [("a", "dry"), ("b", "warm"), *((f"c{i}", f"a sentence {'very ' * 99}{i}") for i in range(40))]
+    errors = findings(test=rows, shown=2, task=Task("tone", ("dry", "warm", "cold"))).errors
+    assert len(errors) == 3
+    assert errors[2] == "tone: 38 more unknown labels; see data.columns and tasks"
+    assert max(map(len, errors)) < 200
+
+
+def test_blank_lines_of_many_files_are_one_line(tmp_path):
+    for i in range(5):
+        (tmp_path / f"{i}.csv").write_text("text,tone\na,dry\n\nb,dry\n")
+    layout = Layout("text", {"tone": "tone"}, "utf-8", '"')
+    files = [read(tmp_path / f"{i}.csv", layout, tmp_path / "cache") for i in range(5)]
+    (warning, *_) = findings(train=files, shown=2).warnings
+    assert warning.endswith("1.csv and 3 more: 5 blank lines between the rows passed over")
 
 
 def test_they_are_found_across_splits_too():
@@ -93,11 +122,11 @@ def test_they_are_found_across_splits_too():
 
 def test_rare_classes_are_told():
     rows = [("a", "dry"), ("b", "dry"), ("c", "warm")]
-    assert findings(train=rows, rare=2).warnings == ["tone: classes with under 2 training sentences: warm 1"]
+    told = inspection(train=rows, rare=2).rare_classes([TASK], np.full(3, True))
+    assert list(told) == ["tone: 1 classes with under 2 training sentences: 'warm' 1"]
     absent = Task("tone", ("dry", "warm", "cold"))
-    assert findings(train=rows, rare=1, task=absent).warnings == [
-        "tone: classes with under 1 training sentences: cold 0"
-    ]
+    told = inspection(train=rows, rare=2, shown=1).rare_classes([absent], np.array([True, False, False]))
+    assert list(told) == ["tone: 3 classes with under 2 training sentences: 'warm' 0 and 2 more"]
 
 
 def test_replacement_characters_are_told():

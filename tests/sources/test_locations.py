@@ -87,6 +87,16 @@ def test_further_test_sets_have_names(folder):
     assert len(list(files.sentences("news"))) == 2
 
 
+@pytest.mark.parametrize(
+    "train", [["questions.csv", "./questions.csv"], ["*.csv", "questions.csv"], {"a": "questions.csv", "b": "q*.csv"}]
+)
+def test_a_file_counts_once(folder, train):
+    with pytest.raises(
+        UserError, match=r"^data\.files\.train: .*/questions\.csv named more than once; name each file once"
+    ):
+        source(folder, train)
+
+
 def test_brackets_may_be_part_of_a_files_name(folder):
     (folder / "more [1].csv").write_text("text,category\nwhy,HUM\nwhere,LOC\n")
     assert [path.name for path in source(folder, "more [1].csv").paths["train"][0]] == ["more [1].csv"]
@@ -167,6 +177,10 @@ def test_columns_that_make_no_sense_are_refused(columns, tasks, message):
         make_layout("text", columns, tasks, "utf-8", None)
 
 
+def test_a_column_may_be_called_by_a_number():
+    assert make_layout("text", {"tone": 2017}, ["tone"], "utf-8", None).columns == {"tone": "2017"}
+
+
 def test_a_data_set_in_a_folder_goes_the_way_of_the_hub(folder, caplog):
     data = folder / "set"
     data.mkdir()
@@ -193,4 +207,18 @@ def test_without_a_hub_one_line_says_how_to_go_on(folder):
     ):
         ready(hub, ["sentiment"])
     with pytest.raises(UserError, match="data.name: none given"):
-        HubSource(None, splits={}, cache="", **HUB)
+        HubSource(None, splits={"train": "train"}, cache="", **HUB)
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ({"train": None}, r"data\.splits\.train: none given"),
+        ({"train": "train", "tset": "test"}, r"data\.splits: unknown split 'tset'; did you mean 'test'"),
+        ({"train": "train", "test": 5}, r"data\.splits\.test: 5 given; it must be a name, or null"),
+        ({"train": ["train"]}, r"data\.splits\.train: \['train'\] given"),
+    ],
+)
+def test_what_a_hub_data_set_calls_its_splits_is_checked(folder, splits, message):
+    with pytest.raises(UserError, match=f"^{message}"):
+        HubSource("set", splits=splits, cache=str(folder / "cache"), **HUB)

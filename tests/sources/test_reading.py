@@ -4,11 +4,13 @@ import gzip
 import os
 
 import pandas
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from polyhead.errors import UserError
 from polyhead.sources.reading import Table, check_types, choose, read
-from polyhead.sources.records import Layout
+from polyhead.sources.records import ROW, Layout
 
 LAYOUT = Layout("text", {"tone": "label"}, "utf-8", '"')
 
@@ -59,6 +61,7 @@ def test_class_labels_of_the_hub_become_their_names():
     [
         ({"text": [1, 2], "label": ["a", "b"]}, "the column 'text' holds int64; the text must be text"),
         ({"text": ["a", "b"], "label": [["a"], ["b"]]}, "'label' holds List.*labels must be text or whole numbers"),
+        ({"text": [], "label": []}, "a.parquet: no row with a sentence"),
         ({"texts": ["a"], "label": ["b"]}, "no column 'text' for the text; did you mean 'texts'"),
     ],
 )
@@ -68,10 +71,38 @@ def test_columns_of_a_wrong_type_are_refused(tmp_path, frame, message):
         read(tmp_path / "a.parquet", LAYOUT, tmp_path / "cache")
 
 
-def test_halves_are_no_labels(tmp_path):
-    pandas.DataFrame({"text": ["a"], "label": [0.5]}).to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(UserError, match="a.parquet: tone: labels must be text or whole numbers"):
+def unchecked(cells):
+    """Bytes that say they are text, as any writer of Parquet can put them down."""
+    return pyarrow.Array.from_buffers(pyarrow.string(), len(cells), pyarrow.array(cells).buffers())
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "message"),
+    [
+        (["a", "b"], [1.0, 0.5], "label is 0.5; a label must be a whole number or text in UTF-8"),
+        (["a", "b"], [1.0, float("inf")], "label is inf; a label"),
+        (["a", "b"], [b"a", b"\xff"], r"label is b'\\xff'; a label"),
+        (["a", "b"], unchecked([b"a", b"\xff"]), r"label is b'\\xff'; a label"),
+        (unchecked([b"a", b"caf\xe9"]), ["a", "b"], r"text is b'caf\\xe9'; the text must be text in UTF-8"),
+    ],
+)
+def test_cells_that_are_no_text_are_refused_with_their_row(tmp_path, texts, labels, message):
+    parquet.write_table(pyarrow.table({"text": texts, "label": labels}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=f"a.parquet row 2: {message}"):
         content(read(tmp_path / "a.parquet", LAYOUT, tmp_path / "cache"))
+
+
+def test_text_may_be_held_in_views_and_a_name_may_have_brackets(tmp_path):
+    texts = pyarrow.array(["x", "y"], pyarrow.string_view())
+    parquet.write_table(pyarrow.table({"text": texts, "label": texts}), tmp_path / "a[1].parquet")
+    assert content(read(tmp_path / "a[1].parquet", LAYOUT, tmp_path / "cache"))["text"] == ["x", "y"]
+
+
+def test_a_column_of_the_users_may_be_called_like_our_own(tmp_path):
+    parquet.write_table(pyarrow.table({"text": ["x", "y"], ROW: ["a", "b"]}), tmp_path / "a.parquet")
+    table = read(tmp_path / "a.parquet", Layout("text", {"tone": ROW}, "utf-8", '"'), tmp_path / "cache")
+    assert content(table)["tone"] == ["a", "b"]
+    assert table.row(1) == 2
 
 
 def test_a_file_without_a_tasks_column_has_no_labels_for_it(tmp_path):

@@ -109,6 +109,16 @@ def test_the_source_of_each_sentence_is_known_where_there_are_several():
     assert [text[0] for text in texts(cut, "train")] == ["ab"[i] for i in cut.mixture("train").origins]
 
 
+def test_rare_classes_are_those_of_the_sentences_that_are_left(caplog):
+    warm = [(f"w{i}", "warm", None) for i in range(5)]
+    given = {"train": [many("a", 60)[::2] + warm], "validation": [many("v", 10)], "test": [warm[1:]]}
+    with caplog.at_level(logging.WARNING):
+        checked(given, ["tone"], rare=3)
+        assert "classes with under" not in caplog.text
+        checked(given, ["tone"], rare=3, drop_leaks=True)
+    assert "tone: 1 classes with under 3 training sentences: 'warm' 1" in caplog.text
+
+
 def test_errors_are_told_together():
     bad = {"train": [[("", "dry", None), ("b", "warm", "7")]], "validation": [many("v", 10)], "test": [many("t", 9)]}
     with pytest.raises(UserError) as caught:
@@ -126,9 +136,10 @@ def test_a_check_can_be_repeated():
     assert before == {split: texts(source, split) for split in ("train", "validation", "test")}
 
 
-def test_a_task_cannot_be_called_text():
-    with pytest.raises(UserError, match="'text' is the name of the sentences"):
-        Tables(GIVEN).find_labels(["text"])
+@pytest.mark.parametrize(("name", "what"), [("text", "sentences"), ("_row", "rows' numbers")])
+def test_a_task_cannot_be_called_like_another_column_of_ours(name, what):
+    with pytest.raises(UserError, match=f"'{name}' is the name of the {what}"):
+        Tables(GIVEN).find_labels([name])
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -34,6 +34,7 @@ _UNKNOWN_OPTION = re.compile(
 
 _NO_OPTION = re.compile("Could not (?:load|find) '|Config group override must be")
 _UNMERGED = re.compile(r"Error merging override (?P<key>[^=\s]+)=\[.*\]", re.DOTALL)
+_UNLISTED = re.compile(r"Error merging override (?P<key>[^=\s]+)=(?P<value>\{.*\})", re.DOTALL)
 
 
 def folder_name(overrides: str) -> str:
@@ -139,7 +140,15 @@ def explain(error: Exception, configs: Path, name: str) -> str:
             f"{match['key']}: a list is given, and it has entries with names; set one by {match['key']}.NAME=VALUE, or "
             f"take one out by '~{match['key']}.NAME'"
         )
-    return " ".join(text.partition("\nSee https://")[0].split())
+    if match := _UNLISTED.fullmatch(text):
+        return (
+            f"{match['key']}: entries with names are given, and it is a list; write '{match['key']}=[{match['value']}]'"
+        )
+    told = " ".join(text.partition("\nSee https://")[0].split())
+    if isinstance(error, OverrideParseException) and "=" in error.override:
+        key, _, value = error.override.partition("=")
+        return f"{error.override}: {told}; text with such signs has quotes inside quotes: '{key}=\"{value}\"'"
+    return told
 
 
 def _raised_by_hydra(error: Exception) -> bool:
@@ -161,11 +170,10 @@ def _nearby(key: str, configs: Path, name: str) -> str:
     """Name the keys like ``key``: those that are spelt alike, and those that end alike in another group."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
-        config = compose(name, overrides=list(_chosen_options(configs)))
-    valid = list(_keys(config))
+        valid = list(_keys(compose(name, overrides=list(_chosen_options(configs)))))
     parent, _, leaf = key.rpartition(".")
-    if parent in valid and OmegaConf.select(config, parent) is None:  # entries are up to the user, and none are there
-        return f"give all its entries at once: '{parent}={{{leaf}: VALUE}}'"
+    if parent in valid and not any(other.startswith(f"{parent}.") for other in valid):
+        return f"{parent} has no entries yet; set them by '{parent}={{{leaf}: VALUE}}'"
     same_leaf = [name for name in valid if name.split(".")[-1] == leaf]
     if same_leaf:
         return f"did you mean {' or '.join(map(repr, same_leaf))}?"

@@ -117,7 +117,7 @@ class Mistakes(Callback):
             write_mistakes(self.folder / file_name(pl_module.test_set), listed)
             for logger in trainer.loggers:
                 if isinstance(logger, TensorBoardLogger):
-                    for task in self.found:
+                    for task in dict.fromkeys(mistake.task for mistake in listed):  # not of one without labels here
                         table = markdown([mistake for mistake in listed if mistake.task == task])
                         logger.experiment.add_text(f"{pl_module.test_set}/{task}/mistakes", table, trainer.global_step)
 

@@ -16,6 +16,7 @@ from polyhead.sources.scanning import Rows, Scan, Vocabulary
 from polyhead.tasks import Task
 
 _CHUNK = 1_000_000  # texts looked up together
+_LONGEST = 60  # characters of a label that is told
 
 
 def contained(texts: Rows, others: Rows) -> NDArray[np.bool_]:
@@ -27,6 +28,11 @@ def contained(texts: Rows, others: Rows) -> NDArray[np.bool_]:
         positions = np.searchsorted(known, chunk).clip(max=len(known) - 1)
         found[start : start + _CHUNK] = known[positions] == chunk
     return found
+
+
+def _short(label: str) -> str:
+    """Return a label in quotes; sentences may stand where labels should."""
+    return repr(label if len(label) <= _LONGEST else label[:_LONGEST] + "…")
 
 
 @dataclass(frozen=True)
@@ -65,12 +71,17 @@ class Inspection:
         errors = [*self._empty(), *(line for task in tasks for line in self._unknown(task))]
         errors += [line for task in tasks for line in self._unlabelled(task)]
         warnings = [*self._odd_characters(), *self._shared_texts()]
-        warnings += [line for task in tasks for line in (*self._conflicts(task), *self._rare(task))]
+        warnings += [line for task in tasks for line in self._conflicts(task)]
         return Findings(errors, warnings, list(self._overview(tasks)))
 
     def _places(self, scan: Scan, rows: Sequence[int] | Rows) -> str:
         named = scan.places([int(row) for row in rows[: self.shown]])
         return named + (f" and {len(rows) - self.shown:,} more" if len(rows) > self.shown else "")
+
+    def _some(self, names: Sequence[str]) -> str:
+        return ", ".join(names[: self.shown]) + (
+            f" and {len(names) - self.shown:,} more" if len(names) > self.shown else ""
+        )
 
     def _empty(self) -> Iterator[str]:
         for split, scan in self.scans.items():
@@ -82,14 +93,18 @@ class Inspection:
     def _unknown(self, task: Task) -> Iterator[str]:
         vocabulary = self.vocabularies[task.name]
         found = list(task.labels) == vocabulary.used(self.scans["train"].codes[task.name])
-        for label, code in vocabulary.codes.items():
-            for scan in self.scans.values() if label not in task.labels else ():
+        labels = set(task.labels)
+        unknown = [(label, code) for label, code in vocabulary.codes.items() if label not in labels]
+        for label, code in unknown[: self.shown]:
+            for scan in self.scans.values():
                 rows = np.flatnonzero(scan.codes[task.name] == code)
-                reason = f"unknown label {label!r}; {neighbours(label, task.labels)}"
+                reason = f"unknown label {_short(label)}; {neighbours(label, task.labels)}"
                 if found:
-                    reason = f"{label!r} is no label of any training sentence"
+                    reason = f"{_short(label)} is no label of any training sentence"
                 if len(rows):
                     yield f"{self._places(scan, rows)}: {task.name}: {reason}"
+        if len(unknown) > self.shown:
+            yield f"{task.name}: {len(unknown) - self.shown:,} more unknown labels; see data.columns and tasks"
 
     def _unlabelled(self, task: Task) -> Iterator[str]:
         for split in ("train", "validation"):
@@ -103,9 +118,10 @@ class Inspection:
             if scan.damaged:
                 places = self._places(scan, scan.damaged)
                 yield f"{places}: replacement characters; something was lost when the text was last converted"
-            for name, count in scan.blank.items():
-                if count:
-                    yield f"{name}: {count:,} blank lines between the rows passed over"
+            blank = {name: count for name, count in scan.blank.items() if count}
+            if blank:
+                names = self._some(list(blank))
+                yield f"{names}: {sum(blank.values()):,} blank lines between the rows passed over"
 
     def _shared_texts(self) -> Iterator[str]:
         for first, second in combinations(self.scans, 2):
@@ -143,8 +159,9 @@ class Inspection:
 
     def _labels(self, task: Task, group: Sequence[int], rows: Rows, codes: Rows) -> str:
         names = list(self.vocabularies[task.name].codes)
-        labelled = [i for i in group if codes[i] >= 0][: self.shown]
-        return ", ".join(f"{self._global_place(int(rows[i]))} {names[codes[i]]!r}" for i in labelled)
+        first = {int(codes[i]): i for i in reversed(group) if codes[i] >= 0}  # a row a label; two make a contradiction
+        told = sorted(first.values())[: max(2, self.shown)]
+        return ", ".join(f"{self._global_place(int(rows[i]))} {_short(names[codes[i]])}" for i in told)
 
     def _global_place(self, row: int) -> str:
         for scan in self.scans.values():
@@ -153,13 +170,24 @@ class Inspection:
             row -= len(scan)
         raise IndexError(row)
 
-    def _rare(self, task: Task) -> Iterator[str]:
-        counts = self.vocabularies[task.name].count(self.scans["train"].codes[task.name])
-        known = self.vocabularies[task.name].codes
-        numbers = {label: int(counts[known[label]]) if label in known else 0 for label in task.labels}
-        rare = [f"{label} {count}" for label, count in numbers.items() if count < self.rare]
-        if rare:
-            yield f"{task.name}: classes with under {self.rare} training sentences: {', '.join(rare)}"
+    def rare_classes(self, tasks: Sequence[Task], kept: NDArray[np.bool_]) -> Iterator[str]:
+        """Tell the classes of which training sees little, the rarest first.
+
+        Args:
+            tasks: whose classes.
+            kept: True for a training sentence that is trained on (N,).
+
+        Yields:
+            A line for a person, one a task that has such classes.
+        """
+        for task in tasks:
+            counts = self.vocabularies[task.name].count(self.scans["train"].codes[task.name][kept])
+            known = self.vocabularies[task.name].codes
+            numbers = {label: int(counts[known[label]]) if label in known else 0 for label in task.labels}
+            rare = sorted((label for label in task.labels if numbers[label] < self.rare), key=numbers.__getitem__)
+            if rare:
+                named = self._some([f"{_short(label)} {numbers[label]}" for label in rare])
+                yield f"{task.name}: {len(rare):,} classes with under {self.rare} training sentences: {named}"
 
     def _overview(self, tasks: Sequence[Task]) -> Iterator[str]:
         for split, scan in self.scans.items():

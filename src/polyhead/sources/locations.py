@@ -1,7 +1,8 @@
 """Locations: where the user's own sentences lie, in files or in a hub data set. Knows nothing about what is in them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from glob import glob, has_magic
 from pathlib import Path
 
@@ -58,9 +59,7 @@ class FileSource(TableSource):
         self.text, self.columns, self.encoding, self.quote = text, dict(columns or {}), encoding, quote
         self.cache = Path(cache).expanduser()
         self.shifted = {str(name): paths for name, paths in (shifted or {}).items() if paths}
-        problems += [
-            f"data.files: unknown split {name!r}; {neighbours(name, SPLITS)}" for name in files if name not in SPLITS
-        ]
+        problems += _unknown_splits("data.files", files)
         problems += [
             f"data.shifted: {name!r} is the name of a split; give the test set another"
             for name in self.shifted
@@ -81,6 +80,7 @@ class FileSource(TableSource):
                 groups = list(given.values()) if isinstance(given, Mapping) else [given]
                 with collected(problems):
                     self.paths[name] = [_expand(f"{prefix}.{name}", paths) for paths in groups]
+                    _refuse_repeated(f"{prefix}.{name}", [path for paths in self.paths[name] for path in paths])
         with collected(problems):
             datasets_library()
         with collected(problems):
@@ -131,7 +131,7 @@ class HubSource(TableSource):
         cache: folder of the tables that the data set is read into.
 
     Raises:
-        UserError: a value out of range.
+        UserError: a split or a name that is not given, or a value out of range; all at once.
     """
 
     def __init__(
@@ -148,10 +148,22 @@ class HubSource(TableSource):
         shown: int,
         cache: str,
     ) -> None:
-        super().__init__(Handling(cut, seed, drop_leaks, rare, shown))
+        problems = _unknown_splits("data.splits", splits)
+        problems += [
+            f"data.splits.{split}: {theirs!r} given; it must be a name, or null"
+            for split, theirs in splits.items()
+            if not isinstance(theirs, str | None)
+        ]
+        if not splits.get("train"):
+            problems.append("data.splits.train: none given; name one, as in data.splits.train=train")
         if not name:
-            raise UserError("data.name: none given; name a data set of the hub, as in data.name=OWNER/NAME")
-        datasets_library()
+            problems.append("data.name: none given; name a data set of the hub, as in data.name=OWNER/NAME")
+        with collected(problems):
+            datasets_library()
+        with collected(problems):
+            super().__init__(Handling(cut, seed, drop_leaks, rare, shown))
+        if problems or not name:
+            raise UserError("\n".join(problems))
         self.name, self.configuration = name, configuration
         self.hub_splits = {split: theirs for split, theirs in splits.items() if theirs}
         self.text, self.columns = text, dict(columns or {})
@@ -165,7 +177,8 @@ class HubSource(TableSource):
         except Exception as error:  # whatever the hub, its files or the network come up with
             reason = " ".join(str(error).split())[:300]
             raise UserError(
-                f"data.name: {self.name!r} cannot be loaded ({reason}); without the hub, data=files reads local files"
+                f"data.name: {self.name!r} cannot be loaded ({reason}); one of several configurations is named by "
+                "data.configuration; without the hub, data=files reads local files"
             ) from error
         tables = {}
         for split, theirs in self.hub_splits.items():
@@ -190,13 +203,25 @@ def make_layout(
     """
     unknown = [task for task in columns if task not in tasks]
     if unknown:
-        raise UserError(f"data.columns: unknown task {unknown[0]!r}; {neighbours(unknown[0], tasks)}")
-    chosen = {task: columns.get(task, task) for task in tasks}
+        raise UserError(f"data.columns: unknown task {unknown[0]!r}; {neighbours(str(unknown[0]), tasks)}")
+    chosen = {task: str(columns.get(task, task)) for task in tasks}  # digits on the command line are a number
     taken = [text, *chosen.values()]
     doubled = sorted({column for column in taken if taken.count(column) > 1})
     if doubled:
         raise UserError(f"data.columns: the column {doubled[0]!r} is asked for twice; each task needs its own")
     return Layout(text, chosen, encoding, quote)
+
+
+def _unknown_splits(key: str, given: Iterable[str]) -> list[str]:
+    return [f"{key}: unknown split {name!r}; {neighbours(str(name), SPLITS)}" for name in given if name not in SPLITS]
+
+
+def _refuse_repeated(key: str, files: Sequence[Path]) -> None:
+    """Raise where a file is named twice, as overlapping wildcards do: its sentences would count twice."""
+    repeated = [path for path, count in Counter(path.resolve() for path in files).items() if count > 1]
+    if repeated:
+        more = f" and {len(repeated) - 1:,} more files" if len(repeated) > 1 else ""
+        raise UserError(f"{key}: {repeated[0]}{more} named more than once; name each file once, and see the wildcards")
 
 
 def _expand(key: str, paths: object) -> list[Path]:

@@ -6,6 +6,7 @@ import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ from polyhead.sources.records import ROW, Layout, header, kind, records
 
 if TYPE_CHECKING:
     from datasets import Dataset
-    from pyarrow import Array, RecordBatch
+    from pyarrow import Array, RecordBatch, Scalar
 
 _FORMAT = 1  # part of every stamp: tables read by another version of this module are not taken
 _CHUNK = 8192  # rows looked at together
+_SHOWN = 80  # characters of a cell that is told
 
 
 class Table:
@@ -25,17 +27,20 @@ class Table:
 
     Args:
         name: of the file, as it was given.
-        rows: as they were read, with a column ``ROW`` where they cannot simply be counted.
+        rows: as they were read.
         columns: those to be looked at -> ``text``, or the task whose labels they hold.
         stamp: changes whenever the content does.
+        numbered: there is a column ``ROW`` with the row in the file, where rows cannot simply be counted.
     """
 
-    def __init__(self, name: str, rows: "Dataset", columns: Mapping[str, str], stamp: str) -> None:
+    def __init__(
+        self, name: str, rows: "Dataset", columns: Mapping[str, str], stamp: str, numbered: bool = False
+    ) -> None:
         self.name = name
         self.columns = columns
         self.stamp = stamp
         self.tasks = [ours for ours in columns.values() if ours != "text"]
-        self.numbered = ROW in rows.column_names
+        self.numbered = numbered
         self._size = len(rows)
         self._features = rows.features
         self._files = [file["filename"] for file in rows.cache_files]
@@ -55,11 +60,20 @@ class Table:
         raise IndexError(index)
 
     def chunks(self) -> Iterator[dict[str, "Array"]]:
-        """Yield its columns as arrays of texts, a few thousand rows at a time; a missing label is null."""
+        """Yield its columns as arrays of texts, a few thousand rows at a time; a missing label is null.
+
+        Raises:
+            UserError: a cell that is no text, such as 0.5 or bytes that are not UTF-8.
+        """
+        done = 0
         for batch in self._batches():
             for start in range(0, batch.num_rows, _CHUNK):
                 part = batch.slice(start, _CHUNK)
-                yield {ours: self._texts(column, part.column(column)) for column, ours in self.columns.items()}
+                yield {
+                    ours: self._checked_texts(column, part.column(column), done)
+                    for column, ours in self.columns.items()
+                }
+                done += part.num_rows
 
     def _batches(self) -> Iterator["RecordBatch"]:
         """Yield all rows, read from disk: the pages of a mapping would stay in memory after one look."""
@@ -70,6 +84,22 @@ class Table:
         for file in self._files:
             with pa.OSFile(file) as stored, pa.ipc.open_stream(stored) as stream:
                 yield from stream
+
+    def _checked_texts(self, column: str, array: "Array", before: int) -> "Array":
+        """Return the texts of a column, of which there are ``before`` cells before ``array``."""
+        import pyarrow as pa
+
+        try:
+            texts = self._texts(column, array)
+            texts.validate(full=True)  # Parquet takes any bytes for text
+        except pa.ArrowInvalid as error:
+            for i in range(len(array)) if len(array) > 1 else ():  # Arrow does not say where
+                self._checked_texts(column, array.slice(i, 1), before + i)
+            rule = "the text must be" if self.columns[column] == "text" else "a label must be a whole number or"
+            raise UserError(
+                f"{self.name} row {self.row(before)}: {column} is {_spelt(array[0])}; {rule} text in UTF-8"
+            ) from error
+        return texts
 
     def _texts(self, name: str, array: "Array") -> "Array":
         import pyarrow as pa
@@ -83,14 +113,17 @@ class Table:
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
         if pa.types.is_floating(array.type):  # whole numbers with gaps, as pandas holds them
-            try:
-                array = compute.if_else(compute.is_nan(array), None, array).cast(pa.int64())
-            except pa.ArrowInvalid as error:
-                raise UserError(
-                    f"{self.name}: {self.columns[name]}: labels must be text or whole numbers ({error})"
-                ) from error
+            array = compute.if_else(compute.is_nan(array), None, array).cast(pa.int64())
         trimmed = compute.utf8_trim_whitespace(array.cast(pa.large_string()))
         return compute.if_else(compute.equal(trimmed, ""), None, trimmed)
+
+
+def _spelt(cell: "Scalar") -> str:
+    """Return the start of a cell as Python writes it, bytes where it is no text."""
+    try:
+        return repr(cell.as_py())[:_SHOWN]
+    except UnicodeDecodeError:
+        return repr(cell.as_buffer().to_pybytes())[:_SHOWN]
 
 
 def datasets_library() -> Any:
@@ -127,7 +160,8 @@ def read(path: Path, layout: Layout, cache: Path) -> Table:
     stamp = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
     try:
         if kind(path) == ".parquet":
-            rows = datasets.Dataset.from_parquet(str(path), columns=list(columns), cache_dir=str(cache))
+            # datasets takes a path for a pattern, and brackets may be part of a name.
+            rows = datasets.Dataset.from_parquet(escape(str(path)), columns=list(columns), cache_dir=str(cache))
             check_types(rows, columns, str(path))
             return Table(str(path), rows, columns, stamp)
         features = {ROW: datasets.Value("int64"), **dict.fromkeys(columns.values(), datasets.Value("string"))}
@@ -143,7 +177,7 @@ def read(path: Path, layout: Layout, cache: Path) -> Table:
         raise (
             cause if isinstance(cause, UserError) else UserError(f"{path}: {' '.join(str(cause).split())}")
         ) from error
-    return Table(str(path), rows, {ours: ours for ours in columns.values()}, stamp)
+    return Table(str(path), rows, {ours: ours for ours in columns.values()}, stamp, numbered=True)
 
 
 def check_types(rows: "Dataset", columns: Mapping[str, str], name: str) -> None:
@@ -159,7 +193,11 @@ def check_types(rows: "Dataset", columns: Mapping[str, str], name: str) -> None:
     """
     for column, ours in columns.items():
         held = str(getattr(rows.features[column], "dtype", rows.features[column]))
-        fine = held in ("string", "large_string") if ours == "text" else not held.startswith(("List", "{", "time"))
+        fine = (
+            held in ("string", "large_string", "string_view")
+            if ours == "text"
+            else not held.startswith(("List", "{", "time"))
+        )
         if not fine:
             rule = "the text must be text" if ours == "text" else "labels must be text or whole numbers"
             raise UserError(f"{name}: the column {column!r} holds {held}; {rule}")
@@ -194,7 +232,10 @@ def _columns(path: Path, layout: Layout) -> list[str]:
         from pyarrow import ArrowInvalid, parquet
 
         try:
-            return list(parquet.read_schema(path).names)
+            metadata = parquet.read_metadata(path)
         except ArrowInvalid as error:
             raise UserError(f"{path}: no Parquet file ({error})") from error
+        if not metadata.num_rows:
+            raise UserError(f"{path}: no row with a sentence")
+        return list(metadata.schema.to_arrow_schema().names)
     return header(path, layout)

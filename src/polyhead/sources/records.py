@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from polyhead.errors import UserError, neighbours
+from polyhead.tasks import spelt
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 ROW = "_row"
@@ -103,11 +104,7 @@ def records(path: Path, layout: Layout, columns: Mapping[str, str]) -> Iterator[
 
 
 def _cell(value: object) -> str | None:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        value = int(value)
-    return None if value is None else str(value)
+    return spelt(value) if isinstance(value, str | int | float) else None
 
 
 def _fault(cells: Mapping[str, Any], columns: Mapping[str, str], layout: Layout) -> str | None:

@@ -15,6 +15,7 @@ from polyhead.sentences import Source
 from polyhead.sources.holdout import holdout
 from polyhead.sources.inspection import Inspection, contained
 from polyhead.sources.reading import Table
+from polyhead.sources.records import ROW
 from polyhead.sources.scanning import Scan, Vocabulary, scan
 from polyhead.tasks import Task
 
@@ -134,6 +135,8 @@ class TableSource(Source):
             log.warning("%s", line)
         self._drop_leaks()
         self._cut([name for name in SPLITS if name not in given])
+        for line in inspection.rare_classes(tasks, self._splits["train"].kept):
+            log.warning("%s", line)
         self._refuse_what_is_left_bare(tasks)
         for scanned in given.values():
             scanned.forget()
@@ -176,8 +179,11 @@ class TableSource(Source):
     def _load(self, tasks: Sequence[str]) -> None:
         if self._tasks == tuple(tasks) and not self._checked:
             return
-        if "text" in tasks:
-            raise UserError("tasks: 'text' is the name of the sentences; call the task otherwise, and see data.columns")
+        for name, what in {"text": "sentences", ROW: "rows' numbers"}.items():
+            if name in tasks:
+                raise UserError(
+                    f"tasks: {name!r} is the name of the {what}; call the task otherwise, and see data.columns"
+                )
         self._vocabularies = {task: Vocabulary() for task in tasks}
         self._splits = {}
         for name, groups in self.tables(tasks).items():
