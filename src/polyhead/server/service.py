@@ -164,7 +164,7 @@ def _explain_problems(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         kind = request.headers.get("content-type", "")
-        if "json" not in kind:  # then the body was not parsed, and what is said of it leads astray
+        if "json" not in kind.lower():  # then the body was not parsed, and what is said of it leads astray
             return problem(422, f"Content-Type: {kind or 'none'} given; it must be application/json; {_FORM}")
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
