@@ -1,7 +1,9 @@
 import gzip
 import io
 import json
+import random
 import sys
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pyarrow
@@ -115,6 +117,19 @@ def test_a_damaged_table_is_told_in_one_line(tmp_path, name, content, message):
     with pytest.raises(UserError, match=message) as error, open_rows(str(tmp_path / name), "auto") as reader:
         list(reader)
     assert "\n" not in str(error.value)
+
+
+def test_damage_anywhere_in_a_parquet_file_is_told_or_does_no_harm(tmp_path):
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pyarrow.table({"text": [f"text {i}" for i in range(500)]}), path)
+    good, chance = path.read_bytes(), random.Random(0)
+    for _ in range(100):
+        damaged = bytearray(good)
+        for _ in range(3):
+            damaged[chance.randrange(len(good))] = chance.randrange(256)
+        path.write_bytes(damaged)
+        with suppress(UserError), open_rows(str(path), "auto") as reader:
+            list(reader)
 
 
 @pytest.mark.parametrize(

@@ -140,9 +140,16 @@ class ParquetRows(RowReader):
             raise UserError(f"input: {name} is no Parquet file ({_one_line(error)})") from error
 
     def rows(self) -> Iterator[Row]:
-        """Yield a row with a value a column."""
-        for batch in self.file.iter_batches(batch_size=_PARQUET_ROWS):
-            yield from batch.to_pylist()
+        """Yield a row with a value a column.
+
+        Raises:
+            UserError: what lies behind the schema is damaged.
+        """
+        try:
+            for batch in self.file.iter_batches(batch_size=_PARQUET_ROWS):
+                yield from batch.to_pylist()
+        except ValueError as error:
+            raise UserError(f"input: {self.name} is a damaged Parquet file ({_one_line(error)})") from error
 
     @cached_property
     def columns(self) -> Sequence[str] | None:
