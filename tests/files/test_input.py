@@ -41,6 +41,12 @@ def test_a_pipe_has_neither_size_nor_position(tmp_path, monkeypatch):
     assert read("-") == (CONTENT, None, None)
 
 
+def test_a_standard_input_that_is_closed_is_told(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UserError, match="standard input is closed; give a file"):
+        InputFile("-")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [

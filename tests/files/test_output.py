@@ -64,6 +64,12 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_standard_output_that_is_closed_is_told(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(UserError, match="standard output is closed; give a file"):
+        open_row_file("-", False, {})
+
+
 def test_a_full_standard_output_is_told_by_name(monkeypatch):
     with open("/dev/full", "w") as full:
         monkeypatch.setattr(sys, "stdout", full)

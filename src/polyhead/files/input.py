@@ -29,6 +29,8 @@ class InputFile:
         self.name = name
         if name != STANDARD_INPUT and (Path(name).is_dir() or not Path(name).exists()):
             raise UserError(f"input: no file {name!r}; give a file, or - for standard input")
+        if name == STANDARD_INPUT and sys.stdin is None:
+            raise UserError("input: standard input is closed; give a file, or send texts to it")
         self.regular = name != STANDARD_INPUT and Path(name).is_file()  # else a pipe: no size, and no place in it
         with self.reading():
             self.raw: IO[bytes] = sys.stdin.buffer if name == STANDARD_INPUT else Path(name).open("rb")  # noqa: SIM115

@@ -146,10 +146,13 @@ def open_row_file(name: str, overwrite: bool, types: Mapping[str, Any], columns:
         columns: those of a table without rows.
 
     Raises:
-        UserError: an unknown ending, a file that is there already, or a folder that is not there or not writable.
+        UserError: an unknown ending, a file that is there already, a folder that is not there or not writable, or a
+            standard output that is closed.
     """
     path = Path(name)
     if name == STANDARD_OUTPUT:
+        if sys.stdout is None:
+            raise UserError("output: standard output is closed; give a file")
         return JsonLinesFile(path)
     check_output(path, (".csv", ".jsonl", ".parquet"), overwrite)
     if path.suffix == ".parquet":
