@@ -68,9 +68,10 @@ def test_no_texts_give_no_predictions(predictor):
     assert predictions.labels("category") == []
 
 
-def test_one_text_in_place_of_a_list_is_refused(predictor):
-    with pytest.raises(UserError, match="give a list of texts"):
-        predictor.predict("w1 w2")
+@pytest.mark.parametrize("given", ["w1 w2", b"w1", None, 5])
+def test_anything_else_in_place_of_a_list_is_refused(predictor, given):
+    with pytest.raises(UserError, match=f"{given!r} given; give a list of texts"):
+        predictor.predict(given)
 
 
 def test_what_is_cut_is_counted(predictor):

@@ -3,6 +3,7 @@ import pytest
 import torch
 from fakes import word_tokenizer
 
+from polyhead.errors import UserError
 from polyhead.texts import TextRunner
 
 TEXTS = [" ".join(f"w{j}" for j in range(i % 13)) for i in range(60)]
@@ -40,3 +41,12 @@ def test_what_is_cut_is_counted():
     ours = runner(max_length=8)
     list(ours.run(TEXTS))
     assert ours.truncated == sum(len(text.split()) > 6 for text in TEXTS)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"w1", ["w1", "w2"], ("w1", "w2"), float("nan"), "\ud800"])
+@pytest.mark.parametrize("chunk", [1, 10, None])
+def test_what_is_no_text_is_told_with_its_position_among_all(wrong, chunk):
+    """The tokenizer takes a pair for one text, and tells of the others without saying where."""
+    with pytest.raises(UserError, match=r"position 17 \(counted from 0\)") as error:
+        list(runner().run([*TEXTS[:17], wrong, *TEXTS], chunk))
+    assert str(error.value).isprintable()

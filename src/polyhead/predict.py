@@ -124,10 +124,10 @@ class Predictor:
         """Predict any number of texts, in the order given.
 
         Raises:
-            UserError: one text in place of a list.
+            UserError: one text or anything else in place of a list, or something in it that is no text.
         """
-        if isinstance(texts, str):
-            raise UserError(f"texts: the text {texts[:40]!r} given; give a list of texts")
+        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+            raise UserError(f"texts: {texts!r:.40} given; give a list of texts")
         chunks = list(self.runner.run(texts))
         return self._predictions(
             np.concatenate(chunks) if chunks else np.zeros((0, self.runner.width), dtype=np.float32)

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from polyhead.encoding import encode_rows
+from polyhead.errors import UserError
 from polyhead.tokenisation import token_ids
 
 CHUNK = 16_384
@@ -45,9 +46,14 @@ class TextRunner:
         Args:
             texts: any number of them.
             chunk: texts of a chunk; None is ``CHUNK``.
+
+        Raises:
+            UserError: something among them is no text.
         """
-        remaining = iter(texts)
+        remaining, done = iter(texts), 0
         while some := list(islice(remaining, chunk or CHUNK)):
+            _check_texts(some, done)
+            done += len(some)
             tokens = token_ids(some, self.tokenizer, self.max_length)
             self.truncated += tokens.truncated
             values = np.empty((len(some), self.width), dtype=np.float32)
@@ -57,3 +63,21 @@ class TextRunner:
 
             encode_rows(tokens.ids, tokens.offsets, self.network, receive, self.streams)
             yield values
+
+
+def _check_texts(some: list[str], first: int) -> None:
+    """Refuse what the tokenizer would take for something else, or refuse without telling where.
+
+    Args:
+        some: texts.
+        first: position of the first among all.
+    """
+    for position, text in enumerate(some, start=first):
+        if not isinstance(text, str):
+            raise UserError(f"texts: {text!r:.40} at position {position} (counted from 0); each must be a text")
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                reason = f"{text[error.start]!r} is half of a character"
+                raise UserError(f"texts: the one at position {position} (counted from 0): {reason}; mend it") from error

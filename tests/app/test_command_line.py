@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import torch
 from conftest import ROOT
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from polyhead.app.command_line import explain, folder_as, folder_name
+from polyhead.app.command_line import MISTAKE, explain, folder_as, folder_name, run
 
 
 def train(*arguments, cwd, **environment):
@@ -167,3 +168,17 @@ def test_a_pipe_that_was_closed_ends_without_a_word():
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [(errno.ENOSPC, "make room"), (errno.EACCES, "see that it is there and that you may use it")],
+)
+def test_what_the_system_refuses_ends_in_advice_that_fits(capsys, code, advice):
+    def refused():
+        raise OSError(code, os.strerror(code), "weights")
+
+    with pytest.raises(SystemExit) as end:
+        run(refused, ROOT / "configs", "train")
+    assert end.value.code == MISTAKE
+    assert capsys.readouterr().err == f"error: weights: {os.strerror(code)}; {advice}, or choose another folder\n"

@@ -1,3 +1,4 @@
+import gzip
 import os
 import subprocess
 import sys
@@ -35,6 +36,15 @@ def test_a_file_becomes_a_row_a_line_like_sentence_transformers(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "texts.txt"]
 
 
+def test_a_table_gives_what_its_texts_give_as_lines(tmp_path):
+    (tmp_path / "a.txt").write_text("One.\nTwo, quoted\nZwölf\n", encoding="utf-8")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress('id,review\n1,One.\n2,"Two, quoted"\n3,Zwölf\n'.encode()))
+    for arguments in (["input=a.txt", "output=a.npy"], ["input=a.csv.gz", "text=review", "output=b.npy"]):
+        done = encode(*arguments, "precision=32-true", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), np.load(tmp_path / "a.npy"))
+
+
 def test_standard_input_is_read(tmp_path):
     done = encode("input=-", "output=a.npy", cwd=tmp_path, stdin="\n".join(TEXTS).encode())
     assert done.returncode == 0, done.stderr
@@ -54,6 +64,7 @@ def test_a_trained_encoder_gives_other_embeddings(tmp_path):
         (["input=nowhere.txt", "output=a.npy"], b"", b"input: no file 'nowhere.txt'"),
         (["input=-", "output=a.txt"], b"x", b"must end in .npy or .parquet"),
         (["input=-", "output=a.npy"], b"fine\n\xff\xfe\n", b"input: line 2 of - is not UTF-8"),
+        (["input=-", "input_format=csv", "output=a.npy"], b"review\nx\n", b"- has no column 'text'; it has review"),
         (["input=-"], b"x", b"output"),
         (["inptu=-", "output=a.npy"], b"x", b"did you mean 'input'"),
     ],

@@ -172,6 +172,7 @@ def test_the_page_shows_both_heads_and_the_nearest_sentences(server, folder, tmp
         (["port=70000"], "port: 70000 given; it must lie between 0 and 65535"),
         (["limits.texts=0"], r"limits\.texts: 0 given; it must be at least 1"),
         (["batch_texts=0"], "batch_texts: 0 given"),
+        (["stop_seconds=-1"], "stop_seconds: -1 given"),
         (["backend=onnx"], r"has no graph\.onnx; export it again with graph=onnx"),
         (["model=."], r"is no bundle, it has no tasks\.json"),
     ],

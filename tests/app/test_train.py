@@ -154,7 +154,7 @@ def test_a_read_only_folder_is_told(tmp_path):
     done = train(*TINY, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: runs/")
-    assert "make room, or choose another folder" in done.stderr
+    assert "see that it is there and that you may use it, or choose another folder" in done.stderr
     assert "Traceback" not in done.stderr
 
 

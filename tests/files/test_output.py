@@ -1,4 +1,6 @@
 import errno
+import os
+import sys
 
 import numpy as np
 import pytest
@@ -60,6 +62,22 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(tmp_path, name):
         with opened() as file:
             file.append(content)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_standard_output_that_is_closed_is_told(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(UserError, match="standard output is closed; give a file"):
+        open_row_file("-", False, {})
+
+
+def test_a_full_standard_output_is_told_by_name(monkeypatch):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(UserError, match=r"output: standard output cannot be written \(No space left on device\)"):  # noqa: SIM117
+            with open_row_file("-", False, {}) as file:
+                file.append([{"text": "short"}])
+        monkeypatch.undo()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # else the buffer is tried again when it is closed
 
 
 def test_what_failed_first_is_told(tmp_path):

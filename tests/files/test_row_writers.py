@@ -42,6 +42,18 @@ def test_no_rows_are_a_file_all_the_same(tmp_path, ending):
     assert written(tmp_path / f"a.{ending}", []).is_file()
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_no_rows_are_a_table_with_the_columns_that_are_known(tmp_path, ending):
+    columns, types = ["text", "score"], {"text": pyarrow.string(), "score": pyarrow.float32(), "spare": pyarrow.int64()}
+    path = tmp_path / f"a.{ending}"
+    with open_row_file(str(path), False, types, columns):
+        pass
+    if ending == "csv":
+        assert path.read_text() == "text,score\n"
+    else:
+        assert parquet.read_schema(path) == pyarrow.schema([(name, types[name]) for name in columns])
+
+
 def test_a_hyphen_is_standard_output(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     written("-")

@@ -86,6 +86,18 @@ def test_what_goes_beyond_the_limits_is_told_in_one_line(client, content, status
     assert client.post("/predict", json={"texts": ["w1"]}).status_code == 200
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_a_body_that_does_not_say_it_is_json_is_told_what_to_say(client, kind):
+    answer = client.post("/predict", content='{"texts": ["w1"]}', headers={"Content-Type": kind} if kind else {})
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(f"Content-Type: {kind or 'none'} given; it must be application/json")
+
+
+def test_what_is_json_in_capitals_is_told_what_else_is_wrong(client):
+    answer = client.post("/predict", content="{}", headers={"Content-Type": "Application/JSON"})
+    assert answer.json()["error"].startswith("body.texts: Field required")
+
+
 def test_an_unknown_path_and_method_are_told(client):
     assert client.get("/nowhere").json()["error"].startswith("Not Found; /openapi.json lists")
     assert client.get("/predict").status_code == 405

@@ -3,6 +3,7 @@
 Exit codes: 0 done, 2 a mistake in what was given, 130 interrupted, 1 anything else.
 """
 
+import errno
 import logging
 import os
 import re
@@ -204,7 +205,9 @@ def _refused(error: OSError) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     where = error.filename2 or error.filename or "writing"
-    _end(f"{where}: {error.strerror or error}; make room, or choose another folder")
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    advice = "make room" if full else "see that it is there and that you may use it"
+    _end(f"{where}: {error.strerror or error}; {advice}, or choose another folder")
 
 
 def _end(message: str) -> NoReturn:

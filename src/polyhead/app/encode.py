@@ -1,4 +1,4 @@
-"""One encoding, from its configuration to its file: read lines, embed, write."""
+"""One encoding, from its configuration to its file: read texts, embed, write."""
 
 import time
 from pathlib import Path
@@ -16,24 +16,28 @@ from polyhead.embedder import Embedder
 from polyhead.errors import UserError
 from polyhead.files.embedding_writers import open_embedding_file
 from polyhead.files.row_readers import open_rows
+from polyhead.files.rows import RowReader, text_of
 from polyhead.pretrained import EncoderSource
 
 
 def run(config: DictConfig) -> None:
-    """Embed every line of the input and write the embeddings in their order.
+    """Embed every row of the input and write the embeddings in their order.
 
     Raises:
-        UserError: the configuration has problems, or the input is no UTF-8 text.
+        UserError: the configuration has problems, or a row has no text.
     """
     hardware.keep_freed_memory()
     hardware.keep_few_kernels()
-    check_options(config, input=str, output=str, overwrite=bool, run=str | None, normalize=bool)
-    check_options(config, precision=str, device=str)
-    problems = list(hardware.problems(config.device, config.precision, ("device", "precision")))
-    if config.input != "-" and not Path(config.input).is_file():
-        problems.append(f"input: no file {config.input!r}; give a text file, or - for standard input")
-    if problems:
+    check_options(config, input=str, input_format=str, text=str, output=str, overwrite=bool)
+    check_options(config, run=str | None, normalize=bool, precision=str, device=str)
+    if problems := list(hardware.problems(config.device, config.precision, ("device", "precision"))):
         raise UserError("\n".join(problems))
+    with open_rows(config.input, config.input_format) as reader:
+        reader.check(config.text)
+        _encode(reader, config)
+
+
+def _encode(reader: RowReader, config: DictConfig) -> None:
     trained = None if config.run is None else load_trained(Path(config.run))
     source: EncoderSource = build(config.encoder, "encoder") if trained is None else trained.encoder
     tokenizer, width = source.load_tokenizer(), source.load_config().hidden_size
@@ -45,14 +49,15 @@ def run(config: DictConfig) -> None:
         embedder = Embedder(encoder, tokenizer, source.max_length, precision, device)
         del encoder, trained  # the embedder has its own copy
         started, rows = time.perf_counter(), 0
-        with open_rows(config.input, "txt") as lines, text_progress() as progress:
-            bar = progress.add_task("encoding", total=lines.size, rows=0)
-            for embeddings in embedder.embed(row["text"] for row in lines):
+        texts = (text_of(row, config.text, number) for number, row in enumerate(reader, start=1))
+        with text_progress() as progress:
+            bar = progress.add_task("encoding", total=reader.size, rows=0)
+            for embeddings in embedder.embed(texts):
                 if config.normalize:
                     embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
                 file.append(embeddings)
                 rows += len(embeddings)
-                progress.update(bar, completed=lines.position, rows=rows)
+                progress.update(bar, completed=reader.position, rows=rows)
     seconds = time.perf_counter() - started
     cut = f", {embedder.truncated:,} of them cut to {source.max_length} tokens" if embedder.truncated else ""
     print(f"{rows:,} embeddings of width {width} in {config.output}: {rows / seconds:,.0f} a second, {precision}{cut}")

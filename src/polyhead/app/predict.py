@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -12,8 +12,9 @@ from polyhead import hardware
 from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
 from polyhead.errors import UserError
-from polyhead.files.row_readers import Row, RowReader, arrow, open_rows
+from polyhead.files.row_readers import open_rows
 from polyhead.files.row_writers import open_row_file
+from polyhead.files.rows import Row, RowReader, arrow, text_of
 from polyhead.predict import Predictions, Predictor
 from polyhead.tasks import Task
 from polyhead.texts import CHUNK
@@ -31,13 +32,19 @@ def run(config: DictConfig) -> None:
     if config.embeddings and config.output.endswith(".csv"):
         raise UserError("embeddings: a CSV cell holds no list; write .jsonl or .parquet, or set embeddings=false")
     with open_rows(config.input, config.input_format) as reader:
+        reader.check(config.text)
         predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
         types = _types(reader, predictor.tasks, config) if config.output.endswith(".parquet") else {}
+        theirs, ours = reader.columns or (), list(_columns(predictor.predict([]), config))
+        _check_names(theirs, ours)
         started, rows = time.perf_counter(), 0
-        with open_row_file(config.output, config.overwrite, types) as file, text_progress() as progress:
+        with (
+            open_row_file(config.output, config.overwrite, types, [*theirs, *ours]) as file,
+            text_progress() as progress,
+        ):
             bar = progress.add_task("predicting", total=reader.size, rows=0)
             for chunk in _chunks(reader):
-                predictions = predictor.predict([_text(row, config.text, rows + i) for i, row in enumerate(chunk, 1)])
+                predictions = predictor.predict([text_of(row, config.text, rows + i) for i, row in enumerate(chunk, 1)])
                 file.append(_joined(chunk, predictions, config))
                 rows += len(chunk)
                 progress.update(bar, completed=reader.position, rows=rows)
@@ -52,15 +59,6 @@ def _chunks(rows: RowReader) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _text(row: Row, column: str, number: int) -> str:
-    text = row.get(column)
-    if not isinstance(text, str):
-        if column in row:
-            raise UserError(f"input: row {number} has no text but {text!r} in the column {column!r}")
-        raise UserError(f"text: row {number} has no column {column!r}; it has {', '.join(row)}: set text=COLUMN")
-    return text
-
-
 def _joined(rows: list[Row], predictions: Predictions, config: DictConfig) -> list[Row]:
     """Put the predictions behind the columns of the rows.
 
@@ -68,14 +66,18 @@ def _joined(rows: list[Row], predictions: Predictions, config: DictConfig) -> li
         UserError: the input has a column of the same name already.
     """
     columns = _columns(predictions, config)
-    taken = sorted(columns.keys() & {name for row in rows for name in row})
-    if taken:
-        raise UserError(f"input: it has a column {taken[0]!r} already, where the predictions would go; rename it")
+    _check_names({name for row in rows for name in row}, columns)
     names = list(columns)
     return [
         row | dict(zip(names, values, strict=True))
         for row, values in zip(rows, zip(*columns.values(), strict=True), strict=True)
     ]
+
+
+def _check_names(theirs: Iterable[str], ours: Iterable[str]) -> None:
+    taken = sorted(set(theirs) & set(ours))
+    if taken:
+        raise UserError(f"input: it has a column {taken[0]!r} already, where the predictions would go; rename it")
 
 
 def _columns(predictions: Predictions, config: DictConfig) -> dict[str, list[Any]]:
@@ -95,7 +97,8 @@ def _columns(predictions: Predictions, config: DictConfig) -> dict[str, list[Any
 def _types(reader: RowReader, tasks: tuple[Task, ...], config: DictConfig) -> dict[str, Any]:
     """Return the Arrow types of columns that are known: those of the input, where it tells, and ours."""
     pa = arrow("output")
-    types = {field.name: field.type for field in reader.schema or ()}
+    types = dict.fromkeys(reader.columns or (), pa.string())  # lines and CSV hold nothing but text
+    types |= {field.name: field.type for field in reader.schema or ()}
     for task in tasks:
         types[f"predicted_{task.name}"] = pa.string()
         for suffix in ("", *(f"_{label}" for label in task.labels)):

@@ -27,6 +27,8 @@ def run(config: DictConfig) -> None:
     limits = build(config.limits, "limits")
     if config.batch_texts < 1:
         raise UserError(f"batch_texts: {config.batch_texts} given; it must be at least 1")
+    if config.stop_seconds < 0:
+        raise UserError(f"stop_seconds: {config.stop_seconds} given; it must be at least 0")
     predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
     predictor.predict(["warm", "up"])  # what is made on first use is made before the first request
     with _listen(config.host, config.port) as listener:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
 
 from polyhead.adapters import merge_adapters
 from polyhead.app.composition import build, plain
@@ -77,7 +78,7 @@ def read_config(folder: Path, moved: Path | None = None) -> DictConfig:
     path = folder / "config.yaml"
     try:
         config = OmegaConf.create(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, YAMLError) as error:
         raise UserError(f"run: {str(path)!r} cannot be read; give the folder of a finished run") from error
     if not isinstance(config, DictConfig) or not {"encoder", "tasks", "model", "freeze", "data", "run_dir"} <= {
         *map(str, config)

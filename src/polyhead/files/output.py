@@ -29,6 +29,10 @@ class OutputFile(ABC):
     def close(self) -> None:
         """Complete what was written."""
 
+    def publish(self) -> None:
+        """Give the complete file its name."""
+        self.partial.replace(self.path)
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Guard whatever opens the file or writes to it.
@@ -54,7 +58,7 @@ class OutputFile(ABC):
             with self.writing():
                 self.close()
                 if kind is None:
-                    self.partial.replace(self.path)
+                    self.publish()
         except UserError:
             if kind is None:  # else what came first is told
                 raise
@@ -65,7 +69,8 @@ class OutputFile(ABC):
 def refused(path: Path, error: OSError) -> UserError:
     """Tell what the system says to writing as a user's matter."""
     reason = os.strerror(error.errno) if error.errno else error
-    return UserError(f"output: {str(path)!r} cannot be written ({reason}); make room, or choose another place")
+    name = "standard output" if str(path) == "-" else repr(str(path))
+    return UserError(f"output: {name} cannot be written ({reason}); make room, or choose another place")
 
 
 def check_output(path: Path, endings: Collection[str], overwrite: bool) -> None:

@@ -1,72 +1,31 @@
-"""Rows: what a table of texts holds, read row by row from lines of text, CSV, JSONL or Parquet.
-
-Knows nothing about models or writing.
-"""
+"""Row readers: the rows of lines of text, CSV, JSONL or Parquet. Knows nothing about models or writing."""
 
 import csv
 import io
 import json
-import sys
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from polyhead.errors import UserError, needing
+from polyhead.errors import UserError
+from polyhead.files.input import COMPRESSED
+from polyhead.files.rows import Row, RowReader, arrow
 
-Row = dict[str, Any]
-STANDARD_INPUT = "-"
 _LONGEST_FIELD = 2**31 - 1  # bytes of a CSV field; the csv module stops at 131,072 unless told
 _PARQUET_ROWS = 4096  # read at a time
-
-
-class RowReader(ABC):
-    """The rows of a file; a context manager.
-
-    Args:
-        name: of the file, or ``-`` for standard input.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.stream = self._open()
-
-    @abstractmethod
-    def __iter__(self) -> Iterator[Row]:
-        """Yield the rows, each with a value a column."""
-
-    def __enter__(self) -> "RowReader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stream.close()
-
-    def _open(self) -> BinaryIO:
-        return sys.stdin.buffer if self.name == STANDARD_INPUT else Path(self.name).open("rb")
-
-    @property
-    def size(self) -> int | None:
-        """Bytes there are to read; None where nobody knows."""
-        return None if self.name == STANDARD_INPUT else Path(self.name).stat().st_size
-
-    @property
-    def position(self) -> int | None:
-        """Bytes read so far."""
-        return None if self.name == STANDARD_INPUT else self.stream.tell()
-
-    @property
-    def schema(self) -> Any:
-        """The Arrow schema of the columns, where the file has one."""
-        return None
-
-    def _problem(self, line: int, what: str) -> UserError:
-        return UserError(f"input: line {line} of {self.name} {what}")
 
 
 class TextLines(RowReader):
     """A text a line; an empty line is an empty text, so that rows stay in step."""
 
-    def __iter__(self) -> Iterator[Row]:
+    @property
+    def columns(self) -> Sequence[str] | None:
+        """The one column of lines."""
+        return ["text"]
+
+    def rows(self) -> Iterator[Row]:
         """Yield a row with the column ``text`` for each line."""
         for number, line in enumerate(self.stream, start=1):
             yield {"text": self.decode(line, number).rstrip("\r\n")}
@@ -80,13 +39,18 @@ class TextLines(RowReader):
         try:
             return line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise self._problem(number, f"is not UTF-8 ({error.reason}); convert the file") from error
+            raise self.problem(number, f"is not UTF-8 ({error.reason}); convert the file") from error
 
 
 class JsonLines(TextLines):
     """An object a line."""
 
-    def __iter__(self) -> Iterator[Row]:
+    @property
+    def columns(self) -> Sequence[str] | None:
+        """Nothing: each object brings its own."""
+        return None
+
+    def rows(self) -> Iterator[Row]:
         """Yield each line's object.
 
         Raises:
@@ -98,59 +62,104 @@ class JsonLines(TextLines):
                 continue
             try:
                 row = json.loads(text)
-            except ValueError as error:
-                raise self._problem(number, f"is not JSON ({error})") from error
+                if "\\u" in text:  # the only way in for half of a character, which nothing can write again
+                    json.dumps(row, ensure_ascii=False).encode()
+            except UnicodeEncodeError as error:
+                raise self.problem(number, "has half of a character, as \\ud800 is; mend it") from error
+            except (ValueError, RecursionError) as error:
+                raise self.problem(number, f"is not JSON ({error})") from error
             if not isinstance(row, dict):
-                raise self._problem(number, 'is not a JSON object, as {"text": "..."}')
+                raise self.problem(number, 'is not a JSON object, as {"text": "..."}')
             yield row
 
 
 class CsvRows(RowReader):
     """Comma-separated values with a header."""
 
-    def __iter__(self) -> Iterator[Row]:
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        csv.field_size_limit(_LONGEST_FIELD)
+        # Kept, because the wrapper closes the stream when it is thrown away.
+        self.text = io.TextIOWrapper(self.stream, encoding="utf-8-sig", newline="")
+        self.cells = csv.reader(self.text, strict=True)
+
+    @cached_property
+    def columns(self) -> Sequence[str] | None:
+        """The names in the first row.
+
+        Raises:
+            UserError: there is none, or two columns have one name: the values of one would be lost.
+        """
+        with self.input.reading(), self._told():
+            header = next(self.cells, [])
+        if not header:
+            raise UserError(f"input: {self.name} is empty; its first row must name the columns")
+        return self.distinct(header)
+
+    def rows(self) -> Iterator[Row]:
         """Yield a row with a text a column.
 
         Raises:
             UserError: not UTF-8, no CSV, or a row with more or fewer values than the header.
         """
-        csv.field_size_limit(_LONGEST_FIELD)
-        # Kept, because the wrapper closes the stream when it is thrown away.
-        self.text = io.TextIOWrapper(self.stream, encoding="utf-8-sig", newline="")
-        reader = csv.DictReader(self.text, strict=True)
+        columns = self.columns or ()
+        with self._told():
+            for cells in filter(None, self.cells):  # a blank line is no row
+                if len(cells) != len(columns):
+                    raise self.problem(self.cells.line_num, "has more or fewer values than the header")
+                yield dict(zip(columns, cells, strict=True))
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell what cannot be decoded or parsed."""
         try:
-            for row in reader:
-                if None in row or None in row.values():
-                    raise self._problem(reader.line_num, "has more or fewer values than the header")
-                yield row
+            yield
         except UnicodeDecodeError as error:
-            raise self._problem(reader.line_num + 1, f"or a later one is not UTF-8 ({error.reason})") from error
+            line = self.cells.line_num + 1
+            raise self.problem(line, f"or a later one is not UTF-8 ({error.reason}); convert the file") from error
         except csv.Error as error:
-            raise self._problem(reader.line_num, f"is no CSV ({error})") from error
+            raise self.problem(self.cells.line_num, f"is no CSV ({error})") from error
 
 
 class ParquetRows(RowReader):
     """An Arrow table on disk.
 
     Raises:
-        UserError: pyarrow is not installed, standard input was given, or the file is no Parquet.
+        UserError: pyarrow is not installed, a pipe was given, or the file is no Parquet.
     """
 
     def __init__(self, name: str) -> None:
-        if name == STANDARD_INPUT:
-            raise UserError("input: Parquet cannot be read from standard input; give a file")
         super().__init__(name)
+        if not self.input.regular:
+            raise UserError("input: Parquet cannot be read from standard input or a pipe; give a file")
         parquet = arrow("input").parquet
         try:
             self.file: Any = parquet.ParquetFile(self.stream)
         except (OSError, ValueError) as error:
-            self.stream.close()
+            self.input.close()
             raise UserError(f"input: {name} is no Parquet file ({_one_line(error)})") from error
 
-    def __iter__(self) -> Iterator[Row]:
-        """Yield a row with a value a column."""
-        for batch in self.file.iter_batches(batch_size=_PARQUET_ROWS):
-            yield from batch.to_pylist()
+    def rows(self) -> Iterator[Row]:
+        """Yield a row with a value a column.
+
+        Raises:
+            UserError: what lies behind the schema is damaged.
+        """
+        try:
+            for batch in self.file.iter_batches(batch_size=_PARQUET_ROWS):
+                yield from batch.to_pylist()
+        except ValueError as error:
+            raise UserError(f"input: {self.name} is a damaged Parquet file ({_one_line(error)})") from error
+
+    @cached_property
+    def columns(self) -> Sequence[str] | None:
+        """The names in the schema.
+
+        Raises:
+            UserError: two columns have one name.
+        """
+        names: list[str] = self.file.schema_arrow.names
+        return self.distinct(names)
 
     @property
     def schema(self) -> Any:
@@ -167,31 +176,17 @@ def open_rows(name: str, kind: str) -> RowReader:
     Args:
         name: of a file, or ``-`` for standard input.
         kind: ``txt``, ``csv``, ``jsonl`` or ``parquet``; ``auto`` goes by the ending of the name, and takes standard
-            input and unknown endings for lines of text.
+            input and unknown endings for lines of text; ``.gz`` may follow.
 
     Raises:
         UserError: an unknown kind, no such file, or one that is not of its kind.
     """
     if kind == "auto":
-        ending = Path(name).suffix.removeprefix(".").lower()
+        ending = Path(name.lower().removesuffix(COMPRESSED)).suffix.removeprefix(".")
         kind = ending if ending in READERS else "txt"
     if kind not in READERS:
         raise UserError(f"input_format: unknown {kind!r}; valid: auto, {', '.join(READERS)}")
-    if name != STANDARD_INPUT and not Path(name).is_file():
-        raise UserError(f"input: no file {name!r}; give a file, or - for standard input")
     return READERS[kind](name)
-
-
-def arrow(what: str) -> Any:
-    """Import pyarrow.
-
-    Raises:
-        UserError: it is not installed.
-    """
-    with needing("parquet", f"{what}: a .parquet file"):
-        import pyarrow
-        import pyarrow.parquet
-    return pyarrow
 
 
 def _one_line(error: Exception) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from polyhead.errors import UserError
 from polyhead.files.output import OutputFile, check_output
-from polyhead.files.row_readers import Row, arrow
+from polyhead.files.rows import Row, arrow
 
 STANDARD_OUTPUT = "-"
 
@@ -48,20 +48,25 @@ class JsonLinesFile(RowFile):
         else:
             self.file.close()
 
-    def __exit__(self, *arguments: Any) -> None:
-        if self.shown:
-            self.close()
-        else:
-            super().__exit__(*arguments)
+    def publish(self) -> None:
+        """Give the file its name; standard output needs none."""
+        if not self.shown:
+            super().publish()
 
 
 class CsvFile(RowFile):
-    """Comma-separated values with a header; what is neither text nor number is written as JSON."""
+    """Comma-separated values with a header; what is neither text nor number is written as JSON.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: of the file.
+        columns: those of the header if no row comes; with rows these tell.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
         super().__init__(path)
         with self.writing():
             self.file = self.partial.open("w", encoding="utf-8", newline="")
+        self.columns = columns
         self.writer: csv.DictWriter[str] | None = None
 
     def append(self, rows: Sequence[Row]) -> None:
@@ -71,15 +76,20 @@ class CsvFile(RowFile):
             UserError: a row with other columns than the first.
         """
         with self.writing():
-            if self.writer is None:
-                self.writer = csv.DictWriter(self.file, list(rows[0]), lineterminator="\n")
-                self.writer.writeheader()
-            _check_columns(rows, set(self.writer.fieldnames))
-            self.writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+            writer = self.writer or self._begin(list(rows[0]))
+            _check_columns(rows, set(writer.fieldnames))
+            writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
 
     def close(self) -> None:
-        """Complete the file."""
-        self.file.close()
+        """Complete the file; without any row, a header."""
+        with self.file:
+            if self.writer is None and self.columns:
+                self._begin(self.columns)
+
+    def _begin(self, columns: Sequence[str]) -> "csv.DictWriter[str]":
+        self.writer = csv.DictWriter(self.file, columns, lineterminator="\n")
+        self.writer.writeheader()
+        return self.writer
 
 
 class ParquetFile(RowFile):
@@ -88,12 +98,14 @@ class ParquetFile(RowFile):
     Args:
         path: of the file.
         types: Arrow types by column, where they are known; the others follow from the first rows.
+        columns: those of the table if no row comes, as far as their types are known; with rows these tell.
     """
 
-    def __init__(self, path: Path, types: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, types: Mapping[str, Any], columns: Sequence[str]) -> None:
         super().__init__(path)
         self.arrow = arrow("output")
         self.types = types
+        self.columns = columns
         self.writer: Any = None
 
     def append(self, rows: Sequence[Row]) -> None:
@@ -117,30 +129,35 @@ class ParquetFile(RowFile):
             raise UserError(f"output: a Parquet column has one type ({reason}); write .jsonl instead") from error
 
     def close(self) -> None:
-        """Write the footer; without any row, a table without columns."""
+        """Write the footer; without any row, of an empty table."""
         if self.writer is None:
-            self.writer = self.arrow.parquet.ParquetWriter(self.partial, self.arrow.schema([]))
+            known = [(name, self.types[name]) for name in self.columns if name in self.types]
+            self.writer = self.arrow.parquet.ParquetWriter(self.partial, self.arrow.schema(known))
         self.writer.close()
 
 
-def open_row_file(name: str, overwrite: bool, types: Mapping[str, Any]) -> RowFile:
+def open_row_file(name: str, overwrite: bool, types: Mapping[str, Any], columns: Sequence[str] = ()) -> RowFile:
     """Open a file for rows by the ending of its name.
 
     Args:
         name: of the file; ``-`` is JSONL on standard output.
         overwrite: replace a file of that name.
         types: Arrow types of columns, for Parquet.
+        columns: those of a table without rows.
 
     Raises:
-        UserError: an unknown ending, a file that is there already, or a folder that is not there or not writable.
+        UserError: an unknown ending, a file that is there already, a folder that is not there or not writable, or a
+            standard output that is closed.
     """
     path = Path(name)
     if name == STANDARD_OUTPUT:
+        if sys.stdout is None:
+            raise UserError("output: standard output is closed; give a file")
         return JsonLinesFile(path)
     check_output(path, (".csv", ".jsonl", ".parquet"), overwrite)
     if path.suffix == ".parquet":
-        return ParquetFile(path, types)
-    return CsvFile(path) if path.suffix == ".csv" else JsonLinesFile(path)
+        return ParquetFile(path, types, columns)
+    return CsvFile(path, columns) if path.suffix == ".csv" else JsonLinesFile(path)
 
 
 def _check_columns(rows: Sequence[Row], columns: set[str]) -> None:

@@ -162,7 +162,10 @@ def _add_status(app: FastAPI, batcher: Batcher, predictor: Predictor, limits: Li
 
 def _explain_problems(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        kind = request.headers.get("content-type", "")
+        if "json" not in kind.lower():  # then the body was not parsed, and what is said of it leads astray
+            return problem(422, f"Content-Type: {kind or 'none'} given; it must be application/json; {_FORM}")
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         return problem(422, f"{where}: {first['msg']}; {_FORM}")
