@@ -16,13 +16,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from benchmarks.settings import parse
+from benchmarks.settings import options, parse
 
 from polyhead.errors import UserError, interruptible
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return its exit code."""
+    if {"-h", "--help"} & {*arguments}:
+        print(__doc__, options(), sep="\n")
+        return 0
     try:
         names, settings = parse(arguments)
     except UserError as error:

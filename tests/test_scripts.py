@@ -78,6 +78,16 @@ def test_the_benchmark_refuses_what_it_does_not_know_in_one_line(arguments, mess
     assert message in line
 
 
+def test_the_benchmark_tells_its_contests_and_every_option(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from benchmarks.settings import NAMES, Settings
+
+    done = script("benchmark", "--help")
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in NAMES)
+    assert all(f"  {name}={default}: " in done.stdout for name, default in vars(Settings()).items())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["partial", "load"])
 def test_a_benchmark_measures_and_reports(tmp_path, name):

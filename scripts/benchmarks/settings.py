@@ -45,6 +45,16 @@ class Settings:
     json: str = ""
 
 
+def options() -> str:
+    """List the benchmarks, and the options with what they are and their defaults, a line each."""
+    meanings = (Settings.__doc__ or "").partition("Args:")[2].strip().splitlines()
+    told = [
+        f"  {name.strip()}={getattr(Settings, name.strip())}: {meaning.strip().replace('``', '')}"
+        for name, _, meaning in (line.partition(":") for line in meanings)
+    ]
+    return "\n".join([f"benchmarks: {', '.join(NAMES)}", "options and their defaults:", *told])
+
+
 def parse(arguments: Sequence[str]) -> tuple[list[str], Settings]:
     """Read names and ``option=value`` from a command line.
 
