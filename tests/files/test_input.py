@@ -3,6 +3,7 @@ import io
 import os
 import sys
 import threading
+from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -50,8 +51,8 @@ def test_a_standard_input_that_is_closed_is_told(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("cut.csv.gz", gzip.compress(CONTENT)[:40], "Compressed file ended"),
-        ("damaged.csv.gz", gzip.compress(os.urandom(1000))[:100] + bytes(950), "cannot be read"),
+        ("cut.csv.gz", gzip.compress(CONTENT, mtime=0)[:40], "Compressed file ended"),
+        ("damaged.csv.gz", gzip.compress(Random(0).randbytes(1000), mtime=0)[:100] + bytes(950), "cannot be read"),
         ("plain.csv.gz", CONTENT, "Not a gzipped file"),
     ],
 )

@@ -15,7 +15,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from polyhead import hardware
-from polyhead.app.options import fits, plain_types, told
+from polyhead.app.options import check_options, fits, plain_types, told
 from polyhead.batching import Batching
 from polyhead.errors import UserError, collected
 from polyhead.features import FeatureStore
@@ -87,11 +87,8 @@ def compose_parts(config: DictConfig) -> Parts:
         raise UserError("\n".join(flat))
     problems: list[str] = list(hardware.problems(config.trainer.accelerator, config.trainer.precision))
     parts: dict[str, Any] = {}
-    problems += [
-        f"{name}: {config[name]!r} given; it must be {told([bool])}"
-        for name in _SWITCHES
-        if not isinstance(config[name], bool)
-    ]
+    with collected(problems):
+        check_options(config, **dict.fromkeys(_SWITCHES, bool))
 
     def attempt(name: str, key: str, **objects: Any) -> None:
         with collected(problems):

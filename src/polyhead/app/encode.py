@@ -28,8 +28,18 @@ def run(config: DictConfig) -> None:
     """
     hardware.keep_freed_memory()
     hardware.keep_few_kernels()
-    check_options(config, input=str, input_format=str, text=str, output=str, overwrite=bool)
-    check_options(config, run=str | None, normalize=bool, precision=str, device=str)
+    check_options(
+        config,
+        input=str,
+        input_format=str,
+        text=str,
+        output=str,
+        overwrite=bool,
+        run=str | None,
+        normalize=bool,
+        precision=str,
+        device=str,
+    )
     if problems := list(hardware.problems(config.device, config.precision, ("device", "precision"))):
         raise UserError("\n".join(problems))
     with open_rows(config.input, config.input_format) as reader:

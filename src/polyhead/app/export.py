@@ -11,7 +11,6 @@ from omegaconf import DictConfig
 
 import polyhead.bundle.graph as onnx_graph
 from polyhead import hardware
-from polyhead.app.composition import build
 from polyhead.app.options import check_options
 from polyhead.app.trained import Trained, load_trained
 from polyhead.backends import GRAPH, INT8_GRAPH, Backend, OnnxBackend
@@ -24,7 +23,7 @@ from polyhead.embedder import Embedder
 from polyhead.errors import UserError, neighbours
 from polyhead.files.row_readers import open_rows
 from polyhead.runs import Run
-from polyhead.sentences import LabelledSentence, Source
+from polyhead.sentences import LabelledSentence
 from polyhead.tasks import MISSING
 from polyhead.texts import TextRunner
 
@@ -38,8 +37,16 @@ def run(config: DictConfig) -> None:
     Raises:
         UserError: no finished run, a library is missing, int8 costs too much, or the folder cannot be written.
     """
-    check_options(config, run=str, overwrite=bool)
-    check_options(config, output=str, graph=str, max_int8_loss=float, classifiers=bool, sentences=str | None)
+    check_options(
+        config,
+        run=str,
+        output=str,
+        overwrite=bool,
+        graph=str,
+        max_int8_loss=float,
+        classifiers=bool,
+        sentences=str | None,
+    )
     if config.graph not in _GRAPHS:
         raise UserError(f"graph: unknown {config.graph!r}; {neighbours(config.graph, _GRAPHS)}")
     if config.graph != "none":
@@ -82,7 +89,7 @@ def _write_graphs(folder: Path, trained: Trained, tokenizer: Any, config: DictCo
     if config.graph == "onnx":
         return {}
     onnx_graph.quantise(folder / GRAPH, folder / INT8_GRAPH)
-    sentences = _sentences(trained, "test")
+    sentences = list(trained.source.sentences("test"))
     accuracy = {
         name: _accuracies(OnnxBackend(folder / file), sentences, trained, tokenizer)
         for name, file in (("float32", GRAPH), ("int8", INT8_GRAPH))
@@ -99,13 +106,6 @@ def _write_graphs(folder: Path, trained: Trained, tokenizer: Any, config: DictCo
                 f"{config.max_int8_loss}; take graph=onnx, or set max_int8_loss"
             )
     return {task.name: {name: accuracy[name][task.name] for name in accuracy} for task in trained.tasks}
-
-
-def _sentences(trained: Trained, split: str) -> list[LabelledSentence]:
-    """Read the sentences of a split of the run's data."""
-    source: Source = build(trained.config.data, "data")
-    source.check(trained.tasks)  # tables have their splits only then
-    return list(source.sentences(split))
 
 
 def _accuracies(
@@ -131,7 +131,7 @@ def _stored(choice: str, trained: Trained, tokenizer: Any) -> Neighbours:
         UserError: neither a split nor a file.
     """
     if choice in _SPLITS:
-        texts = [sentence.text for sentence in _sentences(trained, choice)]
+        texts = [sentence.text for sentence in trained.source.sentences(choice)]
     elif Path(choice).is_file():
         with open_rows(choice, "txt") as rows:
             texts = [row["text"] for row in rows if row["text"].strip()]

@@ -19,7 +19,7 @@ _PLAIN: dict[Any, str] = {
 
 
 def check_options(config: DictConfig, **kinds: Any) -> None:
-    """Check the options of a command that is no run of ``train.py``, all of them at once.
+    """Check options that are values by themselves and no part of an object, all of them at once.
 
     Args:
         config: its configuration.

@@ -27,8 +27,20 @@ def run(config: DictConfig) -> None:
         UserError: the configuration has problems, or a row has no text.
     """
     hardware.keep_freed_memory()
-    check_options(config, model=str, input=str, input_format=str, text=str, output=str, overwrite=bool)
-    check_options(config, all_probabilities=bool, embeddings=bool, backend=str, precision=str, device=str)
+    check_options(
+        config,
+        model=str,
+        input=str,
+        input_format=str,
+        text=str,
+        output=str,
+        overwrite=bool,
+        all_probabilities=bool,
+        embeddings=bool,
+        backend=str,
+        precision=str,
+        device=str,
+    )
     if config.embeddings and config.output.endswith(".csv"):
         raise UserError("embeddings: a CSV cell holds no list; write .jsonl or .parquet, or set embeddings=false")
     with open_rows(config.input, config.input_format) as reader:

@@ -22,8 +22,17 @@ def run(config: DictConfig) -> None:
 
         from polyhead.server import create_app
     hardware.keep_freed_memory()
-    check_options(config, model=str, host=str, port=int, backend=str, precision=str, device=str)
-    check_options(config, batch_texts=int, stop_seconds=int)
+    check_options(
+        config,
+        model=str,
+        host=str,
+        port=int,
+        backend=str,
+        precision=str,
+        device=str,
+        batch_texts=int,
+        stop_seconds=int,
+    )
     limits = build(config.limits, "limits")
     if config.batch_texts < 1:
         raise UserError(f"batch_texts: {config.batch_texts} given; it must be at least 1")

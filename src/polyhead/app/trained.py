@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from polyhead.freezing import Plan
 from polyhead.model import MultiTaskModel
 from polyhead.pretrained import EncoderSource
 from polyhead.runs import Run
+from polyhead.sentences import Source
 from polyhead.tasks import Task, make_tasks
 
 
@@ -37,6 +39,13 @@ class Trained:
     encoder: EncoderSource
     model: MultiTaskModel
     metrics: Mapping[str, Any]
+
+    @cached_property
+    def source(self) -> Source:
+        """The run's data, looked through once: tables have their splits only then."""
+        source: Source = build(self.config.data, "data")
+        source.check(self.tasks)
+        return source
 
     @property
     def temperatures(self) -> Mapping[str, float]:

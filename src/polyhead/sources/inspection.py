@@ -75,13 +75,13 @@ class Inspection:
         return Findings(errors, warnings, list(self._overview(tasks)))
 
     def _places(self, scan: Scan, rows: Sequence[int] | Rows) -> str:
-        named = scan.places([int(row) for row in rows[: self.shown]])
-        return named + (f" and {len(rows) - self.shown:,} more" if len(rows) > self.shown else "")
+        return scan.places([int(row) for row in rows[: self.shown]]) + self._rest(len(rows))
 
     def _some(self, names: Sequence[str]) -> str:
-        return ", ".join(names[: self.shown]) + (
-            f" and {len(names) - self.shown:,} more" if len(names) > self.shown else ""
-        )
+        return ", ".join(names[: self.shown]) + self._rest(len(names))
+
+    def _rest(self, count: int) -> str:
+        return f" and {count - self.shown:,} more" if count > self.shown else ""
 
     def _empty(self) -> Iterator[str]:
         for split, scan in self.scans.items():
