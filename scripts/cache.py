@@ -20,18 +20,18 @@ from rich.console import Console
 from rich.table import Table
 
 from polyhead.errors import interruptible
-from polyhead.stores import Store, size_of
+from polyhead.storage.cache import Cache, size_of
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 NAMES = ("features", "tokens", "tables")
 
 
 @dataclass(frozen=True)
-class Tables(Store):
+class Tables(Cache):
     """What Hugging Face datasets made of the user's files; it has no limit, and its times are those of reading them."""
 
     name: ClassVar[str] = "tables"
-    mark: ClassVar[str] = "**/dataset_info.json"
+    stamp: ClassVar[str] = "**/dataset_info.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,15 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _stores() -> list[Store]:
-    from polyhead.features import FeatureStore  # imports torch: after a wrong argument has been told
-    from polyhead.tokens import TokenStore
+def _stores() -> list[Cache]:
+    from polyhead.data.token_cache import TokenCache
+    from polyhead.freezing.activation_cache import (
+        ActivationCache,  # imports torch: after a wrong argument has been told
+    )
 
-    features, files = (OmegaConf.load(CONFIGS / name) for name in ("features/disk.yaml", "data/files.yaml"))
+    features, files = (OmegaConf.load(CONFIGS / name) for name in ("activation_cache/disk.yaml", "data/files.yaml"))
     tokens = OmegaConf.load(CONFIGS / "train.yaml").tokens
     return [
-        FeatureStore(features.folder, features.limit_gb),
-        TokenStore(tokens.folder, tokens.limit_gb),
+        ActivationCache(features.folder, features.limit_gb),
+        TokenCache(tokens.folder, tokens.limit_gb),
         Tables(files.data.cache, float("inf")),
     ]
 

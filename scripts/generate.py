@@ -16,8 +16,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from polyhead.corpus import LABELS, SPLITS, HypotheticalCorpus, Knob, Sentence
-from polyhead.errors import UserError, interruptible, needing, neighbours
+from polyhead.errors import UserError, did_you_mean, interruptible, require_extra
+from polyhead.sources.synthetic.corpus import LABELS, SPLITS, HypotheticalCorpus, Knob, Sentence
 
 FORMATS = ("csv", "jsonl", "parquet")
 ROW_GROUP = 100_000  # sentences of a Parquet file that are written together
@@ -63,7 +63,7 @@ def _parse(arguments: Sequence[str] | None) -> Namespace:
 def _run(options: Namespace) -> None:
     for name, value, valid in (("split", options.split, SPLITS), ("format", options.format, FORMATS)):
         if value not in valid:
-            raise UserError(f"--{name}: unknown {name} {value!r}; {neighbours(value, valid)}")
+            raise UserError(f"--{name}: unknown {name} {value!r}; {did_you_mean(value, valid)}")
     corpus = HypotheticalCorpus(
         sizes={options.split: options.size},
         seed=options.seed,
@@ -131,7 +131,7 @@ def _check_parquet(output: str) -> None:
     """
     if output == "-":
         raise UserError("--output: Parquet cannot be written to standard output; name a file")
-    with needing("parquet", "--format: parquet"):
+    with require_extra("parquet", "--format: parquet"):
         import pyarrow  # noqa: F401
 
 

@@ -11,8 +11,8 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from polyhead.corpus import LABELS, HypotheticalCorpus, Sentence
 from polyhead.errors import interruptible
+from polyhead.sources.synthetic.corpus import LABELS, HypotheticalCorpus, Sentence
 
 SIZES = {"train": 4000, "test": 1000}
 BATCH_SIZE = 64  # sentences

@@ -11,7 +11,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyhead.errors import UserError, interruptible, needing
+from polyhead.errors import UserError, interruptible, require_extra
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,13 +33,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def report(runs: Sequence[Path], output: Path, baseline: str | None, metric: str, over: Sequence[str]) -> str:
     """Compare the runs, write the three files and return the Markdown table."""
-    with needing("report", "report"):
+    with require_extra("report", "report"):
         import jinja2  # noqa: F401
         import scipy  # type: ignore[import-untyped]  # noqa: F401
-    from polyhead.report.comparison import compare
-    from polyhead.report.curves import read_curves
-    from polyhead.report.files import write
-    from polyhead.report.reading import read_all
+    from polyhead.runs.record import read_all
+    from polyhead.runs.report.comparison import compare
+    from polyhead.runs.report.curves import read_curves
+    from polyhead.runs.report.files import write
 
     records = read_all(runs)
     comparison = compare(records, metric, over, baseline)

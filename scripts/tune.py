@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from polyhead.app.command_line import run
-from polyhead.errors import needing
+from polyhead.errors import require_extra
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tune(options: Namespace) -> None:
-    with needing("tune", "tune"):
+    with require_extra("tune", "tune"):
         import optuna  # noqa: F401
     from polyhead.app import tune
 

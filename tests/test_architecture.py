@@ -1,151 +1,182 @@
-"""The rules of the layout: who may import what."""
+"""The rules of the layout: which rooms there are, who may import whom, and what every room says of itself."""
 
 import ast
-import sys
+from functools import cache
+from importlib import import_module
 
 import pytest
-from conftest import ROOT
+from support.commands import ROOT
 
 PACKAGE = ROOT / "src" / "polyhead"
+TESTS = ROOT / "tests"
 
-# In the order in which data flows: a module may import only those above it.
-ORDER = [
+# In the order in which data flows: a room may import only those above it.
+ROOMS = [
     "errors",
-    "hardware",
     "tasks",
-    "mixing",
-    "sentences",
-    "corpus",
+    "hardware",
+    "storage",
     "sources",
-    "pooling",
-    "batch",
-    "batching",
-    "loading",
-    "tokenisation",
-    "stores",
-    "mapped",
-    "tokens",
-    "tokenised",
     "data",
-    "dropout",
-    "splitting",
-    "encoder",
-    "pretrained",
-    "model",
-    "parts",
+    "models",
+    "inference",
     "freezing",
-    "schedules",
-    "adapters",
-    "packing",
-    "encoding",
-    "texts",
-    "embedder",
-    "files",
-    "features",
-    "activations",
-    "losses",
-    "conflict",
-    "weighting",
-    "optimization",
-    "timetable",
-    "metrics",
-    "calibration",
+    "objectives",
     "training",
-    "callbacks",
-    "checkpoints",
-    "memory",
-    "fitting",
-    "dashboards",
     "runs",
-    "soup",
-    "summary",
-    "report",
-    "tuning",
-    "bundle",
-    "backends",
-    "predict",
-    "server",
+    "deployment",
     "app",
 ]
-LIGHTNING = {
-    "data",
-    "training",
-    "callbacks",
-    "fitting",
-    "dashboards",
-    "tuning",
-    "app",
-}
-TORCHLESS = {"errors", "tasks", "sentences", "corpus"}
+LIGHTNING = {"data", "training", "runs/tuning.py", "app"}
+TORCHLESS = {"errors", "tasks", "sources"}
+FOLDERS = sorted(path.parent for path in PACKAGE.rglob("__init__.py") if path.parent != PACKAGE)
 
 
-def files():
-    return sorted(PACKAGE.rglob("*.py"))
+def python_files(folder):
+    return sorted(folder.rglob("*.py"))
 
 
-def unit(path):
-    """Return which entry of ORDER a file belongs to; None for the package's own head."""
+MODULES = python_files(PACKAGE)
+
+
+def relative(path):
+    return str(path.relative_to(PACKAGE))
+
+
+def room_of(path):
+    """Return the room that a file of the package stands in; None for the package's own ``__init__``."""
     part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     return None if part == "__init__" else part
 
 
-def imports(path):
-    """Yield the dotted names a file imports, wherever in it that is."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@cache
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported_modules(path):
+    """Yield the dotted modules that a file imports, wherever in the file that is; of a package, the modules in it."""
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def imported_packages(path):
-    return {name.split(".")[0] for name in imports(path)}
+    return {name.split(".")[0] for name in imported_modules(path)}
 
 
-def test_every_module_has_its_place():
-    assert {unit(path) for path in files()} - {None} == set(ORDER)
+def module_name(path):
+    return ".".join(["polyhead", *path.relative_to(PACKAGE).with_suffix("").parts])
 
 
-@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports(path):
-    here = unit(path)
+def find_cycle(graph):
+    """Return the nodes of a cycle in ``{node: nodes it points to}``, or None."""
+    done, path = set(), []
+
+    def visit(node):
+        if node in path:
+            return path[path.index(node) :]
+        if node in done:
+            return None
+        path.append(node)
+        found = next(filter(None, map(visit, sorted(graph[node]))), None)
+        path.pop()
+        done.add(node)
+        return found
+
+    return next(filter(None, map(visit, sorted(graph))), None)
+
+
+def test_find_cycle_sees_a_cycle_and_only_a_cycle():
+    assert find_cycle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) is None
+    assert find_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
+
+
+def test_rooms_are_the_eleven_folders_and_three_modules():
+    entries = {path.name for path in PACKAGE.iterdir()} - {"__init__.py", "__pycache__", "py.typed"}
+    assert entries == {f"{name}.py" for name in ROOMS[:3]} | set(ROOMS[3:])
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_imports_follow_the_order_of_the_rooms(path):
+    here = room_of(path)
     if here is None:
         return
-    ours = {name.split(".")[1] for name in imports(path) if name.startswith("polyhead.")}
-    above = set(ORDER[: ORDER.index(here)])
-    assert ours <= above | {here}, f"{here} imports what comes after it: {ours - above}"
+    ours = {name.split(".")[1] for name in imported_modules(path) if name.startswith("polyhead.")} - {"lazy_exports"}
+    above = set(ROOMS[: ROOMS.index(here)])
+    assert ours <= above | {here}, f"{here} imports what stands below it: {ours - above}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_heavy_libraries_are_imported_where_they_belong(path):
+    here = room_of(path)
     packages = imported_packages(path)
     if here != "app":
         assert not packages & {"hydra", "omegaconf"}
-    if here not in LIGHTNING:
+    if not {here, relative(path)} & LIGHTNING:
         assert not packages & {"lightning", "pytorch_lightning"}
     if here in TORCHLESS:
-        assert packages <= sys.stdlib_module_names | {"polyhead"}
+        assert not packages & {"torch", "transformers", "torchmetrics"}
+
+
+@pytest.mark.parametrize("folder", [PACKAGE, ROOT / "scripts"], ids=["polyhead", "scripts"])
+def test_modules_import_each_other_without_a_cycle(folder):
+    def name(path):
+        parts = path.relative_to(folder).with_suffix("").parts
+        return ".".join(["polyhead", *parts] if folder == PACKAGE else parts)
+
+    graph = {name(path): set(imported_modules(path)) for path in python_files(folder) if path.name != "__init__.py"}
+    graph = {module: (imports & graph.keys()) - {module} for module, imports in graph.items()}
+    assert find_cycle(graph) is None
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=relative)
+def test_folders_have_one_paragraph_and_public_names_that_exist(folder):
+    tree = parsed(folder / "__init__.py")
+    assert ast.get_docstring(tree)
+    assert "\n\n" not in ast.get_docstring(tree)
+    package = import_module(module_name(folder / "__init__.py").removesuffix(".__init__"))
+    assert package.__all__ == sorted(
+        package.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name)
+    )
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+
+
+def test_folders_refuse_a_name_that_they_do_not_have():
+    with pytest.raises(AttributeError, match="polyhead.training.*no_such_name"):
+        _ = import_module("polyhead.training").no_such_name
 
 
 def test_nothing_is_called_utils():
     assert [path for path in [*ROOT.glob("scripts/*"), *PACKAGE.rglob("*")] if "util" in path.stem] == []
 
 
-def test_every_module_says_its_job_first():
-    assert [path.name for path in files() if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))] == []
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_modules_say_their_job_first_and_have_one(path):
+    assert ast.get_docstring(parsed(path))
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
 
 
-@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_code_files_have_one_job(path):
-    words = path.parent.name == "corpus" and path.name != "__init__.py"  # vocabulary is as long as it is
-    assert words or len(path.read_text(encoding="utf-8").splitlines()) <= 250
+def test_tests_mirror_the_package():
+    tested = {path.relative_to(TESTS) for path in TESTS.rglob("test_*.py")}
+    folders = {path.relative_to(PACKAGE) for path in FOLDERS}
+    for path in tested:
+        assert path.parent in folders or str(path.parent) in (".", "scripts"), f"{path} mirrors no folder"
+    assert {path.parent for path in tested} >= folders
 
 
-def test_tests_mirror_the_modules():
-    tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests").rglob("test_*.py")}
-    tested |= {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
-    assert set(ORDER) - tested - {"errors"} == set()
+@pytest.mark.parametrize("path", python_files(TESTS), ids=lambda path: str(path.relative_to(TESTS)))
+def test_test_modules_do_not_import_each_other(path):
+    assert not [name for name in imported_modules(path) if name.split(".")[-1].startswith(("test_", "conftest"))]
 
 
 def test_nothing_is_loaded_with_pickle_and_no_remote_code_is_trusted():
-    for path in [*files(), *ROOT.glob("*.py"), *ROOT.glob("scripts/*.py")]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for path in [*MODULES, *ROOT.glob("*.py"), *ROOT.glob("scripts/*.py")]:
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.keyword) and node.arg in ("trust_remote_code", "weights_only"):
                 assert isinstance(node.value, ast.Constant)
                 assert node.value.value is (node.arg == "weights_only")

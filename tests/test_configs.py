@@ -7,22 +7,17 @@ import sys
 import pytest
 import torch
 import yaml
-from conftest import ROOT
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from support.commands import ROOT
+from support.configs import CONFIGS, composed
 
-from polyhead.app.composition import build, compose_model, compose_parts, compose_trainer
+from polyhead.app.composition import build, compose_components, compose_model, compose_trainer
 from polyhead.errors import UserError
-from polyhead.model import MultiTaskModel
+from polyhead.models.multitask import MultiTaskModel
 
-CONFIGS = ROOT / "configs"
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
 HUB = {"bert_base", "distilbert", "roberta", "mpnet", "modernbert"}
-
-
-def composed(folder, *overrides):
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        return compose("train", overrides=[f"run_dir={folder}", *overrides])
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
@@ -53,9 +48,9 @@ def test_it_composes_and_instantiates(tmp_path, group, option):
     config = composed(tmp_path, f"{group}={option}", *extra)
     if (group, option) in {("accelerator", "gpu"), ("accelerator", "ddp")} and not torch.cuda.is_available():
         with pytest.raises(UserError, match="trainer.accelerator=gpu: none is present here"):
-            compose_parts(config)
+            compose_components(config)
         return
-    parts = compose_parts(config)
+    parts = compose_components(config)
     trainer = compose_trainer(config, parts.precision, callbacks=[])
     epochs = {"quick": 1, "feature_extraction": 20, "gradual_ulmfit": 8, ("experiment", "lp_ft"): 13}
     assert trainer.max_epochs == epochs.get((group, option), epochs.get(option, 3))
@@ -80,7 +75,7 @@ def test_it_composes_and_instantiates(tmp_path, group, option):
         ("lp_ft", [(0, ["encoder"], []), (1, [], [])]),
         ("gradual", [(0, ["encoder"], []), (1, ["encoder.embeddings", "encoder.layers[:3]"], []), (2, [], [])]),
         (
-            "thawing",
+            "schedule",
             [
                 (0, ["encoder"], []),
                 (1, ["encoder"], ["encoder.layers[-2:]"]),
@@ -90,7 +85,7 @@ def test_it_composes_and_instantiates(tmp_path, group, option):
     ],
 )
 def test_what_the_freeze_options_freeze_and_when(tmp_path, freeze, stages):
-    parts = compose_parts(composed(tmp_path, f"freeze={freeze}"))
+    parts = compose_components(composed(tmp_path, f"freeze={freeze}"))
     model = MultiTaskModel(parts.encoder.skeleton(), parts.tasks, dropout=0.1)
     planned = [
         (stage.epoch, list(stage.freezing.frozen), list(stage.freezing.trained))
@@ -122,7 +117,7 @@ def test_each_recipe_trains(tmp_path):
 
 def test_the_default_run_is_the_reference_scenario(tmp_path):
     config = composed(tmp_path)
-    model = compose_model(config, compose_parts(config))
+    model = compose_model(config, compose_components(config))
     assert {name: head[1].out_features for name, head in model.heads.items()} == {"category": 6, "sentiment": 3}
     assert sum(p.numel() for p in model.parameters()) == 22_568_841
     assert config.tasks.category == ["Expression", "Opinion", "Quote", "Riddle", "News", "Other"]
@@ -132,7 +127,7 @@ def test_the_default_run_is_the_reference_scenario(tmp_path):
 
 def test_more_tasks_and_other_classes_are_a_change_of_config(tmp_path):
     config = composed(tmp_path, "~tasks.sentiment", "tasks.category=[Ode,Essay]", "+tasks.tone=[dry,warm,cold]")
-    model = compose_model(config, compose_parts(config))
+    model = compose_model(config, compose_components(config))
     assert {name: head[1].out_features for name, head in model.heads.items()} == {"category": 2, "tone": 3}
 
 
@@ -159,8 +154,8 @@ def test_a_callback_can_be_left_out_by_name(tmp_path):
 
 
 def test_seed_zero_is_zero_and_reaches_the_batches(tmp_path):
-    assert compose_parts(composed(tmp_path)).batching.seed == 0
-    assert compose_parts(composed(tmp_path, "seed=7")).batching.seed == 7
+    assert compose_components(composed(tmp_path)).batching.seed == 0
+    assert compose_components(composed(tmp_path, "seed=7")).batching.seed == 7
 
 
 def test_build_is_the_only_place_that_instantiates():

@@ -5,8 +5,8 @@ import shlex
 
 import pytest
 import yaml
-from conftest import ROOT
 from hydra import compose, initialize_config_dir
+from support.commands import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 SERVICES = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]

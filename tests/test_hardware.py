@@ -1,6 +1,9 @@
 import ctypes
+import mmap
 import platform
+import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -60,3 +63,19 @@ def test_precision_follows_the_gpu(monkeypatch):
     for supported, precision in ((True, "bf16-mixed"), (False, "32-true")):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, s=supported: s)
         assert hardware.best_precision("auto") == precision
+
+
+def fill_for_a_moment(size):
+    """Fill memory (bytes) that goes back to the system, whatever the allocator of this process keeps."""
+    array = np.frombuffer(mmap.mmap(-1, size), dtype=np.uint8)
+    array.fill(1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux resets the peak")
+def test_a_peak_is_seen_after_the_memory_was_given_back_until_it_is_forgotten():
+    hardware.forget_peak()
+    before = hardware.peak_megabytes()["process"]
+    fill_for_a_moment(300_000_000)
+    assert hardware.peak_megabytes()["process"] > before + 250
+    hardware.forget_peak()
+    assert hardware.peak_megabytes()["process"] < before + 50

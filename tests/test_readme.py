@@ -4,8 +4,8 @@ import re
 import shlex
 
 import pytest
-from conftest import ROOT
 from hydra import compose, initialize_config_dir
+from support.commands import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = sorted(set(re.findall(r"^    python train\.py ?(.*?)(?: +#.*)?$", README, flags=re.MULTILINE)))

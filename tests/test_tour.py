@@ -5,8 +5,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import ROOT
 from nbclient import NotebookClient
+from support.commands import ROOT
 
 TOUR = ROOT / "notebooks" / "tour.ipynb"
 

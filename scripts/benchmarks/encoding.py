@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from benchmarks.measuring import Contestant, Outcome, compete, note_share_of_peak
 from benchmarks.settings import Settings
 from benchmarks.workload import device_of, encoder_flops_per_token, open_encoder, texts_of, tokens_per_text
-from polyhead.embedder import Embedder
 from polyhead.hardware import keep_freed_memory
+from polyhead.inference.embedder import Embedder
 
 
 def encode(settings: Settings) -> Outcome:
@@ -46,7 +46,7 @@ def encode(settings: Settings) -> Outcome:
 def embed(settings: Settings, folder: str, precision: str, _: int) -> tuple[float, dict[str, float]]:
     """Embed the texts with Polyhead."""
     keep_freed_memory()
-    source = replace(open_encoder(settings), source=folder, pretrained=True, sha256=None)
+    source = replace(open_encoder(settings), location=folder, pretrained=True, sha256=None)
     embedder = Embedder(source.load(), source.load_tokenizer(), source.max_length, precision, device_of(settings))
     return measured(lambda texts: np.concatenate(list(embedder.embed(texts))), texts_of(settings), folder)
 

@@ -19,7 +19,7 @@ from benchmarks.measuring import Contestant, Outcome, compete
 from benchmarks.serving import write_bundle
 from benchmarks.settings import Settings
 from benchmarks.workload import ROOT, texts_of
-from polyhead.predict import Predictions, Predictor
+from polyhead.deployment.predictor import Predictions, Predictor
 
 _TEXTS_A_REQUEST = 3  # at most; at least one
 _TOLERANCE = 1e-4  # of a probability: batches of other sizes round otherwise

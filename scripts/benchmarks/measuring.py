@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from polyhead.runs import provenance
+from polyhead.runs.folder import provenance
 
 
 @dataclass

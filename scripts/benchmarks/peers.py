@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from benchmarks import encoding, training, workload
 from benchmarks.settings import Settings
-from polyhead.batch import Batch
-from polyhead.dropout import FastDropout
-from polyhead.freezing import Freezing
-from polyhead.losses import task_losses
-from polyhead.model import MultiTaskModel
+from polyhead.data.batch import Batch
+from polyhead.freezing.plans import FreezeSpec
+from polyhead.models.dropout import FastDropout
+from polyhead.models.multitask import MultiTaskModel
+from polyhead.objectives.losses import cross_entropy_per_task
 
 
 def sentence_transformers(settings: Settings, folder: str, half: bool, _: int) -> tuple[float, dict[str, float]]:
@@ -49,12 +49,12 @@ class TrainerModel(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Return the summed loss; ``labels`` (B, T) holds a column a task."""
         by_task = dict(zip(self.model.heads, labels.unbind(dim=1), strict=True))
-        losses, _ = task_losses(self.model(Batch(input_ids, attention_mask, by_task)), by_task)
+        losses, _ = cross_entropy_per_task(self.model(Batch(input_ids, attention_mask, by_task)), by_task)
         return {"loss": losses.sum()}
 
 
 def hugging_face(
-    settings: Settings, frozen: Freezing, options: dict[str, Any], seed: int
+    settings: Settings, frozen: FreezeSpec, options: dict[str, Any], seed: int
 ) -> tuple[float, dict[str, float]]:
     """Train with the Trainer: same model, data, batch size, steps, learning rates, schedule and clipping.
 

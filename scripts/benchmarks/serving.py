@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from benchmarks.measuring import Contestant, Outcome, compete
 from benchmarks.settings import Settings
 from benchmarks.workload import TASKS, device_of, open_encoder, texts_of
-from polyhead.backends import GRAPH, INT8_GRAPH
-from polyhead.bundle.folder import write_model
-from polyhead.bundle.graph import quantise, write_graph
-from polyhead.bundle.manifest import Manifest, TaskEntry, seal
+from polyhead.deployment.backends import GRAPH, INT8_GRAPH
+from polyhead.deployment.bundle.folder import write_model
+from polyhead.deployment.bundle.graph import quantize, write_graph
+from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
+from polyhead.deployment.predictor import Predictor
 from polyhead.hardware import keep_freed_memory
-from polyhead.model import MultiTaskModel
-from polyhead.predict import Predictor
+from polyhead.models.multitask import MultiTaskModel
 
 _SAMPLE = 1000  # texts on which the peers' heads are fitted
 _BACKENDS = (
@@ -60,7 +60,7 @@ def write_bundle(settings: Settings, folder: Path, graphs: bool = False) -> Mult
     write_model(folder, model, source.load_tokenizer(), source.max_length)
     if graphs:
         write_graph(folder / GRAPH, model, source.max_length)
-        quantise(folder / GRAPH, folder / INT8_GRAPH)
+        quantize(folder / GRAPH, folder / INT8_GRAPH)
     entries = [TaskEntry(task.name, list(task.labels), None, {}) for task in TASKS]
     seal(folder, Manifest(entries, source.pooling, source.max_length, {}))
     return model

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from polyhead.errors import UserError, neighbours
+from polyhead.errors import UserError, did_you_mean
 
 NAMES = ("encode", "finetune", "frozen", "partial", "weighting", "startup", "corpus", "serve", "load")
 
@@ -64,7 +64,7 @@ def parse(arguments: Sequence[str]) -> tuple[list[str], Settings]:
     names = [argument for argument in arguments if "=" not in argument]
     for name in names:
         if name not in NAMES:
-            raise UserError(f"no benchmark is called {name!r}; {neighbours(name, NAMES)}")
+            raise UserError(f"no benchmark is called {name!r}; {did_you_mean(name, NAMES)}")
     if not names:
         raise UserError(f"name what to measure: {', '.join(NAMES)}")
     kinds = {field.name: field.type for field in fields(Settings)}
@@ -74,7 +74,7 @@ def parse(arguments: Sequence[str]) -> tuple[list[str], Settings]:
         if not equals:
             continue
         if option not in kinds:
-            raise UserError(f"no option is called {option!r}; {neighbours(option, kinds)}")
+            raise UserError(f"no option is called {option!r}; {did_you_mean(option, kinds)}")
         if kinds[option] is int:
             if not value.isdigit():
                 raise UserError(f"{option}={value}: it must be a whole number, 0 or more")

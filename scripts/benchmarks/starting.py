@@ -9,7 +9,7 @@ import time
 from benchmarks.measuring import Contestant, Outcome, compete
 from benchmarks.settings import Settings
 from benchmarks.workload import ROOT
-from polyhead.corpus import HypotheticalCorpus
+from polyhead.sources.synthetic.corpus import HypotheticalCorpus
 
 
 def startup(settings: Settings) -> Outcome:
@@ -17,7 +17,7 @@ def startup(settings: Settings) -> Outcome:
     steps = {
         "python": ["-c", "pass"],
         "import torch": ["-c", "import torch"],
-        "import transformers' models": ["-c", "import polyhead.pretrained"],
+        "import transformers' models": ["-c", "import polyhead.models.pretrained"],
         "import lightning": ["-c", "import lightning"],
         "train.py --help": ["train.py", "--help"],
         "train.py to its first optimizer step": [

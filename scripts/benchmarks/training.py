@@ -10,11 +10,11 @@ import lightning as L
 from benchmarks.measuring import Contestant, Outcome, compete, note_share_of_peak
 from benchmarks.settings import Settings
 from benchmarks.workload import build, device_of, encoder_flops_per_token, open_encoder, precision_of, tokens_per_text
-from polyhead.data import SentenceData
-from polyhead.features import FeatureStore
-from polyhead.freezing import Freezing
+from polyhead.data.datamodule import SentenceData
+from polyhead.freezing.activation_cache import ActivationCache
+from polyhead.freezing.plans import FreezeSpec
 from polyhead.hardware import keep_freed_memory
-from polyhead.training import MultiTaskTraining
+from polyhead.training.module import MultiTaskTraining
 
 GROUPED = {"bf16": True, "train_sampling_strategy": "group_by_length"}
 """The fastest that the Trainer offers without ``torch.compile``."""
@@ -27,7 +27,7 @@ def accuracies(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer
 
 
 def polyhead(
-    settings: Settings, frozen: Freezing, precision: str, seed: int, *, compiled: bool = False, **options: Any
+    settings: Settings, frozen: FreezeSpec, precision: str, seed: int, *, compiled: bool = False, **options: Any
 ) -> tuple[float, dict[str, float]]:
     """Train with Polyhead, nothing stored; compiling counts. ``options`` are those of :func:`workload.build`."""
     keep_freed_memory()
@@ -42,7 +42,7 @@ def polyhead(
 
 
 def polyhead_stored(
-    settings: Settings, frozen: Freezing, precision: str, store: FeatureStore, mode: str, seed: int
+    settings: Settings, frozen: FreezeSpec, precision: str, store: ActivationCache, mode: str, seed: int
 ) -> tuple[float, dict[str, float]]:
     """Train with Polyhead, what is frozen stored.
 
@@ -75,15 +75,17 @@ def finetune(settings: Settings) -> Outcome:
 
     best = precision_of(settings)
     contestants: dict[str, Contestant] = {
-        "Trainer, fp32": partial(hugging_face, settings, Freezing([]), {}),
-        "Trainer, bf16": partial(hugging_face, settings, Freezing([]), {"bf16": True}),
-        "Trainer, bf16, group_by_length": partial(hugging_face, settings, Freezing([]), GROUPED),
-        f"polyhead, {best}": partial(polyhead, settings, Freezing([]), best),
+        "Trainer, fp32": partial(hugging_face, settings, FreezeSpec([]), {}),
+        "Trainer, bf16": partial(hugging_face, settings, FreezeSpec([]), {"bf16": True}),
+        "Trainer, bf16, group_by_length": partial(hugging_face, settings, FreezeSpec([]), GROUPED),
+        f"polyhead, {best}": partial(polyhead, settings, FreezeSpec([]), best),
     }
     if settings.compile:
         options = GROUPED | {"torch_compile": True}
-        contestants["Trainer, bf16, group_by_length, compiled"] = partial(hugging_face, settings, Freezing([]), options)
-        contestants[f"polyhead, {best}, compiled"] = partial(polyhead, settings, Freezing([]), best, compiled=True)
+        contestants["Trainer, bf16, group_by_length, compiled"] = partial(
+            hugging_face, settings, FreezeSpec([]), options
+        )
+        contestants[f"polyhead, {best}, compiled"] = partial(polyhead, settings, FreezeSpec([]), best, compiled=True)
     outcome = compete("finetune", "sentences", contestants, settings.repeats, apart=True)
     length = tokens_per_text(settings)
     forward = encoder_flops_per_token(open_encoder(settings).skeleton(), length)
@@ -93,7 +95,7 @@ def finetune(settings: Settings) -> Outcome:
 
 def weighting(settings: Settings) -> Outcome:
     """Measure what balancing the tasks' gradients costs in full fine-tuning, at the embedding and at the parameters."""
-    best, everything = precision_of(settings), Freezing([])
+    best, everything = precision_of(settings), FreezeSpec([])
     rule = {"aggregator": "PCGrad", "settings": {}, "gives_mean": False}
     train = partial(polyhead, settings, everything, best)
     contestants: dict[str, Contestant] = {
@@ -109,9 +111,9 @@ def frozen(settings: Settings) -> Outcome:
     """Measure training of the heads alone: ours, the one encoder pass included, against the Trainer."""
     from benchmarks.peers import hugging_face
 
-    backbone, best = Freezing(["encoder"]), precision_of(settings)
+    backbone, best = FreezeSpec(["encoder"]), precision_of(settings)
     with tempfile.TemporaryDirectory() as folder:
-        store = FeatureStore(folder, limit_gb=10)
+        store = ActivationCache(folder, limit_gb=10)
         contestants: dict[str, Contestant] = {
             "Trainer, fp32": partial(hugging_face, settings, backbone, {}),
             "polyhead, first run": partial(polyhead_stored, settings, backbone, best, store, "first"),
@@ -127,12 +129,12 @@ def frozen(settings: Settings) -> Outcome:
 
 def partly_frozen(settings: Settings) -> Outcome:
     """Measure an epoch with the embeddings and four layers frozen, stored, against one of full training."""
-    best, lower = precision_of(settings), Freezing.lower_layers(4)
+    best, lower = precision_of(settings), FreezeSpec.lower_layers(4)
     with tempfile.TemporaryDirectory() as folder:
-        store = FeatureStore(folder, limit_gb=50)
+        store = ActivationCache(folder, limit_gb=50)
         contestants: dict[str, Contestant] = {
-            "everything trained": partial(polyhead, settings, Freezing([]), best),
-            "lower layers frozen, features=off": partial(polyhead, settings, lower, best),
+            "everything trained": partial(polyhead, settings, FreezeSpec([]), best),
+            "lower layers frozen, activation_cache=off": partial(polyhead, settings, lower, best),
             "lower layers frozen, stored": partial(polyhead_stored, settings, lower, best, store, "epochs"),
         }
         return compete("partial", "sentences", contestants, settings.repeats, apart=True)

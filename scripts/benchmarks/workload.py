@@ -13,20 +13,20 @@ import torch
 import yaml
 
 from benchmarks.settings import Settings
-from polyhead.activations import attach_frozen
-from polyhead.batching import Batching
-from polyhead.corpus import LABELS, HypotheticalCorpus, Sentence
-from polyhead.data import SentenceData
-from polyhead.features import FeatureStore
-from polyhead.freezing import Freezing
+from polyhead.data.datamodule import SentenceData
+from polyhead.data.samplers import LoaderSettings
+from polyhead.freezing.activation_cache import ActivationCache
+from polyhead.freezing.frozen_activations import attach_frozen
+from polyhead.freezing.plans import FreezeSpec
 from polyhead.hardware import best_precision
-from polyhead.model import MultiTaskModel
-from polyhead.optimization import Optimization
-from polyhead.pretrained import EncoderSource
-from polyhead.sentences import Source
+from polyhead.models.multitask import MultiTaskModel
+from polyhead.models.pretrained import PretrainedEncoder
+from polyhead.objectives.weighting import Aggregation, Equal
+from polyhead.sources.base import Source
+from polyhead.sources.synthetic.corpus import LABELS, HypotheticalCorpus, Sentence
 from polyhead.tasks import Task
-from polyhead.training import MultiTaskTraining
-from polyhead.weighting import Aggregation, Equal
+from polyhead.training.module import MultiTaskTraining
+from polyhead.training.optimizer import Optimization
 
 ROOT = Path(__file__).parents[2]
 TASKS = tuple(Task(name, LABELS[name]) for name in ("category", "sentiment"))  # of the hypothetical sentences
@@ -91,11 +91,11 @@ def _open_source(settings: Settings) -> tuple[Any, tuple[Task, ...]]:
     return folder, tuple(Task(name, tuple(labels)) for name, labels in seen.items() if len(labels) > 1)
 
 
-def open_encoder(settings: Settings) -> EncoderSource:
+def open_encoder(settings: Settings) -> PretrainedEncoder:
     """Return the encoder as it is configured, with random weights where no pretrained ones are at hand."""
     leaves = yaml.safe_load((ROOT / "configs" / "encoder" / f"{settings.encoder}.yaml").read_text(encoding="utf-8"))
     del leaves["_target_"]
-    source = replace(EncoderSource(**leaves), pretrained=settings.encoder == "minilm")
+    source = replace(PretrainedEncoder(**leaves), pretrained=settings.encoder == "minilm")
     return replace(source, max_length=settings.length) if settings.length else source
 
 
@@ -130,11 +130,11 @@ def encoder_flops_per_token(encoder: Any, length: float) -> float:
 
 def build(
     settings: Settings,
-    frozen: Freezing,
+    frozen: FreezeSpec,
     precision: str,
     seed: int,
     epochs: int,
-    store: FeatureStore | None,
+    store: ActivationCache | None,
     rule: Mapping[str, Any] | None = None,
     watch_conflict: bool = False,
 ) -> tuple[MultiTaskTraining, SentenceData, L.Trainer]:
@@ -158,7 +158,7 @@ def build(
     weighting = Aggregation(names, **rule) if rule else Equal(names)
     module = MultiTaskTraining(model, tasks, weighting, frozen, OPTIMIZATION, watch_conflict=watch_conflict)
     features = partial(attach_frozen, model.encoder, precision, store, device_of(settings)) if store else None
-    batching = Batching(settings.batch_size, evaluation_batch_size=128, window=50, seed=seed, workers=0)
+    batching = LoaderSettings(settings.batch_size, evaluation_batch_size=128, bucket_batches=50, seed=seed, workers=0)
     data = SentenceData(corpus, tasks, source.load_tokenizer(), source.max_length, batching, features)
     trainer = L.Trainer(
         accelerator=settings.device,

@@ -15,7 +15,7 @@ class UserError(ValueError):
     """
 
 
-def neighbours(name: str, valid: Iterable[str]) -> str:
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
     """Spell out the legal values, nearest first: ``did you mean 'none'? Valid: all, backbone, none``."""
     options = sorted(valid)
     close = get_close_matches(name, options, n=3, cutoff=0.5)
@@ -35,7 +35,7 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def needing(extra: str, what: str) -> Iterator[None]:
+def require_extra(extra: str, what: str) -> Iterator[None]:
     """Tell an import that fails inside by what to install: the extra of this package, for ``what`` the user chose."""
     try:
         yield
@@ -46,7 +46,7 @@ def needing(extra: str, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def collected(problems: list[str]) -> Iterator[None]:
+def collect_errors(problems: list[str]) -> Iterator[None]:
     """Put a user error raised inside into ``problems`` instead of raising it."""
     try:
         yield

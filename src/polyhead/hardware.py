@@ -1,17 +1,21 @@
-"""Hardware: what is here, and the precision that suits it. Knows nothing about models."""
+"""The machine: its accelerators, the precision that suits them, cores and memory. Knows nothing about models."""
 
 import ctypes
+import gc
 import os
+import resource
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 
-from polyhead.errors import neighbours
+from polyhead.errors import did_you_mean
 
 _ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
 _PRECISIONS = ("auto", "32-true", "bf16-mixed", "bf16-true", "16-mixed")
-
-
+_BYTES_PER_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of mallopt, in malloc.h
 
 
@@ -65,11 +69,11 @@ def problems(
         "mps": not torch.backends.mps.is_available(),
     }
     if accelerator not in _ACCELERATORS:
-        yield f"{where}: unknown {accelerator!r}; {neighbours(accelerator, _ACCELERATORS)}"
+        yield f"{where}: unknown {accelerator!r}; {did_you_mean(accelerator, _ACCELERATORS)}"
     elif missing.get(accelerator, False):
         yield f"{where}={accelerator}: none is present here; use {where}=cpu|auto"
     if precision not in _PRECISIONS:
-        yield f"{how}: unknown {precision!r}; {neighbours(precision, _PRECISIONS)}"
+        yield f"{how}: unknown {precision!r}; {did_you_mean(precision, _PRECISIONS)}"
     elif precision == "16-mixed" and device_type(accelerator) == "cpu":
         yield f"{how}=16-mixed: a CPU has no fast float16; use {how}=auto|32-true|bf16-mixed"
 
@@ -91,3 +95,35 @@ def best_precision(accelerator: str) -> str:
     if device == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
         return "bf16-mixed"
     return "32-true"
+
+
+def forget_peak() -> None:
+    """Measure anew from here, so that the runs of one process do not count each other's memory.
+
+    Only Linux can; elsewhere a peak stays that of the whole process. What earlier runs freed goes back to the system
+    first: the allocator may have been told to keep it. What they still hold counts.
+    """
+    gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # proc(5): resets the peak of resident memory
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak_megabytes() -> dict[str, float]:
+    """Return the peak of resident memory, and of allocated memory on the GPU where there is one, in MB (10^6 bytes)."""
+    peak = {"process": _resident_peak() / 1e6}
+    if torch.cuda.is_available():
+        peak["gpu"] = torch.cuda.max_memory_allocated() / 1e6
+    return peak
+
+
+def _resident_peak() -> int:
+    """Return bytes; the kernel's own counter where there is one, because only that can be reset."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_PER_UNIT

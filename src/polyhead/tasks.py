@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from polyhead.errors import UserError, neighbours
+from polyhead.errors import UserError, did_you_mean
 
 MISSING = -100
 """The label index of a sentence that carries no label for a task; losses and metrics pass over it."""
@@ -42,7 +42,7 @@ class Task:
         if label is None:
             return MISSING
         if label not in self.labels:
-            raise UserError(f"tasks.{self.name}: unknown label {label!r}; {neighbours(label, self.labels)}")
+            raise UserError(f"tasks.{self.name}: unknown label {label!r}; {did_you_mean(label, self.labels)}")
         return self.labels.index(label)
 
 
@@ -83,7 +83,7 @@ def make_tasks(
     )
 
 
-def spelt(label: str | float) -> str:
+def label_text(label: str | float) -> str:
     """Return how a label is written: ``true`` for True, ``2`` for 2.0, as in JSON; texts are taken as they are."""
     if isinstance(label, bool):
         return str(label).lower()
@@ -96,7 +96,7 @@ def _class_name(task: str, given: object) -> str:
     Raises:
         UserError: it is no text and no whole number, or blank.
     """
-    name = spelt(given).strip() if isinstance(given, str | int | float) else ""
+    name = label_text(given).strip() if isinstance(given, str | int | float) else ""
     if not name or (isinstance(given, float) and not given.is_integer()):
         told = "null" if given is None else repr(given)
         raise UserError(f"tasks.{task}: {told} is no class name; it must be text or a whole number")

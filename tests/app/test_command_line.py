@@ -5,29 +5,17 @@ import sys
 
 import pytest
 import torch
-from conftest import ROOT
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from support.commands import ROOT, train
 
 from polyhead.app.command_line import MISTAKE, explain, folder_as, folder_name, run
-
-
-def train(*arguments, cwd, **environment):
-    """Run ``python train.py`` as a user does, in another folder."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"} | environment,
-        timeout=300,
-    )
 
 
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
         ("freeze=none,seed=0", "freeze=none,seed=0"),
-        ("encoder.source=/a folder/bert", "encoder.source=-a-folder-bert"),
+        ("encoder.location=/a folder/bert", "encoder.location=-a-folder-bert"),
         ("freeze.frozen=[encoder],x=1", "freeze.frozen=[encoder],x=1"),
         ("", "default"),
     ],
@@ -90,7 +78,8 @@ def test_help_lists_every_option_and_imports_nothing_heavy(tmp_path):
 
 
 def test_training_imports_no_library_that_only_tests_need(tmp_path):
-    modules = "polyhead.app.job, polyhead.dashboards, polyhead.fitting, polyhead.activations, lightning"
+    rooms = ("app.run", "training.tensorboard", "training.fit", "freezing.frozen_activations")
+    modules = ", ".join(["lightning", *(f"polyhead.{room}" for room in rooms)])
     code = f"import sys, {modules}; from transformers import BertModel; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     imported = {name.split(".")[0] for name in done.stdout.split()}
@@ -136,7 +125,7 @@ def test_the_literal_line_without_a_gpu_ends_at_once(tmp_path):
 def test_a_hub_encoder_without_a_hub_is_one_line(tmp_path):
     line = one_line(train("encoder=bert_base", cwd=tmp_path, HF_HOME=str(tmp_path)))
     assert "encoder=minilm" in line
-    assert "encoder.source=PATH" in line
+    assert "encoder.location=PATH" in line
 
 
 @pytest.mark.parametrize("name", ["plain", "0_freeze=none,seed=1", "it's", "a b", "[x]", "ends\\\\"])

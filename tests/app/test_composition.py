@@ -1,8 +1,8 @@
 import pytest
 from omegaconf import OmegaConf
-from test_configs import composed
+from support.configs import composed
 
-from polyhead.app.composition import build, compose_parts, compose_trainer
+from polyhead.app.composition import build, compose_components, compose_trainer
 from polyhead.errors import UserError
 
 
@@ -13,12 +13,14 @@ class Made:
 
 def problems(tmp_path, *overrides):
     with pytest.raises(UserError) as caught:
-        compose_parts(composed(tmp_path, *overrides))
+        compose_components(composed(tmp_path, *overrides))
     return str(caught.value).splitlines()
 
 
 def test_all_problems_are_told_at_once_before_weights_load(tmp_path, monkeypatch):
-    monkeypatch.setattr("polyhead.pretrained.EncoderSource.load", lambda self: pytest.fail("weights were loaded"))
+    monkeypatch.setattr(
+        "polyhead.models.pretrained.PretrainedEncoder.load", lambda self: pytest.fail("weights were loaded")
+    )
     found = problems(
         tmp_path,
         "trainer.precision=16-mixed",
@@ -50,11 +52,14 @@ def test_all_problems_are_told_at_once_before_weights_load(tmp_path, monkeypatch
         ("optimizer.head_lr=fast", "optimizer.head_lr: 'fast' given; it must be a number"),
         ("data=files data.files=a.csv", "data.files: 'a.csv' given; it must be entries with names"),
         ("data=files data.shifted=a.csv", "data.shifted: 'a.csv' given; it must be entries with names, as in {name: "),
-        ("+loader.sice=3", "loader.sice: Batching has no such argument; valid: batch_size"),
-        ("~loader.window", "loader.window: missing"),
-        ("encoder.source=nowhere", "encoder.source: 'nowhere' is no local folder"),
+        ("+loader.sice=3", "loader.sice: LoaderSettings has no such argument; valid: batch_size"),
+        ("~loader.bucket_batches", "loader.bucket_batches: missing"),
+        ("encoder.location=nowhere", "encoder.location: 'nowhere' is no local folder"),
         ("encoder.max_length=513", "encoder.max_length: 513 given"),
-        ("freeze._target_=polyhead.freezing.Frozing", "freeze._target_: 'polyhead.freezing.Frozing' cannot be found"),
+        (
+            "freeze._target_=polyhead.freezing.plans.Frozing",
+            "freeze._target_: 'polyhead.freezing.plans.Frozing' cannot be found",
+        ),
         ("model.dropout=2", "model.dropout: 2 given"),
         ("~tasks.category ~tasks.sentiment", "tasks: none given"),
         ("freeze=lower_layers freeze.count=7", "the model has no 'encoder.layers[:7]'; ...layers 0 to 5"),

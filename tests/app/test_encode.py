@@ -5,8 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
-from test_train import TINY, train
+from support.commands import ROOT, TINY, train
 
 pytestmark = pytest.mark.slow
 TEXTS = ["A short one.", "", "Zwölf Boxkämpfer 🙂", "a much longer text " * 20, "A short one."]

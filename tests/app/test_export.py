@@ -13,16 +13,15 @@ import numpy as np
 import pyarrow
 import pytest
 import torch
-from conftest import ROOT
 from hydra import compose, initialize_config_dir
 from pyarrow import parquet
 from safetensors.torch import load_file
-from test_train import TINY, train
+from support.commands import ROOT, TINY, train
 
 from polyhead import Predictor
-from polyhead.app.trained import load_trained
-from polyhead.checkpoints import load_checkpoint
+from polyhead.app.trained import load_trained_run
 from polyhead.errors import UserError
+from polyhead.training.checkpoints import load_checkpoint
 
 pytestmark = pytest.mark.slow
 RUN = r"run={}/runs/0_seed\=1\,a"
@@ -61,7 +60,7 @@ def folder(tmp_path_factory):
 
 
 def test_a_bundle_gives_what_the_run_s_best_weights_give(folder):
-    trained = load_trained(folder / "runs" / "0_seed=1,a")
+    trained = load_trained_run(folder / "runs" / "0_seed=1,a")
     tokenizer = trained.encoder.load_tokenizer()
     predictions = Predictor.load(folder / "bundle", precision="32-true").predict(TEXTS)
     for row, text in enumerate(TEXTS):

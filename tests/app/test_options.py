@@ -1,6 +1,6 @@
 import pytest
-from conftest import ROOT
 from omegaconf import OmegaConf
+from support.commands import ROOT
 
 from polyhead.app.options import check_options
 from polyhead.errors import UserError

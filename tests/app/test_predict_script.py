@@ -4,10 +4,10 @@ import csv
 import json
 
 import pytest
-from bundle_setup import make_bundle, texts
-from conftest import ROOT
 from hydra import compose, initialize_config_dir
 from pyarrow import parquet
+from support.bundles import make_bundle, texts
+from support.commands import ROOT
 
 from polyhead import Predictor
 from polyhead.app.predict import run

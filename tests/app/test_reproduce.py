@@ -3,10 +3,7 @@
 import json
 
 import pytest
-from conftest import ROOT
-from test_command_line import train
-from test_scripts import script
-from test_train import TINY
+from support.commands import ROOT, TINY, script, train
 
 from polyhead.app.reproduce import differences, run
 from polyhead.errors import UserError

@@ -15,18 +15,19 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from bundle_setup import make_bundle, manifest_of, texts
-from conftest import FAMILIES, ROOT
 from hydra import compose, initialize_config_dir
+from support.bundles import make_bundle, manifest_of, texts
+from support.commands import ROOT
+from support.models import FAMILIES
 from transformers import AutoConfig, AutoModel
 
 from polyhead import Predictor
 from polyhead.app.serve import _listen, run
-from polyhead.bundle.manifest import seal
-from polyhead.bundle.neighbours import Neighbours
-from polyhead.encoder import Encoder
+from polyhead.deployment.bundle.manifest import seal
+from polyhead.deployment.bundle.neighbours import Neighbours
 from polyhead.errors import UserError
-from polyhead.model import MultiTaskModel
+from polyhead.models.encoder import Encoder
+from polyhead.models.multitask import MultiTaskModel
 from polyhead.tasks import Task
 
 pytestmark = pytest.mark.slow

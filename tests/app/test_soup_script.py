@@ -4,11 +4,9 @@ import json
 
 import pytest
 import torch
-from test_command_line import train
-from test_scripts import script
-from test_train import TINY
+from support.commands import TINY, script, train
 
-from polyhead.app.trained import load_trained
+from polyhead.app.trained import load_trained_run
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +30,7 @@ def soup(runs):
 
 
 def test_the_weights_are_the_mean_of_the_runs_and_the_metrics_are_its_own(runs, soup):
-    first, second, average = (load_trained(folder) for folder in (*runs, soup))
+    first, second, average = (load_trained_run(folder) for folder in (*runs, soup))
     for name, value in average.model.state_dict().items():
         mean = (first.model.state_dict()[name].double() + second.model.state_dict()[name].double()) / 2
         torch.testing.assert_close(value.double(), mean, rtol=1e-6, atol=1e-7)
@@ -61,14 +59,14 @@ def test_greedy_is_at_least_as_good_on_validation_as_the_best_run(runs):
 
 def test_training_can_go_on_from_an_average(runs, tmp_path):
     given = [f"soup.runs=['{runs[0]}','{runs[1]}']", "soup=uniform", "freeze=backbone", "trainer.max_epochs=1"]
-    for name, how in (("on", "features=disk"), ("recomputed", "features=off")):
+    for name, how in (("on", "activation_cache=disk"), ("recomputed", "activation_cache=off")):
         done = train(*TINY, *given, how, "trainer.precision=32-true", f"hydra.run.dir={name}", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     stored, computed = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("on", "recomputed"))
     assert stored["features"]
     for task, results in stored["validation"].items():  # stored features are the average's, not the first encoder's
         assert results["loss"] == pytest.approx(computed["validation"][task]["loss"], rel=1e-5)
-    states = [load_trained(folder).model.state_dict() for folder in (*runs, tmp_path / "on")]
+    states = [load_trained_run(folder).model.state_dict() for folder in (*runs, tmp_path / "on")]
     encoder = "encoder.transformer.encoder.layer.1.output.dense.weight"
     torch.testing.assert_close(states[2][encoder], (states[0][encoder] + states[1][encoder]) / 2)
     head = "heads.category.1.weight"

@@ -5,14 +5,12 @@ import os
 
 import pytest
 import yaml
-from conftest import ROOT
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from test_command_line import train
-from test_train import TINY
+from support.commands import ROOT, TINY, train
 
 from polyhead.app.sweeps import SweepStatus, _Watch, count_jobs, finished_twin
-from polyhead.runs import Run
+from polyhead.runs.folder import RunFolder
 
 GRID = [*TINY, "freeze=none,backbone", "logger=none", "hydra.sweep.dir=sweep"]
 
@@ -56,7 +54,7 @@ def test_other_launchers_run_jobs_side_by_side_on_their_share_of_the_cores(tmp_p
 
 
 def claimed(folder, **config):
-    run = Run(folder)
+    run = RunFolder(folder)
     text = yaml.safe_dump(config | {"run_dir": str(folder), "log": f"{folder}/log"})
     run.claim(text)
     return run, text
@@ -66,8 +64,8 @@ def test_a_twin_is_found_in_another_folder_of_the_sweep(tmp_path):
     done, _ = claimed(tmp_path / "0_a", seed=0)
     done.write_json("metrics.json", {})
     text = yaml.safe_dump({"seed": 0, "run_dir": str(tmp_path / "7_b"), "log": f"{tmp_path / '7_b'}/log"})
-    assert finished_twin(Run(tmp_path / "7_b"), text) == done
-    assert finished_twin(Run(tmp_path / "7_b"), text.replace("seed: 0", "seed: 1")) is None
+    assert finished_twin(RunFolder(tmp_path / "7_b"), text) == done
+    assert finished_twin(RunFolder(tmp_path / "7_b"), text.replace("seed: 0", "seed: 1")) is None
 
 
 def test_a_run_that_was_broken_off_is_cleared_and_one_of_another_configuration_is_not(tmp_path):
@@ -84,7 +82,7 @@ def test_a_run_that_was_broken_off_is_cleared_and_one_of_another_configuration_i
 def test_a_refused_run_starts_with_an_empty_log(tmp_path):
     (tmp_path / "0_a").mkdir()
     (tmp_path / "0_a" / "train.log").write_text("[now][x][ERROR] this run failed: no such file\n")
-    finished_twin(Run(tmp_path / "0_a"), "seed: 0\n")
+    finished_twin(RunFolder(tmp_path / "0_a"), "seed: 0\n")
     assert (tmp_path / "0_a" / "train.log").read_text() == ""
 
 

@@ -7,19 +7,10 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from support.commands import SMALL_DATA, TINY, TINY_ENCODER, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from test_command_line import train
 
-from polyhead.checkpoints import load_checkpoint
-
-SMALL_DATA = ["data.sizes.train=64", "data.sizes.validation=32", "data.sizes.test=32", "trainer.max_epochs=2"]
-TINY_ENCODER = [
-    "encoder.pretrained=false",
-    "encoder.architecture.hidden_size=24",
-    "encoder.architecture.intermediate_size=48",
-    "encoder.architecture.num_hidden_layers=2",
-]
-TINY = [*SMALL_DATA, *TINY_ENCODER, "accelerator=cpu"]
+from polyhead.training.checkpoints import load_checkpoint
 
 pytestmark = pytest.mark.slow
 

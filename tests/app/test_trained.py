@@ -1,8 +1,8 @@
 import pytest
-from conftest import ROOT
 from hydra import compose, initialize_config_dir
+from support.commands import ROOT
 
-from polyhead.app.trained import Trained, read_config
+from polyhead.app.trained import TrainedRun, read_config
 from polyhead.errors import UserError
 from polyhead.tasks import Task
 
@@ -26,10 +26,10 @@ def test_a_split_of_own_files_is_read(tmp_path):
     """Tables have no test split until they were looked through, and int8 is judged on that one."""
     rows = "".join(f"sentence {i},{'ab'[i % 2]}\n" for i in range(40))
     (tmp_path / "train.csv").write_text("text,sentiment\n" + rows)
-    data = [f"data.cache={tmp_path / 'cache'}", f"data.files.train={tmp_path}/train.csv", "data.cut.test=0.2"]
+    data = [f"data.cache={tmp_path / 'cache'}", f"data.files.train={tmp_path}/train.csv", "data.holdout.test=0.2"]
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         config = compose("train", overrides=["data=files", f"run_dir={tmp_path}", *data])
-    trained = Trained(tmp_path, config, (Task("sentiment", ("a", "b")),), encoder=None, model=None, metrics={})
+    trained = TrainedRun(tmp_path, config, (Task("sentiment", ("a", "b")),), encoder=None, model=None, metrics={})
     train, test = (list(trained.source.sentences(split)) for split in ("train", "test"))
     assert 4 <= len(test) <= 12
     assert not {sentence.text for sentence in train} & {sentence.text for sentence in test}

@@ -4,14 +4,12 @@ import json
 
 import pytest
 import yaml
-from conftest import ROOT
 from hydra import compose, initialize_config_dir
-from test_scripts import script
-from test_train import TINY
+from support.commands import ROOT, TINY, script
 
 from polyhead.app.tune import run
 from polyhead.errors import UserError
-from polyhead.tuning import Tuning
+from polyhead.runs.tuning import Tuning
 
 SPACE = {
     "space": {"optimizer.head_lr": {"low": 1.0e-4, "high": 1.0e-1, "log": True}, "weighting": ["equal", "uncertainty"]},

@@ -6,11 +6,17 @@ import datasets
 import pytest
 
 from polyhead.errors import UserError
-from polyhead.sources.reading import Table
 from polyhead.sources.splits import Handling, TableSource
+from polyhead.sources.tables import Table
 from polyhead.tasks import make_tasks
 
-HANDLING = {"cut": {"validation": 0.2, "test": 0.1}, "seed": 0, "drop_leaks": False, "rare": 0, "shown": 3}
+HANDLING = {
+    "holdout": {"validation": 0.2, "test": 0.1},
+    "seed": 0,
+    "drop_test_duplicates": False,
+    "min_class_count": 0,
+    "max_examples": 3,
+}
 
 
 class Tables(TableSource):
@@ -81,8 +87,8 @@ def test_the_cut_is_the_seeds():
 
 
 def test_without_a_share_a_missing_split_is_refused():
-    with pytest.raises(UserError, match="no test split given, and no share in data.cut.test"):
-        checked({split: rows for split, rows in GIVEN.items() if split != "test"}, cut={})
+    with pytest.raises(UserError, match="no test split given, and no share in data.holdout.test"):
+        checked({split: rows for split, rows in GIVEN.items() if split != "test"}, holdout={})
 
 
 def test_leaks_are_dropped_from_train_alone_and_counted(caplog):
@@ -90,10 +96,10 @@ def test_leaks_are_dropped_from_train_alone_and_counted(caplog):
     kept, _ = checked(leaky)
     assert len(texts(kept, "train")) == 23
     with caplog.at_level(logging.INFO):
-        source, _ = checked(leaky, drop_leaks=True)
+        source, _ = checked(leaky, drop_test_duplicates=True)
     assert texts(source, "train") == [f"a{i}" for i in range(20)]
     assert len(texts(source, "test")) == len(texts(source, "validation")) == 10
-    assert "drop_leaks: 3 training sentences left out" in caplog.text
+    assert "drop_test_duplicates: 3 training sentences left out" in caplog.text
     assert "1 of 10 test sentences stand in train as well" in caplog.text
 
 
@@ -113,9 +119,9 @@ def test_rare_classes_are_those_of_the_sentences_that_are_left(caplog):
     warm = [(f"w{i}", "warm", None) for i in range(5)]
     given = {"train": [many("a", 60)[::2] + warm], "validation": [many("v", 10)], "test": [warm[1:]]}
     with caplog.at_level(logging.WARNING):
-        checked(given, ["tone"], rare=3)
+        checked(given, ["tone"], min_class_count=3)
         assert "classes with under" not in caplog.text
-        checked(given, ["tone"], rare=3, drop_leaks=True)
+        checked(given, ["tone"], min_class_count=3, drop_test_duplicates=True)
     assert "tone: 1 classes with under 3 training sentences: 'warm' 1" in caplog.text
 
 
@@ -145,11 +151,11 @@ def test_a_task_cannot_be_called_like_another_column_of_ours(name, what):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"cut": {"validation": 0.6}}, "data.cut.validation: 0.6 given"),
-        ({"cut": {"train": 0.1}}, "data.cut.train"),
+        ({"holdout": {"validation": 0.6}}, "data.holdout.validation: 0.6 given"),
+        ({"holdout": {"train": 0.1}}, "data.holdout.train"),
         ({"seed": -1}, "data.seed: -1 given"),
-        ({"shown": 0}, "data.shown: 0 given"),
-        ({"rare": -2}, "data.rare: -2 given"),
+        ({"max_examples": 0}, "data.max_examples: 0 given"),
+        ({"min_class_count": -2}, "data.min_class_count: -2 given"),
     ],
 )
 def test_values_out_of_range_are_refused(wrong, message):
@@ -160,7 +166,7 @@ def test_values_out_of_range_are_refused(wrong, message):
 def test_what_leaks_and_cuts_leave_bare_is_refused_before_training():
     same = [many("a", 12)]
     with pytest.raises(UserError, match="data: no train sentence is left"):
-        checked({"train": same, "validation": same, "test": same}, drop_leaks=True)
+        checked({"train": same, "validation": same, "test": same}, drop_test_duplicates=True)
     plain = [(f"p{i}", None, "5") for i in range(9)]
     with pytest.raises(UserError, match=r"^tasks.tone: no train sentence with a label for it is left"):
-        checked({"train": [*same, plain], "validation": same, "test": same}, drop_leaks=True)
+        checked({"train": [*same, plain], "validation": same, "test": same}, drop_test_duplicates=True)

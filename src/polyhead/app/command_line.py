@@ -23,7 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from polyhead.errors import UserError, interruptible, neighbours
+from polyhead.errors import UserError, did_you_mean, interruptible
 
 log = logging.getLogger(__name__)
 
@@ -129,9 +129,8 @@ def explain(error: Exception, configs: Path, name: str) -> str:
     while not text and (inner := cause.__cause__ or cause.__context__):  # Hydra raises some of them without a word
         cause, text = inner, str(inner)
     if match := _UNKNOWN_OPTION.search(text):
-        return (
-            f"{match['group']}={match['option']}: no such option; {neighbours(match['option'], match['valid'].split())}"
-        )
+        hint = did_you_mean(match["option"], match["valid"].split())
+        return f"{match['group']}={match['option']}: no such option; {hint}"
     if _NO_OPTION.search(text) and (wrong := _wrong_option(configs)):
         return wrong
     if match := _UNKNOWN_KEY.search(text):
@@ -163,7 +162,7 @@ def _wrong_option(configs: Path) -> str | None:
         group, _, option = override.lstrip("+").partition("=")
         valid = sorted(path.stem for path in (configs / group).glob("*.yaml")) if group else []
         if valid and option not in valid:
-            return f"{group}={option}: no such option; {neighbours(option, valid)}"
+            return f"{group}={option}: no such option; {did_you_mean(option, valid)}"
     return None
 
 
@@ -179,7 +178,7 @@ def _nearby(key: str, configs: Path, name: str) -> str:
     if same_leaf:
         return f"did you mean {' or '.join(map(repr, same_leaf))}?"
     siblings = [name for name in valid if name.rpartition(".")[0] == parent]
-    return neighbours(key, siblings or [name for name in valid if "." not in name])
+    return did_you_mean(key, siblings or [name for name in valid if "." not in name])
 
 
 def _chosen_options(configs: Path) -> Iterator[str]:

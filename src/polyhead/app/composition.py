@@ -15,24 +15,24 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from polyhead import hardware
-from polyhead.app.options import check_options, fits, plain_types, told
-from polyhead.batching import Batching
-from polyhead.errors import UserError, collected
-from polyhead.features import FeatureStore
-from polyhead.freezing import Plan
-from polyhead.losses import TaskLosses
-from polyhead.model import MultiTaskModel
-from polyhead.optimization import Optimization
-from polyhead.pretrained import EncoderSource
+from polyhead.app.options import check_options, describe_types, has_type, plain_types
+from polyhead.data.samplers import LoaderSettings
+from polyhead.data.token_cache import TokenCache
+from polyhead.errors import UserError, collect_errors
+from polyhead.freezing.activation_cache import ActivationCache
+from polyhead.freezing.plans import FreezePlan
+from polyhead.models.multitask import MultiTaskModel
+from polyhead.models.pretrained import PretrainedEncoder
+from polyhead.objectives.losses import MultiTaskLoss
+from polyhead.objectives.weighting import Weighting
 from polyhead.tasks import Task, make_tasks
-from polyhead.tokens import TokenStore
-from polyhead.weighting import Weighting
+from polyhead.training.optimizer import Optimization
 
 if TYPE_CHECKING:
     import lightning as L
 
-    from polyhead.sentences import Source
-    from polyhead.soup import Soup
+    from polyhead.runs.soup import Soup
+    from polyhead.sources.base import Source
 
 MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")  # groups by which runs are told apart first
 
@@ -53,24 +53,24 @@ _SECTIONS = (
 
 
 @dataclass(frozen=True)
-class Parts:
+class RunComponents:
     """All that a run is made of, but for weights and data."""
 
     tasks: tuple[Task, ...]
     source: "Source"
-    batching: Batching
-    tokens: TokenStore
-    encoder: EncoderSource
-    freezing: Plan
-    losses: TaskLosses
+    batching: LoaderSettings
+    tokens: TokenCache
+    encoder: PretrainedEncoder
+    freezing: FreezePlan
+    losses: MultiTaskLoss
     weighting: Weighting
     optimization: Optimization
-    features: FeatureStore | None
+    activation_cache: ActivationCache | None
     soup: "Soup | None"
     precision: str
 
 
-def compose_parts(config: DictConfig) -> Parts:
+def compose_components(config: DictConfig) -> RunComponents:
     """Build the parts.
 
     Raises:
@@ -87,16 +87,16 @@ def compose_parts(config: DictConfig) -> Parts:
         raise UserError("\n".join(flat))
     problems: list[str] = list(hardware.problems(config.trainer.accelerator, config.trainer.precision))
     parts: dict[str, Any] = {}
-    with collected(problems):
+    with collect_errors(problems):
         check_options(config, **dict.fromkeys(_SWITCHES, bool))
 
     def attempt(name: str, key: str, **objects: Any) -> None:
-        with collected(problems):
+        with collect_errors(problems):
             parts[name] = build(config[key], key, **objects)
 
     attempt("source", "data")
     if "source" in parts:
-        with collected(problems):
+        with collect_errors(problems):
             parts["tasks"] = make_tasks(plain(config.tasks), parts["source"].find_labels)
             parts["source"].check(parts["tasks"])
     if config.resume is not None and not Path(config.resume).is_file():
@@ -109,12 +109,12 @@ def compose_parts(config: DictConfig) -> Parts:
         attempt("losses", "loss", tasks=parts["tasks"])
     attempt("weighting", "weighting", tasks=[task.name for task in parts.get("tasks", ())])
     attempt("optimization", "optimizer")
-    for name in ("features", "soup"):
+    for name in ("activation_cache", "soup"):
         parts[name] = None
         if config.get(name):
             attempt(name, name)
     if {"tasks", "encoder", "freezing"} <= parts.keys():
-        with collected(problems), torch.device("meta"):
+        with collect_errors(problems), torch.device("meta"):
             skeleton = build(config.model, "model", encoder=parts["encoder"].skeleton(), tasks=parts["tasks"])
             parts["freezing"].prepare(skeleton)
             parts["freezing"].checked_stages(skeleton)
@@ -122,10 +122,10 @@ def compose_parts(config: DictConfig) -> Parts:
         raise UserError("\n".join(problems))
     precision = config.trainer.precision
     parts["precision"] = hardware.best_precision(config.trainer.accelerator) if precision == "auto" else precision
-    return Parts(**parts)
+    return RunComponents(**parts)
 
 
-def compose_model(config: DictConfig, parts: Parts) -> MultiTaskModel:
+def compose_model(config: DictConfig, parts: RunComponents) -> MultiTaskModel:
     """Build the model, weights loaded.
 
     Raises:
@@ -142,9 +142,9 @@ def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callb
         UserError: Lightning refuses the values, one problem a line.
     """
     problems: list[str] = []
-    with collected(problems):
+    with collect_errors(problems):
         configured = [build(node, f"callbacks.{name}") for name, node in config.callbacks.items()]
-    with collected(problems):
+    with collect_errors(problems):
         logger = build(config.logger, "logger") if config.logger else False
     if problems:
         raise UserError("\n".join(problems))
@@ -206,8 +206,8 @@ def _misfits(target: Any, key: str, arguments: Mapping[str, Any], objects: Mappi
     hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
     for name, value in arguments.items():
         allowed = plain_types(hints.get(name))
-        if name not in objects and allowed and not fits(value, allowed):
-            yield f"{key}.{name}: {value!r} given; it must be {told(allowed)}"
+        if name not in objects and allowed and not has_type(value, allowed):
+            yield f"{key}.{name}: {value!r} given; it must be {describe_types(allowed)}"
 
 
 def _takes_anything(signature: inspect.Signature) -> bool:

@@ -11,13 +11,13 @@ from polyhead import hardware
 from polyhead.app.composition import build
 from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
-from polyhead.app.trained import load_trained
-from polyhead.embedder import Embedder
+from polyhead.app.trained import load_trained_run
 from polyhead.errors import UserError
-from polyhead.files.embedding_writers import open_embedding_file
-from polyhead.files.row_readers import open_rows
-from polyhead.files.rows import RowReader, text_of
-from polyhead.pretrained import EncoderSource
+from polyhead.inference.embedder import Embedder
+from polyhead.models.pretrained import PretrainedEncoder
+from polyhead.storage.embedding_writers import open_embedding_file
+from polyhead.storage.row_readers import open_rows
+from polyhead.storage.rows import RowReader, text_of
 
 
 def run(config: DictConfig) -> None:
@@ -48,8 +48,8 @@ def run(config: DictConfig) -> None:
 
 
 def _encode(reader: RowReader, config: DictConfig) -> None:
-    trained = None if config.run is None else load_trained(Path(config.run))
-    source: EncoderSource = build(config.encoder, "encoder") if trained is None else trained.encoder
+    trained = None if config.run is None else load_trained_run(Path(config.run))
+    source: PretrainedEncoder = build(config.encoder, "encoder") if trained is None else trained.encoder
     tokenizer, width = source.load_tokenizer(), source.load_config().hidden_size
     precision = hardware.best_precision(config.device) if config.precision == "auto" else config.precision
     device = torch.device(hardware.device_type(config.device))

@@ -9,23 +9,23 @@ import torch
 import transformers
 from omegaconf import DictConfig
 
-import polyhead.bundle.graph as onnx_graph
+import polyhead.deployment.bundle.graph as onnx_graph
 from polyhead import hardware
 from polyhead.app.options import check_options
-from polyhead.app.trained import Trained, load_trained
-from polyhead.backends import GRAPH, INT8_GRAPH, Backend, OnnxBackend
-from polyhead.bundle.classifiers import write_classifiers
-from polyhead.bundle.folder import new_folder, write_model
-from polyhead.bundle.manifest import Manifest, TaskEntry, seal
-from polyhead.bundle.model_card import model_card
-from polyhead.bundle.neighbours import Neighbours
-from polyhead.embedder import Embedder
-from polyhead.errors import UserError, neighbours
-from polyhead.files.row_readers import open_rows
-from polyhead.runs import Run
-from polyhead.sentences import LabelledSentence
+from polyhead.app.trained import TrainedRun, load_trained_run
+from polyhead.deployment.backends import GRAPH, INT8_GRAPH, Backend, OnnxBackend
+from polyhead.deployment.bundle.classifiers import write_classifiers
+from polyhead.deployment.bundle.folder import new_folder, write_model
+from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
+from polyhead.deployment.bundle.model_card import model_card
+from polyhead.deployment.bundle.neighbours import Neighbours
+from polyhead.errors import UserError, did_you_mean
+from polyhead.inference.embedder import Embedder
+from polyhead.inference.text_runner import TextRunner
+from polyhead.runs.folder import RunFolder
+from polyhead.sources.base import LabelledSentence
+from polyhead.storage.row_readers import open_rows
 from polyhead.tasks import MISSING
-from polyhead.texts import TextRunner
 
 _GRAPHS = ("none", "onnx", "int8")
 _SPLITS = ("train", "validation", "test")
@@ -48,13 +48,13 @@ def run(config: DictConfig) -> None:
         sentences=str | None,
     )
     if config.graph not in _GRAPHS:
-        raise UserError(f"graph: unknown {config.graph!r}; {neighbours(config.graph, _GRAPHS)}")
+        raise UserError(f"graph: unknown {config.graph!r}; {did_you_mean(config.graph, _GRAPHS)}")
     if config.graph != "none":
         onnx_graph.require("onnx", "onnxscript", "onnxruntime")
-    Run(Path(config.run)).read_json("metrics.json")  # before a folder is made for what is no run
+    RunFolder(Path(config.run)).read_json("metrics.json")  # before a folder is made for what is no run
     output = Path(config.output)
     with new_folder(output, config.overwrite) as folder:
-        trained = load_trained(Path(config.run))
+        trained = load_trained_run(Path(config.run))
         tokenizer = trained.encoder.load_tokenizer()
         write_model(folder, trained.model, tokenizer, trained.encoder.max_length)
         quantisation = _write_graphs(folder, trained, tokenizer, config)
@@ -76,7 +76,7 @@ def run(config: DictConfig) -> None:
     print(f"{output}: a bundle of {size / 1e6:,.0f} MB; try: python scripts/predict.py model={output} input=- output=-")
 
 
-def _write_graphs(folder: Path, trained: Trained, tokenizer: Any, config: DictConfig) -> dict[str, dict[str, float]]:
+def _write_graphs(folder: Path, trained: TrainedRun, tokenizer: Any, config: DictConfig) -> dict[str, dict[str, float]]:
     """Write the graphs asked for, and return the test accuracy by task of both, if both were.
 
     Raises:
@@ -88,7 +88,7 @@ def _write_graphs(folder: Path, trained: Trained, tokenizer: Any, config: DictCo
     print(f"{GRAPH}: differs from PyTorch by at most {difference:.1e}")
     if config.graph == "onnx":
         return {}
-    onnx_graph.quantise(folder / GRAPH, folder / INT8_GRAPH)
+    onnx_graph.quantize(folder / GRAPH, folder / INT8_GRAPH)
     sentences = list(trained.source.sentences("test"))
     accuracy = {
         name: _accuracies(OnnxBackend(folder / file), sentences, trained, tokenizer)
@@ -109,7 +109,7 @@ def _write_graphs(folder: Path, trained: Trained, tokenizer: Any, config: DictCo
 
 
 def _accuracies(
-    backend: Backend, sentences: Sequence[LabelledSentence], trained: Trained, tokenizer: Any
+    backend: Backend, sentences: Sequence[LabelledSentence], trained: TrainedRun, tokenizer: Any
 ) -> dict[str, float]:
     """Return the share of labelled sentences that a graph gets right, by task; 1 where none is labelled."""
     runner = TextRunner(tokenizer, trained.encoder.max_length, backend.width, backend)
@@ -124,7 +124,7 @@ def _accuracies(
     return accuracies
 
 
-def _stored(choice: str, trained: Trained, tokenizer: Any) -> Neighbours:
+def _stored(choice: str, trained: TrainedRun, tokenizer: Any) -> Neighbours:
     """Embed the sentences that are to be stored.
 
     Raises:
@@ -145,7 +145,7 @@ def _stored(choice: str, trained: Trained, tokenizer: Any) -> Neighbours:
     return Neighbours.of(texts, embedder.embed(texts))
 
 
-def _entry(name: str, labels: list[str], trained: Trained) -> TaskEntry:
+def _entry(name: str, labels: list[str], trained: TrainedRun) -> TaskEntry:
     """Describe a head; metrics are those that are one number."""
     results: Mapping[str, Any] = trained.metrics["test"].get(name, {})
     temperature = trained.temperatures.get(name)
@@ -154,13 +154,13 @@ def _entry(name: str, labels: list[str], trained: Trained) -> TaskEntry:
     return TaskEntry(name, labels, temperature, numbers)
 
 
-def _made_with(trained: Trained) -> dict[str, str]:
+def _made_with(trained: TrainedRun) -> dict[str, str]:
     from importlib.metadata import version
 
     return {
         "polyhead": version("polyhead"),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "encoder": trained.encoder.source if trained.encoder.pretrained else "random weights",
+        "encoder": trained.encoder.location if trained.encoder.pretrained else "random weights",
         "run": trained.folder.resolve().name,
     }

@@ -33,11 +33,11 @@ def check_options(config: DictConfig, **kinds: Any) -> None:
         allowed = plain_types(hint)
         if OmegaConf.is_missing(config, name):
             problems.append(f"{name}: missing; set {name}=...")
-        elif not fits(config[name], allowed):
+        elif not has_type(config[name], allowed):
             # The command line makes a number of digits, and a column or a folder may be called so.
             digits = str in allowed and isinstance(config[name], int | float)
             quoted = f""": write "{name}='{config[name]}'\"""" if digits else ""
-            problems.append(f"{name}: {config[name]!r} given; it must be {told(allowed)}{quoted}")
+            problems.append(f"{name}: {config[name]!r} given; it must be {describe_types(allowed)}{quoted}")
     if problems:
         raise UserError("\n".join(problems))
 
@@ -49,13 +49,13 @@ def plain_types(hint: Any) -> list[type]:
     return kinds if all(kind in _PLAIN for kind in kinds) else []
 
 
-def fits(value: Any, allowed: list[type]) -> bool:
+def has_type(value: Any, allowed: list[type]) -> bool:
     """Tell whether a value is of one of the plain types; a whole number is a number, a bool is neither."""
     if isinstance(value, bool):
         return bool in allowed
     return isinstance(value, tuple(allowed)) or (isinstance(value, int) and float in allowed)
 
 
-def told(allowed: list[type]) -> str:
+def describe_types(allowed: list[type]) -> str:
     """Spell out plain types: ``a text or null``."""
     return " or ".join(_PLAIN[kind] for kind in allowed)

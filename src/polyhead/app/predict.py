@@ -11,13 +11,13 @@ from omegaconf import DictConfig
 from polyhead import hardware
 from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
+from polyhead.deployment.predictor import Predictions, Predictor
 from polyhead.errors import UserError
-from polyhead.files.row_readers import open_rows
-from polyhead.files.row_writers import open_row_file
-from polyhead.files.rows import Row, RowReader, arrow, text_of
-from polyhead.predict import Predictions, Predictor
+from polyhead.inference.text_runner import CHUNK
+from polyhead.storage.row_readers import open_rows
+from polyhead.storage.row_writers import open_row_file
+from polyhead.storage.rows import Row, RowReader, arrow, text_of
 from polyhead.tasks import Task
-from polyhead.texts import CHUNK
 
 
 def run(config: DictConfig) -> None:

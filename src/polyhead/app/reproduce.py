@@ -9,8 +9,8 @@ from hydra.core.hydra_config import HydraConfig
 
 from polyhead.app import train
 from polyhead.app.trained import read_config
-from polyhead.report.reading import flat
-from polyhead.runs import Run
+from polyhead.runs.folder import RunFolder
+from polyhead.runs.record import flat
 
 _MADE_WITH = ("versions", "git", "hardware", "python", "precision", "device", "data")
 _MEASURED = ("validation", "test")
@@ -30,7 +30,7 @@ def run(configs: Path, original: Path, folder: Path) -> bool:
     Raises:
         UserError: the original is not a finished run, or the new folder is taken.
     """
-    first, second = Run(original), Run(folder)
+    first, second = RunFolder(original), RunFolder(folder)
     before, metrics = first.read_json("provenance.json"), first.read_json("metrics.json")
     config = read_config(original, moved=folder.resolve())
     with initialize_config_dir(str(configs.resolve()), version_base="1.3"):

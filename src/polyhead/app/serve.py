@@ -7,8 +7,8 @@ from omegaconf import DictConfig
 from polyhead import hardware
 from polyhead.app.composition import build
 from polyhead.app.options import check_options
-from polyhead.errors import UserError, needing
-from polyhead.predict import Predictor
+from polyhead.deployment.predictor import Predictor
+from polyhead.errors import UserError, require_extra
 
 
 def run(config: DictConfig) -> None:
@@ -17,10 +17,10 @@ def run(config: DictConfig) -> None:
     Raises:
         UserError: the configuration has problems, a library is missing, or the port is taken.
     """
-    with needing("serve", "serve"):
+    with require_extra("serve", "serve"):
         import uvicorn
 
-        from polyhead.server import create_app
+        from polyhead.deployment.server import create_app
     hardware.keep_freed_memory()
     check_options(
         config,

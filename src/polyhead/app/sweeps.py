@@ -16,14 +16,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from polyhead.report.reading import DONE, FAILED, UNFINISHED, status_of
-from polyhead.runs import Run
+from polyhead.runs.folder import RunFolder
+from polyhead.runs.record import DONE, FAILED, UNFINISHED, status_of
 
 SERIAL = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 _PERIOD = 2.0  # seconds between two looks at the folders
 
 
-def finished_twin(run: Run, config: str) -> Run | None:
+def finished_twin(run: RunFolder, config: str) -> RunFolder | None:
     """Find the run of a sweep that is done with this configuration, and make room for it where it was broken off.
 
     What a run that never ended left is removed: going on in the middle of it would make its seconds wrong.
@@ -33,7 +33,7 @@ def finished_twin(run: Run, config: str) -> Run | None:
         config: its resolved configuration, in YAML.
     """
     for path in run.folder.parent.glob("*/config.yaml"):
-        other = Run(path.parent)
+        other = RunFolder(path.parent)
         if _without_folder(path.read_text(encoding="utf-8"), other) == _without_folder(config, run):
             if (other.folder / "metrics.json").is_file():
                 return other
@@ -44,7 +44,7 @@ def finished_twin(run: Run, config: str) -> Run | None:
     return None
 
 
-def _without_folder(config: str, run: Run) -> Any:
+def _without_folder(config: str, run: RunFolder) -> Any:
     """Return a configuration in which a run's own folder is blank, so that those of two runs can be equal."""
     content = yaml.safe_load(config)
     return yaml.safe_load(config.replace(str(content.get("run_dir", run.folder)), "RUN"))

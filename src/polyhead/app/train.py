@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from polyhead import hardware
-from polyhead.app.composition import MAIN_CHOICES, compose_parts
+from polyhead.app.composition import MAIN_CHOICES, compose_components
 from polyhead.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
         logging.getLogger("polyhead").setLevel(logging.ERROR)
     if several := [group for group in MAIN_CHOICES if group not in HydraConfig.get().runtime.choices]:
         raise UserError(f"{several[0]}: a list of options given; name one, or sweep over them with -m {several[0]}=A,B")
-    parts = compose_parts(config)
+    parts = compose_components(config)
     config.tasks = {task.name: list(task.labels) for task in parts.tasks}  # as found, for whoever reads the run
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
 
-    from polyhead.app.job import Job
+    from polyhead.app.run import TrainingRun
 
-    return Job(config, parts).run(started, callbacks, quiet)
+    return TrainingRun(config, parts).run(started, callbacks, quiet)

@@ -9,19 +9,19 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
-from polyhead.adapters import merge_adapters
 from polyhead.app.composition import build, plain
 from polyhead.errors import UserError
-from polyhead.freezing import Plan
-from polyhead.model import MultiTaskModel
-from polyhead.pretrained import EncoderSource
-from polyhead.runs import Run
-from polyhead.sentences import Source
+from polyhead.freezing.lora import merge_adapters
+from polyhead.freezing.plans import FreezePlan
+from polyhead.models.multitask import MultiTaskModel
+from polyhead.models.pretrained import PretrainedEncoder
+from polyhead.runs.folder import RunFolder
+from polyhead.sources.base import Source
 from polyhead.tasks import Task, make_tasks
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedRun:
     """A finished run.
 
     Args:
@@ -36,7 +36,7 @@ class Trained:
     folder: Path
     config: DictConfig
     tasks: tuple[Task, ...]
-    encoder: EncoderSource
+    encoder: PretrainedEncoder
     model: MultiTaskModel
     metrics: Mapping[str, Any]
 
@@ -54,24 +54,24 @@ class Trained:
         return {task: results["temperature"] for task, results in fitted.items() if "temperature" in results}
 
 
-def load_trained(folder: Path) -> Trained:
+def load_trained_run(folder: Path) -> TrainedRun:
     """Read a run back.
 
     Raises:
         UserError: no finished run, or one whose weights do not fit its configuration.
     """
-    from polyhead.checkpoints import best_weights  # Lightning takes seconds to import
+    from polyhead.training.checkpoints import best_weights  # Lightning takes seconds to import
 
-    metrics = Run(folder).read_json("metrics.json")
+    metrics = RunFolder(folder).read_json("metrics.json")
     config = read_config(folder)
-    encoder: EncoderSource = build(config.encoder, "encoder")
+    encoder: PretrainedEncoder = build(config.encoder, "encoder")
     tasks = make_tasks(plain(config.tasks))
     model: MultiTaskModel = build(config.model, "model", encoder=encoder.load(), tasks=tasks)
-    plan: Plan = build(config.freeze, "freeze")
+    plan: FreezePlan = build(config.freeze, "freeze")
     plan.prepare(model)  # adapters have weights of their own
     model.load_state_dict(best_weights(folder, model))
     merge_adapters(model.encoder)
-    return Trained(folder, config, tasks, encoder, model.eval().requires_grad_(False), metrics)
+    return TrainedRun(folder, config, tasks, encoder, model.eval().requires_grad_(False), metrics)
 
 
 def read_config(folder: Path, moved: Path | None = None) -> DictConfig:

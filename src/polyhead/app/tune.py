@@ -16,8 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app import train
 from polyhead.errors import UserError
-from polyhead.report.reading import read
-from polyhead.tuning import QUALITY, Pruning, Tuning, Values, open_study, search, storage_url
+from polyhead.runs.record import read
+from polyhead.runs.tuning import QUALITY, Pruning, Tuning, Values, open_study, search, storage_url
 
 _MOST_EPOCHS = 10_000  # of a seed: keeps the steps of a trial's seeds apart
 

@@ -1,8 +1,32 @@
-"""Sources: the user's own sentences, in files or in a hub data set, read, checked, cut and handed out as splits.
+"""Labelled sentences: synthetic, from files, from the hub; validated, split, mixed."""
 
-Knows nothing about encoders or batches.
-"""
+from typing import TYPE_CHECKING
 
-from polyhead.sources.locations import FileSource, HubSource
+from polyhead import lazy_exports
 
-__all__ = ["FileSource", "HubSource"]
+if TYPE_CHECKING:
+    from polyhead.sources.base import LabelledSentence, Source
+    from polyhead.sources.files import FileSource, HubSource
+    from polyhead.sources.mixing import Mixture
+    from polyhead.sources.synthetic.corpus import HypotheticalCorpus
+
+__all__ = [
+    "FileSource",
+    "HubSource",
+    "HypotheticalCorpus",
+    "LabelledSentence",
+    "Mixture",
+    "Source",
+]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "LabelledSentence": "base",
+        "Source": "base",
+        "FileSource": "files",
+        "HubSource": "files",
+        "Mixture": "mixing",
+        "HypotheticalCorpus": "synthetic.corpus",
+    },
+)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Rows = NDArray[np.integer[Any]]
 
 
-def holdout(texts: Rows, strata: Rows, share: float, seed: int) -> NDArray[np.bool_]:
+def choose_holdout(texts: Rows, strata: Rows, share: float, seed: int) -> NDArray[np.bool_]:
     """Choose sentences at random so that each stratum gives its share.
 
     Equal texts go to the same side, as one: what is held out is never trained on under another label.

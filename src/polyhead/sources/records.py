@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from polyhead.errors import UserError, neighbours
-from polyhead.tasks import spelt
+from polyhead.errors import UserError, did_you_mean
+from polyhead.tasks import label_text
 
 FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 ROW = "_row"
@@ -104,7 +104,7 @@ def records(path: Path, layout: Layout, columns: Mapping[str, str]) -> Iterator[
 
 
 def _cell(value: object) -> str | None:
-    return spelt(value) if isinstance(value, str | int | float) else None
+    return label_text(value) if isinstance(value, str | int | float) else None
 
 
 def _fault(cells: Mapping[str, Any], columns: Mapping[str, str], layout: Layout) -> str | None:
@@ -170,7 +170,10 @@ def _json_rows(stream: TextIO, layout: Layout) -> Iterator[tuple[int, dict[str, 
             yield number, _undecodable(layout) if _undecoded(line) else f"no JSON ({error})"
             continue
         if isinstance(cells, dict):
-            yield number, cells if layout.text in cells else f"no key {layout.text!r}; {neighbours(layout.text, cells)}"
+            yield (
+                number,
+                cells if layout.text in cells else f"no key {layout.text!r}; {did_you_mean(layout.text, cells)}",
+            )
         elif line.strip():
             yield number, "no JSON object with a key a column"
 

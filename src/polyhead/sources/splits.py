@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.errors import UserError
-from polyhead.mixing import Mixture
-from polyhead.sentences import Source
-from polyhead.sources.holdout import holdout
-from polyhead.sources.inspection import Inspection, contained
-from polyhead.sources.reading import Table
+from polyhead.sources.base import Source
+from polyhead.sources.holdout import choose_holdout
+from polyhead.sources.mixing import Mixture
 from polyhead.sources.records import ROW
-from polyhead.sources.scanning import Scan, Vocabulary, scan
+from polyhead.sources.scan import Scan, Vocabulary, scan
+from polyhead.sources.tables import Table
+from polyhead.sources.validation import Inspection, contained
 from polyhead.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -36,29 +36,29 @@ class Handling:
     """What is done with the sentences of any source before training.
 
     Args:
-        cut: share of the training sentences that becomes the validation or the test split where none is given.
-        seed: of that cut.
-        drop_leaks: leave training sentences out whose text stands in another split, too.
-        rare: classes with fewer training sentences are told.
-        shown: places named for each kind of problem; the rest are counted.
+        holdout: share of the training sentences that becomes the validation or the test split where none is given.
+        seed: of that holdout.
+        drop_test_duplicates: leave training sentences out whose text stands in another split, too.
+        min_class_count: a warning names classes with fewer training sentences.
+        max_examples: places named for each kind of problem; the rest are counted.
 
     Raises:
         UserError: values out of range, all at once.
     """
 
-    cut: Mapping[str, float]
+    holdout: Mapping[str, float]
     seed: int
-    drop_leaks: bool
-    rare: int
-    shown: int
+    drop_test_duplicates: bool
+    min_class_count: int
+    max_examples: int
 
     def __post_init__(self) -> None:
         problems = [
-            f"data.cut.{name}: {share!r} given; name validation or test, and a share in (0, 0.5]"
-            for name, share in self.cut.items()
+            f"data.holdout.{name}: {share!r} given; name validation or test, and a share in (0, 0.5]"
+            for name, share in self.holdout.items()
             if name not in SPLITS[1:] or not isinstance(share, float) or not 0 < share <= 0.5
         ]
-        least = {"seed": 0, "rare": 0, "shown": 1}
+        least = {"seed": 0, "min_class_count": 0, "max_examples": 1}
         problems += [
             f"data.{name}: {getattr(self, name)} given; it must be {low} or more"
             for name, low in least.items()
@@ -125,7 +125,7 @@ class TableSource(Source):
         self._load([task.name for task in tasks])
         self._checked = True
         given = {name: split.scan for name, split in self._splits.items()}
-        inspection = Inspection(given, self._vocabularies, self.handling.rare, self.handling.shown)
+        inspection = Inspection(given, self._vocabularies, self.handling.min_class_count, self.handling.max_examples)
         findings = inspection.findings(tasks)
         if findings.errors:
             raise UserError("\n".join(findings.errors))
@@ -197,21 +197,24 @@ class TableSource(Source):
     def _drop_leaks(self) -> None:
         train = self._splits["train"]
         others = [split.scan.texts for split in self._splits.values() if split is not train]
-        if not self.handling.drop_leaks or not others:
+        if not self.handling.drop_test_duplicates or not others:
             return
         leaks = contained(train.scan.texts, np.concatenate(others))
         train.kept &= ~leaks
-        log.info("drop_leaks: %s training sentences left out", f"{leaks.sum():,}")
+        log.info("drop_test_duplicates: %s training sentences left out", f"{leaks.sum():,}")
 
     def _refuse_what_is_left_bare(self, tasks: Sequence[Task]) -> None:
         """Raise where leaving out and cutting off took all sentences of a split, or all labels of a task."""
         problems = []
         for name, split in self._splits.items():
             if not split.kept.any():
-                problems.append(f"data: no {name} sentence is left; see data.drop_leaks and data.cut, or give more")
+                problems.append(
+                    f"data: no {name} sentence is left; see data.drop_test_duplicates and data.holdout, or give more"
+                )
                 continue
             problems += [
-                f"tasks.{task.name}: no {name} sentence with a label for it is left; see data.drop_leaks and data.cut"
+                f"tasks.{task.name}: no {name} sentence with a label for it is left; "
+                "see data.drop_test_duplicates and data.holdout"
                 for task in (tasks if name in SPLITS[:2] else ())
                 if not (split.scan.codes[task.name][split.kept] >= 0).any()
             ]
@@ -221,14 +224,14 @@ class TableSource(Source):
     def _cut(self, missing: Sequence[str]) -> None:
         train = self._splits["train"]
         for name in missing:
-            if name not in self.handling.cut:
-                raise UserError(f"data: no {name} split given, and no share in data.cut.{name} to cut one off")
+            if name not in self.handling.holdout:
+                raise UserError(f"data: no {name} split given, and no share in data.holdout.{name} to cut one off")
             rows = np.flatnonzero(train.kept)
             strata = np.zeros(len(rows), dtype=np.int64)
             for codes in train.scan.codes.values():
                 strata = strata * (int(codes.max(initial=0)) + 2) + codes[rows] + 1
-            share, seed = self.handling.cut[name], self.handling.seed + SPLITS.index(name)
-            held = rows[holdout(train.scan.texts[rows], strata, share, seed)]
+            share, seed = self.handling.holdout[name], self.handling.seed + SPLITS.index(name)
+            held = rows[choose_holdout(train.scan.texts[rows], strata, share, seed)]
             kept = np.zeros_like(train.kept)
             kept[held] = True
             train.kept &= ~kept

@@ -1,0 +1,39 @@
+"""The check that the average of several runs can be measured fairly."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from polyhead.app.trained import read_config
+from polyhead.errors import UserError
+from polyhead.runs.folder import RunFolder
+
+_SHARED = ("tasks", "encoder")
+
+
+def check(runs: Iterable[str], config: DictConfig, digests: Mapping[str, str]) -> None:
+    """Check that runs have the encoder and the tasks of a configuration, and learned from nothing that it evaluates.
+
+    Args:
+        runs: their folders.
+        config: of the run that is to start from their average.
+        digests: of its sentences, by split.
+
+    Raises:
+        UserError: one does not fit.
+    """
+    for name in runs:
+        folder = Path(name)
+        theirs, made = read_config(folder), RunFolder(folder).read_json("provenance.json")
+        for key in _SHARED:
+            if theirs[key] != config[key]:
+                raise UserError(
+                    f"soup.runs: {name!r} was trained with other choices of {key}; average runs that share them"
+                )
+        for split, digest in digests.items():
+            if made.get("data", {}).get(split, digest) != digest:
+                raise UserError(
+                    f"soup.runs: {name!r} had other {split} sentences; it may have learned from those that are "
+                    "evaluated here, so average runs of the same data and data.seed"
+                )

@@ -1,0 +1,28 @@
+"""A trained model elsewhere: bundle, backends, Predictor, server."""
+
+from typing import TYPE_CHECKING
+
+from polyhead import lazy_exports
+
+if TYPE_CHECKING:
+    from polyhead.deployment.backends import Backend, open_backend
+    from polyhead.deployment.predictor import Prediction, Predictions, Predictor
+
+__all__ = [
+    "Backend",
+    "Prediction",
+    "Predictions",
+    "Predictor",
+    "open_backend",
+]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "Backend": "backends",
+        "open_backend": "backends",
+        "Prediction": "predictor",
+        "Predictions": "predictor",
+        "Predictor": "predictor",
+    },
+)

@@ -1,0 +1,80 @@
+"""Model card: the ``README.md`` of a bundle. Knows nothing about its files but the manifest."""
+
+from polyhead.deployment.bundle.manifest import Manifest
+
+_TEMPLATE = """---
+library_name: sentence-transformers
+pipeline_tag: text-classification
+tags: [sentence-transformers, multi-task, polyhead]
+---
+
+# {name}
+
+A sentence encoder with {heads}, all read from one pass, trained with Polyhead.
+
+| task | classes | {columns} |
+|---|---|{rules}
+{rows}
+
+Measured on the test split of the data it was trained on; other text can give other figures. {calibrated}
+Texts are cut to {max_length} tokens; the embedding is the {pooling} of the token states.
+
+## Use
+
+With Polyhead, labels, probabilities and embeddings:
+
+```python
+from polyhead import Predictor
+
+for prediction in Predictor.load("FOLDER").predict(["A sentence.", "Another one?"]):
+    print(prediction.labels, prediction.probabilities)
+```
+
+Embeddings alone, with sentence-transformers and no code of Polyhead's:
+
+```python
+from sentence_transformers import SentenceTransformer
+
+embeddings = SentenceTransformer("FOLDER").encode(["A sentence.", "Another one?"])
+```
+
+`heads.safetensors` holds `TASK.weight` (classes, width) and `TASK.bias`: logits are `embeddings @ weight.T + bias`.
+`tasks.json` names the classes in the order of the logits.
+{graph}
+## Made with
+
+{made_with}
+"""
+
+_GRAPH = """`graph.onnx` maps `input_ids` and `attention_mask` to `sentence_embedding` and `TASK_logits` of every task.
+"""
+_POOLINGS = {"mean": "mean", "max": "maximum", "cls": "first"}
+
+
+def model_card(name: str, manifest: Manifest, graph: bool) -> str:
+    """Write the card.
+
+    Args:
+        name: of the bundle.
+        manifest: its tasks and metrics.
+        graph: whether an ONNX graph lies in the bundle.
+    """
+    columns = sorted({metric for entry in manifest.tasks for metric in entry.metrics})
+    rows = []
+    for entry in manifest.tasks:
+        figures = [f"{entry.metrics[c]:.3f}" if c in entry.metrics else "" for c in columns]
+        rows.append(" | ".join(["", entry.name, ", ".join(entry.labels), *figures, ""]).strip())
+    calibrated = [entry.name for entry in manifest.tasks if entry.temperature is not None]
+    count = len(manifest.tasks)
+    return _TEMPLATE.format(
+        name=name,
+        heads=f"{count} linear classification head" + "s" * (count > 1),
+        columns=" | ".join(columns),
+        rules="---|" * len(columns),
+        rows="\n".join(rows),
+        calibrated=f"Probabilities are calibrated for {', '.join(calibrated)}." if calibrated else "",
+        max_length=manifest.max_length,
+        pooling=_POOLINGS[manifest.pooling],
+        graph=_GRAPH if graph else "",
+        made_with="\n".join(f"- {key}: {value}" for key, value in manifest.made_with.items()),
+    )

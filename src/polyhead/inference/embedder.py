@@ -1,0 +1,55 @@
+"""Embedder: texts -> embeddings, in order, in memory that does not grow with their number. Knows nothing about tasks.
+
+Shapes: N texts of a chunk, B texts of a batch, S tokens, H hidden units.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from polyhead.inference.length_batches import inference_copy
+from polyhead.inference.packed_linear import pack_linear_layers
+from polyhead.inference.text_runner import TextRunner
+from polyhead.models.encoder import Encoder
+
+
+class Embedder:
+    """A frozen encoder with its tokenizer.
+
+    Args:
+        encoder: its weights are copied.
+        tokenizer: text -> token ids.
+        max_length: longest text in tokens; what is longer is cut.
+        precision: ``32-true``, or one that starts with ``bf16``.
+        device: where to compute.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        tokenizer: PreTrainedTokenizerBase,
+        max_length: int,
+        precision: str,
+        device: torch.device,
+    ) -> None:
+        self.encoder = inference_copy(encoder, precision, device)
+        pack_linear_layers(self.encoder)
+        self.runner = TextRunner(tokenizer, max_length, self.encoder.hidden_size, self._encode)
+        self.device = device
+
+    @property
+    def truncated(self) -> int:
+        """How many texts were cut so far."""
+        return self.runner.truncated
+
+    def embed(self, texts: Iterable[str]) -> Iterator[NDArray[np.float32]]:
+        """Yield the embeddings (N, H) of one chunk of texts after the other, in the order of the texts."""
+        return self.runner.run(texts)
+
+    def _encode(self, ids: Tensor) -> Tensor:
+        embeddings: Tensor = self.encoder(ids.to(self.device))
+        return embeddings

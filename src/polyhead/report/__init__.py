@@ -1,1 +1,0 @@
-"""Report: many runs -> one comparison, as a page, a table and JSON. Knows nothing about how runs come about."""

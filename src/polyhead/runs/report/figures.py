@@ -1,0 +1,106 @@
+"""Figures: a comparison drawn as SVG. Knows nothing about the page around them."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+from polyhead.runs.report.comparison import Comparison, Row
+from polyhead.runs.report.curves import Curves
+from polyhead.runs.record import OVERALL
+from polyhead.runs.report.table import metric_name
+
+SIZE = (4.6, 3.3)  # inches: readable at the width of a phone
+MOST_LINES = 8  # settings told apart by colour
+_COLOURS = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
+_STYLE: Any = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "svg.fonttype": "none",  # text stays text: small, and it can be searched
+    "font.family": "sans-serif",
+    "text.parse_math": False,  # a $ in a setting's name is a $
+}
+
+
+def colour(row: Row) -> str:
+    """Return a setting's colour, the same in all figures; grey beyond the best few."""
+    best_few = row.number <= MOST_LINES
+    return matplotlib.colors.to_hex(_COLOURS[row.number - 1]) if best_few else "#9a9a9a"
+
+
+def trade_off(comparison: Comparison, test: str, cost: str, title: str) -> str:
+    """Draw quality against a cost, the settings that no other beats in both joined by a line."""
+    figure, axes = _figure()
+    rows = [row for row in comparison.rows if row.costs.get(cost) and test in row.scores]
+    for row in rows:
+        score = row.scores[test][OVERALL]
+        axes.errorbar(
+            row.costs[cost], score.value, yerr=score.margin, fmt="o", color=colour(row), markersize=7, capsize=2
+        )
+        beside = (6, 5) if row.number % 2 else (6, -12)  # points; neighbours often tie
+        axes.annotate(f"#{row.number}", (row.costs[cost], score.value), xytext=beside, textcoords="offset points")
+    if cost == "seconds":
+        front = sorted((row.costs[cost], row.scores[test][OVERALL].value) for row in rows if row.front)
+        axes.plot(*zip(*front, strict=True), color="#555555", linewidth=1, linestyle="--", zorder=0)
+    axes.set(xlabel=title, ylabel=f"{metric_name(comparison)}, {test}, mean over tasks")
+    axes.margins(0.12)
+    _log_scale(axes, [row.costs[cost] for row in rows])
+    return _svg(figure, f"trade-off {test} {cost}")
+
+
+def learning_curves(comparison: Comparison, curves: Mapping[int, Sequence[Curves]], name: str, title: str) -> str:
+    """Draw a logged value over the steps, a line a run and a colour a setting.
+
+    Args:
+        comparison: for the settings' colours.
+        curves: number of a setting -> what each of its runs logged.
+        name: of the value.
+        title: of the vertical axis.
+
+    Returns:
+        The figure; empty where no run logged it.
+    """
+    figure, axes = _figure()
+    for row in reversed(comparison.rows[:MOST_LINES]):  # the best on top
+        logged = [run[name] for run in curves.get(row.number, ()) if name in run]
+        for index, points in enumerate(logged):
+            steps, values = zip(*points, strict=True)
+            label = f"#{row.number}" if index == 0 else None
+            axes.plot(steps, values, color=colour(row), linewidth=1.1, marker=".", markersize=4, label=label)
+    if not axes.lines:
+        return ""
+    axes.set(xlabel="optimizer steps", ylabel=title)
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(handles[::-1], labels[::-1], frameon=False, fontsize=8, ncols=2)
+    return _svg(figure, f"curves {name}")
+
+
+def _log_scale(axes: Axes, values: Sequence[float]) -> None:
+    """Make the horizontal axis logarithmic, with plain numbers on it: 5, 10, 20; 10k, 1M."""
+    axes.set_xscale("log")
+    narrow = bool(values) and max(values) < 100 * min(values)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if narrow else (1,)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _figure() -> tuple[Figure, Axes]:
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=SIZE, layout="constrained")
+        return figure, figure.add_subplot()
+
+
+def _svg(figure: Figure, name: str) -> str:
+    """Return the figure as an ``<svg>`` element; ``name`` keeps its ids apart from those of other figures."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,64 @@
+"""Sentences: what a source of labelled sentences gives. Knows nothing about files, tokens or models."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from polyhead.errors import UserError
+from polyhead.tasks import Task
+
+if TYPE_CHECKING:
+    from polyhead.sources.mixing import Mixture
+
+
+class LabelledSentence(Protocol):
+    """A text and its label for each task, None where it has none."""
+
+    @property
+    def text(self) -> str: ...  # noqa: D102
+
+    @property
+    def labels(self) -> Mapping[str, str | None]: ...  # noqa: D102
+
+
+class Source:
+    """Whatever gives labelled sentences for a split; only :meth:`sentences` is needed."""
+
+    @property
+    def test_sets(self) -> Sequence[str]:
+        """Names of the splits that are evaluated once at the end; ``test`` is the first."""
+        return ("test",)
+
+    def sentences(self, split: str) -> Iterable[LabelledSentence]:
+        """Yield the sentences of ``split``, in the same order each time."""
+        raise NotImplementedError
+
+    def find_labels(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the class names of the tasks named, as the training sentences have them.
+
+        Raises:
+            UserError: this source does not look for them.
+        """
+        raise UserError(f"tasks: no labels given for {', '.join(names)}, and this data has none to be found; give them")
+
+    def check(self, tasks: Sequence[Task]) -> None:
+        """Look all sentences through before training, and log what is odd.
+
+        Raises:
+            UserError: sentences that cannot be trained on or evaluated, one problem a line.
+        """
+
+    def mixture(self, split: str) -> "Mixture | None":
+        """Return how several sources are mixed in an epoch; None if each sentence comes once."""
+        return None
+
+    def size(self, split: str) -> int | None:
+        """Return the number of sentences, where it is known before they are counted."""
+        return None
+
+    def fingerprint(self, split: str) -> str | None:
+        """Return what changes whenever a split's sentences do; None if they are as cheap to make as to look up."""
+        return None
+
+    def locate(self, split: str, row: int) -> str:
+        """Say where a person finds a sentence."""
+        return f"{split} sentence {row + 1}"

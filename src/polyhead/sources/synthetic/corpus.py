@@ -1,0 +1,230 @@
+"""The hypothetical corpus: labelled sentences from a seed. Knows nothing about models, files or tensors.
+
+Training sentences draw on one grammar; validation and test draw on another, whose content words and
+sentence patterns training never shows. So a bag of words learned in training says little about the test, and
+what a pretrained encoder knows about English says a lot. The notation stands in ``grammar``, the material in
+``words_*`` and ``patterns_*``.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate, islice, product
+from math import isfinite
+from random import Random
+from typing import NamedTuple
+from zlib import crc32
+
+from polyhead.errors import UserError, did_you_mean
+from polyhead.sources.base import Source
+from polyhead.sources.synthetic import patterns_held_out, patterns_train, words_held_out, words_train
+from polyhead.sources.synthetic.grammar import Grammar, Symbol, draw
+
+CATEGORIES: tuple[str, ...] = ("Expression", "Opinion", "Quote", "Riddle", "News", "Other")
+SENTIMENTS: tuple[str, ...] = ("Neutral", "Positive", "Negative")
+TOPICS: tuple[str, ...] = tuple(words_train.TOPIC_WORDS)
+LABELS: dict[str, tuple[str, ...]] = {"category": CATEGORIES, "sentiment": SENTIMENTS, "topic": TOPICS}
+SPLITS: tuple[str, ...] = ("train", "validation", "test")
+
+Knob = float | Mapping[str, float]
+"""One number for all tasks, or a number for each task named; the knob leaves a task not named alone."""
+
+_GRAMMARS = {
+    "train": Grammar(
+        words_train.TOPIC_WORDS,
+        words_train.SENTIMENT_WORDS,
+        words_train.GENERAL_WORDS,
+        patterns_train.PHRASES,
+        patterns_train.FRAMES,
+    ),
+    "held_out": Grammar(
+        words_held_out.TOPIC_WORDS,
+        words_held_out.SENTIMENT_WORDS,
+        words_held_out.GENERAL_WORDS,
+        patterns_held_out.PHRASES,
+        patterns_held_out.FRAMES,
+    ),
+}
+_BLOCK = len(CATEGORIES) * len(SENTIMENTS) * len(TOPICS)  # sentences, so that a balanced block has each cell once
+
+Cell = tuple[str, str, str]
+"""The category, the sentiment and the topic that a sentence is written for."""
+
+
+class Sentence(NamedTuple):
+    """One sentence and its labels: task name -> label, or None where the label is missing."""
+
+    text: str
+    labels: dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class HypotheticalCorpus(Source):
+    """Labelled sentences in three splits, a function of the seed alone.
+
+    A split does not depend on the sizes of the others, and a smaller split is the beginning of a larger one.
+    Imbalance and correlation hold in every split, as they would in the wild. Label noise and missing labels
+    occur in the training split only, so that scores on the others mean what they say; they touch no text.
+
+    Args:
+        sizes: split -> number of sentences.
+        seed: everything random follows from it.
+        label_noise: share of training labels that are replaced by another class of their task, 0 to 1.
+        imbalance: ratio of the most to the least frequent class, 1 or more. The first class of a task is the
+            most frequent; the frequencies fall geometrically.
+        correlation: 0 draws sentiment independently of category, 1 makes sentiment a function of category.
+            In between it is the share of sentences bound to follow the function; beside an imbalance it
+            shifts the frequencies of the sentiment classes.
+        missing: share of training labels that are missing, 0 to 1.
+
+    Raises:
+        UserError: a value out of range or an unknown split or task; all problems at once, one a line.
+    """
+
+    sizes: Mapping[str, int]
+    seed: int
+    label_noise: Knob
+    imbalance: Knob
+    correlation: float
+    missing: Knob
+
+    def __post_init__(self) -> None:
+        problems = [
+            *_check_sizes(self.sizes),
+            *_check_seed(self.seed),
+            *_check_knob("label_noise", self.label_noise, 0, 1),
+            *_check_knob("imbalance", self.imbalance, 1, None),
+            *_check_number("data.correlation", self.correlation, 0, 1),
+            *_check_knob("missing", self.missing, 0, 1),
+        ]
+        if problems:
+            raise UserError("\n".join(problems))
+
+    def sentences(self, split: str) -> Iterator[Sentence]:
+        """Yield the sentences of ``split`` one by one, in memory that does not grow.
+
+        Raises:
+            UserError: the split is unknown or has no size.
+        """
+        if split not in self.sizes:
+            raise UserError(f"data.sizes: no split {split!r}; {did_you_mean(split, self.sizes)}")
+        sentences = self._write(split)
+        return islice(self._spoil(sentences) if split == "train" else sentences, self.sizes[split])
+
+    def find_labels(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """Return the class names of the tasks named.
+
+        Raises:
+            UserError: there is no such task.
+        """
+        for name in names:
+            if name not in LABELS:
+                raise UserError(f"tasks: the hypothetical sentences know no {name!r}; {did_you_mean(name, LABELS)}")
+        return {name: LABELS[name] for name in names}
+
+    def _write(self, split: str) -> Iterator[Sentence]:
+        generator = Random(f"{self.seed}/{split}")  # a string is hashed by SHA-512, alike in all processes
+        side = "train" if split == "train" else "held_out"
+        for category, sentiment, topic in _draw_cells(self._weigh_cells(), generator):
+            symbol = _compile(side, topic)[category, sentiment]
+            text = draw(symbol, generator)
+            while not _belongs(text, split):
+                text = draw(symbol, generator)
+            yield Sentence(text, {"category": category, "sentiment": sentiment, "topic": topic})
+
+    def _weigh_cells(self) -> dict[Cell, float]:
+        """Return the probability of each cell."""
+        category, sentiment, topic = (_geometric(LABELS[task], _value(self.imbalance, task, 1)) for task in LABELS)
+        typical = {name: SENTIMENTS[position % len(SENTIMENTS)] for position, name in enumerate(CATEGORIES)}
+        free = 1 - self.correlation
+        return {
+            (c, s, t): category[c] * topic[t] * (free * sentiment[s] + self.correlation * (s == typical[c]))
+            for c, s, t in product(CATEGORIES, SENTIMENTS, TOPICS)
+        }
+
+    def _spoil(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
+        """Replace labels and drop labels; its own generators keep the texts as they are."""
+        noise, gaps = Random(f"{self.seed}/label_noise"), Random(f"{self.seed}/missing")
+        rates = [(task, _value(self.label_noise, task, 0), _value(self.missing, task, 0)) for task in LABELS]
+        if not any(noisy or missing for _, noisy, missing in rates):
+            yield from sentences
+            return
+        for sentence in sentences:
+            labels = sentence.labels
+            for task, noisy, missing in rates:
+                flip, other, gap = noise.random(), noise.random(), gaps.random()
+                if flip < noisy:
+                    others = [label for label in LABELS[task] if label != labels[task]]
+                    labels[task] = others[int(other * len(others))]
+                if gap < missing:
+                    labels[task] = None
+            yield sentence
+
+
+def _draw_cells(weights: Mapping[Cell, float], generator: Random) -> Iterator[Cell]:
+    """Yield cells without end, block by block; in a block each comes as often as its weight says, rounded."""
+    cells = list(weights)
+    bounds = list(accumulate(weights.values()))
+    while True:
+        block: list[Cell] = []
+        offset, position = generator.random(), 0
+        for step in range(_BLOCK):
+            point = (step + offset) / _BLOCK * bounds[-1]
+            while position < len(cells) - 1 and bounds[position] <= point:
+                position += 1
+            block.append(cells[position])
+        generator.shuffle(block)
+        yield from block
+
+
+@cache
+def _compile(side: str, topic: str) -> dict[tuple[str, str], Symbol]:
+    return _GRAMMARS[side].compile(topic)
+
+
+def _belongs(text: str, split: str) -> bool:
+    """Tell whether ``text`` may stand in ``split``: its checksum decides between validation and test."""
+    return split == "train" or crc32(text.encode()) % 2 == (split == "test")
+
+
+def _geometric(labels: tuple[str, ...], ratio: float) -> dict[str, float]:
+    weights = [ratio ** (-position / (len(labels) - 1)) for position in range(len(labels))]
+    return {label: weight / sum(weights) for label, weight in zip(labels, weights, strict=True)}
+
+
+def _value(knob: Knob, task: str, untouched: float) -> float:
+    return knob.get(task, untouched) if isinstance(knob, Mapping) else knob
+
+
+def _check_sizes(sizes: Mapping[str, int]) -> Iterator[str]:
+    if not isinstance(sizes, Mapping) or not sizes:
+        yield f"data.sizes: {sizes!r} given; give a number of sentences for each split: {', '.join(SPLITS)}"
+        return
+    for split, size in sizes.items():
+        if split not in SPLITS:
+            yield f"data.sizes: unknown split {split!r}; {did_you_mean(str(split), SPLITS)}"
+        elif isinstance(size, bool) or not isinstance(size, int) or size < 0:
+            yield f"data.sizes.{split}: {size!r} given; it must be a whole number, 0 or more"
+
+
+def _check_seed(seed: int) -> Iterator[str]:
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        yield f"data.seed: {seed!r} given; it must be a whole number"
+
+
+def _check_knob(name: str, knob: Knob, low: float, high: float | None) -> Iterator[str]:
+    if not isinstance(knob, Mapping):
+        yield from _check_number(f"data.{name}", knob, low, high)
+        return
+    for task, value in knob.items():
+        if task not in LABELS:
+            yield f"data.{name}: unknown task {task!r}; {did_you_mean(str(task), LABELS)}"
+        else:
+            yield from _check_number(f"data.{name}.{task}", value, low, high)
+
+
+def _check_number(key: str, value: float, low: float, high: float | None) -> Iterator[str]:
+    allowed = f"a number of {low} or more" if high is None else f"a number from {low} to {high}"
+    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    if not number or value < low or (high is not None and value > high):
+        yield f"{key}: {value!r} given; it must be {allowed}"

@@ -1,0 +1,33 @@
+"""The LightningModule, optimizer and schedule, metrics, fit-restore-test, callbacks, TensorBoard."""
+
+from typing import TYPE_CHECKING
+
+from polyhead import lazy_exports
+
+if TYPE_CHECKING:
+    from polyhead.training.calibration import Calibration
+    from polyhead.training.fit import FitResult, fit_and_test
+    from polyhead.training.metrics import TaskMetrics
+    from polyhead.training.module import MultiTaskTraining
+    from polyhead.training.optimizer import Optimization
+
+__all__ = [
+    "Calibration",
+    "FitResult",
+    "MultiTaskTraining",
+    "Optimization",
+    "TaskMetrics",
+    "fit_and_test",
+]
+
+__getattr__ = lazy_exports(
+    __name__,
+    {
+        "Calibration": "calibration",
+        "FitResult": "fit",
+        "fit_and_test": "fit",
+        "TaskMetrics": "metrics",
+        "MultiTaskTraining": "module",
+        "Optimization": "optimizer",
+    },
+)

@@ -1,0 +1,24 @@
+"""Callbacks that watch a Trainer at work, write down what they see, and may end it; none changes a step."""
+
+from polyhead.training.callbacks.best import BestCheckpoint
+from polyhead.training.callbacks.gallery import TestGallery
+from polyhead.training.callbacks.gradients import GradientNorms
+from polyhead.training.callbacks.interruption import SaveOnInterruption
+from polyhead.training.callbacks.mistakes import Mistakes
+from polyhead.training.callbacks.pictures import ConfusionMatrices, ReliabilityDiagrams
+from polyhead.training.callbacks.predictions import PredictionRecorder
+from polyhead.training.callbacks.stopping import LastStageStopping
+from polyhead.training.callbacks.throughput import Throughput
+
+__all__ = [
+    "BestCheckpoint",
+    "ConfusionMatrices",
+    "GradientNorms",
+    "LastStageStopping",
+    "Mistakes",
+    "PredictionRecorder",
+    "ReliabilityDiagrams",
+    "SaveOnInterruption",
+    "TestGallery",
+    "Throughput",
+]

@@ -1,0 +1,181 @@
+"""Mistakes: the test sentences that a task got wrong most surely, as a table. Knows nothing about how it was trained.
+
+Shapes: B sentences of a batch, C classes, n mistakes.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any, cast
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
+
+from polyhead.data.batch import Batch
+from polyhead.data.datamodule import SentenceData
+from polyhead.errors import UserError
+from polyhead.sources.base import Source
+from polyhead.tasks import MISSING, Task
+from polyhead.training.module import MultiTaskTraining
+
+_SHOWN = 300  # characters of a sentence on TensorBoard; the file has all
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A sentence with a wrong prediction.
+
+    Args:
+        task: whose prediction.
+        label: that the sentence carries.
+        predicted: class with the highest probability.
+        probability: of the predicted class, as the model gives it.
+        place: where a person finds the sentence.
+        text: the sentence.
+    """
+
+    task: str
+    label: str
+    predicted: str
+    probability: float
+    place: str
+    text: str
+
+
+class SurestMistakes:
+    """The ``count`` surest mistakes among all rows it is shown, surest first."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.found = torch.empty(0, 4, dtype=torch.float64)  # probability, row, label, prediction
+
+    def update(self, logits: Tensor, labels: Tensor, rows: Tensor) -> None:
+        """Look at logits (B, C) for the sentences ``rows`` (B,) with ``labels`` (B,)."""
+        logits, labels, rows = logits.cpu(), labels.cpu(), rows.cpu()
+        probabilities, predictions = logits.double().softmax(dim=1).max(dim=1)
+        wrong = (predictions != labels) & (labels != MISSING)
+        columns = (probabilities, rows, labels, predictions)
+        self.add(torch.stack([column[wrong].double() for column in columns], dim=1))
+
+    def add(self, mistakes: Tensor) -> None:
+        """Take mistakes in (n, 4), such as another process found."""
+        known = torch.cat([self.found, mistakes])
+        known = known[known[:, 1].argsort()]  # among equals the first row comes first, whatever order they came in
+        self.found = known[known[:, 0].argsort(descending=True, stable=True)][: self.count]
+
+
+class Mistakes(Callback):
+    """Writes the surest mistakes to ``mistakes.csv`` (``mistakes_NAME.csv``), and shows them on TensorBoard.
+
+    Args:
+        count: mistakes of each task.
+        folder: where the file is written.
+
+    Raises:
+        UserError: a count below 1.
+    """
+
+    def __init__(self, count: int, folder: str) -> None:
+        if count < 1:
+            raise UserError(f"callbacks.mistakes.count: {count} given; it must be 1 or more")
+        self.count = count
+        self.folder = Path(folder)
+        self.found: dict[str, SurestMistakes] = {}
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start anew: another test set."""
+        self.found = {}
+
+    def on_test_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Look at the logits of a batch."""
+        if isinstance(outputs, Mapping) and batch.rows is not None:
+            for task, logits in outputs.items():
+                mistakes = self.found.setdefault(task, SurestMistakes(self.count))
+                mistakes.update(logits, batch.labels[task], batch.rows)
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write and show what was found, by all processes together."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if not isinstance(pl_module, MultiTaskTraining) or not isinstance(data, SentenceData):
+            return
+        for mistakes in self.found.values() if trainer.world_size > 1 else ():
+            mistakes.add(_others(mistakes, pl_module))
+        if trainer.is_global_zero:
+            listed = list_mistakes(self.found, pl_module.tasks, data.source, pl_module.test_set)
+            write_mistakes(self.folder / file_name(pl_module.test_set), listed)
+            for logger in trainer.loggers:
+                if isinstance(logger, TensorBoardLogger):
+                    for task in dict.fromkeys(mistake.task for mistake in listed):  # not of one without labels here
+                        table = markdown([mistake for mistake in listed if mistake.task == task])
+                        logger.experiment.add_text(f"{pl_module.test_set}/{task}/mistakes", table, trainer.global_step)
+
+
+def file_name(test_set: str) -> str:
+    """Return the name of a test set's file."""
+    return "mistakes.csv" if test_set == "test" else f"mistakes_{test_set}.csv"
+
+
+def list_mistakes(
+    found: Mapping[str, SurestMistakes], tasks: Sequence[Task], source: Source, split: str
+) -> list[Mistake]:
+    """Look up the sentences and their labels, task by task."""
+    wanted = {int(row) for mistakes in found.values() for row in mistakes.found[:, 1]}
+    last = max(wanted, default=-1)
+    texts: dict[int, str] = {}
+    for row, sentence in enumerate(source.sentences(split)):
+        if row in wanted:
+            texts[row] = sentence.text
+        if row >= last:
+            break
+    return [
+        Mistake(
+            task.name,
+            task.labels[int(label)],
+            task.labels[int(predicted)],
+            round(probability, 6),
+            source.locate(split, int(row)),
+            texts[int(row)],
+        )
+        for task in tasks
+        if task.name in found
+        for probability, row, label, predicted in found[task.name].found.tolist()
+    ]
+
+
+def write_mistakes(path: Path, mistakes: Iterable[Mistake]) -> None:
+    """Write a CSV file, a row a mistake."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([field.name for field in fields(Mistake)])
+        writer.writerows(astuple(mistake) for mistake in mistakes)
+
+
+def markdown(mistakes: Iterable[Mistake]) -> str:
+    """Lay mistakes out as a table for TensorBoard."""
+    lines = ["| probability | predicted | label | text | place |", "|---|---|---|---|---|"]
+    for mistake in mistakes:
+        text = mistake.text if len(mistake.text) <= _SHOWN else mistake.text[:_SHOWN] + "…"
+        cells = (f"{mistake.probability:.3f}", mistake.predicted, mistake.label, text, mistake.place)
+        lines.append("| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def _others(mistakes: SurestMistakes, module: L.LightningModule) -> Tensor:
+    """Return what the other processes found (n, 4)."""
+    padded = torch.full((mistakes.count, 4), -1.0, dtype=torch.float64, device=module.device)
+    padded[: len(mistakes.found)] = mistakes.found.to(module.device)
+    gathered = cast(Tensor, module.all_gather(padded))  # (processes, count, 4)
+    others = torch.cat([part for rank, part in enumerate(gathered) if rank != module.global_rank]).cpu()
+    return others[others[:, 0] >= 0]

@@ -1,0 +1,56 @@
+"""PredictionRecorder: which class each head gives each test sentence. Knows nothing about what they are compared with.
+
+Shapes: N sentences of a test set.
+"""
+
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from numpy.typing import NDArray
+from torch import Tensor
+
+from polyhead.tasks import MISSING
+
+
+class PredictionRecorder(Callback):
+    """Notes labels and predicted classes of the test, row by row, so that runs can be compared sentence by sentence.
+
+    Attributes:
+        arrays: ``{test set}/{task}/label`` and ``{test set}/{task}/predicted`` (N,), class indices;
+            ``polyhead.tasks.MISSING`` where a sentence has no label, or was left out of the test.
+    """
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, NDArray[np.int16]] = {}
+        self._classes: dict[str, Tensor] = {}
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Make room for every row of the test set."""
+        labels = trainer.test_dataloaders.dataset.labels  # type: ignore[union-attr]
+        self._classes = {task: torch.zeros(len(column), dtype=torch.int64) for task, column in labels.items()}
+
+    def on_test_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Note a batch's classes, counted from 1: 0 is for what is never predicted."""
+        for task, logits in outputs.items():
+            self._classes[task][batch.rows.cpu()] = logits.argmax(dim=1).cpu() + 1
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Join the rows of all processes; each row is in one of them."""
+        labels = trainer.test_dataloaders.dataset.labels  # type: ignore[union-attr]
+        for task, noted in self._classes.items():
+            joined = trainer.strategy.reduce(noted.to(pl_module.device), reduce_op="sum")
+            predicted = joined.cpu().numpy() - 1 if isinstance(joined, Tensor) else joined
+            name = f"{pl_module.test_set}/{task}"
+            self.arrays[f"{name}/label"] = labels[task].astype(np.int16)
+            self.arrays[f"{name}/predicted"] = np.where(predicted < 0, MISSING, predicted).astype(np.int16)

@@ -1,0 +1,203 @@
+import re
+import threading
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from support.bundles import make_bundle, manifest_of, texts
+
+from polyhead.deployment.bundle.manifest import seal
+from polyhead.deployment.bundle.neighbours import Neighbours
+from polyhead.deployment.predictor import Predictor
+from polyhead.deployment.server import Limits, create_app
+
+LIMITS = Limits(characters=200, texts=8, body_bytes=2000, waiting_texts=16)
+
+
+@pytest.fixture
+def folder(tmp_path, model, tasks):
+    return make_bundle(tmp_path / "bundle", model, tasks)
+
+
+@pytest.fixture
+def predictor(folder):
+    return Predictor.load(folder, precision="32-true", device="cpu")
+
+
+@pytest.fixture
+def client(predictor):
+    with TestClient(create_app(predictor, LIMITS, 8), raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_answers_are_the_predictor_s(client, predictor):
+    some = texts(8)
+    expected = predictor.predict(some)
+    predictions = client.post("/predict", json={"texts": some}).json()["predictions"]
+    embeddings = client.post("/embed", json={"texts": some}).json()["embeddings"]
+    np.testing.assert_allclose(embeddings, expected.embeddings, atol=1e-6)
+    for found, ours in zip(predictions, expected, strict=True):
+        assert {task: answer["label"] for task, answer in found.items()} == ours.labels
+        for task, answer in found.items():
+            assert answer["probabilities"] == pytest.approx(ours.probabilities[task], abs=1e-6)
+
+
+def test_many_at_once_each_get_their_own(client, predictor):
+    some = texts(19)
+    expected = predictor.predict(some).embeddings
+    found = {}
+
+    def ask(index):
+        found[index] = client.post("/embed", json={"texts": [some[index]]}).json()["embeddings"][0]
+
+    threads = [threading.Thread(target=ask, args=(index,)) for index in range(len(some))]
+    for start in range(0, len(threads), 8):
+        for thread in threads[start : start + 8]:
+            thread.start()
+        for thread in threads[start : start + 8]:
+            thread.join()
+    np.testing.assert_allclose([found[i] for i in range(len(some))], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "message"),
+    [
+        ('{"texts": []}', 422, "at least 1 item"),
+        ('{"texts": ["a", "a", "a", "a", "a", "a", "a", "a", "a"]}', 422, "at most 8 items"),
+        ('{"texts": ["' + "x" * 201 + '"]}', 422, "at most 200 characters"),
+        ('{"texts": [1]}', 422, "body.texts.0: Input should be a valid string"),
+        ('{"texts": ["\\ud800"]}', 422, "valid string"),
+        ('{"texts": "a"}', 422, "valid list"),
+        ('{"texts": ["a"], "top": 1}', 422, "body.top: Extra inputs are not permitted"),
+        ('{"txt": ["a"]}', 422, "body.texts: Field required"),
+        ('{"texts": ["a"', 422, "JSON decode error"),
+        ("[" * 1900, 422, 'send {"texts"'),
+        (b'{"texts": ["\xff"]}', 422, "error parsing the body"),
+        ("", 422, "Field required"),
+        ('{"texts": ["' + "x" * 2000 + '"]}', 413, "larger than 2,000 bytes"),
+    ],
+)
+def test_what_goes_beyond_the_limits_is_told_in_one_line(client, content, status, message):
+    answer = client.post("/predict", content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status
+    (error,) = answer.json().values()
+    assert message in error
+    assert "\n" not in error
+    assert client.post("/predict", json={"texts": ["w1"]}).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_a_body_that_does_not_say_it_is_json_is_told_what_to_say(client, kind):
+    answer = client.post("/predict", content='{"texts": ["w1"]}', headers={"Content-Type": kind} if kind else {})
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(f"Content-Type: {kind or 'none'} given; it must be application/json")
+
+
+def test_what_is_json_in_capitals_is_told_what_else_is_wrong(client):
+    answer = client.post("/predict", content="{}", headers={"Content-Type": "Application/JSON"})
+    assert answer.json()["error"].startswith("body.texts: Field required")
+
+
+def test_an_unknown_path_and_method_are_told(client):
+    assert client.get("/nowhere").json()["error"].startswith("Not Found; /openapi.json lists")
+    assert client.get("/predict").status_code == 405
+
+
+def test_a_full_queue_is_429_and_nothing_is_lost(predictor, monkeypatch):
+    """While a batch is computed 16 texts may wait; what comes beyond is refused, the rest answered."""
+    go, computing = threading.Event(), threading.Event()
+    whole = predictor.predict
+
+    def slow(some):
+        computing.set()
+        assert go.wait(timeout=30)
+        return whole(some)
+
+    monkeypatch.setattr(predictor, "predict", slow)
+    with TestClient(create_app(predictor, LIMITS, 8)) as client:
+        answers = []
+
+        def ask():
+            answers.append(client.post("/embed", json={"texts": ["w1"] * 8}))
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        threads[0].start()
+        computing.wait(timeout=30)
+        for thread in threads[1:]:
+            thread.start()
+        while not answers:
+            pass
+        assert answers[0].status_code == 429
+        assert answers[0].headers["Retry-After"] == "1"
+        assert "try again in a second" in answers[0].json()["error"]
+        assert "polyhead_waiting_texts 16.0" in client.get("/metrics").text
+        go.set()
+        for thread in threads:
+            thread.join(timeout=30)
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 429]
+
+
+def test_a_failure_inside_is_500_without_its_details(predictor, monkeypatch):
+    def fail(_):
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(predictor, "predict", fail)
+    with TestClient(create_app(predictor, LIMITS, 8), raise_server_exceptions=False) as client:
+        answer = client.post("/predict", json={"texts": ["w1"]})
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "the server failed on this request; its log says why"}
+
+
+def test_once_stopping_it_says_so(predictor):
+    app = create_app(predictor, LIMITS, 8)
+    with TestClient(app):
+        pass
+    late = TestClient(app)  # without the start and stop of the service around it
+    assert late.get("/health").status_code == 503
+    answer = late.post("/predict", json={"texts": ["w1"]})
+    assert answer.status_code == 503
+    assert "the server is stopping" in answer.json()["error"]
+
+
+def test_health_tells_tasks_and_limits(client, tasks):
+    health = client.get("/health").json()
+    assert health["status"] == "ok"
+    assert health["tasks"] == {task.name: list(task.labels) for task in tasks}
+    assert health["limits"] == {"characters": 200, "texts": 8, "body_bytes": 2000, "waiting_texts": 16, "tokens": 16}
+
+
+def test_metrics_count_what_was_served_and_refused(client):
+    client.post("/predict", json={"texts": ["w1", "w2"]})
+    client.post("/predict", content=b"x" * 3000)
+    text = client.get("/metrics").text
+    assert 'polyhead_requests_total{path="/predict",status="200"} 1.0' in text
+    assert 'polyhead_requests_total{path="/predict",status="413"} 1.0' in text
+    assert "polyhead_batch_texts_sum 2.0" in text
+
+
+def test_openapi_describes_every_path_with_its_limits(client):
+    description = client.get("/openapi.json").json()
+    assert set(description["paths"]) == {"/predict", "/embed", "/neighbours", "/health", "/metrics"}
+    field = description["components"]["schemas"]["Texts"]["properties"]["texts"]
+    assert (field["minItems"], field["maxItems"], field["items"]["maxLength"]) == (1, 8, 200)
+    assert {"200", "413", "422", "429", "503"} <= set(description["paths"]["/predict"]["post"]["responses"])
+
+
+def test_nearest_sentences_come_from_the_bundle(client, folder, tasks, predictor):
+    assert client.post("/neighbours", json={"texts": ["w1"]}).status_code == 404
+    stored = texts(10)
+    Neighbours.of(stored, [predictor.predict(stored).embeddings]).write(folder)
+    seal(folder, manifest_of(tasks))
+    with TestClient(create_app(Predictor.load(folder, precision="32-true"), LIMITS, 8)) as other:
+        (nearest,) = other.post("/neighbours", json={"texts": [stored[5]]}).json()["neighbours"]
+    assert nearest[0]["sentence"] == stored[5]
+    assert nearest[0]["cosine"] == pytest.approx(1, abs=1e-3)
+    assert len(nearest) == 5
+
+
+def test_the_page_needs_nothing_from_elsewhere(client):
+    page = client.get("/")
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert not re.search(r"""(src|href)\s*=|https?://|@import|url\(""", page.text)
+    assert "innerHTML" not in page.text
+    assert "white-space: nowrap" in page.text  # else a bold 100.0 % goes over two lines

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+import torch
+from support.fakes import word_tokenizer
+
+from polyhead.errors import UserError
+from polyhead.inference.text_runner import TextRunner
+
+TEXTS = [" ".join(f"w{j}" for j in range(i % 13)) for i in range(60)]
+
+
+def sums(ids):
+    """Give for each text the sum of its ids, and their number."""
+    return torch.stack([ids.sum(dim=1), torch.full((len(ids),), ids.shape[1])], dim=1)
+
+
+def runner(max_length=16):
+    return TextRunner(word_tokenizer(), max_length, 2, sums)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, None])
+def test_each_row_is_its_text_s_whatever_the_chunk(chunk):
+    found = np.concatenate(list(runner().run(iter(TEXTS), chunk)))
+    ids = [word_tokenizer()(text)["input_ids"] for text in TEXTS]
+    assert found.tolist() == [[sum(row), len(row)] for row in ids]
+
+
+def test_chunks_are_given_before_the_next_texts_are_read():
+    read = []
+
+    def texts():
+        for text in TEXTS:
+            read.append(text)
+            yield text
+
+    next(runner().run(texts(), chunk=10))
+    assert len(read) == 10
+
+
+def test_what_is_cut_is_counted():
+    ours = runner(max_length=8)
+    list(ours.run(TEXTS))
+    assert ours.truncated == sum(len(text.split()) > 6 for text in TEXTS)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"w1", ["w1", "w2"], ("w1", "w2"), float("nan"), "\ud800"])
+@pytest.mark.parametrize("chunk", [1, 10, None])
+def test_what_is_no_text_is_told_with_its_position_among_all(wrong, chunk):
+    """The tokenizer takes a pair for one text, and tells of the others without saying where."""
+    with pytest.raises(UserError, match=r"position 17 \(counted from 0\)") as error:
+        list(runner().run([*TEXTS[:17], wrong, *TEXTS], chunk))
+    assert str(error.value).isprintable()

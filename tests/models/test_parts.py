@@ -1,0 +1,53 @@
+import pytest
+from support.models import FAMILIES
+from torch import nn
+
+from polyhead.models.multitask import MultiTaskModel
+from polyhead.models.parts import layer_groups, parameters_named, valid_names
+
+
+def ids(parameters):
+    return [id(parameter) for parameter in parameters]
+
+
+def names_of(model, parameters):
+    return {name for name, parameter in model.named_parameters() if id(parameter) in ids(parameters)}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_units_hold_every_parameter_once(make_encoder, tasks, family):
+    model = MultiTaskModel(make_encoder(family), tasks, dropout=0.1)
+    held = ids(p for modules in layer_groups(model).values() for module in modules for p in module.parameters())
+    assert sorted(held) == sorted(ids(model.parameters()))
+    assert [name for name in layer_groups(model) if "layers" in name] == [f"encoder.layers[{i}]" for i in range(3)]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_valid_name_stands_for_parameters(make_encoder, tasks, family):
+    model = MultiTaskModel(make_encoder(family), tasks, dropout=0.1)
+    for name in valid_names(model):
+        if " " not in name:
+            assert parameters_named(model, name)
+    assert ("encoder.biases" in valid_names(model)) == (family != "modernbert")  # it has none
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_norms_are_the_parameters_of_layer_norms(make_encoder, tasks, family):
+    model = MultiTaskModel(make_encoder(family), tasks, dropout=0.1)
+    norms = [module for module in model.encoder.modules() if isinstance(module, nn.LayerNorm)]
+    expected = ids(parameter for norm in norms for parameter in norm.parameters())
+    assert sorted(ids(parameters_named(model, "encoder.norms"))) == sorted(expected)
+
+
+def test_biases_are_those_of_the_encoder_alone(model):
+    expected = {name for name, _ in model.named_parameters() if name.endswith("bias") and name.startswith("encoder")}
+    assert names_of(model, parameters_named(model, "encoder.biases")) == expected
+
+
+def test_without_adapters_there_are_none(model):
+    assert parameters_named(model, "encoder.adapters") == []
+    assert "encoder.adapters" not in valid_names(model)
+
+
+def test_an_empty_slice_names_nothing(model):
+    assert parameters_named(model, "encoder.layers[2:2]") == []

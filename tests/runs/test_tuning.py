@@ -1,0 +1,145 @@
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import optuna
+import pytest
+from support.commands import ROOT
+from support.training import make_data, make_module, make_trainer
+
+from polyhead.errors import UserError
+from polyhead.runs.tuning import Pruning, Tuning, open_study, search
+
+SPACE = {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "size": {"low": 1, "high": 8}, "rule": ["equal", "fixed"]}
+PRUNING = {"startup_trials": 1, "warmup_epochs": 0}
+
+
+def make_tuning(**changes):
+    return Tuning(**{"space": SPACE, "objectives": ["quality"], "seeds": [0], "pruning": PRUNING} | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"space": {}}, "space: empty"),
+        ({"space": {"lr": {"low": 1}}}, "space.lr: {'low': 1} given"),
+        ({"space": {"lr": {"low": 2, "high": 1}}}, "low < high"),
+        ({"space": {"lr": {"low": 0, "high": 1, "log": True}}}, "low above 0"),
+        ({"space": {"lr": 3}}, "space.lr: 3 given"),
+        ({"objectives": ["seconds"]}, "valid: quality, then"),
+        ({"objectives": ["quality", "beauty"]}, "valid: quality, then any of seconds"),
+        ({"seeds": []}, "seeds: none given"),
+        ({"pruning": {}}, "it has startup_trials and warmup_epochs"),
+    ],
+)
+def test_what_is_not_well_formed_is_told(changes, message):
+    with pytest.raises(UserError, match=message):
+        make_tuning(**changes)
+
+
+def test_suggestions_stay_inside_the_space_and_whole_numbers_stay_whole():
+    tuning, study = make_tuning(), optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(30):
+        values = tuning.suggest(study.ask())
+        assert tuning.inside(values) == values
+        assert isinstance(values["size"], int)
+
+
+def test_a_default_outside_the_space_begins_nothing():
+    assert make_tuning().inside({"lr": 1.0, "size": 3, "rule": "equal"}) is None
+    assert make_tuning().inside({"lr": 0.01, "size": 3, "rule": "equal", "more": 1}) == {
+        "lr": 0.01,
+        "size": 3,
+        "rule": "equal",
+    }
+
+
+def distance(trial, tuning):
+    """A value that is best at lr=0.01 and size=4."""
+    values = tuning.suggest(trial)
+    return [-abs(values["lr"] - 0.01) - abs(values["size"] - 4)]
+
+
+def test_a_study_goes_on_where_it_stopped_and_begins_with_the_default(tmp_path, capsys):
+    tuning, default = make_tuning(), {"lr": 0.05, "size": 1, "rule": "equal"}
+    study = open_study(tmp_path, tuning, "max", default)
+    search(study, lambda trial: distance(trial, tuning), 3)
+    again = open_study(tmp_path, tuning, "max", default)
+    search(again, lambda trial: distance(trial, tuning), 5)
+    assert [trial.number for trial in again.trials] == [0, 1, 2, 3, 4]
+    assert again.trials[0].params == default
+    assert again.best_value == max(trial.value for trial in again.trials)
+    search(again, lambda trial: pytest.fail("the study has its trials"), 5)
+    assert capsys.readouterr().out.count("complete") == 5
+
+
+def test_a_trial_that_breaks_is_a_failed_one(tmp_path):
+    tuning = make_tuning()
+    study = open_study(tmp_path, tuning, "max", None)
+
+    def breaks(trial):
+        raise RuntimeError("out of memory")
+
+    search(study, breaks, 2)
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "FAIL"]
+
+
+def test_several_objectives_give_a_front(tmp_path):
+    tuning = make_tuning(objectives=["quality", "seconds"])
+    study = open_study(tmp_path, tuning, "max", None)
+    search(study, lambda trial: [size := tuning.suggest(trial)["size"], float(size)], 6)
+    assert not tuning.prunes
+    assert len({trial.params["size"] for trial in study.best_trials}) == len({t.params["size"] for t in study.trials})
+
+
+def test_a_study_of_other_objectives_is_left_alone(tmp_path):
+    open_study(tmp_path, make_tuning(), "max", None)
+    for other in (make_tuning(objectives=["quality", "seconds"]), make_tuning()):
+        with pytest.raises(UserError, match="choose another --folder"):
+            open_study(tmp_path, other, "min", None)
+
+
+def test_a_file_that_is_no_study_is_told(tmp_path):
+    (tmp_path / "study.db").write_text("no database")
+    with pytest.raises(UserError, match="is no study to go on with"):
+        open_study(tmp_path, make_tuning(), "max", None)
+
+
+@pytest.mark.slow
+def test_two_processes_may_begin_a_study_at_once_and_share_its_trials(tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; import test_tuning as t;"
+        "tuning = t.make_tuning(); study = t.open_study(Path(sys.argv[1]), tuning, 'max', None);"
+        "t.search(study, lambda trial: t.distance(trial, tuning), 6)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path), str(ROOT / "tests")]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in processes:
+        _, problems = process.communicate(timeout=120)
+        assert process.returncode == 0, problems
+    trials = open_study(tmp_path, make_tuning(), "max", None).trials
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+    assert 6 <= len(trials) <= 7  # the one that was running when the sixth ended
+    assert {trial.state.name for trial in trials} == {"COMPLETE"}
+
+
+class FakeTrial(SimpleNamespace):
+    def report(self, value, step):
+        self.reported.append(step)
+
+    def should_prune(self):
+        return self.hopeless
+
+
+@pytest.mark.parametrize(("hopeless", "warmup", "epochs"), [(True, 0, 1), (True, 1, 2), (False, 0, 3)])
+def test_a_hopeless_trial_stops_inside_training(tmp_path, model, tasks, hopeless, warmup, epochs):
+    trial = FakeTrial(reported=[], hopeless=hopeless)
+    pruning = Pruning(trial, "validation/macro_f1", first_step=100, warmup_epochs=warmup)
+    trainer = make_trainer(tmp_path, max_epochs=3, callbacks=[pruning])
+    fit = lambda: trainer.fit(make_module(model, tasks), make_data(tasks), weights_only=True)  # noqa: E731
+    if hopeless:
+        with pytest.raises(optuna.TrialPruned):
+            fit()
+    else:
+        fit()
+    assert trial.reported == list(range(100, 100 + epochs))

@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from polyhead.errors import UserError
+from polyhead.sources.mixing import Mixture, exponent
+
+ORIGINS = np.repeat([0, 1, 2], [60, 30, 10])
+
+
+def counts(power, seed=0):
+    drawn = Mixture(ORIGINS, power).draw(np.random.default_rng(seed))
+    return np.bincount(drawn, minlength=len(ORIGINS))
+
+
+@pytest.mark.parametrize(
+    ("mixing", "temperature", "power", "sizes"),
+    [
+        ("proportional", 5.0, 1.0, [60, 30, 10]),
+        ("equal", 5.0, 0.0, [34, 33, 33]),
+        ("temperature", 2.0, 0.5, [47, 34, 19]),  # sqrt(60) : sqrt(30) : sqrt(10)
+        ("temperature", 1.0, 1.0, [60, 30, 10]),
+    ],
+)
+def test_shares_of_an_epoch(mixing, temperature, power, sizes):
+    assert exponent(mixing, temperature) == power
+    assert Mixture(ORIGINS, power).sizes().tolist() == sizes
+    assert np.bincount(ORIGINS, counts(power)).tolist() == sizes
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_sentences_of_one_source_come_equally_often_give_or_take_one(power):
+    for source in range(3):
+        times = counts(power)[source == ORIGINS]
+        assert times.max() - times.min() <= 1
+
+
+def test_the_draw_is_the_generators():
+    assert (counts(0.0) == counts(0.0)).all()
+    assert (counts(0.0) != counts(0.0, seed=1)).any()
+
+
+def test_a_source_of_which_nothing_is_left_is_passed_over():
+    assert Mixture(np.array([0, 0, 2, 2]), 0.0).sizes().tolist() == [2, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("mixing", "temperature"), [("even", 1.0), ("temperature", 0.5), ("temperature", float("nan"))]
+)
+def test_others_are_refused(mixing, temperature):
+    with pytest.raises(UserError, match="data.(mixing|temperature): "):
+        exponent(mixing, temperature)

@@ -1,0 +1,143 @@
+"""Whatever is wrong or odd is found, counted, and named with file and row."""
+
+import datasets
+import numpy as np
+import pytest
+
+from polyhead.sources.records import Layout
+from polyhead.sources.scan import Vocabulary, scan
+from polyhead.sources.tables import Table, read
+from polyhead.sources.validation import Inspection, contained
+from polyhead.tasks import Task
+
+TASK = Task("tone", ("dry", "warm"))
+
+
+def table(name, rows):
+    texts, labels = zip(*rows, strict=True)
+    features = datasets.Features({"text": datasets.Value("string"), "tone": datasets.Value("string")})
+    rows = datasets.Dataset.from_dict({"text": texts, "tone": labels}, features)
+    return Table(name, rows, {"text": "text", "tone": "tone"}, name)
+
+
+def inspection(max_examples=3, min_class_count=0, **splits):
+    vocabularies = {"tone": Vocabulary()}
+    good = [("good", "dry"), ("better", "warm")]
+    splits = {"train": good, "validation": [("v", "dry")], "test": [("t", "dry")]} | splits
+    tables = {split: rows if isinstance(rows[0], Table) else [table(split, rows)] for split, rows in splits.items()}
+    scans = {split: scan(group, vocabularies) for split, group in tables.items()}
+    return Inspection(scans, vocabularies, min_class_count, max_examples)
+
+
+def findings(task=TASK, **settings):
+    return inspection(**settings).findings([task])
+
+
+def test_good_sentences_have_nothing_but_their_numbers():
+    result = findings()
+    assert (result.errors, result.warnings) == ([], [])
+    assert result.notes == [
+        "train: 2 sentences; labels: tone 2",
+        "validation: 1 sentences; labels: tone 1",
+        "test: 1 sentences; labels: tone 1",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "  \t", "\u3000", None])
+def test_a_text_that_is_empty_after_stripping_is_refused_with_its_row(text):
+    (error,) = findings(train=[("a", "dry"), (text, "warm")]).errors
+    assert error == "train row 2: the text is empty; fill it in, or remove the row"
+
+
+def test_a_row_is_counted_in_its_own_file():
+    files = [table("one.csv", [("a", "dry")] * 5), table("two.csv", [("b", "dry"), ("", "warm"), (" ", "warm")])]
+    (error,) = findings(train=files).errors
+    assert error.startswith("two.csv rows 2, 3:")
+
+
+def test_an_unknown_label_is_refused_with_its_rows():
+    rows = [("a", "dry"), ("b", "wram"), ("c", "wram"), ("d", "warm"), ("e", "wram")]
+    three = Task("tone", ("dry", "warm", "cold"))
+    (error,) = findings(test=rows, max_examples=2, task=three).errors
+    assert error.startswith("test rows 2, 3 and 1 more: tone: unknown label 'wram'; did you mean 'warm'?")
+
+
+def test_where_labels_are_found_one_that_training_never_shows_is_refused():
+    (error,) = findings(validation=[("a", "cold")]).errors
+    assert error == "validation row 1: tone: 'cold' is no label of any training sentence"
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_task_without_any_label_is_refused(split):
+    (error,) = findings(**{split: [("a", None), ("b", None)]}).errors
+    assert error == f"tasks.tone: no {split} sentence has a label for it in {split}; see data.columns"
+
+
+def test_texts_in_two_splits_are_counted():
+    result = findings(
+        train=[("a", "dry"), ("b", "warm"), ("c", "dry")], test=[("x", "dry"), (" b ", "warm"), ("a", "dry")]
+    )
+    assert result.errors == []
+    (warning,) = result.warnings
+    assert warning.startswith(
+        "2 of 3 test sentences stand in train as well: test row 2 is train row 2; test row 3 is train"
+    )
+
+
+def test_labels_that_contradict_each_other_are_counted_once_a_text():
+    rows = [("a", "dry"), ("b", "warm"), ("a", "warm"), ("c", "dry"), ("c", "dry"), ("a", None), ("a", "dry")]
+    (warning,) = findings(train=rows).warnings
+    assert warning.startswith("tone: 1 texts carry labels that contradict each other: ")
+    assert warning.endswith(": train row 1 'dry', train row 3 'warm'")
+
+
+@pytest.mark.parametrize("max_examples", [1, 3])
+def test_the_rows_named_contradict_each_other_however_many_agree(max_examples):
+    rows = [*[("a", "dry")] * 5, ("a", "warm"), ("a", "warm")]
+    (warning,) = findings(train=rows, max_examples=max_examples).warnings
+    assert warning.endswith(": train row 1 'dry', train row 6 'warm'")
+
+
+def test_very_many_unknown_labels_are_counted():
+    rows = [("a", "dry"), ("b", "warm"), *((f"c{i}", f"a sentence {'very ' * 99}{i}") for i in range(40))]
+    errors = findings(test=rows, max_examples=2, task=Task("tone", ("dry", "warm", "cold"))).errors
+    assert len(errors) == 3
+    assert errors[2] == "tone: 38 more unknown labels; see data.columns and tasks"
+    assert max(map(len, errors)) < 200
+
+
+def test_blank_lines_of_many_files_are_one_line(tmp_path):
+    for i in range(5):
+        (tmp_path / f"{i}.csv").write_text("text,tone\na,dry\n\nb,dry\n")
+    layout = Layout("text", {"tone": "tone"}, "utf-8", '"')
+    files = [read(tmp_path / f"{i}.csv", layout, tmp_path / "cache") for i in range(5)]
+    (warning, *_) = findings(train=files, max_examples=2).warnings
+    assert warning.endswith("1.csv and 3 more: 5 blank lines between the rows passed over")
+
+
+def test_they_are_found_across_splits_too():
+    warnings = findings(train=[("a", "dry"), ("b", "warm")], test=[("b", "dry")]).warnings
+    assert "tone: 1 texts carry labels that contradict each other: train row 2 'warm', test row 1 'dry'" in warnings
+
+
+def test_rare_classes_are_told():
+    rows = [("a", "dry"), ("b", "dry"), ("c", "warm")]
+    told = inspection(train=rows, min_class_count=2).rare_classes([TASK], np.full(3, True))
+    assert list(told) == ["tone: 1 classes with under 2 training sentences: 'warm' 1"]
+    absent = Task("tone", ("dry", "warm", "cold"))
+    told = inspection(train=rows, min_class_count=2, max_examples=1).rare_classes(
+        [absent], np.array([True, False, False])
+    )
+    assert list(told) == ["tone: 3 classes with under 2 training sentences: 'warm' 0 and 2 more"]
+
+
+def test_replacement_characters_are_told():
+    (warning,) = findings(train=[("caf\ufffd", "dry"), ("b", "warm")]).warnings
+    assert warning.startswith("train row 1: replacement characters")
+
+
+def test_membership_is_numpys():
+    random = np.random.default_rng(0)
+    texts, others = random.integers(0, 1000, 5000), random.integers(0, 1000, 300)
+    assert (contained(texts, others) == np.isin(texts, others)).all()
+    assert not contained(texts, others[:0]).any()

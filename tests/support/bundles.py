@@ -1,0 +1,32 @@
+"""A tiny bundle, with random weights."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from support.fakes import WORDS, word_tokenizer
+
+from polyhead.deployment.bundle.folder import write_model
+from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
+from polyhead.models.multitask import MultiTaskModel
+from polyhead.tasks import Task
+
+MAX_LENGTH = 16
+
+
+def texts(count: int) -> list[str]:
+    """Make texts of many lengths, some of them longer than the limit, one of them empty."""
+    return [" ".join(WORDS[(7 * i + j) % 90] for j in range(i % 19)) for i in range(count)]
+
+
+def manifest_of(tasks: Sequence[Task], pooling: str = "mean", **temperatures: float) -> Manifest:
+    entries = [
+        TaskEntry(task.name, list(task.labels), temperatures.get(task.name), {"accuracy": 0.5}) for task in tasks
+    ]
+    return Manifest(entries, pooling, MAX_LENGTH, {"polyhead": "0"})
+
+
+def make_bundle(folder: Path, model: MultiTaskModel, tasks: Sequence[Task], **temperatures: float) -> Path:
+    folder.mkdir()
+    write_model(folder, model.eval(), word_tokenizer(), MAX_LENGTH)
+    seal(folder, manifest_of(tasks, model.encoder.pooling, **temperatures))
+    return folder

@@ -1,0 +1,57 @@
+"""Trains every plan of freezing on a tiny model, in as many processes as asked for; test_distributed.py runs it.
+
+PYTHONPATH=tests python tests/support/distributed_stages.py PROCESSES FOLDER
+"""
+
+import sys
+import warnings
+from functools import partial
+from pathlib import Path
+
+import torch
+from support.fakes import FakeSource, word_tokenizer
+from support.models import FAMILIES
+from support.plans import PLANS
+from support.training import OPTIMIZATION, make_module, make_trainer
+from transformers import AutoConfig, AutoModel
+
+from polyhead.data.datamodule import SentenceData
+from polyhead.data.samplers import LoaderSettings
+from polyhead.freezing.activation_cache import ActivationCache
+from polyhead.freezing.frozen_activations import attach_frozen
+from polyhead.models.dropout import FastDropout
+from polyhead.models.encoder import Encoder
+from polyhead.models.multitask import MultiTaskModel
+from polyhead.tasks import Task
+
+TASKS = (Task("category", ("Quote", "Riddle", "News")), Task("sentiment", ("Positive", "Negative")))
+
+
+def train(plan: str, processes: int, folder: Path) -> None:
+    """Train one plan and save the weights; all processes together see 8 sentences a step."""
+    torch.manual_seed(0)
+    transformer = AutoModel.from_config(AutoConfig.for_model("bert", **FAMILIES["bert"]))
+    model = MultiTaskModel(Encoder(transformer, "mean"), TASKS, dropout=0.0)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout | FastDropout):
+            module.p = 0.0  # each process draws its own
+    # With a large epsilon Adam's step is smooth in the gradient, so rounding stays as small as it is.
+    optimization = type(OPTIMIZATION)(**vars(OPTIMIZATION) | {"eps": 1e-2})
+    training = make_module(model, TASKS, PLANS[plan], optimization=optimization)
+    batching = LoaderSettings(8 // processes, evaluation_batch_size=8, bucket_batches=4, seed=0, workers=0)
+    sizes = {"train": 16, "validation": 8, "test": 8}
+    store = ActivationCache(str(folder / "features"), 1)
+    features = partial(attach_frozen, model.encoder, "32-true", store, torch.device("cpu"))
+    data = SentenceData(FakeSource(sizes), TASKS, word_tokenizer(), 16, batching, features)
+    strategy = "ddp" if processes > 1 else "auto"
+    trainer = make_trainer(folder, max_epochs=3, devices=processes, strategy=strategy)
+    trainer.fit(training, data)
+    if trainer.is_global_zero:
+        torch.save(model.state_dict(), folder / f"{plan}.pt")
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    for name in PLANS:
+        train(name, int(sys.argv[1]), Path(sys.argv[2]))

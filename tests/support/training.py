@@ -1,0 +1,56 @@
+"""A tiny training run without Hydra: model, data and a quiet Trainer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from support.fakes import FakeSource, word_tokenizer
+
+from polyhead.data.datamodule import SentenceData
+from polyhead.data.samplers import LoaderSettings
+from polyhead.freezing.plans import FreezePlan, FreezeSpec
+from polyhead.models.multitask import MultiTaskModel
+from polyhead.objectives.weighting import Equal, Weighting
+from polyhead.tasks import Task
+from polyhead.training.module import MultiTaskTraining
+from polyhead.training.optimizer import Optimization
+
+OPTIMIZATION = Optimization(
+    encoder_lr=1e-2, head_lr=1e-2, layer_decay=1.0, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8, warmup=0.1
+)
+
+
+def make_data(tasks: Sequence[Task], train: int = 48, **source: Any) -> SentenceData:
+    batching = LoaderSettings(batch_size=8, evaluation_batch_size=16, bucket_batches=4, seed=0, workers=0)
+    sizes = {"train": train, "validation": 24, "test": 24}
+    return SentenceData(FakeSource(sizes, **source), tasks, word_tokenizer(), 16, batching)
+
+
+def make_module(
+    model: MultiTaskModel,
+    tasks: Sequence[Task],
+    frozen: Sequence[str] | FreezePlan = (),
+    weighting: Weighting | None = None,
+    optimization: Optimization = OPTIMIZATION,
+) -> MultiTaskTraining:
+    plan = frozen if isinstance(frozen, FreezePlan) else FreezeSpec(frozen)
+    rule = weighting or Equal([task.name for task in tasks])
+    return MultiTaskTraining(model, tasks, rule, plan, optimization)
+
+
+def make_trainer(folder: Path, **settings: Any) -> L.Trainer:
+    defaults = {
+        "accelerator": "cpu",
+        "max_epochs": 2,
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+        "num_sanity_val_steps": 0,
+        "use_distributed_sampler": False,
+        "gradient_clip_val": 1.0,
+        "default_root_dir": folder,
+        "log_every_n_steps": 1,
+    }
+    return L.Trainer(**defaults | settings)

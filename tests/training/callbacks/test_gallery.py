@@ -1,0 +1,59 @@
+import csv
+
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.loggers import TensorBoardLogger
+from support.training import make_data, make_module, make_trainer
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from polyhead.training.callbacks.gallery import TestGallery
+
+
+def run_test(folder, model, tasks, sentences=10, **settings):
+    logger = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
+    trainer = make_trainer(folder, logger=logger, callbacks=[TestGallery(sentences)], **settings)
+    module, data = make_module(model, tasks), make_data(tasks, unlabelled={"sentiment": 3})
+    trainer.test(module, data, verbose=False)
+    logger.finalize("success")
+    return module.eval(), data
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_embeddings_stand_beside_their_sentences_labels_and_errors(tmp_path, model, tasks, precision):
+    module, data = run_test(tmp_path, model, tasks, precision=precision)
+    (folder,) = tmp_path.glob("*/test")
+    vectors = np.loadtxt(folder / "tensors.tsv", delimiter="\t")
+    with (folder / "metadata.tsv").open(newline="") as file:
+        lines = list(csv.DictReader(file, delimiter="\t"))
+    assert vectors.shape == (10, 16)
+    assert len(lines) == 10
+    split = data.split("test")
+    texts = {data.tokenizer.decode(split[[row]].input_ids[0], skip_special_tokens=True): row for row in range(24)}
+    for vector, line in zip(vectors, lines, strict=True):
+        batch = split[[texts[line["sentence"]]]]
+        with torch.inference_mode():
+            expected, logits = module.model.embed(batch)[0], module.model(batch)["category"][0]
+        np.testing.assert_allclose(vector, expected.numpy(), atol=0.05 if "bf16" in precision else 1e-5)
+        label = tasks[0].labels[batch.labels["category"].item()]
+        assert line["category"] == label
+        if precision == "32-true":
+            assert line["category right"] == ("right" if tasks[0].labels[logits.argmax()] == label else "wrong")
+    assert {line["sentiment right"] for line in lines} >= {"unlabelled"}
+
+
+def test_curves_are_shown(tmp_path, model, tasks):
+    run_test(tmp_path, model, tasks)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    curves = {f"test/{task.name}/{label}" for task in tasks for label in task.labels}
+    assert set(events.PluginTagToContent("pr_curves")) == curves
+
+
+def test_no_embeddings_are_kept_where_none_are_asked_for(tmp_path, model, tasks):
+    run_test(tmp_path, model, tasks, sentences=0)
+    assert not list(tmp_path.glob("*.pbtxt"))
+
+
+def test_nothing_is_left_hooked_to_the_model(tmp_path, model, tasks):
+    module, _ = run_test(tmp_path, model, tasks)
+    assert all(not head._forward_pre_hooks for head in module.model.heads.values())

@@ -1,0 +1,190 @@
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from support.models import random_batch
+from support.training import OPTIMIZATION, make_data, make_module, make_trainer
+
+from polyhead.errors import UserError
+from polyhead.objectives.losses import MultiTaskLoss, class_weights
+from polyhead.objectives.weighting import Uncertainty
+from polyhead.training.fit import fit_and_test
+
+FROZEN = {
+    "none": [],
+    "backbone": ["encoder"],
+    "category_head": ["heads.category"],
+    "sentiment_head": ["heads.sentiment"],
+    "embeddings": ["encoder.embeddings"],
+    "lower_layers": ["encoder.embeddings", "encoder.layers[:2]"],
+}
+PREFIXES = {
+    "none": (),
+    "backbone": ("encoder.",),
+    "category_head": ("heads.category.",),
+    "sentiment_head": ("heads.sentiment.",),
+    "embeddings": ("encoder.transformer.embeddings.",),
+    "lower_layers": (
+        "encoder.transformer.embeddings.",
+        "encoder.transformer.encoder.layer.0.",
+        "encoder.transformer.encoder.layer.1.",
+    ),
+}
+
+
+def snapshot(module):
+    return {name: p.detach().clone() for name, p in module.model.named_parameters()}
+
+
+@pytest.mark.parametrize("freeze", FROZEN)
+def test_exactly_the_intended_parameters_move_bit_for_bit(tmp_path, model, tasks, freeze):
+    module = make_module(model, tasks, FROZEN[freeze])
+    before = snapshot(module)
+    make_trainer(tmp_path).fit(module, make_data(tasks))
+    moved = {name for name, value in snapshot(module).items() if not torch.equal(value, before[name])}
+    assert moved == {name for name in before if not name.startswith(PREFIXES[freeze] or "none")}
+
+
+class Recorder(Callback):
+    """Keeps what the encoder gives for one batch, before every training step."""
+
+    def __init__(self):
+        self.batch = random_batch()
+        self.embeddings, self.modes = [], []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        with torch.no_grad():
+            self.embeddings.append(pl_module.model.encoder(self.batch.input_ids, self.batch.attention_mask))
+        self.modes.append({name: m.training for name, m in pl_module.model.named_modules()})
+
+
+def test_a_frozen_encoder_gives_the_same_output_throughout_fit(tmp_path, model, tasks):
+    recorder = Recorder()
+    make_trainer(tmp_path, callbacks=[recorder]).fit(make_module(model, tasks, ["encoder"]), make_data(tasks))
+    assert len(recorder.embeddings) == 12
+    assert all(torch.equal(other, recorder.embeddings[0]) for other in recorder.embeddings[1:])
+
+
+@pytest.mark.parametrize("freeze", FROZEN)
+def test_dropout_is_off_in_the_frozen_and_on_in_the_trained_in_every_epoch(tmp_path, model, tasks, freeze):
+    module, recorder = make_module(model, tasks, FROZEN[freeze]), Recorder()
+    make_trainer(tmp_path, callbacks=[recorder]).fit(module, make_data(tasks))
+    for name, training in recorder.modes[0].items():
+        if list(model.get_submodule(name).children()):
+            continue
+        assert training == (not name.startswith(PREFIXES[freeze] or "none")), name
+    assert all(modes == recorder.modes[0] for modes in recorder.modes)
+
+
+def test_a_fresh_encoder_in_evaluation_mode_trains_with_dropout(tmp_path, model, tasks):
+    assert not model.encoder.training  # as transformers hands it over
+    make_module(model, tasks)
+    assert all(m.training for m in model.modules())
+
+
+def test_sixteen_sentences_are_learnt(tmp_path, model, tasks):
+    data = make_data(tasks, train=16)
+    data.splits["validation"] = data.split("train")  # the same sentences: can it learn at all?
+    make_trainer(tmp_path, max_epochs=60).fit(module := make_module(model, tasks), data)
+    assert {task: values["accuracy"] > 0.95 for task, values in module.results["validation"].items()} == {
+        "category": True,
+        "sentiment": True,
+    }
+
+
+def test_names_of_what_is_logged(tmp_path, model, tasks):
+    trainer = make_trainer(tmp_path)
+    trainer.fit(make_module(model, tasks), make_data(tasks))
+    logged = set(trainer.logged_metrics)
+    for task in ("category", "sentiment"):
+        assert {f"train/{task}/loss", f"weights/{task}", f"train/{task}/macro_f1"} <= logged
+        kinds = ("accuracy", "macro_f1", "macro_precision", "macro_recall", "loss")
+        assert {f"validation/{task}/{kind}" for kind in kinds} <= logged
+    assert {"train/loss", "validation/macro_f1", "validation/category/f1/Riddle"} <= logged
+    assert {"category loss", "sentiment loss"} <= set(trainer.progress_bar_metrics)
+
+
+def test_the_total_is_the_weighted_sum_of_what_is_logged(tmp_path, model, tasks):
+    trainer = make_trainer(tmp_path)
+    trainer.fit(make_module(model, tasks), make_data(tasks))
+    values = trainer.logged_metrics
+    torch.testing.assert_close(values["train/loss"], values["train/category/loss"] + values["train/sentiment/loss"])
+
+
+def test_a_learned_weighting_is_trained_and_saved(tmp_path, model, tasks):
+    module = make_module(model, tasks, ["encoder"], weighting=Uncertainty(["category", "sentiment"]))
+    make_trainer(tmp_path).fit(module, make_data(tasks))
+    assert (module.weighting.weights() != 1).all()
+    assert "weighting.log_variances" in module.state_dict()
+
+
+def test_missing_labels_train_both_heads(tmp_path, model, tasks):
+    module = make_module(model, tasks)
+    before = snapshot(module)
+    data = make_data(tasks, unlabelled={"sentiment": 2, "category": 3})
+    make_trainer(tmp_path).fit(module, data)
+    assert all(not torch.equal(value, before[name]) for name, value in snapshot(module).items())
+
+
+def test_a_task_without_any_label_gets_no_gradient(tmp_path, model, tasks):
+    module = make_module(model, tasks)
+    before = snapshot(module)
+    optimization = OPTIMIZATION.__class__(**{**OPTIMIZATION.__dict__, "weight_decay": 0.0})
+    module.optimization = optimization
+    make_trainer(tmp_path).fit(module, make_data(tasks, unlabelled={"sentiment": 1}))
+    still = {name for name, value in snapshot(module).items() if torch.equal(value, before[name])}
+    assert still == {"heads.sentiment.1.weight", "heads.sentiment.1.bias"}
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_gradients_are_clipped_to_the_norm(tmp_path, model, tasks, precision):
+    norms = []
+
+    class Norms(Callback):
+        def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+            norms.append(torch.nn.utils.get_total_norm([p.grad for p in pl_module.parameters() if p.grad is not None]))
+
+    trainer = make_trainer(tmp_path, callbacks=[Norms()], gradient_clip_val=0.01, precision=precision)
+    trainer.fit(make_module(model, tasks), make_data(tasks))
+    clipped = torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+    assert clipped <= 0.01 * 1.001
+    assert max(norms) > 0.01
+
+
+def test_training_without_an_end_is_refused(tmp_path, model, tasks):
+    with pytest.raises(UserError, match="the schedule needs an end"):
+        make_trainer(tmp_path, max_epochs=-1).fit(make_module(model, tasks), make_data(tasks))
+
+
+@pytest.mark.parametrize("frozen", [[], ["encoder"]])
+def test_the_same_seed_gives_the_same_run(tmp_path, make_encoder, tasks, frozen):
+    def train():
+        L.seed_everything(0, workers=True, verbose=False)
+        from polyhead.models.multitask import MultiTaskModel
+
+        module = make_module(MultiTaskModel(make_encoder(), tasks, 0.1), tasks, frozen)
+        make_trainer(tmp_path).fit(module, make_data(tasks))
+        return snapshot(module)
+
+    first, second = train(), train()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_training_minimises_the_losses_given_and_validation_reports_plain_cross_entropy(tmp_path, model, tasks):
+    module = make_module(model, tasks, ["encoder", "heads.category"])
+    module.losses = MultiTaskLoss(0.0, 0.0, 50.0, tasks)  # so focused that nearly nothing is left
+    data = make_data(tasks, unlabelled={"sentiment": 2})
+    trainer = make_trainer(tmp_path, max_epochs=1)
+    trainer.fit(module, data)
+    assert trainer.logged_metrics["train/category/loss"] < 1e-3
+    assert module.results["validation"]["category"]["loss"] > 0.5
+
+
+def test_class_weights_come_from_the_training_labels(tmp_path, model, tasks):
+    module = make_module(model, tasks)
+    module.losses = MultiTaskLoss(0.0, {"category": 0.9}, 0.0, tasks)
+    fit_and_test(module, make_data(tasks, train=47), make_trainer(tmp_path, max_epochs=1), resume=None)
+    expected = class_weights(np.array([16, 16, 15]), 0.9)
+    np.testing.assert_allclose(module.losses.weights_category.numpy(), expected, rtol=1e-6)
+    assert module.losses.weights_sentiment is None
