@@ -15,6 +15,46 @@ class UserError(ValueError):
     """
 
 
+class ParameterError(UserError):
+    """Parameters whose values are not allowed: a line each, ``name: 0 given; it must be 1 or more``.
+
+    A class knows the names of its own parameters alone. Whoever builds it from a configuration knows where they stand
+    there, and puts that in front (:func:`parameters_under`).
+    """
+
+    def under(self, key: str) -> "ParameterError":
+        """Return the same error with ``key.`` in front of each parameter."""
+        return ParameterError("\n".join(f"{key}.{line}" for line in str(self).splitlines()))
+
+
+def parameter_problems(*checks: tuple[str, object, bool, str]) -> list[str]:
+    """Return a line for each parameter whose value is not allowed.
+
+    Args:
+        checks: name, value, whether the value is allowed, and the rule: ``("rank", rank, rank >= 1, "1 or more")``.
+    """
+    return [f"{name}: {value!r} given; it must be {rule}" for name, value, allowed, rule in checks if not allowed]
+
+
+def check_parameters(*checks: tuple[str, object, bool, str]) -> None:
+    """Raise one error for all parameters whose values are not allowed; see :func:`parameter_problems`.
+
+    Raises:
+        ParameterError: at least one value is not allowed.
+    """
+    if problems := parameter_problems(*checks):
+        raise ParameterError("\n".join(problems))
+
+
+@contextmanager
+def parameters_under(key: str) -> Iterator[None]:
+    """Put ``key.`` in front of the parameters of an error raised inside."""
+    try:
+        yield
+    except ParameterError as error:
+        raise error.under(key) from error
+
+
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
     """Spell out the legal values, nearest first: ``did you mean 'none'? Valid: all, backbone, none``."""
     options = sorted(valid)

@@ -1,1 +1,3 @@
-"""The composition root: the only importer of hydra and omegaconf besides the entry scripts."""
+"""Configuration -> objects -> a run; the only place that knows Hydra."""
+
+__all__: list[str] = []

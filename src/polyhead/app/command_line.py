@@ -17,12 +17,11 @@ from typing import Any, NoReturn
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, OverrideParseException
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from polyhead.app.hydra_state import in_multirun
 from polyhead.errors import UserError, did_you_mean, interruptible
 
 log = logging.getLogger(__name__)
@@ -99,7 +98,7 @@ def run_job(module: str, config: DictConfig) -> float | None:
         result: float | None = import_module(module).run(config)
     except (UserError, OmegaConfBaseException) as problem:
         error = problem if isinstance(problem, UserError) else UserError(" ".join(str(problem).split()))
-        if HydraConfig.get().mode == RunMode.MULTIRUN:
+        if in_multirun():
             log.error("this run failed: %s", error)
             raise error from problem
         # For the run's own log; a command without one has the terminal alone, where the line is printed below.
@@ -107,7 +106,7 @@ def run_job(module: str, config: DictConfig) -> float | None:
             logging.getLogger().error("%s", error)
         _end(str(error))
     except Exception as problem:
-        alone = HydraConfig.get().mode == RunMode.RUN
+        alone = not in_multirun()
         if _has_log() or not isinstance(problem, OSError):
             logging.getLogger().exception(
                 "this run failed"

@@ -4,10 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-
 from polyhead.app import train
+from polyhead.app.hydra_state import compose_as_train
 from polyhead.app.trained import read_config
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.record import flat
@@ -33,9 +31,7 @@ def run(configs: Path, original: Path, folder: Path) -> bool:
     first, second = RunFolder(original), RunFolder(folder)
     before, metrics = first.read_json("provenance.json"), first.read_json("metrics.json")
     config = read_config(original, moved=folder.resolve())
-    with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
-        composed = compose("train", overrides=list(before.get("overrides", [])), return_hydra_config=True)
-    HydraConfig.instance().set_config(composed)
+    compose_as_train(configs, before.get("overrides", []))
     train.run(config, quiet=True)
     print("\n".join(differences(before, second.read_json("provenance.json"), _MADE_WITH)) or "made with the same")
     found = list(differences(metrics, second.read_json("metrics.json"), _MEASURED))

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead import hardware
 from polyhead.app.composition import MAIN_CHOICES, RunComponents, compose_model, compose_trainer, plain
+from polyhead.app.hydra_state import chosen_options, in_multirun, shares_the_terminal, task_overrides
 from polyhead.app.soup_check import check
-from polyhead.app.sweeps import SERIAL, finished_twin
+from polyhead.app.sweeps import finished_twin
 from polyhead.data.datamodule import SentenceData
 from polyhead.errors import UserError
 from polyhead.freezing.activation_cache import ActivationCache, digest
@@ -66,11 +65,11 @@ class TrainingRun:
         for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
             logging.getLogger(name).handlers.clear()  # Lightning talks to the terminal by itself; the log file has it
         forget_peak()
-        quiet = quiet or _among_others()
+        quiet = quiet or shares_the_terminal()
         trainer = self._trainer(callbacks, quiet)
         if self.first:
             resolved = OmegaConf.to_yaml(self.config, resolve=True)
-            if HydraConfig.get().mode == RunMode.MULTIRUN and (twin := finished_twin(self.folder, resolved)):
+            if in_multirun() and (twin := finished_twin(self.folder, resolved)):
                 log.info("done already: %s", twin.folder)
                 return float(twin.read_json("metrics.json")["monitor"]["value"])
             self.folder.claim(resolved)
@@ -199,12 +198,6 @@ class TrainingRun:
         }
 
 
-def _among_others() -> bool:
-    """Tell whether other jobs write to the same terminal; the sweep's status line is enough for all of them then."""
-    hydra = HydraConfig.get()
-    return bool(hydra.mode == RunMode.MULTIRUN and hydra.launcher._target_ != SERIAL)
-
-
 def _data_digests(data: SentenceData) -> dict[str, str]:
     """Return a hash of the sentences, as token ids, and the labels of each split that was read."""
     return {
@@ -215,9 +208,7 @@ def _data_digests(data: SentenceData) -> dict[str, str]:
 
 def hydra_choices() -> dict[str, Any]:
     """Return which option of each group the run took, and the overrides that make it again."""
-    hydra = HydraConfig.get()
-    options = {group: option for group, option in hydra.runtime.choices.items() if not group.startswith("hydra/")}
-    return {"choices": options, "overrides": list(hydra.overrides.task)}
+    return {"choices": chosen_options(), "overrides": task_overrides()}
 
 
 def hparams(config: DictConfig) -> dict[str, Any]:
@@ -225,14 +216,13 @@ def hparams(config: DictConfig) -> dict[str, Any]:
 
     TensorBoard's table of hyperparameters shows its first few columns only; the whole configuration is in the run.
     """
-    hydra = HydraConfig.get()
-    hydra_choices: dict[str, Any] = {group: hydra.runtime.choices[group] for group in MAIN_CHOICES}
-    hydra_choices["seed"] = config.seed
-    for override in hydra.overrides.task:
+    options = chosen_options()
+    values: dict[str, Any] = {group: options[group] for group in MAIN_CHOICES} | {"seed": config.seed}
+    for override in task_overrides():
         key, _, text = override.lstrip("+~").partition("=")
         value = OmegaConf.select(config, key)
-        hydra_choices.setdefault(key, value if isinstance(value, str | int | float | bool) else text)
-    return hydra_choices
+        values.setdefault(key, value if isinstance(value, str | int | float | bool) else text)
+    return values
 
 
 def final_metrics(scalars: Mapping[str, float]) -> dict[str, float]:

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-
 from polyhead.app import train
+from polyhead.app.hydra_state import compose_as_train
 from polyhead.app.trained import read_config
 from polyhead.errors import UserError
 from polyhead.runs.folder import RunFolder
@@ -34,9 +32,7 @@ def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str) -> No
     made = RunFolder(first).read_json("provenance.json").get("overrides", [])
     overrides = [text for text in made if text.lstrip("+~").partition("=")[0].split(".")[0] not in _REPLACED]
     overrides += [f"soup={recipe}", "soup.runs=[]", "freeze=all", "activation_cache=off"]
-    with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
-        composed = compose("train", overrides=overrides, return_hydra_config=True)
-    HydraConfig.instance().set_config(composed)
+    composed = compose_as_train(configs, overrides)
     config = read_config(first, moved=folder.resolve())
     for key in _REPLACED:
         config[key] = composed.get(key)

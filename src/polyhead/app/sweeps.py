@@ -19,7 +19,6 @@ from omegaconf import DictConfig
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.record import DONE, FAILED, UNFINISHED, status_of
 
-SERIAL = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 _PERIOD = 2.0  # seconds between two looks at the folders
 
 

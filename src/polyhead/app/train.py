@@ -8,11 +8,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from polyhead import hardware
 from polyhead.app.composition import MAIN_CHOICES, compose_components
+from polyhead.app.hydra_state import chosen_options, cores_per_job
 from polyhead.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
         UserError: the configuration has problems, or the data or the checkpoint does not fit it.
     """
     started = time.perf_counter()
-    hardware.use_cores(HydraConfig.get().launcher.get("cpus_per_task"))
+    hardware.use_cores(cores_per_job())
     logging.captureWarnings(True)  # the log file keeps them, the terminal shows progress
     if not hardware.first_process():
         logging.getLogger("polyhead").setLevel(logging.ERROR)
-    if several := [group for group in MAIN_CHOICES if group not in HydraConfig.get().runtime.choices]:
+    if several := [group for group in MAIN_CHOICES if group not in chosen_options()]:
         raise UserError(f"{several[0]}: a list of options given; name one, or sweep over them with -m {several[0]}=A,B")
     parts = compose_components(config)
     config.tasks = {task.name: list(task.labels) for task in parts.tasks}  # as found, for whoever reads the run

@@ -10,16 +10,15 @@ from typing import Any
 
 import optuna
 import yaml
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app import train
+from polyhead.app.hydra_state import chosen_options, compose_as_train
 from polyhead.errors import UserError
 from polyhead.runs.record import read
 from polyhead.runs.tuning import QUALITY, Pruning, Tuning, Values, open_study, search, storage_url
 
-_MOST_EPOCHS = 10_000  # of a seed: keeps the steps of a trial's seeds apart
+_MOST_EPOCHS = 10_000  # per seed: keeps the steps of a trial's seeds apart
 
 
 def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, trials: int) -> None:
@@ -38,12 +37,10 @@ def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, tria
     tuning = _read(space)
     default = _composed(configs, overrides, folder / "default")
     known = {key: OmegaConf.select(default, key) for key in tuning.space}
-    unknown = [
-        key for key, value in known.items() if value is None and HydraConfig.get().runtime.choices.get(key) is None
-    ]
+    unknown = [key for key, value in known.items() if value is None and chosen_options().get(key) is None]
     if unknown:
         raise UserError(f"space: {', '.join(unknown)}: no such key or group of this configuration")
-    choices = {key: HydraConfig.get().runtime.choices.get(key, value) for key, value in known.items()}
+    choices = {key: chosen_options().get(key, value) for key, value in known.items()}
     study = open_study(folder, tuning, default.monitor.mode, tuning.inside(choices))
 
     def objective(trial: optuna.Trial) -> list[float]:
@@ -68,13 +65,7 @@ def _read(path: Path) -> Tuning:
 
 
 def _composed(configs: Path, overrides: Sequence[str], folder: Path) -> DictConfig:
-    """Compose a run's configuration as train.py does, and make it the one that Hydra knows."""
-    with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
-        composed = compose(
-            "train", overrides=[*overrides, f"run_dir='{folder}'", "test=false"], return_hydra_config=True
-        )
-    HydraConfig.instance().set_config(composed)
-    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    return compose_as_train(configs, [*overrides, f"run_dir='{folder}'", "test=false"])
 
 
 def _trial(trial: optuna.Trial, tuning: Tuning, configs: Path, overrides: Sequence[str], folder: Path) -> list[float]:
@@ -84,7 +75,7 @@ def _trial(trial: optuna.Trial, tuning: Tuning, configs: Path, overrides: Sequen
     for index, seed in enumerate(tuning.seeds):
         run_folder = folder / f"trial={trial.number},seed={seed}"
         config = _composed(configs, [*overrides, *values, f"seed={seed}"], run_folder)
-        steps = index * 1000  # more than a seed has epochs
+        steps = index * _MOST_EPOCHS
         pruning = (
             [Pruning(trial, config.monitor.metric, steps, tuning.pruning["warmup_epochs"])] if tuning.prunes else []
         )

@@ -1,0 +1,58 @@
+"""What Hydra knows about this process: the one reader and writer of its global configuration."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+_SERIAL_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+
+
+def compose_as_train(configs: Path, overrides: Sequence[str]) -> DictConfig:
+    """Compose the configuration of train.py as its command line does, and make it the one that Hydra knows.
+
+    Args:
+        configs: the folder of the configuration.
+        overrides: as on the command line.
+
+    Returns:
+        The configuration without Hydra's own part.
+
+    Raises:
+        HydraException: the overrides are not well-formed, or name what is not there.
+    """
+    with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
+        composed = compose("train", overrides=list(overrides), return_hydra_config=True)
+    HydraConfig.instance().set_config(composed)
+    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+
+
+def chosen_options() -> dict[str, Any]:
+    """Return the option that was chosen in each config group, Hydra's own groups left out."""
+    choices = HydraConfig.get().runtime.choices
+    return {group: option for group, option in choices.items() if not group.startswith("hydra/")}
+
+
+def task_overrides() -> list[str]:
+    """Return the overrides of the command line that concern the run, not Hydra."""
+    return list(HydraConfig.get().overrides.task)
+
+
+def in_multirun() -> bool:
+    """Return whether this process runs one job of a sweep."""
+    return bool(HydraConfig.get().mode == RunMode.MULTIRUN)
+
+
+def shares_the_terminal() -> bool:
+    """Return whether other jobs write to the same terminal; the sweep's status line is enough for all of them then."""
+    return in_multirun() and HydraConfig.get().launcher._target_ != _SERIAL_LAUNCHER
+
+
+def cores_per_job() -> int | None:
+    """Return the number of cores that the launcher gives to each job; None where it does not divide them."""
+    count: int | None = HydraConfig.get().launcher.get("cpus_per_task")
+    return count
