@@ -1,6 +1,7 @@
 """The words and patterns of a grammar, read from the text files beside this module.
 
-Knows nothing about labels or splits. The files are in INI form; the comments at their heads say what each section holds, and how to add a sentence pattern.
+Knows nothing about labels or splits. The files are in INI form; the comments at their heads say what each section
+holds, and how to add a sentence pattern.
 """
 
 from configparser import ConfigParser
