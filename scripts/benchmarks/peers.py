@@ -70,7 +70,7 @@ def hugging_face(
     tokenizer, tasks = data.tokenizer, data.tasks
     rows = []
     for sentence in data.source.sentences("train"):
-        encoded = tokenizer(sentence.text, truncation=True, max_length=data.max_length, return_token_type_ids=False)
+        encoded = tokenizer(sentence.text, truncation=True, max_length=data.text_tokenizer.max_length, return_token_type_ids=False)
         rows.append({**encoded, "labels": [task.index(sentence.labels.get(task.name)) for task in tasks]})
     steps = -(-len(rows) // settings.batch_size) * settings.epochs
     with tempfile.TemporaryDirectory() as folder:

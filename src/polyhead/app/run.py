@@ -201,7 +201,9 @@ class TrainingRun:
 def _data_digests(data: SentenceData) -> dict[str, str]:
     """Return a hash of the sentences, as token ids, and the labels of each split that was read."""
     return {
-        name: digest([split.tokens, split.offsets, *(labels for _, labels in sorted(split.labels.items()))])
+        name: digest(
+            [split.sentences.ids, split.sentences.offsets, *(labels for _, labels in sorted(split.labels.items()))]
+        )
         for name, split in data.splits.items()
     }
 
