@@ -78,5 +78,5 @@ def test_the_home_folder_is_meant_by_its_sign():
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_a_limit_that_is_not_above_zero_is_refused(limit):
-    with pytest.raises(UserError, match=f"folders.limit_gb: {limit} given; it must be above 0"):
+    with pytest.raises(UserError, match=f"^limit_gb: {limit} given; it must be above 0"):
         Folders("x", limit)
