@@ -35,7 +35,7 @@ def rows_of(path):
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-def test_each_row_keeps_its_columns_and_gets_its_own_labels(tmp_path, predict, ending):
+def test_predict_keeps_the_columns_of_each_row_and_adds_its_labels(tmp_path, predict, ending):
     some = texts(20)
     lines = [json.dumps({"text": text, "id": str(i)}) for i, text in enumerate(some)]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
@@ -48,7 +48,7 @@ def test_each_row_keeps_its_columns_and_gets_its_own_labels(tmp_path, predict, e
 
 @pytest.mark.parametrize("options", [[], ["all_probabilities=true"]])
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_table_without_rows_has_the_columns_of_one_with_rows(tmp_path, predict, ending, options):
+def test_predict_of_no_rows_has_the_columns_of_one_with_rows(tmp_path, predict, ending, options):
     (tmp_path / "none.csv").write_text("text,id\n")
     (tmp_path / "one.csv").write_text("text,id\nw1,1\n")
     none, one = (predict(f"{name}.csv", f"{name}-out.{ending}", *options) for name in ("none", "one"))
@@ -68,7 +68,7 @@ def test_a_table_without_rows_has_the_columns_of_one_with_rows(tmp_path, predict
         ("", "is empty"),
     ],
 )
-def test_a_header_that_does_not_do_is_told_before_anything_is_written(tmp_path, predict, content, message):
+def test_predict_refuses_a_header_before_anything_is_written(tmp_path, predict, content, message):
     (tmp_path / "a.csv").write_text(content)
     with pytest.raises(UserError, match=message):
         predict("a.csv", "b.csv")

@@ -204,7 +204,7 @@ def _is_encoding(name: str) -> bool:
     """Tell whether Python has a text encoding of that name; ``codecs.lookup`` knows others, such as base64."""
     try:
         codecs.lookup(name)
-        b"".decode(name)
+        "a".encode(name)
     except (LookupError, ValueError):
         return False
     return True
