@@ -66,7 +66,7 @@ def run(config: DictConfig) -> None:
         if config.classifiers:
             write_classifiers(folder, trained.model, trained.tasks, tokenizer, trained.encoder.max_length)
         if config.sentences is not None:
-            _embed_sentences(config, trained, tokenizer).write(folder)
+            _neighbours(stored_sentences(config, trained), trained, tokenizer).write(folder)
         manifest = Manifest(
             tasks=[_entry(task.name, list(task.labels), trained) for task in trained.tasks],
             pooling=trained.encoder.pooling,
@@ -129,30 +129,32 @@ def _accuracies(
     return accuracies
 
 
-def _embed_sentences(config: DictConfig, trained: TrainedRun, tokenizer: Any) -> Neighbours:
-    """Embed the sentences that are to be stored.
+def stored_sentences(config: DictConfig, trained: TrainedRun) -> list[str]:
+    """Return the sentences that the bundle stores: those of a split of the run, or of a table.
 
     Raises:
-        UserError: neither a split nor a file, or no sentence in it.
+        UserError: neither a split nor a file, a file that cannot be read, or no sentence in it.
     """
-    texts = _sentences(config, trained)
+    choice = config.sentences
+    if choice in _SPLITS:
+        texts = [sentence.text for sentence in trained.source.sentences(choice)]
+    elif Path(choice).is_file():
+        with open_rows(choice, config.input_format, Dialect(config.encoding, config.quote)) as reader:
+            reader.check(config.text)
+            texts = [text for text in reader.texts(config.text) if text.strip()]
+    else:
+        raise UserError(f"sentences: {choice!r} is no file; give one, or a split: {', '.join(_SPLITS)}")
     if not texts:
-        raise UserError(f"sentences: {config.sentences!r} holds none; set sentences=null")
+        raise UserError(f"sentences: {choice!r} holds none; set sentences=null")
+    return texts
+
+
+def _neighbours(texts: Sequence[str], trained: TrainedRun, tokenizer: Any) -> Neighbours:
+    """Embed the sentences that the bundle stores."""
     device = torch.device("cpu")
     precision = hardware.best_precision("cpu")
     embedder = Embedder(trained.model.encoder, tokenizer, trained.encoder.max_length, precision, device)
     return Neighbours.of(texts, embedder.embed(texts))
-
-
-def _sentences(config: DictConfig, trained: TrainedRun) -> list[str]:
-    choice = config.sentences
-    if choice in _SPLITS:
-        return [sentence.text for sentence in trained.source.sentences(choice)]
-    if not Path(choice).is_file():
-        raise UserError(f"sentences: {choice!r} is no file; give one, or a split: {', '.join(_SPLITS)}")
-    with open_rows(choice, config.input_format, Dialect(config.encoding, config.quote)) as reader:
-        reader.check(config.text)
-        return [text for text in reader.texts(config.text) if text.strip()]
 
 
 def _entry(name: str, labels: list[str], trained: TrainedRun) -> TaskEntry:
