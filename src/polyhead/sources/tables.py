@@ -13,7 +13,7 @@ from polyhead.errors import UserError, require_extra
 from polyhead.sources.records import ROW, TEXT, Columns, records
 from polyhead.storage.parquet_reader import ParquetRows, spell
 from polyhead.storage.row_readers import open_rows
-from polyhead.storage.rows import Dialect, missing_text
+from polyhead.storage.rows import Dialect, RowReader, missing_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -152,38 +152,50 @@ def read(path: Path, columns: Columns, dialect: Dialect, cache: Path) -> Table:
     datasets = datasets_library()
     with open_rows(str(path), dialect=dialect) as reader:
         is_parquet = isinstance(reader, ParquetRows)
-        if isinstance(reader, ParquetRows) and not len(reader):
-            raise UserError(f"{path}: no row with a sentence")
-        reader.check(columns.text)
-        # In JSONL a key may be missing from the first row and stand in the next.
-        present = reader.columns or [columns.text, *columns.labels.values()]
-    chosen = choose(str(path), present, columns)
+        chosen = _present_columns(reader, columns)
     state = path.stat()
     identity = [_FORMAT, str(path.resolve()), state.st_mtime_ns, state.st_size, asdict(dialect), chosen]
     stamp = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
     try:
         if is_parquet:
-            # datasets takes a path for a pattern, and brackets may be part of a name.
-            rows = datasets.Dataset.from_parquet(escape(str(path)), columns=list(chosen), cache_dir=str(cache))
-            check_types(rows, chosen, str(path))
-            return Table(str(path), rows, chosen, stamp)
-        features = {ROW: datasets.Value("int64"), **dict.fromkeys(chosen.values(), datasets.Value("string"))}
-        rows = datasets.Dataset.from_generator(
-            records,
-            features=datasets.Features(features),
-            cache_dir=str(cache),
-            gen_kwargs={"path": path, "dialect": dialect, "columns": chosen},
-            fingerprint=stamp,
-        )
+            return _parquet_table(path, chosen, cache, stamp)
+        return _text_table(path, chosen, dialect, cache, stamp)
     except (datasets.exceptions.DatasetGenerationError, OSError) as error:
-        raise _cause(path, error) from error
-    return Table(str(path), rows, {ours: ours for ours in chosen.values()}, stamp, numbered=True)
+        cause = error.__cause__ or error
+        if isinstance(cause, UserError):
+            raise cause from error
+        raise UserError(f"{path}: {' '.join(str(cause).split())}") from error
 
 
-def _cause(path: Path, error: Exception) -> UserError:
-    """Return the user error behind an error of the library, or one made of its message."""
-    cause = error.__cause__ or error
-    return cause if isinstance(cause, UserError) else UserError(f"{path}: {' '.join(str(cause).split())}")
+def _present_columns(reader: RowReader, columns: Columns) -> dict[str, str]:
+    """Return which columns of a file to read; see :func:`choose`."""
+    if isinstance(reader, ParquetRows) and not len(reader):
+        raise UserError(f"{reader.name}: no row with a sentence")
+    reader.check(columns.text)
+    # In JSONL a key may be missing from the first row and stand in the next.
+    present = reader.columns or [columns.text, *columns.labels.values()]
+    return choose(reader.name, present, columns)
+
+
+def _parquet_table(path: Path, columns: Mapping[str, str], cache: Path, stamp: str) -> Table:
+    # The library takes a path for a pattern, and brackets may be part of a name.
+    pattern = escape(str(path))
+    rows = datasets_library().Dataset.from_parquet(pattern, columns=list(columns), cache_dir=str(cache))
+    check_types(rows, columns, str(path))
+    return Table(str(path), rows, columns, stamp)
+
+
+def _text_table(path: Path, columns: Mapping[str, str], dialect: Dialect, cache: Path, stamp: str) -> Table:
+    datasets = datasets_library()
+    text = datasets.Value("string")
+    rows = datasets.Dataset.from_generator(
+        records,
+        features=datasets.Features({ROW: datasets.Value("int64"), **dict.fromkeys(columns.values(), text)}),
+        cache_dir=str(cache),
+        gen_kwargs={"path": path, "dialect": dialect, "columns": columns},
+        fingerprint=stamp,
+    )
+    return Table(str(path), rows, {ours: ours for ours in columns.values()}, stamp, numbered=True)
 
 
 def check_types(rows: "Dataset", columns: Mapping[str, str], name: str) -> None:
