@@ -4,7 +4,8 @@ from typing import ClassVar
 import pytest
 
 from polyhead.errors import UserError
-from polyhead.storage.cache import Cache, remove, size_of
+from polyhead.storage.cache import Cache, size_of
+from polyhead.storage.output import remove
 
 
 class Folders(Cache):

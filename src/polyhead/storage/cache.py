@@ -1,6 +1,5 @@
 """Stores: entries on disk that are made once and shared; those unused for longest make room for others."""
 
-import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from polyhead.errors import UserError
+from polyhead.storage.output import remove
 
 _ABANDONED = 86_400  # seconds after which an entry that was never finished counts as left behind by a killed process
 
@@ -90,11 +90,3 @@ def size_of(path: Path) -> int:
         return sum(map(size_of, path.iterdir())) if path.is_dir() else path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is still there."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
