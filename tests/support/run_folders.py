@@ -38,6 +38,12 @@ def results_of(label, predicted, labels):
     }
 
 
+def results_of_tasks(labels, predicted):
+    """Compute the results of the tasks that have labels."""
+    known = [task for task in LABELS if (labels[task] >= 0).any()]
+    return {task: results_of(labels[task], predicted[task], LABELS[task]) for task in known}
+
+
 def make_predictions(seed, errors, rows=200, tasks=tuple(LABELS), truth_seed=99):
     """Return labels by task, equal for all seeds, and predictions of which a share is wrong.
 
@@ -100,10 +106,12 @@ def make_run(
     freeze="none",
     predictions=True,
     extra: Mapping[str, tuple[str, ...]] | None = None,
+    extra_errors: float | None = None,
 ):
     """Write a run that is done.
 
-    ``extra`` has the tasks with labels of each extra test set; their sentences are others than those of the test.
+    ``extra`` has the tasks with labels of each extra test set, whose sentences are others than those of the test;
+    ``extra_errors`` is the share of wrong predictions there, where it is another.
     """
     run = RunFolder(folder)
     targets = {"none": {"_target_": "Freezing", "frozen": []}, "backbone": {"_target_": "Freezing", "frozen": ["x"]}}
@@ -117,19 +125,14 @@ def make_run(
     run.claim(yaml.safe_dump(config))
     make_provenance(choices={"freeze": freeze}, seed=seed).write(run)
     made = {"test": make_predictions(seed, errors)}
+    if extra_errors is None:
+        extra_errors = errors
     for number, (name, tasks) in enumerate((extra or {}).items()):
-        made[name] = make_predictions(seed, errors, rows=120, tasks=tasks, truth_seed=number)
-    results = {
-        name: {
-            task: results_of(labels[task], predicted[task], LABELS[task])
-            for task in LABELS
-            if (labels[task] >= 0).any()
-        }
-        for name, (labels, predicted) in made.items()
-    }
+        made[name] = make_predictions(seed, extra_errors, rows=120, tasks=tasks, truth_seed=number)
     if predictions:
         labels = {name: labels for name, (labels, _) in made.items()}
         Predictions(labels, {name: predicted for name, (_, predicted) in made.items()}).write(run)
+    results = {name: results_of_tasks(labels, predicted) for name, (labels, predicted) in made.items()}
     test = results.pop("test")
     make_metrics(
         test,

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from polyhead.runs.record import OVERALL
-from polyhead.runs.report.comparison import Comparison, Row
+from polyhead.runs.report.comparison import Comparison, Row, pareto_front
 from polyhead.runs.report.curves import Curves
 from polyhead.runs.report.table import metric_name
 
@@ -30,29 +30,30 @@ _STYLE: Any = {
 
 
 def color(row: Row) -> str:
-    """Return a condition's color, the same in all figures; grey beyond the best few."""
+    """Return a condition's color, the same in all figures; gray beyond the best few."""
     best_few = row.number <= MOST_LINES
     return matplotlib.colors.to_hex(_COLORS[row.number - 1]) if best_few else "#9a9a9a"
 
 
-def trade_off(comparison: Comparison, test: str, cost: str, title: str) -> str:
-    """Draw quality against a cost, the conditions that no other beats in both joined by a line."""
+def trade_off(comparison: Comparison, test_set: str, cost: str, title: str) -> str:
+    """Draw quality on a test set against a cost, the conditions that no other beats in both joined by a line."""
     figure, axes = _figure()
-    rows = [row for row in comparison.rows if row.costs.get(cost) and test in row.scores]
+    rows = [row for row in comparison.rows if row.costs.get(cost) and test_set in row.scores]
     for row in rows:
-        score = row.scores[test][OVERALL]
+        score = row.scores[test_set][OVERALL]
         axes.errorbar(
             row.costs[cost], score.value, yerr=score.margin, fmt="o", color=color(row), markersize=7, capsize=2
         )
         beside = (6, 5) if row.number % 2 else (6, -12)  # points; neighbours often tie
         axes.annotate(f"#{row.number}", (row.costs[cost], score.value), xytext=beside, textcoords="offset points")
     if cost == "seconds":
-        front = sorted((row.costs[cost], row.scores[test][OVERALL].value) for row in rows if row.front)
+        points = [(row.costs[cost], row.scores[test_set][OVERALL].value) for row in rows]
+        front = sorted(point for point, on_front in zip(points, pareto_front(points), strict=True) if on_front)
         axes.plot(*zip(*front, strict=True), color="#555555", linewidth=1, linestyle="--", zorder=0)
-    axes.set(xlabel=title, ylabel=f"{metric_name(comparison)}, {test}, mean over tasks")
+    axes.set(xlabel=title, ylabel=f"{metric_name(comparison)}, {test_set}, mean over tasks")
     axes.margins(0.12)
     _log_scale(axes, [row.costs[cost] for row in rows])
-    return _svg(figure, f"trade-off {test} {cost}")
+    return _svg(figure, f"trade-off {test_set} {cost}")
 
 
 def learning_curves(comparison: Comparison, curves: Mapping[int, Sequence[Curves]], name: str, title: str) -> str:

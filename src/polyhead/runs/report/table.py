@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 
 from polyhead.runs.record import OVERALL
 from polyhead.runs.report.comparison import Comparison, Row
@@ -100,11 +101,13 @@ def markdown(comparison: Comparison) -> str:
         return "No run is done yet.\n"
     number, *others = laid_out
     tables = [_markdown(table) for table in _folded(number, others)]
-    return "\n\n".join([*tables, legend(comparison)]) + "\n"
+    return "\n\n".join([*tables, fill(legend(comparison), WIDTH)]) + "\n"
 
 
 def legend(comparison: Comparison) -> str:
-    """Say in a sentence or two what the numbers are."""
+    """Say in a sentence or two what the numbers are; nothing where there are none."""
+    if not comparison.rows:
+        return ""
     text = (
         f"Scores: {metric_name(comparison)} on {listed(comparison.tests)} (mean: over the tasks), ± the 95 % interval "
         f"over {listed(comparison.over)}; rows by {metric_name(comparison)} on validation."
