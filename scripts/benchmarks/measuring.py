@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from polyhead.runs.folder import provenance
+from polyhead.runs.environment import describe_environment
 
 
 @dataclass
@@ -159,5 +159,5 @@ def matrix_product_rate(dtype: torch.dtype, device: torch.device, seconds: float
 
 def machine() -> dict[str, Any]:
     """Describe hardware, versions and thread count."""
-    facts = provenance(seed=0, precision="", device="")
+    facts = describe_environment()
     return {"hardware": facts["hardware"], "versions": facts["versions"], "python": facts["python"]}

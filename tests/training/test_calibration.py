@@ -43,7 +43,7 @@ def test_the_error_is_the_mean_gap_of_the_bins():
     gaps = [n * abs(c - a) for n, c, a in zip(bins["rows"], bins["confidence"], bins["accuracy"], strict=True)]
     calibration = Calibration(TASK)
     calibration.update(logits, labels)
-    assert calibration.compute()["calibration_error"] == pytest.approx(sum(gaps) / 2000, abs=1e-5)
+    assert calibration.compute()["ece"] == pytest.approx(sum(gaps) / 2000, abs=1e-5)
 
 
 def test_the_bins_by_hand():
@@ -63,8 +63,8 @@ def test_scaling_mends_overconfidence_on_other_rows_too():
     assert calibration.temperature.item() == pytest.approx(3, rel=0.15)  # a reset forgets rows and nothing else
     calibration.update(*rows())
     values = calibration.compute()
-    assert values["calibration_error"] > 0.15
-    assert values["calibration_error_scaled"] < 0.04
+    assert values["ece"] > 0.15
+    assert values["ece_scaled"] < 0.04
 
 
 def test_rows_without_a_label_do_not_count():

@@ -142,10 +142,10 @@ def test_each_test_set_is_evaluated_once_and_reported_apart(tmp_path, model, tas
     outcome = fit_and_test(module, data, make_trainer(tmp_path, callbacks=[Seen()]), resume=None)
     rows = {name: sum(size for test_set, size in seen if test_set == name) for name, _ in seen}
     assert rows == {"test": 24, "news": 30, "letters": 5}
-    for name, results in {"test": outcome.test, **outcome.shifted}.items():
+    for name, results in {"test": outcome.test, **outcome.extra_test_sets}.items():
         assert all(sum(map(sum, values["confusion"])) == rows[name] for values in results.values())
-    assert list(outcome.shifted) == ["news", "letters"]
-    assert outcome.shifted["news"] != outcome.test
+    assert list(outcome.extra_test_sets) == ["news", "letters"]
+    assert outcome.extra_test_sets["news"] != outcome.test
 
 
 def test_a_task_without_labels_in_a_test_set_is_not_measured_there(tmp_path, model, tasks):

@@ -22,6 +22,7 @@ from polyhead.deployment.bundle.neighbours import Neighbours
 from polyhead.errors import UserError, did_you_mean
 from polyhead.inference.embedder import Embedder
 from polyhead.inference.text_runner import TextRunner
+from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.sources.base import LabelledSentence
 from polyhead.storage.row_readers import open_rows
@@ -56,7 +57,7 @@ def run(config: DictConfig) -> None:
         raise UserError(f"graph: unknown {config.graph!r}; {did_you_mean(config.graph, _GRAPHS)}")
     if config.graph != "none":
         onnx_graph.require("onnx", "onnxscript", "onnxruntime")
-    RunFolder(Path(config.run)).read_json("metrics.json")  # before a folder is made for what is no run
+    RunMetrics.read(RunFolder(Path(config.run)))  # before a folder is made for what is no run
     output = Path(config.output)
     with new_folder(output, config.overwrite) as folder:
         trained = load_trained_run(Path(config.run))
@@ -159,7 +160,7 @@ def _neighbours(texts: Sequence[str], trained: TrainedRun, tokenizer: Any) -> Ne
 
 def _entry(name: str, labels: list[str], trained: TrainedRun) -> TaskEntry:
     """Describe a head; metrics are those that are one number."""
-    results: Mapping[str, Any] = trained.metrics["test"].get(name, {})
+    results: Mapping[str, Any] = trained.metrics.test.get(name, {})
     temperature = trained.temperatures.get(name)
     numbers = {metric: value for metric, value in results.items() if isinstance(value, int | float)}
     numbers.pop("temperature", None)

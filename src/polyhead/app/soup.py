@@ -7,8 +7,10 @@ from polyhead.app import train
 from polyhead.app.hydra_state import compose_as_train
 from polyhead.app.trained import read_config
 from polyhead.errors import UserError
+from polyhead.runs.contents import Provenance
 from polyhead.runs.folder import RunFolder
-from polyhead.runs.record import DONE, UNTESTED, read_all
+from polyhead.runs.record import read_all
+from polyhead.runs.status import DONE, UNTESTED
 
 _REPLACED = ("soup", "freeze", "activation_cache", "resume")
 
@@ -29,7 +31,7 @@ def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str) -> No
     if len(records) < 2:
         raise UserError(f"{len(records)} finished runs in {', '.join(map(str, folders))}; an average needs two")
     first = records[0].folder
-    made = RunFolder(first).read_json("provenance.json").get("overrides", [])
+    made = Provenance.read(RunFolder(first)).overrides
     overrides = [text for text in made if text.lstrip("+~").partition("=")[0].split(".")[0] not in _REPLACED]
     overrides += [f"soup={recipe}", "soup.runs=[]", "freeze=all", "activation_cache=off"]
     composed = compose_as_train(configs, overrides)

@@ -17,7 +17,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from polyhead.runs.folder import RunFolder
-from polyhead.runs.record import DONE, FAILED, UNFINISHED, status_of
+from polyhead.runs.status import DONE, FAILED, UNFINISHED, status_of
 
 _PERIOD = 2.0  # seconds between two looks at the folders
 
@@ -34,7 +34,7 @@ def finished_twin(run: RunFolder, config: str) -> RunFolder | None:
     for path in run.folder.parent.glob("*/config.yaml"):
         other = RunFolder(path.parent)
         if _without_folder(path.read_text(encoding="utf-8"), other) == _without_folder(config, run):
-            if (other.folder / "metrics.json").is_file():
+            if other.done:
                 return other
             if other == run:
                 run.clear()

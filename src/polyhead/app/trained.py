@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
@@ -15,6 +14,7 @@ from polyhead.freezing.lora import merge_adapters
 from polyhead.freezing.plans import FreezePlan
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import PretrainedEncoder
+from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.sources.base import Source
 from polyhead.tasks import Task, make_tasks
@@ -30,7 +30,7 @@ class TrainedRun:
         tasks: what the heads predict.
         encoder: where the encoder came from before it was trained.
         model: with the best weights by validation, adapters merged, in evaluation mode.
-        metrics: its ``metrics.json``.
+        metrics: what it measured.
     """
 
     folder: Path
@@ -38,7 +38,7 @@ class TrainedRun:
     tasks: tuple[Task, ...]
     encoder: PretrainedEncoder
     model: MultiTaskModel
-    metrics: Mapping[str, Any]
+    metrics: RunMetrics
 
     @cached_property
     def source(self) -> Source:
@@ -49,9 +49,8 @@ class TrainedRun:
 
     @property
     def temperatures(self) -> Mapping[str, float]:
-        """Temperatures by task, as far as the run fitted any."""
-        fitted: Mapping[str, Mapping[str, Any]] = self.metrics["validation"]
-        return {task: results["temperature"] for task, results in fitted.items() if "temperature" in results}
+        """Temperatures by task."""
+        return {task: results["temperature"] for task, results in self.metrics.validation.items()}
 
 
 def load_trained_run(folder: Path) -> TrainedRun:
@@ -62,7 +61,7 @@ def load_trained_run(folder: Path) -> TrainedRun:
     """
     from polyhead.training.checkpoints import best_weights  # Lightning takes seconds to import
 
-    metrics = RunFolder(folder).read_json("metrics.json")
+    metrics = RunMetrics.read(RunFolder(folder))
     config = read_config(folder)
     encoder: PretrainedEncoder = build(config.encoder, "encoder")
     tasks = make_tasks(plain(config.tasks))

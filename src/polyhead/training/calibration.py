@@ -50,8 +50,8 @@ class Calibration(Metric):
         logits, labels = dim_zero_cat(self.logits), dim_zero_cat(self.labels)
         before, after = logits.softmax(dim=1), (logits / self.temperature).softmax(dim=1)
         return {
-            "calibration_error": self._error(before, labels),
-            "calibration_error_scaled": self._error(after, labels),
+            "ece": self._error(before, labels),
+            "ece_scaled": self._error(after, labels),
             "temperature": self.temperature.item(),
             "reliability": {"before": reliability(before, labels), "after": reliability(after, labels)},
         }

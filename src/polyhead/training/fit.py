@@ -24,14 +24,14 @@ class FitResult:
     Args:
         validation: metrics of the weights that were chosen.
         test: metrics of the same weights, computed once; empty where the test set was left alone.
-        shifted: the same for each further test set.
+        extra_test_sets: the same for each further test set.
         epochs: how many were trained.
         best_epoch: the one whose weights were chosen, from 0; None where nothing was trained.
     """
 
     validation: Results
     test: Results
-    shifted: dict[str, Results]
+    extra_test_sets: dict[str, Results]
     epochs: int
     best_epoch: int | None
 
@@ -67,9 +67,9 @@ def fit_and_test(
     for name in data.source.test_sets if test else ():
         module.test_set = data.test_set = name
         trainer.test(module, data, verbose=False)
-    shifted = {name: module.results[name] for name in data.source.test_sets if test and name != "test"}
+    extra = {name: module.results[name] for name in data.source.test_sets if test and name != "test"}
     tested = module.results.get("test", {})
-    return FitResult(module.results["validation"], tested, shifted, trainer.current_epoch, best_epoch)
+    return FitResult(module.results["validation"], tested, extra, trainer.current_epoch, best_epoch)
 
 
 def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resume: Path | None) -> None:

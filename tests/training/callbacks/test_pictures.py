@@ -19,8 +19,8 @@ def test_a_class_without_rows_is_drawn():
 def test_a_reliability_diagram_shows_every_filled_bin_before_and_after():
     bins = {"rows": [0, 3, 1], "confidence": [0.0, 0.5, 0.9], "accuracy": [0.0, 0.4, 1.0]}
     metrics = {
-        "calibration_error": 0.1,
-        "calibration_error_scaled": 0.05,
+        "ece": 0.1,
+        "ece_scaled": 0.05,
         "temperature": 1.5,
         "reliability": {"before": bins, "after": bins},
     }

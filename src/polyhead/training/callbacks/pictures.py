@@ -67,8 +67,8 @@ def reliability_figure(metrics: Mapping[str, Any], title: str) -> Figure:
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
     labels = {
-        "before": f"as trained, error {metrics['calibration_error']:.3f}",
-        "after": f"temperature {metrics['temperature']:.2f}, error {metrics['calibration_error_scaled']:.3f}",
+        "before": f"as trained, error {metrics['ece']:.3f}",
+        "after": f"temperature {metrics['temperature']:.2f}, error {metrics['ece_scaled']:.3f}",
     }
     for state, label in labels.items():
         bins = metrics["reliability"][state]
