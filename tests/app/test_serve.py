@@ -24,7 +24,7 @@ from transformers import AutoConfig, AutoModel
 from polyhead import Predictor
 from polyhead.app.serve import _listen, run
 from polyhead.deployment.bundle.manifest import seal
-from polyhead.deployment.bundle.neighbours import Neighbours
+from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.errors import UserError
 from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
     encoder = Encoder(AutoModel.from_config(AutoConfig.for_model("bert", **FAMILIES["bert"])), "mean")
     folder = make_bundle(tmp_path_factory.mktemp("serve") / "bundle", MultiTaskModel(encoder, tasks, 0.0), tasks)
     stored = texts(30)[1:]
-    Neighbours.of(stored, [Predictor.load(folder).predict(stored).embeddings]).write(folder)
+    Neighbors.from_embeddings(stored, [Predictor.load(folder).predict(stored).embeddings]).write(folder)
     seal(folder, manifest_of(tasks))
     return folder
 

@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from polyhead.deployment.server.limits import BodyLimit, Limits
+from polyhead.deployment.server.body_limit import BodyLimitMiddleware
+from polyhead.deployment.server.limits import Limits
 from polyhead.errors import UserError
 
 LIMITS = {"characters": 10, "texts": 4, "body_bytes": 100, "waiting_texts": 8}
@@ -34,7 +35,7 @@ def send(parts, limit):
     async def answer(message):
         answers.append(message)
 
-    asyncio.run(BodyLimit(app, limit)({"type": "http", "headers": []}, receive, answer))
+    asyncio.run(BodyLimitMiddleware(app, limit)({"type": "http", "headers": []}, receive, answer))
     return got, len(parts) - len(left), answers
 
 

@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from support.bundles import make_bundle, manifest_of, texts
 
 from polyhead.deployment.bundle.manifest import seal
-from polyhead.deployment.bundle.neighbours import Neighbours
+from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.deployment.predictor import Predictor
 from polyhead.deployment.server import Limits, create_app
 
@@ -186,7 +186,7 @@ def test_openapi_describes_every_path_with_its_limits(client):
 def test_nearest_sentences_come_from_the_bundle(client, folder, tasks, predictor):
     assert client.post("/neighbours", json={"texts": ["w1"]}).status_code == 404
     stored = texts(10)
-    Neighbours.of(stored, [predictor.predict(stored).embeddings]).write(folder)
+    Neighbors.from_embeddings(stored, [predictor.predict(stored).embeddings]).write(folder)
     seal(folder, manifest_of(tasks))
     with TestClient(create_app(Predictor.load(folder, precision="32-true"), LIMITS, 8)) as other:
         (nearest,) = other.post("/neighbours", json={"texts": [stored[5]]}).json()["neighbours"]
