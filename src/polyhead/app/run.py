@@ -12,7 +12,8 @@ import lightning as L
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead import hardware
-from polyhead.app.composition import MAIN_CHOICES, RunComponents, compose_model, compose_trainer, plain
+from polyhead.app.builder import plain
+from polyhead.app.composition import MAIN_CHOICES, RunComponents, compose_model, compose_trainer
 from polyhead.app.hydra_state import chosen_options, in_multirun, shares_the_terminal, task_overrides
 from polyhead.app.soup_check import check
 from polyhead.app.sweeps import finished_twin
@@ -118,9 +119,9 @@ class TrainingRun:
             model,
             parts.tasks,
             parts.weighting,
-            parts.freezing,
+            parts.freeze_plan,
             parts.optimization,
-            parts.losses,
+            parts.loss,
             self.config.watch_conflict,
         )
 
@@ -131,7 +132,7 @@ class TrainingRun:
             device = trainer.strategy.root_device
             features = partial(attach_frozen, module.model.encoder, parts.precision, store, device)
         tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
-        return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.batching, features, parts.tokens)
+        return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.loader, features, parts.token_cache)
 
     def _start_from_average(self, module: MultiTaskTraining, trainer: L.Trainer) -> list[str]:
         """Give the model the average of other runs, where that is asked for, and return which they are."""
