@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from scipy import stats
 from support.run_folders import compared, make_run, make_sweep
+from scipy import stats
 
 from polyhead.errors import UserError
-from polyhead.runs.report.comparison import pareto_front
+from polyhead.runs.report.comparison import compare, pareto_front
+from polyhead.runs.record import find_runs, read
 
 
 def test_settings_are_ranked_by_validation_and_averaged_over_seeds(tmp_path):

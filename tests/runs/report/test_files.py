@@ -4,8 +4,9 @@ from html.parser import HTMLParser
 
 import pytest
 import yaml
+from support.run_folders import make_run, make_sweep
+from support.run_folders import compared
 from support.commands import script
-from support.run_folders import compared, make_run, make_sweep
 
 from polyhead.runs.report.curves import read_curves
 from polyhead.runs.report.files import write

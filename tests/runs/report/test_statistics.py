@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from support.run_folders import LABELS, make_predictions
 from scipy import stats
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
-from support.run_folders import LABELS, make_predictions
 
 from polyhead.runs.report.statistics import accuracy, holm, macro_f1, mean, paired_difference, resampled
 
