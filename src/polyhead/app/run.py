@@ -12,7 +12,8 @@ import lightning as L
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead import hardware
-from polyhead.app.composition import RunComponents, compose_model, compose_trainer, plain
+from polyhead.app.builder import plain
+from polyhead.app.composition import RunComponents, compose_model, compose_trainer
 from polyhead.app.hparams import final_metrics, hparams, hydra_choices, monitored_value
 from polyhead.app.hydra_state import in_multirun, shares_the_terminal
 from polyhead.app.soup_check import check
@@ -41,7 +42,7 @@ from polyhead.training.fit import FitResult, fit_and_test
 from polyhead.training.metrics import Results, scalars
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.plan_table import plan_table
-from polyhead.training.tensorboard import log_choices, log_layout, log_outcome, log_plan
+from polyhead.training.tensorboard import log_final_metrics, log_hparams, log_layout, log_plan
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class TrainingRun:
         metrics = self._metrics(result, module, parameters, soup, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=_data_digests(data)))
-            log_outcome(trainer, hparams(self.config), final_metrics(metrics))
+            log_final_metrics(trainer, hparams(self.config), final_metrics(metrics))
             if not quiet:
                 show(metrics, str(self.folder.folder))
         return monitored_value(metrics)
@@ -126,9 +127,9 @@ class TrainingRun:
             model,
             parts.tasks,
             parts.weighting,
-            parts.freezing,
+            parts.freeze_plan,
             parts.optimization,
-            parts.losses,
+            parts.loss,
             self.config.watch_conflict,
         )
 
@@ -140,7 +141,7 @@ class TrainingRun:
             device = trainer.strategy.root_device
             attach = partial(attach_frozen, module.model.encoder, parts.precision, parts.activation_cache, device)
         tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
-        return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.batching, attach, parts.tokens)
+        return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.loader, attach, parts.token_cache)
 
     def _start_from_average(self, module: MultiTaskTraining, trainer: L.Trainer) -> list[str]:
         """Give the model the average of other runs, where that is asked for, and return the runs that are in it."""
@@ -179,7 +180,7 @@ class TrainingRun:
             log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
             if trainable:
                 log.info(plan.text())
-        log_choices(trainer, hparams(self.config))
+        log_hparams(trainer, hparams(self.config))
         log_layout(trainer, [task.name for task in self.parts.tasks])
         log_plan(trainer, plan.markdown())
 
