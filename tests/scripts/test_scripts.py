@@ -9,7 +9,8 @@ import pytest
 import torch
 from support.commands import ROOT, script
 
-from polyhead.data.token_cache import Chunk, TokenCache
+from polyhead.data.token_cache import TokenCache
+from polyhead.data.tokenization import TokenizedSentences
 from polyhead.freezing.activation_cache import ActivationCache
 
 
@@ -20,7 +21,7 @@ def test_what_is_kept_for_later_runs_is_shown_and_cleared(tmp_path):
     features.get("abc", (1000, 250), torch.float32, lambda array: array.fill_(0))
     tokens = TokenCache(str(folders["tokens"]), 1)
     ids = np.arange(100_000, dtype=np.int32)
-    tokens.get("def", lambda: [Chunk(ids, np.array([len(ids)]), {}, 0)], [])
+    tokens.get("def", lambda: [TokenizedSentences(ids, np.array([0, len(ids)]))], [])
     rows = datasets.Dataset.from_generator(lambda: iter([{"text": "a"}]), cache_dir=str(folders["data"]))
     table = Path(rows.cache_files[0]["filename"])
     (folders["data"] / "precious.csv").write_text("not ours")
