@@ -7,11 +7,12 @@ from typing import Any
 from polyhead.app import train
 from polyhead.app.hydra_state import compose_as_train
 from polyhead.app.trained import read_config
+from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.record import flat
 
 _MADE_WITH = ("versions", "git", "hardware", "python", "precision", "device", "data")
-_MEASURED = ("validation", "test")
+_MEASURED = ("validation", "test", "extra_test_sets")
 
 
 def run(configs: Path, original: Path, folder: Path) -> bool:
@@ -29,12 +30,13 @@ def run(configs: Path, original: Path, folder: Path) -> bool:
         UserError: the original is not a finished run, or the new folder is taken.
     """
     first, second = RunFolder(original), RunFolder(folder)
-    before, metrics = first.read_json("provenance.json"), first.read_json("metrics.json")
+    before, metrics = Provenance.read(first), RunMetrics.read(first)
     config = read_config(original, moved=folder.resolve())
-    compose_as_train(configs, before.get("overrides", []))
+    compose_as_train(configs, before.overrides)
     train.run(config, quiet=True)
-    print("\n".join(differences(before, second.read_json("provenance.json"), _MADE_WITH)) or "made with the same")
-    found = list(differences(metrics, second.read_json("metrics.json"), _MEASURED))
+    made_with = differences(vars(before), vars(Provenance.read(second)), _MADE_WITH)
+    print("\n".join(made_with) or "made with the same")
+    found = list(differences(vars(metrics), vars(RunMetrics.read(second)), _MEASURED))
     print("\n".join(found) or "the metrics are the same, to the last bit")
     return not found
 

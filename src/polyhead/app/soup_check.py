@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 from polyhead.app.trained import read_config
 from polyhead.errors import UserError
+from polyhead.runs.contents import Provenance
 from polyhead.runs.folder import RunFolder
 
 _SHARED = ("tasks", "encoder")
@@ -25,14 +26,14 @@ def check(runs: Iterable[str], config: DictConfig, digests: Mapping[str, str]) -
     """
     for name in runs:
         folder = Path(name)
-        theirs, made = read_config(folder), RunFolder(folder).read_json("provenance.json")
+        theirs, made = read_config(folder), Provenance.read(RunFolder(folder))
         for key in _SHARED:
             if theirs[key] != config[key]:
                 raise UserError(
                     f"soup.runs: {name!r} was trained with other choices of {key}; average runs that share them"
                 )
         for split, digest in digests.items():
-            if made.get("data", {}).get(split, digest) != digest:
+            if made.data.get(split, digest) != digest:
                 raise UserError(
                     f"soup.runs: {name!r} had other {split} sentences; it may have learned from those that are "
                     "evaluated here, so average runs of the same data and data.seed"

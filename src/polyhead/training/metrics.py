@@ -3,6 +3,7 @@
 Names are ``{split}/{task}/{metric}``. Shapes: B sentences, C classes.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -85,7 +86,7 @@ class TaskMetrics(nn.Module):
             self._pending_rows = 0
 
 
-def scalars(split: str, results: Results) -> dict[str, float]:
+def scalars(split: str, results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Flatten a split's results for a logger, and add ``{split}/macro_f1``, the mean over the tasks measured."""
     flat: dict[str, float] = {}
     for task, metrics in results.items():
