@@ -1,9 +1,11 @@
 import errno
 import hashlib
+import json
 import logging
 import multiprocessing
 import os
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -27,11 +29,11 @@ def fill(value, calls=None):
 
 @pytest.fixture
 def cache(tmp_path):
-    return ActivationCache(str(tmp_path / "activations"), limit_gb=1)
+    return ActivationCache(str(tmp_path / "cache" / "activations"), limit_gb=1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_cache_computes_an_entry_once_and_reads_it_ever_after(cache, dtype):
+def test_cache_computes_an_entry_once_and_reads_it_ever_after(cache, dtype, caplog):
     calls = []
     for _ in range(3):
         found = cache.get("key", SHAPE, dtype, fill(1.5, calls))
@@ -40,6 +42,7 @@ def test_cache_computes_an_entry_once_and_reads_it_ever_after(cache, dtype):
         assert (found == 1.5).all()
     assert calls == [1.5]
     assert cache.counts == {"computed": 1, "reused": 2}
+    assert caplog.text == ""
     assert [path.name for path in cache.entries()] == ["key.bin"]
 
 
@@ -52,8 +55,7 @@ def test_cache_computes_a_damaged_entry_again_with_one_line(cache, caplog, damag
     path.write_bytes({"flip": content, "cut": content[:-10], "empty": b"", "extend": content + b"x"}[damage])
     with caplog.at_level(logging.WARNING):
         assert (cache.get("key", SHAPE, torch.float32, fill(2)) == 2).all()
-    assert len(caplog.records) == 1
-    assert "damaged; computing it again" in caplog.text
+    assert caplog.messages == [f"activation cache: {path} is damaged; computing it again"]
 
 
 def test_cache_does_not_take_an_entry_of_another_shape(cache):
@@ -70,6 +72,37 @@ def test_cache_keeps_entries_of_different_keys_apart(cache):
     for number, key in enumerate("abc"):
         cache.get(key, SHAPE, torch.float32, fill(number))
     assert [cache.get(key, SHAPE, torch.float32, fill(9))[0, 0].item() for key in "abc"] == [0, 1, 2]
+    assert cache.counts == {"computed": 3, "reused": 3}
+
+
+def test_cache_entries_are_laid_out_as_in_every_version(cache):
+    """The numbers, and 256 bytes of JSON: entries that exist already are found."""
+    numbers = np.arange(6, dtype=np.float32).reshape(3, 2)
+    facts = {"shape": [3, 2], "dtype": "torch.float32", "crc32": zlib.crc32(numbers.tobytes())}
+    expected = numbers.tobytes() + json.dumps(facts).ljust(256).encode()
+    cache.get("ours", (3, 2), torch.float32, lambda array: array.copy_(torch.from_numpy(numbers)))
+    assert (cache.path / "ours.bin").read_bytes() == expected
+    (cache.path / "theirs.bin").write_bytes(expected)
+    assert torch.equal(cache.get("theirs", (3, 2), torch.float32, fill(9)), torch.from_numpy(numbers))
+
+
+def test_cache_counts_are_no_part_of_what_a_cache_is(cache):
+    unused = ActivationCache(cache.folder, 1)
+    cache.get("key", SHAPE, torch.float32, fill(1))
+    assert cache == unused
+    with pytest.raises(TypeError):
+        ActivationCache(cache.folder, 1, cache.counts)
+
+
+def test_cache_takes_the_space_of_an_entry_before_it_is_computed(cache, monkeypatch):
+    taken, allocate = [], os.posix_fallocate
+    monkeypatch.setattr(os, "posix_fallocate", lambda file, *space: (taken.append(space), allocate(file, *space)))
+
+    def compute(array):
+        assert taken == [(0, 100 * 8 * 4 + 256)]
+
+    cache.get("key", SHAPE, torch.float32, compute)
+    assert len(taken) == 1
 
 
 def test_cache_keeps_changes_of_an_array_off_the_disk(cache):
@@ -126,10 +159,15 @@ def test_cache_evicts_the_least_recently_used(tmp_path):
 def test_cache_does_not_store_an_entry_over_the_limit_and_says_so(tmp_path, caplog):
     cache = ActivationCache(str(tmp_path), limit_gb=1e-9)
     with caplog.at_level(logging.WARNING):
-        assert cache.get("key", SHAPE, torch.float32, fill(1)) is None
-    assert "0.0 GB needed, limit_gb is 1e-09" in caplog.text
-    assert "continuing without" in caplog.text
-    assert not cache.path.exists() or cache.entries() == []
+        assert cache.get("key", (1_000_000, 1_250), torch.float32, fill(1)) is None
+    reason = "5.0 GB needed, limit_gb is 1e-09"
+    assert caplog.messages == [f"activation cache: {tmp_path} cannot keep it ({reason}); continuing without"]
+    assert cache.entries() == []
+
+
+def test_cache_stores_an_entry_as_large_as_the_limit(tmp_path):
+    cache = ActivationCache(str(tmp_path), limit_gb=100 * 8 * 4 / 1e9)
+    assert cache.get("key", SHAPE, torch.float32, fill(1)) is not None
 
 
 def test_cache_warns_of_a_full_disk_and_stores_nothing(cache, monkeypatch, caplog):
@@ -178,7 +216,7 @@ def test_digest_of_a_mapped_file_is_that_of_its_content(tmp_path, monkeypatch):
     numbers = np.arange(1234, dtype=np.int32)
     numbers.tofile(tmp_path / "numbers")
     mapped = np.memmap(tmp_path / "numbers", np.int32, mode="c")
-    whole = hashlib.sha256(f"{activation_cache._FORMAT}int32(1234,)".encode() + numbers.tobytes() + b"|").hexdigest()
+    whole = hashlib.sha256(b"1int32(1234,)" + numbers.tobytes() + b"|").hexdigest()
     assert digest([mapped]) == digest([numbers]) == whole
     assert (mapped == numbers).all()
 

@@ -1,12 +1,15 @@
+import copy
 import logging
 
+import numpy as np
 import pytest
 import torch
+from support.models import FAMILIES
 from support.training import make_data, make_module, make_trainer
 
-from polyhead.data.tokenization import TextTokenizer
-from polyhead.freezing.activation_cache import ActivationCache
-from polyhead.freezing.frozen_activations import FrozenActivations, frozen_depth
+from polyhead.freezing import frozen_activations
+from polyhead.freezing.activation_cache import ActivationCache, digest
+from polyhead.freezing.frozen_activations import FrozenActivations, attach_frozen, frozen_depth
 from polyhead.freezing.plans import FreezeSpec
 from polyhead.inference.length_batches import equal_length_batches
 from polyhead.models.dropout import FastDropout
@@ -37,6 +40,41 @@ def activations(model, folder, precision="32-true"):
 def test_frozen_depth_counts_the_frozen_layers_below_the_first_trained_part(model, frozen, depth):
     FreezeSpec(frozen).apply(model)
     assert frozen_depth(model.encoder) == depth
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_frozen_depth_leaves_a_layer_to_run_below_a_trained_top(make_encoder, family):
+    encoder = make_encoder(family).requires_grad_(False)
+    assert frozen_depth(encoder) is None
+    for module in encoder.top:
+        module.requires_grad_(True)
+    assert frozen_depth(encoder) == (2 if encoder.top else None)
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("frozen", [BACKBONE, LOWER])
+def test_attached_activations_are_those_of_the_frozen_layers(tmp_path, model, tasks, frozen, precision):
+    FreezeSpec(frozen).apply(model)
+    cache = ActivationCache(str(tmp_path), 1)
+    split, encoder = make_data(tasks).split("train"), copy.deepcopy(model.encoder).eval()
+    attach_frozen(model.encoder, precision, cache, torch.device("cpu"))(split, "train")
+    ids = [
+        torch.from_numpy(row.astype(int))[None] for row in np.split(split.sentences.ids, split.sentences.offsets[1:-1])
+    ]
+    with torch.no_grad():
+        if frozen == BACKBONE:
+            expected = torch.cat([encoder(row) for row in ids])
+        else:
+            expected = torch.cat([encoder.lower_states(2, row)[0] for row in ids])
+    assert split.depth == frozen_depth(model.encoder)
+    tolerance = 1e-5 if precision == "32-true" else 3e-2
+    torch.testing.assert_close(split.activations.float(), expected, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("frozen", [[], ["heads"], ["encoder.embeddings"]])
+def test_attach_frozen_gives_nothing_if_nothing_worth_storing_is_frozen(tmp_path, model, frozen):
+    FreezeSpec(frozen).apply(model)
+    assert attach_frozen(model.encoder, "32-true", ActivationCache(str(tmp_path), 1), torch.device("cpu")) is None
 
 
 def run(make_encoder, tasks, family, frozen, folder, cached):
@@ -102,48 +140,114 @@ def test_stored_activations_give_the_same_logits_bit_for_bit_in_batches_of_one_s
         assert torch.equal(ours[task], expected[task])
 
 
-def test_stored_activations_spare_a_second_run_the_encoder_pass(tmp_path, model, tasks, caplog):
+def test_stored_activations_spare_a_second_run_the_encoder_pass(tmp_path, model, tasks, caplog, monkeypatch):
     FreezeSpec(BACKBONE).apply(model)
-    passes = []
-    for _ in range(2):
+    splits = ("train", "validation", "test")
+    for how in ("computed and stored", "read from the cache, no encoder pass"):
         data = make_data(tasks)
         data.activations = lambda: activations(model, tmp_path).attach
         with caplog.at_level(logging.INFO):
-            for split in ("train", "validation", "test"):
+            for split in splits:
                 data.split(split)
-        passes.append([record.getMessage() for record in caplog.records if "activations of" in record.getMessage()])
+        assert [message for message in caplog.messages if "activations" in message] == [
+            f"activations of {split}: {how}" for split in splits
+        ]
         caplog.clear()
-    assert all("computed and stored" in message for message in passes[0])
-    assert all("no encoder pass" in message for message in passes[1])
-    assert len(passes[0]) == len(passes[1]) == 3
+        monkeypatch.setattr(model.encoder, "forward", lambda *_: pytest.fail("an encoder pass"))
 
 
-@pytest.mark.parametrize("change", ["weights", "texts", "depth", "precision", "pooling", "length", "upper", "head"])
-def test_stored_activations_are_found_again_unless_something_makes_a_difference(tmp_path, make_encoder, tasks, change):
-    model = MultiTaskModel(make_encoder(), tasks, 0.1)
+def change_nothing(model, data):
+    pass
+
+
+def change_weights(model, data):
+    model.encoder.layers[0].attention.self.query.weight.data[0, 0] += 1
+
+
+def change_upper_layer(model, data):
+    model.encoder.layers[2].attention.self.query.weight.data[0, 0] += 1
+
+
+def change_head(model, data):
+    model.heads["category"][1].bias.data += 1
+
+
+def change_texts(model, data):
+    data.split("train").sentences.ids[5] += 1
+
+
+def change_offsets(model, data):
+    data.split("train").sentences.offsets[5] += 1
+
+
+def change_depth(model, data):
+    model.encoder.layers[1].requires_grad_(True)
+
+
+def change_pooling(model, data):
+    model.encoder.pooling = "max"
+
+
+def change_config(model, data):
+    model.encoder.transformer.config.hidden_act = "relu"
+
+
+def change_folder(model, data):
+    model.encoder.transformer.config._name_or_path = "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (change_nothing, True),
+        (change_upper_layer, True),
+        (change_head, True),
+        (change_folder, True),
+        (change_weights, False),
+        (change_texts, False),
+        (change_offsets, False),
+        (change_depth, False),
+        (change_pooling, False),
+        (change_config, False),
+    ],
+)
+def test_stored_activations_are_found_again_unless_something_makes_a_difference(tmp_path, model, tasks, change, found):
     FreezeSpec(LOWER).apply(model)
     data = make_data(tasks)
-    first = activations(model, tmp_path)._key(data.split("train"))
-    precision = "32-true"
-    if change == "weights":
-        model.encoder.layers[0].attention.self.query.weight.data[0, 0] += 1
-    elif change == "upper":
-        model.encoder.layers[2].attention.self.query.weight.data[0, 0] += 1
-    elif change == "head":
-        model.heads["category"][1].bias.data += 1
-    elif change == "texts":
-        data.split("train").sentences.ids[5] += 1
-    elif change == "depth":
-        model.encoder.layers[1].requires_grad_(True)
-    elif change == "pooling":
-        model.encoder.pooling = "max"
-    elif change == "precision":
-        precision = "bf16-mixed"
-    else:
-        data = make_data(tasks)
-        data.text_tokenizer = TextTokenizer(data.tokenizer, max_length=5)
-    same = activations(model, tmp_path, precision)._key(data.split("train")) == first
-    assert same == (change in ("upper", "head"))
+    key = activations(model, tmp_path)._key(data.split("train"))
+    change(model, data)
+    assert (activations(model, tmp_path)._key(data.split("train")) == key) is found
+
+
+def test_stored_activations_of_another_precision_are_not_taken(tmp_path, model, tasks):
+    FreezeSpec(LOWER).apply(model)
+    split = make_data(tasks).split("train")
+    keys = {activations(model, tmp_path, precision)._key(split) for precision in ("32-true", "bf16-mixed", "bf16-true")}
+    assert len(keys) == 3
+
+
+@pytest.mark.parametrize(("frozen", "depth"), [(BACKBONE, -1), (LOWER, 2)])
+def test_stored_activations_have_the_keys_of_every_version(tmp_path, model, tasks, frozen, depth):
+    """Entries that exist already are found: -1 stands for the whole encoder in their keys."""
+    FreezeSpec(frozen).apply(model)
+    split, encoder = make_data(tasks).split("train"), model.encoder
+    config = {name: str(value) for name, value in encoder.transformer.config.to_dict().items() if name[0] != "_"}
+    frozen_modules = [encoder] if depth == -1 else [*encoder.embeddings, *encoder.layers[:depth]]
+    state = [value for module in frozen_modules for value in module.state_dict().values()]
+    expected = digest([repr(sorted(config.items())), f"{depth} mean 32-true", *state])
+    key = activations(model, tmp_path)._key(split)
+    assert key == digest([expected, split.sentences.ids, split.sentences.offsets])
+
+
+@pytest.mark.parametrize(("precision", "packs"), [("32-true", False), ("bf16-mixed", True), ("bf16-true", True)])
+def test_activations_are_computed_by_packed_layers_in_half_precision_alone(
+    tmp_path, model, tasks, monkeypatch, precision, packs
+):
+    packed = []
+    monkeypatch.setattr(frozen_activations, "pack_linear_layers", packed.append)
+    FreezeSpec(BACKBONE).apply(model)
+    activations(model, tmp_path, precision).attach(make_data(tasks).split("train"), "train")
+    assert len(packed) == packs
 
 
 def test_stored_token_states_of_bfloat16_training_are_bfloat16(tmp_path, model, tasks):

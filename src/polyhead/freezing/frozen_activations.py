@@ -7,7 +7,7 @@ batch, S tokens, H hidden units.
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -85,16 +85,13 @@ class FrozenActivations:
             split: the sentences.
             name: of the split, for the log.
         """
-        computed: list[bool] = []
-
-        def compute(array: Tensor) -> None:
-            computed.append(True)
-            self._fill(array, split)
-
-        activations = self.cache.get(self._key(split), self._shape(split), self._dtype(), compute)
+        reused_before = self.cache.counts["reused"]
+        fill = partial(self._fill, split)
+        activations = self.cache.get(self._key(split), self._shape(split), self._dtype(), fill)
         if activations is not None:
             split.activations, split.depth = activations, self.depth
-            how = "computed and stored" if computed else "read from the cache, no encoder pass"
+            reused = self.cache.counts["reused"] > reused_before
+            how = "read from the cache, no encoder pass" if reused else "computed and stored"
             log.info("activations of %s: %s", name, how)
 
     def _shape(self, split: TokenizedSplit) -> tuple[int, int]:
@@ -125,7 +122,7 @@ class FrozenActivations:
         for module in [encoder] if self.depth is None else lower:
             yield from module.state_dict().values()
 
-    def _fill(self, array: Tensor, split: TokenizedSplit) -> None:
+    def _fill(self, split: TokenizedSplit, array: Tensor) -> None:
         encoder = inference_copy(self.encoder, self.precision, self.device)
         if self.precision.startswith("bf16"):  # in single precision another library would round unlike training
             pack_linear_layers(encoder)
