@@ -226,6 +226,26 @@ def test_stored_activations_of_another_precision_are_not_taken(tmp_path, model, 
     assert len(keys) == 3
 
 
+def test_stored_embeddings_depend_on_the_modules_on_top_of_the_layers(tmp_path, make_encoder, tasks):
+    model = MultiTaskModel(make_encoder("modernbert"), tasks, dropout=0.1)
+    FreezeSpec(BACKBONE).apply(model)
+    split = make_data(tasks).split("train")
+    key = activations(model, tmp_path)._key(split)
+    (norm,) = model.encoder.top
+    norm.weight.data[0] += 1
+    assert activations(model, tmp_path)._key(split) != key
+
+
+def test_stored_activations_are_announced_split_by_split(tmp_path, model, tasks, caplog):
+    FreezeSpec(BACKBONE).apply(model)
+    data, ours = make_data(tasks), activations(model, tmp_path)
+    with caplog.at_level(logging.INFO):
+        for name in ("train", "train", "validation"):
+            ours.attach(data.split(name), name)
+    how = [message.split(": ")[1] for message in caplog.messages if message.startswith("activations of")]
+    assert how == ["computed and stored", "read from the cache, no encoder pass", "computed and stored"]
+
+
 @pytest.mark.parametrize(("frozen", "depth"), [(BACKBONE, -1), (LOWER, 2)])
 def test_stored_activations_have_the_keys_of_every_version(tmp_path, model, tasks, frozen, depth):
     """Entries that exist already are found: -1 stands for the whole encoder in their keys."""
