@@ -1,4 +1,4 @@
-"""The one exception for a user's mistake, the ways to one, and the end of a command that is interrupted."""
+"""A user's mistakes: the one exception, its hints, and the end of a command."""
 
 import sys
 from collections.abc import Iterable, Iterator

@@ -1,12 +1,16 @@
 """Tasks: the one place that knows class names and counts. Knows nothing about models or tensors."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 
-from polyhead.errors import UserError, did_you_mean
+from polyhead.errors import UserError, did_you_mean, parameter_problems
 
 MISSING = -100
 """The label index of a sentence that carries no label for a task; losses and metrics pass over it."""
+
+PerTask = float | Mapping[str, float]
+"""One number for all tasks, or a number for each task named; a task not named keeps the default."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,38 @@ def make_tasks(
         Task(name, tuple(_class_name(name, label) for label in (found[name] if names is None else names)))
         for name, names in labels.items()
     )
+
+
+def value_for(task: str, given: PerTask, default: float) -> float:
+    """Return the number that ``given`` has for a task."""
+    return given.get(task, default) if isinstance(given, Mapping) else given
+
+
+def per_task_problems(
+    name: str, given: PerTask, tasks: Collection[str], allowed: Callable[[float], bool], rule: str
+) -> list[str]:
+    """Return a line for each task that is not known and each value that is not allowed.
+
+    Args:
+        name: of the parameter.
+        given: its value.
+        tasks: names that it may mention.
+        allowed: whether a finite number is allowed.
+        rule: which numbers are allowed, in words: ``"a number, 0 or more"``.
+    """
+    if not isinstance(given, Mapping):
+        return parameter_problems((name, given, _is_finite(given) and allowed(given), rule))
+    problems = []
+    for task, value in given.items():
+        if task in tasks:
+            problems += parameter_problems((f"{name}.{task}", value, _is_finite(value) and allowed(value), rule))
+        else:
+            problems.append(f"{name}: unknown task {task!r}; {did_you_mean(str(task), tasks)}")
+    return problems
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def label_text(label: str | float) -> str:

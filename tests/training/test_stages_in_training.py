@@ -45,7 +45,7 @@ class Watch(Callback):
 
 
 @pytest.mark.parametrize(("family", "plan"), CASES)
-def test_in_each_stage_exactly_the_intended_parameters_move(tmp_path, make_encoder, tasks, family, plan):
+def test_stages_move_exactly_the_intended_parameters(tmp_path, make_encoder, tasks, family, plan):
     watch, model = Watch(), MultiTaskModel(make_encoder(family), tasks, dropout=0.1)
     module = make_module(model, tasks, PLANS[plan])
     make_trainer(tmp_path, max_epochs=3, callbacks=[watch]).fit(module, make_data(tasks))
@@ -86,7 +86,7 @@ def run(folder, make_encoder, tasks, plan, losses, features, resume=None):
 @pytest.mark.slow
 @pytest.mark.parametrize("features", [False, True])
 @pytest.mark.parametrize("plan", ["none", *SCHEDULES])
-def test_a_run_stopped_at_any_step_goes_on_as_if_never_stopped(tmp_path, make_encoder, tasks, plan, features):
+def test_resumed_stages_are_the_uninterrupted_ones_bit_for_bit(tmp_path, make_encoder, tasks, plan, features):
     steps = (2, 6, 9, 12) if features else (8,)  # six steps an epoch
     whole = Losses(steps, tmp_path)
     uninterrupted = run(tmp_path / "whole", make_encoder, tasks, PLANS[plan], whole, features)
@@ -99,7 +99,7 @@ def test_a_run_stopped_at_any_step_goes_on_as_if_never_stopped(tmp_path, make_en
         assert all(torch.equal(value, theirs[name]) for name, value in uninterrupted.state_dict().items())
 
 
-def test_the_store_covers_what_is_frozen_in_each_stage(tmp_path, model, tasks):
+def test_activation_cache_covers_what_is_frozen_in_each_stage(tmp_path, model, tasks):
     depths = []
 
     class Depths(Callback):

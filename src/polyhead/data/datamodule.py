@@ -68,7 +68,6 @@ class SentenceData(L.LightningDataModule):
         self.features = features
         self.store = store
         self.splits: dict[str, TokenizedSplit] = {}
-        self.test_set = "test"
 
     def split(self, name: str) -> TokenizedSplit:
         """Return a split, tokenised on first use.
@@ -131,17 +130,18 @@ class SentenceData(L.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return the validation batches."""
-        return self._evaluation_loader("validation")
+        return self.evaluation_loader("validation")
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """Return the batches of the test set at hand."""
-        return self._evaluation_loader(self.test_set)
+        """Return the batches of the test set ``test``."""
+        return self.evaluation_loader("test")
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Copy a batch to the device, without waiting where that is a GPU, which reads page-locked memory."""
         return batch.to(device, non_blocking=device.type == "cuda")
 
-    def _evaluation_loader(self, name: str) -> DataLoader[Batch]:
+    def evaluation_loader(self, name: str) -> DataLoader[Batch]:
+        """Return the batches of a split in their own order, each row once."""
         batches = self._batches(name, self.batching.evaluation_batch_size, shuffle=False)
         # The sampler yields whole batches of rows, and the split collates them.
         return DataLoader(self.split(name), sampler=batches, batch_size=None, **self._loader_settings())

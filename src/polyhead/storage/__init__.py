@@ -1,4 +1,6 @@
-"""Files and caches on disk: written whole or not at all, evicted, memory-mapped; the one reader of tables."""
+"""Files and caches on disk: written whole or not at all, evicted, memory-mapped;
+the one reader and writer of tables.
+"""
 
 from polyhead.storage.cache import Cache
 from polyhead.storage.embedding_writers import EmbeddingFile, open_embedding_file
