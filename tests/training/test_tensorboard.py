@@ -214,7 +214,7 @@ def test_columns_of_hparams_are_those_of_all_runs_whatever_ran_first(tmp_path):
 
 
 @pytest.mark.parametrize("log", [log_layout, log_plan])
-def test_without_tensorboard_nothing_is_written(tmp_path, log):
+def test_nothing_is_written_without_tensorboard(tmp_path, log):
     log(make_trainer(tmp_path), "text")
     log_final_metrics(make_trainer(tmp_path), {"odd": object()}, {})
     assert list(tmp_path.iterdir()) == []
