@@ -167,7 +167,7 @@ def cached(tasks, cache, max_length=16, sizes=SIZES):
 def test_data_reads_the_tokens_of_an_earlier_run(tmp_path, tasks, monkeypatch):
     cache = TokenCache(str(tmp_path), 1)
     fresh, first = data(tasks).split("train"), cached(tasks, cache).split("train")
-    monkeypatch.setattr(TextTokenizer, "tokenize_labelled", lambda *_: pytest.fail("tokenized again"))
+    monkeypatch.setattr(TextTokenizer, "tokenize_labeled", lambda *_: pytest.fail("tokenized again"))
     again = cached(tasks, cache).split("train")
     for split in (first, again):
         for ours, theirs in zip(split[[0, 7, 31]].labels.values(), fresh[[0, 7, 31]].labels.values(), strict=True):

@@ -96,8 +96,14 @@ def test_sampler_shares_out_the_batches_of_one_process(rows, processes):
     assert all(batch for rank in ranks for batch in rank)
     joint = [sorted(chain(*parts)) for parts in zip(*ranks, strict=True)]
     assert sorted(chain(*joint)) == list(range(rows))
+    assert max(map(len, joint)) < 16 * processes + processes  # a rest as long as that is a batch of its own
     if rows % (16 * processes) in (0, *range(processes, 16 * processes)):  # no rest that joins another batch
         assert joint == [sorted(batch) for batch in of(0, 1, 16 * processes)]
+
+
+def test_sampler_of_fewer_rows_than_processes_loses_none():
+    shares = [LengthGroupedBatchSampler([5, 6], 16, 10, 0, True, rank=rank, processes=3) for rank in range(3)]
+    assert sorted(chain(*chain(*shares))) == [0, 1]
 
 
 def test_sampler_length_is_the_number_of_batches():

@@ -115,3 +115,13 @@ def test_token_cache_evicts_the_least_recently_used(tmp_path):
 def test_token_cache_refuses_a_limit_of_nothing():
     with pytest.raises(UserError, match="limit_gb: 0 given"):
         TokenCache("x", 0)
+
+
+def test_token_cache_raises_the_user_errors_of_the_sentences(tmp_path):
+    def mislabeled():
+        yield from chunks()
+        raise UserError("tasks.tone: unknown label 'gald'")
+
+    with pytest.raises(UserError, match="unknown label 'gald'"):
+        TokenCache(str(tmp_path), 1).get("key", mislabeled, TASKS)
+    assert list(tmp_path.iterdir()) == []

@@ -74,12 +74,12 @@ def test_tokenizer_makes_no_tokens_of_no_texts():
     assert found.ids.shape == (0,)
 
 
-def test_labelled_sentences_get_class_indices_and_unlabelled_ones_a_mark(monkeypatch):
+def test_labeled_sentences_get_class_indices_and_unlabeled_ones_a_mark(monkeypatch):
     monkeypatch.setattr(tokenization, "CHUNK", 2)
     given = [
         FakeSentence(text, {"tone": label}) for text, label in zip(TEXTS, ["sad", None, "glad", "sad"], strict=True)
     ]
-    chunks = list(TextTokenizer(word_tokenizer(), 5).tokenize_labelled(iter(given), [TONE]))
+    chunks = list(TextTokenizer(word_tokenizer(), 5).tokenize_labeled(iter(given), [TONE]))
     assert [len(chunk) for chunk in chunks] == [2, 2]
     joined = TokenizedSentences.concatenate(chunks, ["tone"])
     assert joined.labels["tone"].tolist() == [1, MISSING, 0, 1]
@@ -87,7 +87,7 @@ def test_labelled_sentences_get_class_indices_and_unlabelled_ones_a_mark(monkeyp
     assert sentences_of(joined) == sentences_of(TextTokenizer(word_tokenizer(), 5).tokenize(TEXTS))
 
 
-def test_labelled_sentences_are_read_as_they_are_needed(monkeypatch):
+def test_labeled_sentences_are_read_as_they_are_needed(monkeypatch):
     monkeypatch.setattr(tokenization, "CHUNK", 10)
     read = []
 
@@ -96,12 +96,12 @@ def test_labelled_sentences_are_read_as_they_are_needed(monkeypatch):
             read.append(number)
             yield FakeSentence("w1", {})
 
-    next(TextTokenizer(word_tokenizer(), 16).tokenize_labelled(sentences(), []))
+    next(TextTokenizer(word_tokenizer(), 16).tokenize_labeled(sentences(), []))
     assert len(read) == 10
 
 
-def test_labelled_sentences_of_an_unknown_label_are_refused():
-    chunks = TextTokenizer(word_tokenizer(), 16).tokenize_labelled([FakeSentence("w1", {"tone": "gald"})], [TONE])
+def test_labeled_sentences_of_an_unknown_label_are_refused():
+    chunks = TextTokenizer(word_tokenizer(), 16).tokenize_labeled([FakeSentence("w1", {"tone": "gald"})], [TONE])
     with pytest.raises(UserError, match="tasks.tone: unknown label 'gald'; did you mean 'glad'"):
         list(chunks)
 

@@ -25,11 +25,19 @@ def test_pool_ignores_padding(pooling, side):
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_pool_of_sentences_of_different_lengths_is_that_of_each_alone(pooling):
-    states, lengths = torch.randn(B, S, H), [2, 5, 1]
-    mask = (torch.arange(S) < torch.tensor(lengths)[:, None]).long()
-    alone = [pool(states[row : row + 1, :length], None, pooling) for row, length in enumerate(lengths)]
+def test_pool_of_sentences_that_lie_apart_is_that_of_each_alone(pooling):
+    states, places = torch.randn(B, S, H), [(0, 2), (1, 5), (3, 4)]
+    mask = torch.zeros(B, S)
+    for row, (start, end) in enumerate(places):
+        mask[row, start:end] = 1
+    alone = [pool(states[row : row + 1, start:end], None, pooling) for row, (start, end) in enumerate(places)]
     torch.testing.assert_close(pool(states, mask, pooling), torch.cat(alone))
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_pool_of_a_single_token_is_its_state(pooling):
+    states = torch.randn(B, 1, H)
+    assert torch.equal(pool(states, None, pooling), states[:, 0])
 
 
 @pytest.mark.parametrize(("pooling", "expected"), [("mean", [-2.0, 4.0]), ("max", [-1.0, 6.0]), ("cls", [-1.0, 2.0])])

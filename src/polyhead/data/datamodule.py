@@ -144,7 +144,7 @@ class SentenceData(L.LightningDataModule):
             texts, size = self.source.sentences(name), self.source.size(name)
             if size is not None and Console().is_terminal:
                 texts = track(texts, f"tokenizing {name}", total=size, transient=True)
-            return self.text_tokenizer.tokenize_labelled(texts, self.tasks)
+            return self.text_tokenizer.tokenize_labeled(texts, self.tasks)
 
         names = [task.name for task in self.tasks]
         fingerprint = self.source.fingerprint(name)

@@ -3,8 +3,6 @@
 import json
 import logging
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.data.tokenization import TokenizedSentences
+from polyhead.errors import UserError
 from polyhead.storage.cache import Cache
 from polyhead.storage.memmap import map_file
+from polyhead.storage.output import remove, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +45,15 @@ class TokenCache(Cache):
         """
         entry = self.path / key
         stored = _read(entry, tasks)
-        if stored is not None:
-            return stored
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            _write(entry, chunks(), tasks)
-            self.evict(0, keep=entry)
+        if stored is None:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                _write(entry, chunks(), tasks)
+                self.evict(0, keep=entry)
+            except OSError as error:
+                reason = error.strerror or error
+                log.warning("tokens: %s cannot be written (%s); continuing without the cache", entry, reason)
             stored = _read(entry, tasks)
-        except OSError as error:
-            reason = error.strerror or error
-            log.warning("tokens: %s cannot be written (%s); continuing without the cache", entry, reason)
         return TokenizedSentences.concatenate(chunks(), tasks) if stored is None else stored
 
 
@@ -81,18 +80,15 @@ def _map(path: Path, dtype: type[Any], size: int) -> NDArray[Any]:
 
 def _write(entry: Path, chunks: Iterable[TokenizedSentences], tasks: Sequence[str]) -> None:
     """Write an entry whole or not at all; if another process was faster, its entry stays."""
-    partial = Path(tempfile.mkdtemp(dir=entry.parent, suffix=".partial"))
     try:
-        _write_files(partial, chunks, tasks)
-        if entry.is_dir() and _read(entry, tasks) is None:
-            shutil.rmtree(entry)
-        try:
-            partial.rename(entry)
-        except OSError:  # the class of the error for a folder that is not empty differs between systems
-            if not entry.is_dir():
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        with write_atomically(entry) as partial:
+            partial.mkdir()
+            _write_files(partial, chunks, tasks)
+            if _read(entry, tasks) is None:  # missing or damaged
+                remove(entry)
+    except UserError:  # of the sentences, or because the faster process has the name
+        if _read(entry, tasks) is None:
+            raise
 
 
 def _write_files(folder: Path, chunks: Iterable[TokenizedSentences], tasks: Sequence[str]) -> None:

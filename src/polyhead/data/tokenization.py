@@ -86,7 +86,7 @@ class TextTokenizer:
         """Tokenize any number of texts, in their order; the result has no labels."""
         return TokenizedSentences.concatenate(map(self._tokenize_chunk, _chunks(texts)))
 
-    def tokenize_labelled(
+    def tokenize_labeled(
         self, sentences: Iterable[LabelledSentence], tasks: Sequence[Task]
     ) -> Iterator[TokenizedSentences]:
         """Tokenize sentences with their labels, some thousand at a time, so that not all need be in memory.

@@ -8,7 +8,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +23,7 @@ from torch import Tensor
 
 from polyhead.storage.cache import Cache
 from polyhead.storage.memmap import map_file, release_pages
+from polyhead.storage.output import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -136,20 +136,14 @@ def _read(path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor | No
 def _write(path: Path, shape: tuple[int, ...], dtype: torch.dtype, compute: Fill) -> None:
     """Write an entry whole or not at all; until then readers see the old one, or none."""
     size = _bytes(shape, dtype)
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    try:
-        with os.fdopen(descriptor, "r+b") as file:
-            # Taking the space first makes a full disk an error here; writing to a mapping would kill the process.
-            os.posix_fallocate(file.fileno(), 0, size + _FOOTER)
-            data = np.memmap(file, np.uint8, mode="r+", shape=(size,))
-            compute(torch.from_numpy(data).view(dtype).reshape(shape))
-            data.flush()
-            file.seek(size)
-            file.write(json.dumps(_footer(shape, dtype, data)).ljust(_FOOTER).encode())
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    with write_atomically(path) as partial, partial.open("w+b") as file:
+        # Taking the space first makes a full disk an error here; writing to a mapping would kill the process.
+        os.posix_fallocate(file.fileno(), 0, size + _FOOTER)
+        data = np.memmap(file, np.uint8, mode="r+", shape=(size,))
+        compute(torch.from_numpy(data).view(dtype).reshape(shape))
+        data.flush()
+        file.seek(size)
+        file.write(json.dumps(_footer(shape, dtype, data)).ljust(_FOOTER).encode())
 
 
 def _bytes(shape: tuple[int, ...], dtype: torch.dtype) -> int:

@@ -90,4 +90,6 @@ def _check_texts(some: list[str], first: int) -> None:
                 text.encode()
             except UnicodeEncodeError as error:
                 reason = f"{text[error.start]!r} is half of a character"
-                raise UserError(f"texts: the one at position {position} (counted from 0): {reason}; mend it") from error
+                raise UserError(
+                    f"texts: the one at position {position} (counted from 0): {reason}; repair it"
+                ) from error
