@@ -41,7 +41,7 @@ from polyhead.training.fit import FitResult, fit_and_test
 from polyhead.training.metrics import Results, scalars
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.plan_table import plan_table
-from polyhead.training.tensorboard import log_choices, log_layout, log_outcome, log_plan
+from polyhead.training.tensorboard import log_final_metrics, log_hparams, log_layout, log_plan
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class TrainingRun:
         metrics = self._metrics(result, module, parameters, soup, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=_data_digests(data)))
-            log_outcome(trainer, hparams(self.config), final_metrics(metrics))
+            log_final_metrics(trainer, hparams(self.config), final_metrics(metrics))
             if not quiet:
                 show(metrics, str(self.folder.folder))
         return monitored_value(metrics)
@@ -179,7 +179,7 @@ class TrainingRun:
             log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
             if trainable:
                 log.info(plan.text())
-        log_choices(trainer, hparams(self.config))
+        log_hparams(trainer, hparams(self.config))
         log_layout(trainer, [task.name for task in self.parts.tasks])
         log_plan(trainer, plan.markdown())
 
