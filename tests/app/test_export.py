@@ -146,8 +146,8 @@ def test_standard_input_to_standard_output(folder):
     [
         ("predict", ["input=gold.csv", "output=-", "model=."], r"is no bundle, it has no tasks\.json"),
         ("predict", ["input=gold.csv", "output=-"], "it has a column 'predicted_category' already"),
-        ("predict", ["input=half.jsonl", "output=a.csv"], "row 2 has no text but None in the column 'text'"),
-        ("predict", ["input=gold.csv", "output=-", "text=txt"], "gold.csv has no column 'txt'; it has text, "),
+        ("predict", ["input=half.jsonl", "output=a.csv"], "half.jsonl row 2: the text is empty; fill it in"),
+        ("predict", ["input=gold.csv", "output=-", "text=txt"], "gold.csv: no column 'txt' for the text, set text"),
         ("predict", ["input=gold.csv", "output=a.csv", "embeddings=true"], "a CSV cell holds no list"),
         ("export", ["run=."], r"metrics\.json' cannot be read; is"),
         ("export", ["output=gold.csv"], "is there already; choose another folder"),

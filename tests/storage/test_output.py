@@ -58,9 +58,13 @@ def test_write_atomically_replaces_the_file_at_the_end_of_the_block(path):
 
 @pytest.mark.parametrize("error", [TypeError, OSError, KeyboardInterrupt, SystemExit])
 def test_write_atomically_leaves_the_old_file_when_the_block_fails(path, error):
-    with pytest.raises(error), write_atomically(path) as partial:
-        partial.write_text("half")
-        raise error
+    def write_half():
+        with write_atomically(path) as partial:
+            partial.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
     assert path.read_text() == "before"
     assert names(path.parent) == ["a.txt"]
 
@@ -70,10 +74,18 @@ def test_write_atomically_takes_a_folder(tmp_path):
         partial.mkdir()
         (partial / "a").write_text("whole")
     assert (tmp_path / "entry" / "a").read_text() == "whole"
-    with pytest.raises(TypeError), write_atomically(tmp_path / "other") as partial:
-        (partial / "deep").mkdir(parents=True)
-        raise TypeError
     assert names(tmp_path) == ["entry"]
+
+
+def test_write_atomically_removes_a_folder_when_the_block_fails(tmp_path):
+    def write_half():
+        with write_atomically(tmp_path / "entry") as partial:
+            (partial / "deep").mkdir(parents=True)
+            raise TypeError
+
+    with pytest.raises(TypeError):
+        write_half()
+    assert names(tmp_path) == []
 
 
 def test_write_atomically_refuses_to_replace_a_folder_with_content(tmp_path):
@@ -161,7 +173,10 @@ def test_output_file_says_what_the_system_refuses_and_leaves_nothing(tmp_path, n
     if name.startswith("a"):
         opened, content = open_row_file(str(tmp_path / name), False, {}), [{"text": os.urandom(500_000).hex()}]
     else:
-        opened, content = open_embedding_file(tmp_path / name, 1000, False), np.random.default_rng(0).random((9, 1000), np.float32)
+        opened, content = (
+            open_embedding_file(tmp_path / name, 1000, False),
+            np.random.default_rng(0).random((9, 1000), np.float32),
+        )
     refusal = pytest.raises(UserError, match=rf"output: '.*{name}' cannot be written \(File too large\)")
     with refusal, largest_file(1000), opened as file:
         file.append(content)
@@ -180,13 +195,13 @@ def test_output_file_says_what_is_refused_only_when_it_is_closed(tmp_path, name)
 
 
 def test_output_file_reports_the_first_failure(tmp_path):
-    with (
-        pytest.raises(KeyError, match="first"),
-        largest_file(10),
-        open_row_file(str(tmp_path / "a.jsonl"), False, {}) as file,
-    ):
-        file.append([{"text": "stays in the buffer until the file is closed"}])
-        raise KeyError("first")
+    def fail_twice():
+        with open_row_file(str(tmp_path / "a.jsonl"), False, {}) as file:
+            file.append([{"text": "stays in the buffer until the file is closed"}])
+            raise KeyError("first")
+
+    with pytest.raises(KeyError, match="first"), largest_file(10):
+        fail_twice()
     assert names(tmp_path) == []
 
 

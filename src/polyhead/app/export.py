@@ -26,6 +26,7 @@ from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.sources.base import LabelledSentence
 from polyhead.storage.row_readers import open_rows
+from polyhead.storage.rows import Dialect
 from polyhead.tasks import MISSING
 
 _GRAPHS = ("none", "onnx", "int8")
@@ -47,6 +48,10 @@ def run(config: DictConfig) -> None:
         max_int8_loss=float,
         classifiers=bool,
         sentences=str | None,
+        input_format=str,
+        text=str,
+        encoding=str,
+        quote=str | None,
     )
     if config.graph not in _GRAPHS:
         raise UserError(f"graph: unknown {config.graph!r}; {did_you_mean(config.graph, _GRAPHS)}")
@@ -62,7 +67,7 @@ def run(config: DictConfig) -> None:
         if config.classifiers:
             write_classifiers(folder, trained.model, trained.tasks, tokenizer, trained.encoder.max_length)
         if config.sentences is not None:
-            _stored(config.sentences, trained, tokenizer).write(folder)
+            _neighbours(stored_sentences(config, trained), trained, tokenizer).write(folder)
         manifest = Manifest(
             tasks=[_entry(task.name, list(task.labels), trained) for task in trained.tasks],
             pooling=trained.encoder.pooling,
@@ -125,21 +130,28 @@ def _accuracies(
     return accuracies
 
 
-def _stored(choice: str, trained: TrainedRun, tokenizer: Any) -> Neighbours:
-    """Embed the sentences that are to be stored.
+def stored_sentences(config: DictConfig, trained: TrainedRun) -> list[str]:
+    """Return the sentences that the bundle stores: those of a split of the run, or of a table.
 
     Raises:
-        UserError: neither a split nor a file.
+        UserError: neither a split nor a file, a file that cannot be read, or no sentence in it.
     """
+    choice = config.sentences
     if choice in _SPLITS:
         texts = [sentence.text for sentence in trained.source.sentences(choice)]
     elif Path(choice).is_file():
-        with open_rows(choice, "txt") as rows:
-            texts = [row["text"] for row in rows if row["text"].strip()]
+        with open_rows(choice, config.input_format, Dialect(config.encoding, config.quote)) as reader:
+            reader.check(config.text)
+            texts = [text for text in reader.texts(config.text) if text.strip()]
     else:
         raise UserError(f"sentences: {choice!r} is no file; give one, or a split: {', '.join(_SPLITS)}")
     if not texts:
         raise UserError(f"sentences: {choice!r} holds none; set sentences=null")
+    return texts
+
+
+def _neighbours(texts: Sequence[str], trained: TrainedRun, tokenizer: Any) -> Neighbours:
+    """Embed the sentences that the bundle stores."""
     device = torch.device("cpu")
     precision = hardware.best_precision("cpu")
     embedder = Embedder(trained.model.encoder, tokenizer, trained.encoder.max_length, precision, device)
