@@ -12,7 +12,8 @@ from omegaconf import OmegaConf
 from support.commands import ROOT
 from support.configs import CONFIGS, composed
 
-from polyhead.app.composition import build, compose_components, compose_model, compose_trainer
+from polyhead.app.builder import build
+from polyhead.app.composition import compose_components, compose_model, compose_trainer
 from polyhead.errors import UserError
 from polyhead.models.multitask import MultiTaskModel
 
@@ -54,7 +55,7 @@ def test_it_composes_and_instantiates(tmp_path, group, option):
     trainer = compose_trainer(config, parts.precision, callbacks=[])
     epochs = {"quick": 1, "feature_extraction": 20, "gradual_ulmfit": 8, ("experiment", "lp_ft"): 13}
     assert trainer.max_epochs == epochs.get((group, option), epochs.get(option, 3))
-    assert parts.freezing  # held against the skeleton of the encoder already
+    assert parts.freeze_plan  # held against the skeleton of the encoder already
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_what_the_freeze_options_freeze_and_when(tmp_path, freeze, stages):
     model = MultiTaskModel(parts.encoder.skeleton(), parts.tasks, dropout=0.1)
     planned = [
         (stage.epoch, list(stage.freezing.frozen), list(stage.freezing.trained))
-        for stage in parts.freezing.stages(model)
+        for stage in parts.freeze_plan.stages(model)
     ]
     assert planned == stages
 
@@ -154,14 +155,14 @@ def test_a_callback_can_be_left_out_by_name(tmp_path):
 
 
 def test_seed_zero_is_zero_and_reaches_the_batches(tmp_path):
-    assert compose_components(composed(tmp_path)).batching.seed == 0
-    assert compose_components(composed(tmp_path, "seed=7")).batching.seed == 7
+    assert compose_components(composed(tmp_path)).loader.seed == 0
+    assert compose_components(composed(tmp_path, "seed=7")).loader.seed == 7
 
 
 def test_build_is_the_only_place_that_instantiates():
     found = [path for path in (ROOT / "src").rglob("*.py") if "instantiate(" in path.read_text()]
-    assert [path.name for path in found] == ["composition.py"]
-    assert build.__module__ == "polyhead.app.composition"
+    assert [path.name for path in found] == ["builder.py"]
+    assert build.__module__ == "polyhead.app.builder"
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)

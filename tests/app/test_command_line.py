@@ -8,7 +8,8 @@ import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.commands import ROOT, train
 
-from polyhead.app.command_line import MISTAKE, explain, folder_as, folder_name, run
+from polyhead.app.command_line import MISTAKE, folder_as, folder_name, run
+from polyhead.app.hydra_errors import Configuration, explain
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_long_names_that_differ_at_their_end_only_stay_apart():
 def test_an_error_without_a_message_is_told_by_its_cause():
     error = RuntimeError()
     error.__cause__ = ValueError("token recognition error\nat: '~'")
-    assert explain(error, ROOT / "configs", "train") == "token recognition error at: '~'"
+    assert explain(error, Configuration(ROOT / "configs", "train")) == "token recognition error at: '~'"
 
 
 @pytest.mark.parametrize(

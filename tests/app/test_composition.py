@@ -2,7 +2,8 @@ import pytest
 from omegaconf import OmegaConf
 from support.configs import composed
 
-from polyhead.app.composition import build, compose_components, compose_trainer
+from polyhead.app.builder import build
+from polyhead.app.composition import compose_components, compose_trainer
 from polyhead.errors import UserError
 
 

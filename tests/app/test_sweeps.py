@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from support.commands import ROOT, TINY, train
 
-from polyhead.app.sweeps import SweepStatus, _Watch, count_jobs, finished_twin
+from polyhead.app.sweeps import SweepStatus, _rename_params, _Watch, count_jobs, finished_twin
 from polyhead.runs.folder import RunFolder
 
 GRID = [*TINY, "freeze=none,backbone", "logger=none", "hydra.sweep.dir=sweep"]
@@ -103,6 +103,23 @@ def test_what_an_earlier_sweep_left_unfinished_does_not_run(tmp_path):
     log.write_text("")
     os.utime(log, (0, 0))
     assert _Watch(tmp_path, jobs=1).count() == {}
+
+
+def test_sweep_files_may_have_old_names(capsys):
+    config = OmegaConf.create({"hydra": {"sweeper": {"params": {"features": "disk,off", "freeze": "none,thawing"}}}})
+    _rename_params(config)
+    assert config.hydra.sweeper.params == {"activation_cache": "disk,off", "freeze": "none,schedule"}
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_twin_is_found_that_an_earlier_version_made_with_its_cache_elsewhere(tmp_path):
+    old = {"features": {"_target_": "polyhead.features.FeatureStore", "folder": "a"}, "loader": {"window": 50}}
+    done, _ = claimed(tmp_path / "0_a", **old)
+    done.write_json("metrics.json", {})
+    new = {"activation_cache": {"_target_": "polyhead.freezing.ActivationCache", "folder": "b"}}
+    new |= {"loader": {"bucket_batches": 50}, "run_dir": str(tmp_path / "1_b"), "log": f"{tmp_path / '1_b'}/log"}
+    assert finished_twin(RunFolder(tmp_path / "1_b"), yaml.safe_dump(new)) == done
+    assert finished_twin(RunFolder(tmp_path / "1_b"), yaml.safe_dump(new | {"loader": {"bucket_batches": 5}})) is None
 
 
 def test_jobs_are_counted_from_the_file_and_the_command_line():

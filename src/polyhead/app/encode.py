@@ -8,7 +8,7 @@ import torch
 from omegaconf import DictConfig
 
 from polyhead import hardware
-from polyhead.app.composition import build
+from polyhead.app.builder import build
 from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
 from polyhead.app.trained import load_trained_run

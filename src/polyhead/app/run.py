@@ -12,7 +12,8 @@ import lightning as L
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead import hardware
-from polyhead.app.composition import RunComponents, compose_model, compose_trainer, plain
+from polyhead.app.builder import plain
+from polyhead.app.composition import RunComponents, compose_model, compose_trainer
 from polyhead.app.hparams import final_metrics, hparams, hydra_choices, monitored_value
 from polyhead.app.hydra_state import in_multirun, shares_the_terminal
 from polyhead.app.soup_check import check
@@ -126,9 +127,9 @@ class TrainingRun:
             model,
             parts.tasks,
             parts.weighting,
-            parts.freezing,
+            parts.freeze_plan,
             parts.optimization,
-            parts.losses,
+            parts.loss,
             self.config.watch_conflict,
         )
 
@@ -140,7 +141,7 @@ class TrainingRun:
             device = trainer.strategy.root_device
             attach = partial(attach_frozen, module.model.encoder, parts.precision, parts.activation_cache, device)
         tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
-        return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.batching, attach, parts.tokens)
+        return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.loader, attach, parts.token_cache)
 
     def _start_from_average(self, module: MultiTaskTraining, trainer: L.Trainer) -> list[str]:
         """Give the model the average of other runs, where that is asked for, and return the runs that are in it."""

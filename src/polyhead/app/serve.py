@@ -5,7 +5,7 @@ import socket
 from omegaconf import DictConfig
 
 from polyhead import hardware
-from polyhead.app.composition import build
+from polyhead.app.builder import build
 from polyhead.app.options import check_options
 from polyhead.deployment.predictor import Predictor
 from polyhead.errors import UserError, require_extra

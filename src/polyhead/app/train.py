@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from polyhead import hardware
 from polyhead.app.composition import MAIN_CHOICES, compose_components
 from polyhead.app.hydra_state import chosen_options, cores_per_job
+from polyhead.app.old_names import announce_environment
 from polyhead.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
         UserError: the configuration has problems, or the data or the checkpoint does not fit it.
     """
     started = time.perf_counter()
+    announce_environment()
     hardware.use_cores(cores_per_job())
     logging.captureWarnings(True)  # the log file keeps them, the terminal shows progress
     if not hardware.first_process():
