@@ -24,7 +24,7 @@ ENV PYTHONUNBUFFERED=1 \
 WORKDIR /app
 
 # Dependencies first: they change seldom, and their layer is the large one.
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 RUN mkdir -p src/polyhead \
     && touch src/polyhead/__init__.py \
     && pip install --extra-index-url "https://download.pytorch.org/whl/$TORCH" --editable ".[serve]"

@@ -1,11 +1,13 @@
 """Turn texts into embeddings: ``python scripts/encode.py input=texts.txt output=a.npy``; ``--help`` for more."""
 
+import sys
 from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
 from polyhead.app.command_line import run, run_job
+from polyhead.app.old_names import new_overrides
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -17,4 +19,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    sys.argv[1:] = new_overrides(sys.argv[1:])
     run(main, configs=CONFIGS, name="encode")

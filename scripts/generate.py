@@ -8,20 +8,20 @@ import csv
 import json
 import os
 import sys
-import tempfile
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from polyhead.errors import UserError, did_you_mean, interruptible, require_extra
 from polyhead.sources.synthetic.corpus import LABELS, SPLITS, HypotheticalCorpus, Knob, Sentence
+from polyhead.storage.output import write_atomically, write_errors
 
 FORMATS = ("csv", "jsonl", "parquet")
 ROW_GROUP = 100_000  # sentences of a Parquet file that are written together
 REPORT_EVERY = 50_000  # sentences: about once a second
+KNOBS = ("sizes", "seed", "label_noise", "imbalance", "correlation", "missing")  # parameters of the corpus
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,20 +72,22 @@ def _run(options: Namespace) -> None:
         correlation=options.correlation,
         missing=_read_knob("--missing", options.missing),
     )
-    sentences = _report(corpus.sentences(options.split), options.size)
     if options.format == "parquet":
         _check_parquet(options.output)
-        with _open_atomically(Path(options.output), options.force, binary=True) as file:
-            _write_parquet(sentences, file)
-        return
-    write = _write_csv if options.format == "csv" else _write_jsonl
+    sentences = _report(corpus.sentences(options.split), options.size)
     if options.output == "-":
         sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # a real stream here
-        write(sentences, sys.stdout)
+        TEXT_WRITERS[options.format](sentences, sys.stdout)
         sys.stdout.flush()
         return
-    with _open_atomically(Path(options.output), options.force) as stream:
-        write(sentences, stream)
+    path = Path(options.output)
+    _check_output(path, options.force)
+    with write_errors(path), write_atomically(path) as partial:
+        if options.format == "parquet":
+            _write_parquet(sentences, partial)
+        else:
+            with partial.open("w", encoding="utf-8", newline="") as stream:
+                TEXT_WRITERS[options.format](sentences, stream)
 
 
 def _read_knob(option: str, words: Sequence[str]) -> Knob:
@@ -103,13 +105,14 @@ def _read_knob(option: str, words: Sequence[str]) -> Knob:
 
 
 def _name_options(problem: str) -> str:
-    """Return ``problem`` with the options of this command in place of the configuration's keys."""
+    """Return a problem of the corpus with the option of this command in place of the parameter."""
     key, colon, rest = problem.partition(":")
-    if not key.startswith("data."):
+    name, *task = key.removeprefix("data.").split(".")
+    if name not in KNOBS:
         return problem
-    _, name, *task = key.replace("sizes", "size").split(".")
-    option = "--" + name.replace("_", "-")
-    return " ".join([option] if name == "size" else [option, *task]) + colon + rest
+    if name == "sizes":
+        return f"--size{colon}{rest}"
+    return " ".join(["--" + name.replace("_", "-"), *task]) + colon + rest
 
 
 def _write_csv(sentences: Iterable[Sentence], stream: IO[str]) -> None:
@@ -123,8 +126,11 @@ def _write_jsonl(sentences: Iterable[Sentence], stream: IO[str]) -> None:
     stream.writelines(encode({"text": text, **labels}) + "\n" for text, labels in sentences)
 
 
+TEXT_WRITERS: dict[str, Callable[[Iterable[Sentence], IO[str]], None]] = {"csv": _write_csv, "jsonl": _write_jsonl}
+
+
 def _check_parquet(output: str) -> None:
-    """Refuse what Parquet cannot be written to or without.
+    """Check that Parquet can be written.
 
     Raises:
         UserError: standard output, or no pyarrow.
@@ -135,19 +141,18 @@ def _check_parquet(output: str) -> None:
         import pyarrow  # noqa: F401
 
 
-def _write_parquet(sentences: Iterator[Sentence], stream: IO[bytes]) -> None:
+def _write_parquet(sentences: Iterator[Sentence], path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
     schema = pa.schema([(name, pa.string()) for name in ("text", *LABELS)])
-    with parquet.ParquetWriter(stream, schema) as writer:
+    with parquet.ParquetWriter(path, schema) as writer:
         while chunk := list(islice(sentences, ROW_GROUP)):
             writer.write_table(pa.Table.from_pylist([{"text": text, **labels} for text, labels in chunk], schema))
 
 
-@contextmanager
-def _open_atomically(path: Path, force: bool, binary: bool = False) -> Iterator[IO[Any]]:
-    """Open a file that stands at ``path`` once it is complete, and leaves no trace if it never is.
+def _check_output(path: Path, force: bool) -> None:
+    """Refuse a name that cannot be written.
 
     Raises:
         UserError: the file exists and ``force`` was not given, or its folder cannot be written.
@@ -156,25 +161,12 @@ def _open_atomically(path: Path, force: bool, binary: bool = False) -> Iterator[
         raise UserError(f"--output: {path} exists; give another name, or --force to overwrite it")
     if path.is_dir():
         raise UserError(f"--output: {path} is a folder; give the name of a file in it")
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as problem:
-        raise UserError(f"--output: cannot write in {path.parent}: {problem.strerror}") from None
-    try:
-        with open(descriptor, "wb") if binary else open(descriptor, "w", encoding="utf-8", newline="") as stream:
-            yield stream
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)  # mkstemp makes it private; an ordinary file follows the umask
-        os.replace(name, path)
-    except BaseException:  # an interrupt, too, must not leave half a file
-        with suppress(OSError):
-            os.unlink(name)
-        raise
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(f"--output: cannot write in {path.parent}; give another folder")
 
 
 def _report(sentences: Iterator[Sentence], size: int) -> Iterator[Sentence]:
-    """Pass ``sentences`` on and count them on standard error, where somebody watches a long run."""
+    """Yield the sentences, and count them on standard error if it is a terminal and there are many."""
     if not sys.stderr.isatty() or size < 2 * REPORT_EVERY:
         yield from sentences
         return

@@ -43,7 +43,7 @@ def report(runs: Sequence[Path], output: Path, baseline: str | None, metric: str
 
     records = read_all(runs)
     comparison = compare(records, metric, over, baseline)
-    curves = {str(record.folder): read_curves(record.folder) for record in records if record.metrics}
+    curves = {str(record.folder): read_curves(record.folder) for record in records if record.found_metrics}
     return write(comparison, curves, output)
 
 

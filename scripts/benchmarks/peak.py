@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from benchmarks.measurement import Comparison
-from polyhead.runs.folder import provenance
+from polyhead.runs.environment import describe_environment
 
 _SHAPES = [(2048, 384, 1536), (2048, 1024, 1024), (4096, 2048, 2048)]  # (m, k, n) of products (m, k) @ (k, n)
 _LARGE_SHAPE = (8192, 8192, 8192)  # fills a large GPU
@@ -62,5 +62,5 @@ def _product_rate(shape: tuple[int, int, int], dtype: torch.dtype, device: torch
 
 def machine() -> dict[str, Any]:
     """Describe hardware, versions and thread count."""
-    facts = provenance(seed=0, precision="", device="")
+    facts = describe_environment()
     return {"hardware": facts["hardware"], "versions": facts["versions"], "python": facts["python"]}

@@ -83,7 +83,8 @@ def _tokenized_rows(data: SentenceData) -> list[dict[str, Any]]:
     """Return the training sentences as the Trainer takes them: token ids, mask and a label per task."""
     rows = []
     for sentence in data.source.sentences("train"):
-        row = data.tokenizer(sentence.text, truncation=True, max_length=data.max_length, return_token_type_ids=False)
+        limit = data.text_tokenizer.max_length
+        row = data.tokenizer(sentence.text, truncation=True, max_length=limit, return_token_type_ids=False)
         labels = [task.index(sentence.labels.get(task.name)) for task in data.tasks]
         rows.append({**row, "labels": labels})
     return rows

@@ -1,4 +1,4 @@
-"""The machine: its accelerators, the precision that suits them, cores and memory. Knows nothing about models."""
+"""The machine: its processors, the precision that suits them, the memory a run held. Knows nothing about models."""
 
 import ctypes
 import gc

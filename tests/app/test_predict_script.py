@@ -35,7 +35,7 @@ def rows_of(path):
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-def test_each_row_keeps_its_columns_and_gets_its_own_labels(tmp_path, predict, ending):
+def test_predict_keeps_the_columns_of_each_row_and_adds_its_labels(tmp_path, predict, ending):
     some = texts(20)
     lines = [json.dumps({"text": text, "id": str(i)}) for i, text in enumerate(some)]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
@@ -46,9 +46,40 @@ def test_each_row_keeps_its_columns_and_gets_its_own_labels(tmp_path, predict, e
         assert [row[f"predicted_{task}"] for row in found] == expected.labels(task)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("a.tsv", "id\ttext\n7\tw1 w2\n8\tw3, w4\n", []),
+        ("a.csv", "id,text\n7,w1 w2\n8,'w3, w4'\n", ['quote="\'"']),
+        ("a.tsv", "id\ttext\n7\tw1 w2\n8\tw3, w4\n".encode("utf-16"), ["encoding=utf-16"]),
+        ("table", "id\ttext\n7\tw1 w2\n8\tw3, w4\n", ["input_format=tsv"]),
+    ],
+)
+def test_predict_reads_the_tables_that_training_reads(tmp_path, predict, name, content, options):
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    found = rows_of(predict(name, "b.jsonl", *options))
+    expected = Predictor.load(tmp_path / "bundle", precision="32-true", device="cpu").predict(["w1 w2", "w3, w4"])
+    assert [(row["id"], row["text"]) for row in found] == [("7", "w1 w2"), ("8", "w3, w4")]
+    assert [row["predicted_category"] for row in found] == expected.labels("category")
+
+
+def test_predict_refuses_a_file_of_an_unknown_kind(tmp_path, predict):
+    (tmp_path / "a.dat").write_text("text\nw1\n")
+    with pytest.raises(UserError, match=r"a\.dat: unknown kind of file; .* or set input_format"):
+        predict("a.dat", "b.jsonl")
+    assert [row["text"] for row in rows_of(predict("a.dat", "b.jsonl", "input_format=txt"))] == ["text", "w1"]
+
+
+def test_predict_names_the_row_that_has_no_text_and_leaves_nothing(tmp_path, predict):
+    (tmp_path / "a.jsonl").write_text('{"text": "w1"}\n\n{"text": null}\n')
+    with pytest.raises(UserError, match=r"a\.jsonl row 3: the text is empty; fill it in, or remove the row"):
+        predict("a.jsonl", "b.jsonl")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "bundle"]
+
+
 @pytest.mark.parametrize("options", [[], ["all_probabilities=true"]])
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_table_without_rows_has_the_columns_of_one_with_rows(tmp_path, predict, ending, options):
+def test_predict_of_no_rows_has_the_columns_of_one_with_rows(tmp_path, predict, ending, options):
     (tmp_path / "none.csv").write_text("text,id\n")
     (tmp_path / "one.csv").write_text("text,id\nw1,1\n")
     none, one = (predict(f"{name}.csv", f"{name}-out.{ending}", *options) for name in ("none", "one"))
@@ -62,13 +93,13 @@ def test_a_table_without_rows_has_the_columns_of_one_with_rows(tmp_path, predict
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("review\nw1\n", "has no column 'text'; it has review: set text=COLUMN"),
+        ("review\nw1\n", "a.csv: no column 'text' for the text, set text"),
         ("text,predicted_category\n", "has a column 'predicted_category' already"),
-        ("text,text\nw1,w2\n", "has 2 columns called 'text'"),
-        ("", "is empty"),
+        ("text,text\nw1,w2\n", "the column 'text' stands there twice"),
+        ("", "a.csv: empty; its first row must name the columns"),
     ],
 )
-def test_a_header_that_does_not_do_is_told_before_anything_is_written(tmp_path, predict, content, message):
+def test_predict_refuses_a_header_before_anything_is_written(tmp_path, predict, content, message):
     (tmp_path / "a.csv").write_text(content)
     with pytest.raises(UserError, match=message):
         predict("a.csv", "b.csv")

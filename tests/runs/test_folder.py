@@ -1,15 +1,14 @@
-import json
 import os
-import subprocess
 
 import numpy as np
 import pytest
+from support.run_folders import make_run
 
 from polyhead.errors import UserError
-from polyhead.runs.folder import RunFolder, _git_state, provenance
+from polyhead.runs.folder import RunFolder, find_runs
 
 
-def test_a_folder_is_claimed_once(tmp_path):
+def test_folder_is_claimed_once(tmp_path):
     run = RunFolder(tmp_path / "run")
     run.claim("seed: 0\n")
     with pytest.raises(UserError, match="holds another run"):
@@ -17,43 +16,56 @@ def test_a_folder_is_claimed_once(tmp_path):
     assert (run.folder / "config.yaml").read_text() == "seed: 0\n"
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_folder_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
         RunFolder(tmp_path / "file" / "run").claim("")
 
 
-def test_json_goes_and_comes_back_and_no_part_is_left(tmp_path):
+def test_folder_that_was_cleared_can_be_claimed_and_keeps_its_log_empty(tmp_path):
+    folder = make_run(tmp_path / "run")
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "best.ckpt").write_text("weights")
+    (folder / "train.log").write_text("old")
+    run = RunFolder(folder)
+    run.clear()
+    assert os.listdir(folder) == ["train.log"]
+    assert (folder / "train.log").read_text() == ""
+    run.claim("seed: 0\n")
+
+
+def test_json_is_read_as_it_was_written_and_no_part_is_left(tmp_path):
     run = RunFolder(tmp_path)
     run.write_json("metrics.json", {"a": [1, 2.5, None]})
     assert run.read_json("metrics.json") == {"a": [1, 2.5, None]}
     assert os.listdir(tmp_path) == ["metrics.json"]
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path):
+def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
     run = RunFolder(tmp_path)
     run.write_json("metrics.json", {"a": 1})
     with pytest.raises(TypeError):
         run.write_json("metrics.json", {"a": object()})
     assert run.read_json("metrics.json") == {"a": 1}
+    assert os.listdir(tmp_path) == ["metrics.json"]
 
 
-@pytest.mark.parametrize("content", [None, "{"])
-def test_an_unfinished_run_is_told(tmp_path, content):
+@pytest.mark.parametrize("content", [None, "{", "[1]", "3"])
+def test_json_that_is_missing_or_no_object_asks_whether_the_run_is_finished(tmp_path, content):
     if content:
         (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(UserError, match="is .* a finished run"):
         RunFolder(tmp_path).read_json("metrics.json")
 
 
-def test_arrays_go_and_come_back_and_no_part_is_left(tmp_path):
+def test_arrays_are_read_as_they_were_written_and_no_part_is_left(tmp_path):
     RunFolder(tmp_path).write_arrays("a.npz", {"test/category/label": np.arange(3, dtype=np.int16)})
     (array,) = RunFolder(tmp_path).read_arrays("a.npz").values()
     assert array.tolist() == [0, 1, 2]
     assert os.listdir(tmp_path) == ["a.npz"]
 
 
-def test_pickled_and_damaged_arrays_are_refused(tmp_path):
+def test_arrays_that_are_pickled_damaged_or_missing_are_refused(tmp_path):
     np.savez(tmp_path / "pickled.npz", a=np.array([object()]))
     (tmp_path / "damaged.npz").write_bytes(b"PK\x03\x04 and nothing more")
     for name in ("pickled.npz", "damaged.npz", "missing.npz"):
@@ -61,32 +73,14 @@ def test_pickled_and_damaged_arrays_are_refused(tmp_path):
             RunFolder(tmp_path).read_arrays(name)
 
 
-def test_provenance_is_plain_json_and_names_versions():
-    facts = json.loads(json.dumps(provenance(seed=0, precision="32-true", device="cpu")))
-    assert facts["seed"] == 0
-    assert {"torch", "lightning", "transformers", "polyhead"} <= facts["versions"].keys()
-    assert facts["hardware"]["threads"] >= 1
+def test_find_runs_looks_at_any_depth_and_sorts_by_numbers(tmp_path):
+    for name in ("10_x", "2_x", "a/1_x"):
+        make_run(tmp_path / "sweep" / name)
+    assert [path.name for path in find_runs([tmp_path])] == ["2_x", "10_x", "1_x"]
+    assert find_runs([tmp_path / "sweep" / "2_x", tmp_path / "sweep"])[0].name == "2_x"
 
 
-def test_git_state(tmp_path):
-    assert _git_state(tmp_path) is None
-    environment = {
-        "GIT_AUTHOR_NAME": "a",
-        "GIT_AUTHOR_EMAIL": "a@b",
-        "GIT_COMMITTER_NAME": "a",
-        "GIT_COMMITTER_EMAIL": "a@b",
-    }
-
-    def git(*arguments):
-        subprocess.run(
-            ["git", "-C", tmp_path, *arguments], check=True, capture_output=True, env=os.environ | environment
-        )
-
-    git("init", "-q")
-    (tmp_path / "file").write_text("1")
-    git("add", "file")
-    git("commit", "-qm", "one")
-    clean = _git_state(tmp_path)
-    (tmp_path / "file").write_text("2")
-    assert clean == {"commit": _git_state(tmp_path)["commit"], "changed": False}
-    assert _git_state(tmp_path)["changed"] is True
+@pytest.mark.parametrize(("path", "message"), [("nowhere", "is no folder"), (".", "no runs in '")])
+def test_find_runs_refuses_paths_without_runs(tmp_path, path, message):
+    with pytest.raises(UserError, match=message):
+        find_runs(tmp_path / name for name in [path])

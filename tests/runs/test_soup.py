@@ -1,11 +1,12 @@
-import json
 from copy import deepcopy
 
 import pytest
 import torch
+from support.run_folders import make_metrics
 from torch import nn
 
 from polyhead.errors import UserError
+from polyhead.runs.folder import RunFolder
 from polyhead.runs.soup import Soup
 
 
@@ -25,7 +26,7 @@ def make_run(tmp_path):
         (folder / "checkpoints").mkdir(parents=True)
         state = {f"model.{name}": weights for name, weights in (model or Probe(value)).state_dict().items()}
         torch.save({"state_dict": state | {"weighting.x": torch.ones(1)}}, folder / "checkpoints" / "best.ckpt")
-        (folder / "metrics.json").write_text(json.dumps({"validation": {"task": {"macro_f1": score or value}}}))
+        make_metrics({"task": {"macro_f1": score or value}}).write(RunFolder(folder))
         return str(folder)
 
     return make
@@ -39,14 +40,14 @@ def never():
     raise AssertionError("uniform needs no validation")
 
 
-def test_uniform_is_the_mean_of_all_weights_and_the_first_runs_counters(make_run):
+def test_uniform_soup_is_the_mean_of_all_weights_and_the_first_runs_counters(make_run):
     model, runs = Probe(0), [make_run(value) for value in (1, 2, 6)]
     assert Soup(runs, "uniform").fill(model, never, macro_f1) == runs
     torch.testing.assert_close(model.weight.data, torch.full((2, 3), 3.0))
     assert model.steps == 1
 
 
-def test_one_run_is_taken_as_it_is(make_run, model):
+def test_soup_of_one_run_is_that_run(make_run, model):
     theirs = deepcopy(model)
     for parameter in theirs.parameters():
         nn.init.normal_(parameter)
@@ -54,7 +55,7 @@ def test_one_run_is_taken_as_it_is(make_run, model):
     assert all(torch.equal(value, theirs.state_dict()[name]) for name, value in model.state_dict().items())
 
 
-def test_greedy_goes_from_the_best_down_and_leaves_out_what_makes_it_worse(make_run):
+def test_greedy_soup_goes_from_the_best_down_and_leaves_out_what_makes_it_worse(make_run):
     """The nearer to 4 the better: 5 is the best run, the average with 2 is better, and 1 or 9 make that worse."""
     model, tried = Probe(0), []
 
@@ -69,7 +70,7 @@ def test_greedy_goes_from_the_best_down_and_leaves_out_what_makes_it_worse(make_
     torch.testing.assert_close(model.weight.data, torch.full((2, 3), 3.5))
 
 
-def test_greedy_is_never_worse_on_validation_than_the_best_run(make_run):
+def test_greedy_soup_is_never_worse_on_validation_than_the_best_run(make_run):
     for seed in range(5):
         model, generator = Probe(0), torch.Generator().manual_seed(seed)
         target = torch.randn((2, 3), generator=generator)
@@ -92,17 +93,17 @@ def test_greedy_is_never_worse_on_validation_than_the_best_run(make_run):
 @pytest.mark.parametrize(
     ("runs", "recipe", "message"),
     [
-        ([], "uniform", "soup.runs: none given"),
+        ([], "uniform", "^runs: none given"),
         (["a", "./a"], "uniform", "a run is named twice"),
-        (["a"], "greddy", "soup.recipe: unknown 'greddy'; did you mean 'greedy'"),
+        (["a"], "greddy", "^recipe: unknown 'greddy'; did you mean 'greedy'"),
     ],
 )
-def test_what_makes_no_soup_is_refused(runs, recipe, message):
+def test_soup_refuses_runs_and_recipes_that_make_none(runs, recipe, message):
     with pytest.raises(UserError, match=message):
         Soup(runs, recipe)
 
 
-def test_other_weights_and_unfinished_runs_are_refused(make_run, tmp_path, model):
+def test_soup_refuses_other_weights_and_unfinished_runs(make_run, tmp_path, model):
     runs = [make_run(1), make_run(2, model)]
     with pytest.raises(UserError, match=r"run2.*not those of its configuration here \(the first that differs"):
         Soup(runs, "uniform").fill(Probe(0), never, macro_f1)

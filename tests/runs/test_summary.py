@@ -1,54 +1,78 @@
+import pytest
 from rich.console import Console
+from support.run_folders import make_metrics
 
-from polyhead.runs.summary import summary_table
+from polyhead.runs.summary import show, summary_table
 
 TASK = {"accuracy": 0.91234, "macro_f1": 0.9, "loss": 0.31}
-METRICS = {
-    "validation": {"category": TASK, "sentiment": {**TASK, "accuracy": 0.5}},
-    "test": {"category": {**TASK, "accuracy": 0.7}, "sentiment": TASK},
-    "epochs": 3,
-    "best_epoch": 1,
-    "parameters": {"trainable": 3465, "total": 22_568_841},
-    "seconds": {"total": 61.25, "training": 40.0},
-    "sentences_per_second": 300.4,
-    "peak_megabytes": {"process": 1234.5, "gpu": 2000.0},
-    "features": {"reused": 2, "computed": 1},
-    "precision": "bf16-mixed",
-    "device": "cpu",
-}
 
 
-def rendered(table):
+def summary_of(**changes):
+    results = {"category": TASK, "sentiment": {**TASK, "accuracy": 0.5}}
+    values = {
+        "test": {"category": {**TASK, "accuracy": 0.7}, "sentiment": TASK},
+        "parameters": {"trainable": 3465, "total": 22_568_841},
+        "seconds": {"total": 61.25, "training": 40.0},
+        "sentences_per_second": 300.4,
+        "peak_megabytes": {"process": 1234.5, "gpu": 2000.0},
+        "activation_cache": {"reused": 2, "computed": 1},
+        "precision": "bf16-mixed",
+    }
+    return make_metrics(results, **values | changes)
+
+
+def rendered(metrics):
     console = Console(width=80)
     with console.capture() as capture:
-        console.print(table)
+        console.print(summary_table(metrics))
     return capture.get()
 
 
-def test_every_task_and_split_has_its_row_within_eighty_columns():
-    text = rendered(summary_table(METRICS))
-    assert "…" not in text
-    assert [value in text for value in ("0.9123", "0.5000", "0.7000", "macro-F1", "loss (nats)")] == [True] * 5
+def test_summary_has_a_row_for_every_task_and_split():
+    text = rendered(summary_of())
+    for value in ("0.9123", "0.5000", "0.7000", "macro-F1", "loss (nats)"):
+        assert value in text
     assert text.count("validation") == text.count("test") == 2
 
 
-def test_costs():
-    text = rendered(summary_table(METRICS))
-    assert "3,465 of 22,568,841 parameters (0.02%)" in text
-    assert "epochs 3, the best was the 2." in text
-    assert "seconds 61.2, training 40.0 at 300 sentences per second" in text
-    assert "1,234 MB (process), 2,000 MB (gpu)" in text
-    assert "2 splits reused, 1 splits computed" in text
-    assert "bf16-mixed on cpu" in text
+def test_summary_fits_80_columns_with_whole_numbers_and_names_however_long():
+    task, split = "a_task_" * 15, "another-test-set-" * 6
+    results = {task: TASK | {"loss": 1234.5678}}
+    text = rendered(make_metrics(results, {split: results}))
+    assert max(map(len, text.splitlines())) <= 80
+    assert "…" not in text
+    assert text.count("1234.5678") == 3  # on validation, test and the extra test set
+    folded = "".join(line.split("│")[1].strip() for line in text.splitlines() if line.startswith("│"))
+    assert folded.count(task) == 3
 
 
-def test_nothing_trained():
-    untouched = {**METRICS, "best_epoch": None, "epochs": 0, "sentences_per_second": None, "features": {}}
-    assert "nothing trained" in rendered(summary_table(untouched))
-    assert "none stored" in rendered(summary_table(untouched))
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "3,465 of 22,568,841 parameters (0.02%)",
+        "epochs 3, the best was number 2",
+        "seconds 61.2, training 40.0 at 300 sentences per second",
+        "1,234 MB (process), 2,000 MB (gpu)",
+        "frozen activations 2 splits reused, 1 splits computed",
+        "bf16-mixed on cpu",
+    ],
+)
+def test_summary_states_the_costs(sentence):
+    assert sentence in rendered(summary_of())
 
 
-def test_shifted_test_sets_have_rows_for_the_tasks_they_have_labels_for():
-    (task, values), *_ = METRICS["validation"].items()
-    text = rendered(summary_table({**METRICS, "shifted": {"news": {task: values}}}))
+def test_summary_says_that_nothing_was_trained_or_stored():
+    text = rendered(summary_of(best_epoch=None, epochs=0, sentences_per_second=None, activation_cache={}))
+    lines = [line.strip() for line in text.splitlines()]
+    assert {"epochs 0", "seconds 61.2, nothing trained", "frozen activations none stored"} <= set(lines)
+
+
+def test_summary_has_extra_test_sets_with_the_tasks_they_have_labels_for():
+    text = rendered(summary_of(extra_test_sets={"news": {"category": TASK}}))
     assert text.count("news") == 1
+
+
+def test_show_prints_the_folder_in_one_piece(capsys):
+    folder = "/a/folder/" + "x" * 100
+    show(summary_of(), folder)
+    assert f"run: {folder}\n" in capsys.readouterr().out

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -5,39 +6,40 @@ from types import SimpleNamespace
 import optuna
 import pytest
 from support.commands import ROOT
+from support.studies import distance, make_tuning
 from support.training import make_data, make_module, make_trainer
 
-from polyhead.errors import UserError
-from polyhead.runs.tuning import Pruning, Tuning, open_study, search
-
-SPACE = {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "size": {"low": 1, "high": 8}, "rule": ["equal", "fixed"]}
-PRUNING = {"startup_trials": 1, "warmup_epochs": 0}
-
-
-def make_tuning(**changes):
-    return Tuning(**{"space": SPACE, "objectives": ["quality"], "seeds": [0], "pruning": PRUNING} | changes)
+from polyhead.errors import ParameterError, UserError
+from polyhead.runs.tuning import Pruning, open_study, search
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"space": {}}, "space: empty"),
+        ({"space": {}}, "space: {} given; it must be at least one key"),
         ({"space": {"lr": {"low": 1}}}, "space.lr: {'low': 1} given"),
         ({"space": {"lr": {"low": 2, "high": 1}}}, "low < high"),
         ({"space": {"lr": {"low": 0, "high": 1, "log": True}}}, "low above 0"),
         ({"space": {"lr": 3}}, "space.lr: 3 given"),
-        ({"objectives": ["seconds"]}, "valid: quality, then"),
-        ({"objectives": ["quality", "beauty"]}, "valid: quality, then any of seconds"),
-        ({"seeds": []}, "seeds: none given"),
-        ({"pruning": {}}, "it has startup_trials and warmup_epochs"),
+        ({"objectives": ["seconds"]}, "it must be quality, then any of seconds"),
+        ({"objectives": ["quality", "beauty"]}, "it must be quality, then any of seconds"),
+        ({"seeds": []}, "seeds: [] given; it must be one or more"),
+        ({"pruning": {}}, "pruning: {} given; it must be startup_trials and warmup_epochs"),
+        ({"pruning": {"startup_trials": -1, "warmup_epochs": 0}}, "each 0 or more"),
     ],
 )
-def test_what_is_not_well_formed_is_told(changes, message):
-    with pytest.raises(UserError, match=message):
+def test_tuning_refuses_parameters_that_are_not_well_formed(changes, message):
+    with pytest.raises(ParameterError, match=re.escape(message)):
         make_tuning(**changes)
 
 
-def test_suggestions_stay_inside_the_space_and_whole_numbers_stay_whole():
+def test_tuning_reports_all_problems_at_once():
+    with pytest.raises(ParameterError) as caught:
+        make_tuning(space={"lr": 3, "size": []}, seeds=[])
+    assert [line.split(":")[0] for line in str(caught.value).splitlines()] == ["space.lr", "space.size", "seeds"]
+
+
+def test_tuning_suggests_values_inside_the_space_and_whole_numbers_stay_whole():
     tuning, study = make_tuning(), optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(30):
         values = tuning.suggest(study.ask())
@@ -45,7 +47,7 @@ def test_suggestions_stay_inside_the_space_and_whole_numbers_stay_whole():
         assert isinstance(values["size"], int)
 
 
-def test_a_default_outside_the_space_begins_nothing():
+def test_tuning_takes_no_default_from_outside_the_space():
     assert make_tuning().inside({"lr": 1.0, "size": 3, "rule": "equal"}) is None
     assert make_tuning().inside({"lr": 0.01, "size": 3, "rule": "equal", "more": 1}) == {
         "lr": 0.01,
@@ -54,13 +56,7 @@ def test_a_default_outside_the_space_begins_nothing():
     }
 
 
-def distance(trial, tuning):
-    """A value that is best at lr=0.01 and size=4."""
-    values = tuning.suggest(trial)
-    return [-abs(values["lr"] - 0.01) - abs(values["size"] - 4)]
-
-
-def test_a_study_goes_on_where_it_stopped_and_begins_with_the_default(tmp_path, capsys):
+def test_study_continues_where_it_stopped_and_begins_with_the_default(tmp_path, capsys):
     tuning, default = make_tuning(), {"lr": 0.05, "size": 1, "rule": "equal"}
     study = open_study(tmp_path, tuning, "max", default)
     search(study, lambda trial: distance(trial, tuning), 3)
@@ -73,7 +69,7 @@ def test_a_study_goes_on_where_it_stopped_and_begins_with_the_default(tmp_path, 
     assert capsys.readouterr().out.count("complete") == 5
 
 
-def test_a_trial_that_breaks_is_a_failed_one(tmp_path):
+def test_study_counts_a_trial_that_breaks_as_failed(tmp_path):
     tuning = make_tuning()
     study = open_study(tmp_path, tuning, "max", None)
 
@@ -84,7 +80,7 @@ def test_a_trial_that_breaks_is_a_failed_one(tmp_path):
     assert [trial.state.name for trial in study.trials] == ["FAIL", "FAIL"]
 
 
-def test_several_objectives_give_a_front(tmp_path):
+def test_study_of_several_objectives_has_a_front(tmp_path):
     tuning = make_tuning(objectives=["quality", "seconds"])
     study = open_study(tmp_path, tuning, "max", None)
     search(study, lambda trial: [size := tuning.suggest(trial)["size"], float(size)], 6)
@@ -92,25 +88,26 @@ def test_several_objectives_give_a_front(tmp_path):
     assert len({trial.params["size"] for trial in study.best_trials}) == len({t.params["size"] for t in study.trials})
 
 
-def test_a_study_of_other_objectives_is_left_alone(tmp_path):
+def test_study_of_other_objectives_is_left_alone(tmp_path):
     open_study(tmp_path, make_tuning(), "max", None)
     for other in (make_tuning(objectives=["quality", "seconds"]), make_tuning()):
         with pytest.raises(UserError, match="choose another --folder"):
             open_study(tmp_path, other, "min", None)
 
 
-def test_a_file_that_is_no_study_is_told(tmp_path):
+def test_study_refuses_a_file_that_is_none(tmp_path):
     (tmp_path / "study.db").write_text("no database")
-    with pytest.raises(UserError, match="is no study to go on with"):
+    with pytest.raises(UserError, match="is no study to continue"):
         open_study(tmp_path, make_tuning(), "max", None)
 
 
 @pytest.mark.slow
-def test_two_processes_may_begin_a_study_at_once_and_share_its_trials(tmp_path):
+def test_study_can_be_begun_by_two_processes_at_once_that_share_its_trials(tmp_path):
     code = (
-        "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path; import test_tuning as t;"
-        "tuning = t.make_tuning(); study = t.open_study(Path(sys.argv[1]), tuning, 'max', None);"
-        "t.search(study, lambda trial: t.distance(trial, tuning), 6)"
+        "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path;"
+        "from support.studies import distance, make_tuning; from polyhead.runs.tuning import open_study, search;"
+        "tuning = make_tuning(); study = open_study(Path(sys.argv[1]), tuning, 'max', None);"
+        "search(study, lambda trial: distance(trial, tuning), 6)"
     )
     command = [sys.executable, "-c", code, str(tmp_path), str(ROOT / "tests")]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
@@ -132,7 +129,7 @@ class FakeTrial(SimpleNamespace):
 
 
 @pytest.mark.parametrize(("hopeless", "warmup", "epochs"), [(True, 0, 1), (True, 1, 2), (False, 0, 3)])
-def test_a_hopeless_trial_stops_inside_training(tmp_path, model, tasks, hopeless, warmup, epochs):
+def test_pruning_stops_a_hopeless_trial_inside_training(tmp_path, model, tasks, hopeless, warmup, epochs):
     trial = FakeTrial(reported=[], hopeless=hopeless)
     pruning = Pruning(trial, "validation/macro_f1", first_step=100, warmup_epochs=warmup)
     trainer = make_trainer(tmp_path, max_epochs=3, callbacks=[pruning])

@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -31,7 +33,7 @@ def expected(split: str, size: int, seed: int, **knobs) -> list[dict]:
     return [{"text": text, **labels} for text, labels in sentences]
 
 
-def test_csv_holds_the_corpus_with_empty_cells_for_missing_labels(tmp_path):
+def test_generate_csv_holds_the_corpus_with_empty_cells_for_missing_labels(tmp_path):
     path = tmp_path / "sentences.csv"
     result = run("--size", 200, "--seed", 5, "--missing", "sentiment=0.5", "--output", path)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -43,7 +45,7 @@ def test_csv_holds_the_corpus_with_empty_cells_for_missing_labels(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["sentences.csv"]
 
 
-def test_jsonl_holds_the_corpus_with_null_for_missing_labels():
+def test_generate_jsonl_holds_the_corpus_with_null_for_missing_labels():
     knobs = ["--label-noise", "0.1", "--imbalance", "category=4", "topic=2", "--correlation", "0.5"]
     result = run("--size", 200, "--format", "jsonl", "--missing", "0.3", *knobs, "--output", "-")
     assert result.returncode == 0, result.stderr
@@ -54,14 +56,14 @@ def test_jsonl_holds_the_corpus_with_null_for_missing_labels():
     assert "null" in result.stdout
 
 
-def test_parquet_holds_the_corpus_with_null_for_missing_labels(tmp_path):
+def test_generate_parquet_holds_the_corpus_with_null_for_missing_labels(tmp_path):
     path = tmp_path / "sentences.parquet"
     result = run("--size", 200, "--format", "parquet", "--missing", "0.3", "--output", path)
     assert (result.returncode, result.stderr) == (0, "")
     assert parquet.read_table(path).to_pylist() == expected("train", 200, 0, missing=0.3)
 
 
-def test_an_existing_file_is_kept_unless_forced(tmp_path):
+def test_generate_keeps_an_existing_file_unless_forced(tmp_path):
     path = tmp_path / "sentences.csv"
     path.write_text("precious")
     result = run("--size", 3, "--output", path)
@@ -91,7 +93,7 @@ def test_an_existing_file_is_kept_unless_forced(tmp_path):
         (["--sizes", "4"], "error: unrecognized arguments: --sizes 4"),
     ],
 )
-def test_bad_input_gives_one_line_and_exit_code_2(tmp_path, arguments, message):
+def test_generate_refuses_bad_input_in_one_line_with_exit_code_2(tmp_path, arguments, message):
     path = tmp_path / "sentences.csv"
     result = run("--size", "5", "--output", path, *arguments)
     assert result.returncode == 2
@@ -100,7 +102,7 @@ def test_bad_input_gives_one_line_and_exit_code_2(tmp_path, arguments, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_that_is_not_there_and_one_that_is_are_refused(tmp_path):
+def test_generate_refuses_a_folder_that_is_not_there_and_one_that_is(tmp_path):
     for path, message in ((tmp_path / "no" / "a.csv", "cannot write in"), (tmp_path, "is a folder")):
         result = run("--size", "5", "--force", "--output", path)
         assert result.returncode == 2
@@ -109,8 +111,21 @@ def test_a_folder_that_is_not_there_and_one_that_is_are_refused(tmp_path):
         assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_generate_leaves_nothing_behind_when_it_is_interrupted(tmp_path, form):
+    arguments = ["--size", "100000000", "--format", form, "--output", str(tmp_path / "sentences")]
+    process = subprocess.Popen([sys.executable, str(SCRIPT), *arguments], env=ENVIRONMENT, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1] == b"interrupted\n"
+    assert process.returncode == 130
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no such pipes there")
-def test_a_closed_pipe_ends_quietly():
+def test_generate_ends_quietly_when_its_pipe_is_closed():
     command = [sys.executable, str(SCRIPT), "--size", "200000", "--output", "-"]
     process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout.readline() == b"text,category,sentiment,topic\n"

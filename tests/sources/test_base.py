@@ -4,7 +4,7 @@ from polyhead.errors import UserError
 from polyhead.sources.base import Source
 
 
-def test_a_source_of_sentences_alone_has_one_test_set_and_nothing_to_keep():
+def test_source_of_sentences_alone_has_one_test_set_and_nothing_to_keep():
     source = Source()
     assert source.test_sets == ("test",)
     assert source.mixture("train") is None
@@ -13,6 +13,6 @@ def test_a_source_of_sentences_alone_has_one_test_set_and_nothing_to_keep():
     assert source.locate("test", 2) == "test sentence 3"
 
 
-def test_it_looks_for_no_labels():
+def test_source_of_sentences_alone_finds_no_labels():
     with pytest.raises(UserError, match="no labels given for tone, and this data has none"):
         Source().find_labels(["tone"])

@@ -21,31 +21,31 @@ def counts(power, seed=0):
         ("temperature", 1.0, 1.0, [60, 30, 10]),
     ],
 )
-def test_shares_of_an_epoch(mixing, temperature, power, sizes):
+def test_mixture_gives_each_source_its_share_of_an_epoch(mixing, temperature, power, sizes):
     assert exponent(mixing, temperature) == power
     assert Mixture(ORIGINS, power).sizes().tolist() == sizes
     assert np.bincount(ORIGINS, counts(power)).tolist() == sizes
 
 
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
-def test_sentences_of_one_source_come_equally_often_give_or_take_one(power):
+def test_mixture_draws_sentences_of_a_source_equally_often_give_or_take_one(power):
     for source in range(3):
         times = counts(power)[source == ORIGINS]
         assert times.max() - times.min() <= 1
 
 
-def test_the_draw_is_the_generators():
+def test_mixture_draws_by_the_generator_alone():
     assert (counts(0.0) == counts(0.0)).all()
     assert (counts(0.0) != counts(0.0, seed=1)).any()
 
 
-def test_a_source_of_which_nothing_is_left_is_passed_over():
+def test_mixture_skips_a_source_without_sentences():
     assert Mixture(np.array([0, 0, 2, 2]), 0.0).sizes().tolist() == [2, 0, 2]
 
 
 @pytest.mark.parametrize(
     ("mixing", "temperature"), [("even", 1.0), ("temperature", 0.5), ("temperature", float("nan"))]
 )
-def test_others_are_refused(mixing, temperature):
-    with pytest.raises(UserError, match="data.(mixing|temperature): "):
+def test_exponent_refuses_other_mixings_and_temperatures(mixing, temperature):
+    with pytest.raises(UserError, match="^(mixing|temperature): "):
         exponent(mixing, temperature)

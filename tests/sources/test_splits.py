@@ -1,4 +1,4 @@
-"""Tables become splits: labels found, leaks dropped, a missing split cut off, nothing lost."""
+"""Tables become splits: labels found, duplicates dropped, a missing split held out, nothing lost."""
 
 import logging
 
@@ -6,11 +6,12 @@ import datasets
 import pytest
 
 from polyhead.errors import UserError
-from polyhead.sources.splits import Handling, TableSource
+from polyhead.sources.settings import SplitSettings
+from polyhead.sources.splits import TableSource
 from polyhead.sources.tables import Table
 from polyhead.tasks import make_tasks
 
-HANDLING = {
+SETTINGS = {
     "holdout": {"validation": 0.2, "test": 0.1},
     "seed": 0,
     "drop_test_duplicates": False,
@@ -22,8 +23,8 @@ HANDLING = {
 class Tables(TableSource):
     """``{split: [source: [(text, tone, stars)]]}``; labels as they are."""
 
-    def __init__(self, splits, **handling):
-        super().__init__(Handling(**HANDLING | handling))
+    def __init__(self, splits, **settings):
+        super().__init__(SplitSettings(**SETTINGS | settings))
         self.given = splits
 
     def tables(self, tasks):
@@ -44,8 +45,8 @@ def many(prefix, count):
     return [(f"{prefix}{i}", ("dry", "warm")[i % 2], None if i % 3 else "5") for i in range(count)]
 
 
-def checked(splits, names=("tone", "stars"), **handling):
-    source = Tables(splits, **handling)
+def checked(splits, names=("tone", "stars"), **settings):
+    source = Tables(splits, **settings)
     tasks = make_tasks({"tone": None, "stars": ["1", "5"]} if "stars" in names else ["tone"], source.find_labels)
     source.check(tasks)
     return source, tasks
@@ -58,7 +59,7 @@ def texts(source, split):
 GIVEN = {"train": [many("a", 60)], "validation": [many("v", 10)], "test": [many("t", 10)]}
 
 
-def test_sentences_come_as_they_stand_with_labels_found_and_fixed():
+def test_table_source_yields_its_sentences_with_labels_found_and_given():
     source, (tone, stars) = checked(GIVEN)
     assert (tone.labels, stars.labels) == (("dry", "warm"), ("1", "5"))
     assert [(s.text, s.labels["tone"], s.labels["stars"]) for s in source.sentences("train")] == many("a", 60)
@@ -67,7 +68,7 @@ def test_sentences_come_as_they_stand_with_labels_found_and_fixed():
 
 
 @pytest.mark.parametrize("missing", [["validation"], ["test"], ["validation", "test"]])
-def test_a_split_that_is_not_given_is_cut_off_from_train(missing):
+def test_table_source_holds_a_missing_split_out_from_train(missing):
     given = {split: rows for split, rows in GIVEN.items() if split not in missing}
     source, _ = checked(given)
     parts = {split: texts(source, split) for split in ("train", "validation", "test")}
@@ -79,19 +80,19 @@ def test_a_split_that_is_not_given_is_cut_off_from_train(missing):
     assert source.locate(missing[0], 0) == f"train0 row {int(parts[missing[0]][0][1:]) + 1}"
 
 
-def test_the_cut_is_the_seeds():
+def test_table_source_holds_out_by_the_seed():
     one, two, other = (checked({"train": [many("a", 60)]}, seed=seed)[0] for seed in (0, 0, 1))
     assert texts(one, "validation") == texts(two, "validation") != texts(other, "validation")
     assert one.fingerprint("train") == two.fingerprint("train") != other.fingerprint("train")
     assert one.fingerprint("train") != one.fingerprint("validation")
 
 
-def test_without_a_share_a_missing_split_is_refused():
+def test_table_source_refuses_a_missing_split_without_a_share():
     with pytest.raises(UserError, match="no test split given, and no share in data.holdout.test"):
         checked({split: rows for split, rows in GIVEN.items() if split != "test"}, holdout={})
 
 
-def test_leaks_are_dropped_from_train_alone_and_counted(caplog):
+def test_table_source_drops_test_duplicates_from_train_alone_and_counts_them(caplog):
     leaky = GIVEN | {"train": [[*many("a", 20), ("t3", "dry", None), (" v1", "warm", None), ("t3", "warm", None)]]}
     kept, _ = checked(leaky)
     assert len(texts(kept, "train")) == 23
@@ -103,7 +104,7 @@ def test_leaks_are_dropped_from_train_alone_and_counted(caplog):
     assert "1 of 10 test sentences stand in train as well" in caplog.text
 
 
-def test_the_source_of_each_sentence_is_known_where_there_are_several():
+def test_table_source_knows_the_origin_of_each_sentence():
     source, _ = checked(
         {"train": [many("a", 30), many("b", 20)], "validation": [many("v", 10)], "test": [many("t", 9)]}
     )
@@ -115,7 +116,7 @@ def test_the_source_of_each_sentence_is_known_where_there_are_several():
     assert [text[0] for text in texts(cut, "train")] == ["ab"[i] for i in cut.mixture("train").origins]
 
 
-def test_rare_classes_are_those_of_the_sentences_that_are_left(caplog):
+def test_table_source_counts_rare_classes_among_the_sentences_that_are_left(caplog):
     warm = [(f"w{i}", "warm", None) for i in range(5)]
     given = {"train": [many("a", 60)[::2] + warm], "validation": [many("v", 10)], "test": [warm[1:]]}
     with caplog.at_level(logging.WARNING):
@@ -125,7 +126,7 @@ def test_rare_classes_are_those_of_the_sentences_that_are_left(caplog):
     assert "tone: 1 classes with under 3 training sentences: 'warm' 1" in caplog.text
 
 
-def test_errors_are_told_together():
+def test_table_source_raises_all_problems_together():
     bad = {"train": [[("", "dry", None), ("b", "warm", "7")]], "validation": [many("v", 10)], "test": [many("t", 9)]}
     with pytest.raises(UserError) as caught:
         checked(bad)
@@ -135,7 +136,7 @@ def test_errors_are_told_together():
     assert len(lines) == 2
 
 
-def test_a_check_can_be_repeated():
+def test_table_source_can_be_checked_again():
     source, tasks = checked({"train": [many("a", 60)]})
     before = {split: texts(source, split) for split in ("train", "validation", "test")}
     source.check(tasks)
@@ -143,27 +144,12 @@ def test_a_check_can_be_repeated():
 
 
 @pytest.mark.parametrize(("name", "what"), [("text", "sentences"), ("_row", "rows' numbers")])
-def test_a_task_cannot_be_called_like_another_column_of_ours(name, what):
+def test_table_source_refuses_a_task_called_like_a_column_of_its_own(name, what):
     with pytest.raises(UserError, match=f"'{name}' is the name of the {what}"):
         Tables(GIVEN).find_labels([name])
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"holdout": {"validation": 0.6}}, "data.holdout.validation: 0.6 given"),
-        ({"holdout": {"train": 0.1}}, "data.holdout.train"),
-        ({"seed": -1}, "data.seed: -1 given"),
-        ({"max_examples": 0}, "data.max_examples: 0 given"),
-        ({"min_class_count": -2}, "data.min_class_count: -2 given"),
-    ],
-)
-def test_values_out_of_range_are_refused(wrong, message):
-    with pytest.raises(UserError, match=message):
-        Handling(**HANDLING | wrong)
-
-
-def test_what_leaks_and_cuts_leave_bare_is_refused_before_training():
+def test_table_source_refuses_splits_that_are_left_without_sentences_or_labels():
     same = [many("a", 12)]
     with pytest.raises(UserError, match="data: no train sentence is left"):
         checked({"train": same, "validation": same, "test": same}, drop_test_duplicates=True)

@@ -9,10 +9,12 @@ import pytest
 from pyarrow import parquet
 
 from polyhead.errors import UserError
-from polyhead.sources.records import ROW, Layout
+from polyhead.sources.records import ROW, Columns
 from polyhead.sources.tables import Table, check_types, choose, read
+from polyhead.storage.rows import Dialect
 
-LAYOUT = Layout("text", {"tone": "label"}, "utf-8", '"')
+COLUMNS = Columns("text", {"tone": "label"})
+DIALECT = Dialect()
 
 
 def content(table):
@@ -20,11 +22,11 @@ def content(table):
     return {name: [value for chunk in rows for value in chunk[name]] for name in rows[0]}
 
 
-def test_csv_and_parquet_give_the_same_table(tmp_path):
+def test_table_of_csv_is_that_of_parquet(tmp_path):
     (tmp_path / "a.csv").write_text("id,text,label\n1,NA,dry\n2,two, \n3,three, warm \n")
     frame = pandas.DataFrame({"id": [1, 2, 3], "text": ["NA", "two", "three"], "label": ["dry", None, "warm"]})
     frame.to_parquet(tmp_path / "a.parquet")
-    csv, parquet = (read(tmp_path / name, LAYOUT, tmp_path / "cache") for name in ("a.csv", "a.parquet"))
+    csv, parquet = (read(tmp_path / name, COLUMNS, DIALECT, tmp_path / "cache") for name in ("a.csv", "a.parquet"))
     assert content(csv) == content(parquet) == {"text": ["NA", "two", "three"], "tone": ["dry", None, "warm"]}
     assert csv.tasks == parquet.tasks == ["tone"]
     assert [csv.row(2), parquet.row(2)] == [4, 3]  # a header is row 1
@@ -40,12 +42,12 @@ def test_csv_and_parquet_give_the_same_table(tmp_path):
         (pandas.Series(["", " a ", "b"]), [None, "a", "b"]),
     ],
 )
-def test_labels_of_parquet_become_text(tmp_path, labels, expected):
+def test_table_gives_labels_of_parquet_as_text(tmp_path, labels, expected):
     pandas.DataFrame({"text": ["x", "y", "z"], "label": labels}).to_parquet(tmp_path / "a.parquet")
-    assert content(read(tmp_path / "a.parquet", LAYOUT, tmp_path / "cache"))["tone"] == expected
+    assert content(read(tmp_path / "a.parquet", COLUMNS, DIALECT, tmp_path / "cache"))["tone"] == expected
 
 
-def test_class_labels_of_the_hub_become_their_names():
+def test_table_gives_class_labels_of_the_hub_by_name():
     import datasets
 
     features = {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["dry", "warm"])}
@@ -62,13 +64,13 @@ def test_class_labels_of_the_hub_become_their_names():
         ({"text": [1, 2], "label": ["a", "b"]}, "the column 'text' holds int64; the text must be text"),
         ({"text": ["a", "b"], "label": [["a"], ["b"]]}, "'label' holds List.*labels must be text or whole numbers"),
         ({"text": [], "label": []}, "a.parquet: no row with a sentence"),
-        ({"texts": ["a"], "label": ["b"]}, "no column 'text' for the text; did you mean 'texts'"),
+        ({"texts": ["a"], "label": ["b"]}, "no column 'text' for the text, set text .*; did you mean 'texts'"),
     ],
 )
-def test_columns_of_a_wrong_type_are_refused(tmp_path, frame, message):
+def test_read_refuses_columns_of_a_wrong_type(tmp_path, frame, message):
     pandas.DataFrame(frame).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(UserError, match=message):
-        read(tmp_path / "a.parquet", LAYOUT, tmp_path / "cache")
+        read(tmp_path / "a.parquet", COLUMNS, DIALECT, tmp_path / "cache")
 
 
 def unchecked(cells):
@@ -83,44 +85,44 @@ def unchecked(cells):
         (["a", "b"], [1.0, float("inf")], "label is inf; a label"),
         (["a", "b"], [b"a", b"\xff"], r"label is b'\\xff'; a label"),
         (["a", "b"], unchecked([b"a", b"\xff"]), r"label is b'\\xff'; a label"),
-        (unchecked([b"a", b"caf\xe9"]), ["a", "b"], r"text is b'caf\\xe9'; the text must be text in UTF-8"),
+        (unchecked([b"a", b"caf\xe9"]), ["a", "b"], r"text is b'caf\\xe9'; it must be text in UTF-8"),
     ],
 )
-def test_cells_that_are_no_text_are_refused_with_their_row(tmp_path, texts, labels, message):
+def test_table_refuses_cells_that_are_no_text_with_their_row(tmp_path, texts, labels, message):
     parquet.write_table(pyarrow.table({"text": texts, "label": labels}), tmp_path / "a.parquet")
     with pytest.raises(UserError, match=f"a.parquet row 2: {message}"):
-        content(read(tmp_path / "a.parquet", LAYOUT, tmp_path / "cache"))
+        content(read(tmp_path / "a.parquet", COLUMNS, DIALECT, tmp_path / "cache"))
 
 
-def test_text_may_be_held_in_views_and_a_name_may_have_brackets(tmp_path):
+def test_read_takes_string_views_and_names_with_brackets(tmp_path):
     texts = pyarrow.array(["x", "y"], pyarrow.string_view())
     parquet.write_table(pyarrow.table({"text": texts, "label": texts}), tmp_path / "a[1].parquet")
-    assert content(read(tmp_path / "a[1].parquet", LAYOUT, tmp_path / "cache"))["text"] == ["x", "y"]
+    assert content(read(tmp_path / "a[1].parquet", COLUMNS, DIALECT, tmp_path / "cache"))["text"] == ["x", "y"]
 
 
-def test_a_column_of_the_users_may_be_called_like_our_own(tmp_path):
+def test_table_may_have_a_column_called_like_the_row_numbers(tmp_path):
     parquet.write_table(pyarrow.table({"text": ["x", "y"], ROW: ["a", "b"]}), tmp_path / "a.parquet")
-    table = read(tmp_path / "a.parquet", Layout("text", {"tone": ROW}, "utf-8", '"'), tmp_path / "cache")
+    table = read(tmp_path / "a.parquet", Columns("text", {"tone": ROW}), DIALECT, tmp_path / "cache")
     assert content(table)["tone"] == ["a", "b"]
     assert table.row(1) == 2
 
 
-def test_a_file_without_a_tasks_column_has_no_labels_for_it(tmp_path):
+def test_table_without_a_tasks_column_has_no_labels_for_it(tmp_path):
     (tmp_path / "a.csv").write_text("text\nx\n")
-    assert read(tmp_path / "a.csv", LAYOUT, tmp_path / "cache").tasks == []
+    assert read(tmp_path / "a.csv", COLUMNS, DIALECT, tmp_path / "cache").tasks == []
 
 
-def test_an_unchanged_file_is_read_once_and_a_changed_one_again(tmp_path, monkeypatch):
+def test_read_takes_an_unchanged_file_from_the_cache_and_reads_a_changed_one(tmp_path, monkeypatch):
     path = tmp_path / "a.csv"
     path.write_text("text,label\nx,dry\n")
-    first = read(path, LAYOUT, tmp_path / "cache")
+    first = read(path, COLUMNS, DIALECT, tmp_path / "cache")
     monkeypatch.setattr("polyhead.sources.tables.records", lambda *_, **__: pytest.fail("read again"))
-    again = read(path, LAYOUT, tmp_path / "cache")
+    again = read(path, COLUMNS, DIALECT, tmp_path / "cache")
     assert (again.stamp, content(again)) == (first.stamp, content(first))
     monkeypatch.undo()
     path.write_text("text,label\ny,dry\n")
     os.utime(path, ns=(0, 1))
-    changed = read(path, LAYOUT, tmp_path / "cache")
+    changed = read(path, COLUMNS, DIALECT, tmp_path / "cache")
     assert changed.stamp != first.stamp
     assert content(changed)["text"] == ["y"]
 
@@ -136,18 +138,18 @@ def test_an_unchanged_file_is_read_once_and_a_changed_one_again(tmp_path, monkey
         ("a.csv", b'text,label\n"a,x\n', "after row 1: unexpected end of data"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(tmp_path, name, data, message):
+def test_read_names_a_file_that_cannot_be_read(tmp_path, name, data, message):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(UserError, match=message):
-        read(tmp_path / name, LAYOUT, tmp_path / "cache")
+        read(tmp_path / name, COLUMNS, DIALECT, tmp_path / "cache")
 
 
-def test_columns_are_chosen_by_the_layout():
-    assert choose("a", ["id", "label", "text"], LAYOUT) == {"text": "text", "label": "tone"}
+def test_choose_maps_columns_to_tasks():
+    assert choose("a", ["id", "label", "text"], COLUMNS) == {"text": "text", "label": "tone"}
 
 
-def test_without_the_library_one_line_says_what_to_install(tmp_path, monkeypatch):
+def test_read_says_what_to_install_without_the_library(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     (tmp_path / "a.csv").write_text("text\nx\n")
     with pytest.raises(UserError, match=r'is not installed; run: pip install "polyhead\[data\]"'):
-        read(tmp_path / "a.csv", LAYOUT, tmp_path / "cache")
+        read(tmp_path / "a.csv", COLUMNS, DIALECT, tmp_path / "cache")

@@ -19,7 +19,7 @@ def fail(_):
 
 
 @pytest.mark.parametrize("chunks", [CHUNKS, []])
-def test_npy_is_numpys_own_and_can_be_mapped(tmp_path, chunks):
+def test_npy_file_is_read_and_mapped_by_numpy(tmp_path, chunks):
     write(tmp_path / "a.npy", chunks)
     expected = np.concatenate([np.zeros((0, 5), np.float32), *chunks])
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy", allow_pickle=False), expected)
@@ -27,14 +27,14 @@ def test_npy_is_numpys_own_and_can_be_mapped(tmp_path, chunks):
         assert np.array_equal(np.load(tmp_path / "a.npy", mmap_mode="r"), expected)
 
 
-def test_parquet(tmp_path):
+def test_parquet_file_has_one_row_per_embedding(tmp_path):
     write(tmp_path / "a.parquet", CHUNKS)
     column = parquet.read_table(tmp_path / "a.parquet")["embedding"]
     np.testing.assert_array_equal(np.array(column.to_pylist(), dtype=np.float32), np.concatenate(CHUNKS))
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.parquet"])
-def test_a_failure_leaves_no_file_and_the_old_one_as_it_was(tmp_path, name):
+def test_embedding_file_leaves_the_old_one_when_writing_fails(tmp_path, name):
     (tmp_path / name).write_text("old")
     with pytest.raises(TypeError):
         write(tmp_path / name, (fail(i) if i else CHUNKS[0] for i in range(2)), overwrite=True)
@@ -42,7 +42,7 @@ def test_a_failure_leaves_no_file_and_the_old_one_as_it_was(tmp_path, name):
     assert (tmp_path / name).read_text() == "old"
 
 
-def test_a_file_that_is_there_is_kept_unless_told_otherwise(tmp_path):
+def test_embedding_file_is_kept_unless_overwrite_is_set(tmp_path):
     write(tmp_path / "a.npy", CHUNKS)
     with pytest.raises(UserError, match="is there already.*overwrite=true"):
         write(tmp_path / "a.npy", [])
@@ -51,6 +51,6 @@ def test_a_file_that_is_there_is_kept_unless_told_otherwise(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "message"), [("a.csv", "must end in .npy or .parquet"), ("no/a.npy", "is not there")])
-def test_a_wrong_name_is_refused(tmp_path, name, message):
+def test_embedding_file_refuses_a_wrong_name(tmp_path, name, message):
     with pytest.raises(UserError, match=message):
         open_embedding_file(tmp_path / name, 5, False)

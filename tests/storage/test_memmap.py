@@ -1,4 +1,4 @@
-"""What is read of a file is right, and stays in memory only as long as it is wanted."""
+"""Mapped numbers are those of the file, and stay in memory only until they are released."""
 
 import sys
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from polyhead.data.dataset import TokenizedSplit
+from polyhead.data.tokenization import TokenizedSentences
 from polyhead.storage.memmap import map_file, release_pages
 
 NUMBERS = 25_000_000  # of 4 bytes each
@@ -25,7 +26,7 @@ def numbers(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is held")
-def test_what_was_read_can_be_let_go_and_is_there_again(numbers):
+def test_release_pages_gives_memory_back_and_the_numbers_stay(numbers):
     before, total = held(), int(numbers.sum(dtype=np.int64))
     assert held() > before + 80_000_000
     release_pages(numbers)
@@ -33,22 +34,23 @@ def test_what_was_read_can_be_let_go_and_is_there_again(numbers):
     assert int(numbers.sum(dtype=np.int64)) == total == NUMBERS * (NUMBERS - 1) // 2
 
 
-def test_an_array_in_memory_stays_as_it_is():
+def test_release_pages_leaves_an_array_in_memory_alone():
     array = np.arange(5)
     release_pages(array)
     release_pages(array[1:3])
     assert array.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_no_numbers_are_mapped_from_an_empty_file(tmp_path):
+def test_map_file_maps_no_numbers_of_an_empty_file(tmp_path):
     (tmp_path / "empty").touch()
     assert map_file(tmp_path / "empty", np.int32, 0).shape == (0,)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is held")
-def test_batches_drawn_from_everywhere_do_not_come_to_hold_the_file(numbers):
+def test_tokenized_split_does_not_come_to_hold_its_file_by_random_batches(numbers):
     offsets = np.arange(0, NUMBERS + 1, 10)
-    split = TokenizedSplit(numbers, offsets, {"tone": np.zeros(len(offsets) - 1, np.int32)}, padding=0)
+    sentences = TokenizedSentences(numbers, offsets, {"tone": np.zeros(len(offsets) - 1, np.int32)})
+    split = TokenizedSplit(sentences, padding=0)
     order = np.random.default_rng(0).permutation(len(split))[:32_000].reshape(-1, 32)
     before = held()
     for rows in order:

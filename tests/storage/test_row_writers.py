@@ -18,12 +18,12 @@ def written(path, rows=ROWS, types=None):
     return path
 
 
-def test_json_lines(tmp_path):
+def test_json_lines_file_has_an_object_per_line(tmp_path):
     path = written(tmp_path / "a.jsonl")
     assert [json.loads(line) for line in path.read_text().splitlines()] == ROWS
 
 
-def test_csv(tmp_path):
+def test_csv_file_has_a_header_and_json_for_lists(tmp_path):
     with written(tmp_path / "a.csv", [row | {"tags": ["a", 1]} for row in ROWS]).open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["text"] for row in rows] == [row["text"] for row in ROWS]
@@ -31,19 +31,19 @@ def test_csv(tmp_path):
     assert json.loads(rows[0]["tags"]) == ["a", 1]
 
 
-def test_parquet_keeps_types_that_are_known(tmp_path):
+def test_parquet_file_keeps_types_that_are_known(tmp_path):
     table = parquet.read_table(written(tmp_path / "a.parquet", types={"score": pyarrow.float32()}))
     assert table.to_pylist() == ROWS
     assert table.schema.field("score").type == pyarrow.float32()
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-def test_no_rows_are_a_file_all_the_same(tmp_path, ending):
+def test_row_file_without_rows_is_a_file(tmp_path, ending):
     assert written(tmp_path / f"a.{ending}", []).is_file()
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_no_rows_are_a_table_with_the_columns_that_are_known(tmp_path, ending):
+def test_row_file_without_rows_has_the_columns_that_are_known(tmp_path, ending):
     columns, types = ["text", "score"], {"text": pyarrow.string(), "score": pyarrow.float32(), "spare": pyarrow.int64()}
     path = tmp_path / f"a.{ending}"
     with open_row_file(str(path), False, types, columns):
@@ -54,7 +54,7 @@ def test_no_rows_are_a_table_with_the_columns_that_are_known(tmp_path, ending):
         assert parquet.read_schema(path) == pyarrow.schema([(name, types[name]) for name in columns])
 
 
-def test_a_hyphen_is_standard_output(tmp_path, capsys, monkeypatch):
+def test_row_file_called_hyphen_is_standard_output(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     written("-")
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == ROWS
@@ -69,7 +69,7 @@ def test_a_hyphen_is_standard_output(tmp_path, capsys, monkeypatch):
         ("parquet", {"text": "x", "score": "many"}, "a Parquet column has one type"),
     ],
 )
-def test_rows_that_do_not_fit_are_refused_and_leave_no_file(tmp_path, ending, row, message):
+def test_row_file_refuses_rows_that_do_not_fit_and_leaves_nothing(tmp_path, ending, row, message):
     with pytest.raises(UserError, match=message):
         written(tmp_path / f"a.{ending}", [*ROWS, row])
     assert list(tmp_path.iterdir()) == []

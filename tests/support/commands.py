@@ -28,11 +28,14 @@ def train(*arguments, cwd, **environment):
     )
 
 
-def script(name, *arguments, **environment):
+def script(name, *arguments, cwd=None, stdin=None, **environment):
+    """Run a script as a user does, in this folder or in another."""
     return subprocess.run(
         [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments],
         capture_output=True,
         text=True,
+        cwd=cwd,
+        input=stdin,
         env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"} | environment,
         timeout=300,
     )

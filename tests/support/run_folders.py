@@ -1,49 +1,118 @@
 """Run folders as training leaves them, made up: known predictions, so that every figure can be checked by hand."""
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import yaml
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_score, recall_score
 
-from polyhead.runs.folder import RunFolder
-from polyhead.runs.record import find_runs, read
+from polyhead.runs.contents import Predictions, Provenance, RunMetrics
+from polyhead.runs.folder import RunFolder, find_runs
+from polyhead.runs.record import read
 from polyhead.runs.report.comparison import compare
+from polyhead.tasks import MISSING
 
 LABELS = {"category": ["Quote", "Riddle", "News"], "sentiment": ["Positive", "Negative"]}
 
 
-def metrics_of(label, predicted, labels):
-    """Compute a task's metrics by scikit-learn."""
+def results_of(label, predicted, labels):
+    """Compute a task's results by scikit-learn."""
     classes = range(len(labels))
     known = label >= 0
     label, predicted = label[known], predicted[known]
     f1 = f1_score(label, predicted, labels=classes, average=None, zero_division=0)
+    averaged = {"average": "macro", "zero_division": 0}
     return {
         "accuracy": accuracy_score(label, predicted),
-        "macro_f1": f1_score(label, predicted, average="macro", zero_division=0),
+        "macro_f1": f1_score(label, predicted, **averaged),
+        "macro_precision": precision_score(label, predicted, **averaged),
+        "macro_recall": recall_score(label, predicted, **averaged),
         "f1": dict(zip(labels, f1.tolist(), strict=True)),
         "confusion": confusion_matrix(label, predicted, labels=classes).tolist(),
         "loss": 0.5,
+        "ece": 0.1,
+        "ece_scaled": 0.05,
+        "temperature": 1.5,
+        "reliability": {},
     }
 
 
-def make_predictions(seed, errors, rows=200):
-    """Return labels, equal for all seeds, and predictions of which a share is wrong."""
-    truth, chance = np.random.default_rng(99), np.random.default_rng([seed, int(errors * 1000)])
-    arrays = {}
-    for task, labels in LABELS.items():
-        label = truth.integers(len(labels), size=rows).astype(np.int16)
-        label[::10] = -100 if task == "sentiment" else label[::10]
+def results_of_tasks(labels, predicted):
+    """Compute the results of the tasks that have labels."""
+    known = [task for task in LABELS if (labels[task] >= 0).any()]
+    return {task: results_of(labels[task], predicted[task], LABELS[task]) for task in known}
+
+
+def make_predictions(seed, errors, rows=200, tasks=tuple(LABELS), truth_seed=99):
+    """Return labels by task, equal for all seeds, and predictions of which a share is wrong.
+
+    Every tenth sentence has no sentiment; a task that is not among ``tasks`` has no labels at all.
+    """
+    truth, chance = np.random.default_rng(truth_seed), np.random.default_rng([seed, int(errors * 1000)])
+    labels, predicted = {}, {}
+    for task, names in LABELS.items():
+        label = truth.integers(len(names), size=rows).astype(np.int16)
         wrong = chance.random(rows) < errors
-        predicted = np.where(wrong, (np.maximum(label, 0) + 1) % len(labels), np.maximum(label, 0)).astype(np.int16)
-        arrays |= {f"test/{task}/label": label, f"test/{task}/predicted": predicted}
-    return arrays
+        predicted[task] = np.where(wrong, (label + 1) % len(names), label).astype(np.int16)
+        if task == "sentiment":
+            label[::10] = MISSING
+        labels[task] = label if task in tasks else np.full_like(label, MISSING)
+    return labels, predicted
 
 
-def make_run(folder: Path, seed=0, errors=0.2, seconds=10.0, freeze="none", named_sets=False, predictions=True):
-    """Write a run that is done."""
+def make_metrics(results, test_sets=None, **changes):
+    """Make the metrics of a run with the same results on validation and test."""
+    values = {
+        "monitor": {"metric": "validation/macro_f1", "mode": "max", "value": 0.5},
+        "validation": results,
+        "test": results,
+        "extra_test_sets": test_sets or {},
+        "epochs": 3,
+        "best_epoch": 1,
+        "parameters": {"trainable": 1000, "total": 5000},
+        "seconds": {"total": 10.0, "training": 5.0},
+        "sentences_per_second": 100.0,
+        "peak_megabytes": {"process": 900.0},
+        "conflict": {},
+        "activation_cache": {},
+        "precision": "32-true",
+        "device": "cpu",
+    }
+    return RunMetrics(**values | changes)
+
+
+def make_provenance(**changes):
+    values = {
+        "choices": {},
+        "overrides": [],
+        "command": ["train.py"],
+        "seed": 0,
+        "precision": "32-true",
+        "device": "cpu",
+        "python": "3.11.7",
+        "versions": {"torch": "2.13.0"},
+        "git": None,
+        "hardware": {"processor": "x", "cores": 2, "threads": 1, "gpus": []},
+    }
+    return Provenance(**values | changes)
+
+
+def make_run(
+    folder: Path,
+    seed=0,
+    errors=0.2,
+    seconds=10.0,
+    freeze="none",
+    predictions=True,
+    extra: Mapping[str, tuple[str, ...]] | None = None,
+    extra_errors: float | None = None,
+):
+    """Write a run that is done.
+
+    ``extra`` has the tasks with labels of each extra test set, whose sentences are others than those of the test;
+    ``extra_errors`` is the share of wrong predictions there, where it is another.
+    """
     run = RunFolder(folder)
     targets = {"none": {"_target_": "Freezing", "frozen": []}, "backbone": {"_target_": "Freezing", "frozen": ["x"]}}
     config = {
@@ -54,34 +123,31 @@ def make_run(folder: Path, seed=0, errors=0.2, seconds=10.0, freeze="none", name
         "logger": {"save_dir": str(folder)},
     }
     run.claim(yaml.safe_dump(config))
-    run.write_json("provenance.json", {"choices": {"freeze": freeze}})
-    arrays = make_predictions(seed, errors)
-    test = {
-        task: metrics_of(arrays[f"test/{task}/label"], arrays[f"test/{task}/predicted"], labels)
-        for task, labels in LABELS.items()
-    }
+    make_provenance(choices={"freeze": freeze}, seed=seed).write(run)
+    made = {"test": make_predictions(seed, errors)}
+    if extra_errors is None:
+        extra_errors = errors
+    for number, (name, tasks) in enumerate((extra or {}).items()):
+        made[name] = make_predictions(seed, extra_errors, rows=120, tasks=tasks, truth_seed=number)
     if predictions:
-        run.write_arrays("predictions.npz", arrays)
-    metrics = {
-        "validation": test,
-        "test": {"test": test} if named_sets else test,
-        "parameters": {"trainable": 1000, "total": 5000},
-        "seconds": {"total": seconds, "training": seconds / 2},
-        "sentences_per_second": 100.0,
-        "peak_megabytes": {"process": 900.0},
-        "features": {"reused": 1, "computed": 1} if freeze == "backbone" else {},
-        "precision": "32-true",
-        "device": "cpu",
-    }
-    (folder / "metrics.json").write_text(json.dumps(metrics))
+        labels = {name: labels for name, (labels, _) in made.items()}
+        Predictions(labels, {name: predicted for name, (_, predicted) in made.items()}).write(run)
+    results = {name: results_of_tasks(labels, predicted) for name, (labels, predicted) in made.items()}
+    test = results.pop("test")
+    make_metrics(
+        test,
+        results,
+        seconds={"total": seconds, "training": seconds / 2},
+        activation_cache={"reused": 1, "computed": 1} if freeze == "backbone" else {},
+    ).write(run)
     return folder
 
 
-def make_sweep(folder: Path, seeds=(0, 1, 2), **errors: float):
-    """Write runs of several settings: the share of wrong predictions by the name of what is frozen."""
+def make_sweep(folder: Path, seeds=(0, 1, 2), extra=None, **errors: float):
+    """Write runs of several conditions: the share of wrong predictions by the name of what is frozen."""
     for freeze, share in errors.items():
         for seed in seeds:
-            make_run(folder / f"{freeze}_{seed}", seed, share, seconds=1000 * (1 - share), freeze=freeze)
+            make_run(folder / f"{freeze}_{seed}", seed, share, 1000 * (1 - share), freeze, extra=extra)
     return folder
 
 

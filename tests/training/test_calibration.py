@@ -21,7 +21,7 @@ def rows(count=2000, sharpness=3.0):
 
 
 @pytest.mark.parametrize("sharpness", [0.2, 1.0, 3.0, 10.0])
-def test_the_temperature_is_the_minimum_of_the_loss(sharpness):
+def test_temperature_is_the_minimum_of_the_loss(sharpness):
     logits, labels = rows(sharpness=sharpness)
     loss = lambda t: cross_entropy(logits.double() / t, labels).item()  # noqa: E731
     reference = minimize_scalar(loss, bounds=(0.05, 20), method="bounded", options={"xatol": 1e-9}).x
@@ -29,24 +29,24 @@ def test_the_temperature_is_the_minimum_of_the_loss(sharpness):
     assert fit_temperature(logits, labels) == pytest.approx(sharpness, rel=0.15)
 
 
-def test_it_stays_within_bounds_where_there_is_no_minimum():
+def test_temperature_stays_within_bounds_where_there_is_no_minimum():
     logits = torch.eye(3)
     assert fit_temperature(logits, torch.tensor([0, 1, 2])) == pytest.approx(0.05)
     assert fit_temperature(logits, torch.tensor([1, 2, 0])) == pytest.approx(20)
     assert np.isfinite(fit_temperature(torch.zeros(4, 3), torch.tensor([0, 1, 2, 0])))
 
 
-def test_the_error_is_the_mean_gap_of_the_bins():
+def test_ece_is_the_mean_gap_of_the_bins():
     logits, labels = rows()
     bins = reliability(logits.softmax(1), labels)
     assert sum(bins["rows"]) == 2000
     gaps = [n * abs(c - a) for n, c, a in zip(bins["rows"], bins["confidence"], bins["accuracy"], strict=True)]
     calibration = Calibration(TASK)
     calibration.update(logits, labels)
-    assert calibration.compute()["calibration_error"] == pytest.approx(sum(gaps) / 2000, abs=1e-5)
+    assert calibration.compute()["ece"] == pytest.approx(sum(gaps) / 2000, abs=1e-5)
 
 
-def test_the_bins_by_hand():
+def test_reliability_by_hand():
     probabilities = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.35, 0.65], [1.0, 0.0]])
     bins = reliability(probabilities, torch.tensor([0, 1, 1, 0]))
     taken = {i: (rows, bins["accuracy"][i]) for i, rows in enumerate(bins["rows"]) if rows}
@@ -55,7 +55,7 @@ def test_the_bins_by_hand():
     assert bins["confidence"][13] == pytest.approx(0.9)
 
 
-def test_scaling_mends_overconfidence_on_other_rows_too():
+def test_temperature_mends_overconfidence_on_other_rows_too():
     calibration = Calibration(TASK)
     calibration.update(*rows())
     calibration.fit()
@@ -63,11 +63,11 @@ def test_scaling_mends_overconfidence_on_other_rows_too():
     assert calibration.temperature.item() == pytest.approx(3, rel=0.15)  # a reset forgets rows and nothing else
     calibration.update(*rows())
     values = calibration.compute()
-    assert values["calibration_error"] > 0.15
-    assert values["calibration_error_scaled"] < 0.04
+    assert values["ece"] > 0.15
+    assert values["ece_scaled"] < 0.04
 
 
-def test_rows_without_a_label_do_not_count():
+def test_calibration_leaves_rows_without_a_label_out():
     logits, labels = rows(400)
     half = labels.clone()
     half[::2] = MISSING
@@ -83,7 +83,7 @@ def test_rows_without_a_label_do_not_count():
     assert nothing.temperature.item() == 1
 
 
-def test_a_run_fits_it_on_validation_and_keeps_it_with_the_weights(tmp_path, model, tasks):
+def test_temperature_is_fitted_on_validation_and_kept_with_the_weights(tmp_path, model, tasks):
     module, data = make_module(model, tasks), make_data(tasks, unlabelled={"sentiment": 2})
     make_trainer(tmp_path, max_epochs=3).fit(module, data)
     fitted = {name: value.item() for name, value in module.state_dict().items() if name.startswith("calibration.")}

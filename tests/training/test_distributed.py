@@ -11,10 +11,11 @@ from support.plans import PLANS
 def train_all(processes, folder):
     """Train every plan in one launch and return the weights of each."""
     folder.mkdir()
+    paths = [str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, "tests/support/distributed_stages.py", str(processes), str(folder)],
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "tests")},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,
         check=False,
@@ -24,7 +25,7 @@ def train_all(processes, folder):
 
 
 @pytest.mark.slow
-def test_two_processes_with_half_the_batch_come_to_the_weights_of_one_in_every_plan(tmp_path):
+def test_two_processes_with_half_the_batch_reach_the_weights_of_one_in_every_plan(tmp_path):
     one, two = train_all(1, tmp_path / "one"), train_all(2, tmp_path / "two")
     for plan in PLANS:
         for name, value in one[plan].items():

@@ -19,7 +19,7 @@ def checkpoints(folder, **settings):
     return [best, ModelCheckpoint(folder, "last", save_on_train_epoch_end=True)]
 
 
-def test_the_best_weights_are_restored_and_tested_once(tmp_path, model, tasks):
+def test_fit_restores_the_best_weights_and_tests_them_once(tmp_path, model, tasks):
     seen = []
 
     class Spoil(Callback):
@@ -37,28 +37,29 @@ def test_the_best_weights_are_restored_and_tested_once(tmp_path, model, tasks):
     trainer = make_trainer(
         tmp_path, max_epochs=4, enable_checkpointing=True, callbacks=[*checkpoints(tmp_path), Spoil()]
     )
-    outcome = fit_and_test(module, data, trainer, resume=None)
+    result = fit_and_test(module, data, trainer, resume=None)
     best = load_checkpoint(tmp_path / "best.ckpt")
-    assert outcome.best_epoch == best["epoch"] < 3
-    assert outcome.validation == best["results"]["validation"]
+    assert result.best_epoch == best["epoch"] < 3
+    assert result.validation == best["results"]["validation"]
     assert all(torch.equal(value, best["state_dict"][name]) for name, value in module.state_dict().items())
     make_trainer(tmp_path).validate(module, data, verbose=False)
-    assert module.results["validation"] == outcome.validation
+    assert module.results["validation"] == result.validation
     assert len(seen) == 1
 
 
-def test_without_a_monitoring_checkpoint_the_last_weights_count(tmp_path, model, tasks):
-    outcome = fit_and_test(make_module(model, tasks), make_data(tasks), make_trainer(tmp_path), resume=None)
-    assert outcome.best_epoch == 1
-    assert outcome.test.keys() == {"category", "sentiment"}
+def test_fit_without_a_monitoring_checkpoint_takes_the_last_weights(tmp_path, model, tasks):
+    result = fit_and_test(make_module(model, tasks), make_data(tasks), make_trainer(tmp_path), resume=None)
+    assert result.best_epoch == 1
+    assert result.test.keys() == {"category", "sentiment"}
 
 
-def test_with_everything_frozen_the_untouched_network_is_evaluated(tmp_path, model, tasks):
+def test_fit_with_everything_frozen_evaluates_the_untouched_network(tmp_path, model, tasks):
     before = {name: p.clone() for name, p in model.named_parameters()}
     module = make_module(model, tasks, ["encoder", "heads"])
-    outcome = fit_and_test(module, make_data(tasks), make_trainer(tmp_path), resume=None)
-    assert (outcome.epochs, outcome.best_epoch) == (0, None)
-    assert outcome.validation["category"]["accuracy"] >= 0
+    result = fit_and_test(module, make_data(tasks), make_trainer(tmp_path), resume=None)
+    assert (result.epochs, result.best_epoch) == (0, None)
+    make_trainer(tmp_path).validate(module, make_data(tasks), verbose=False)
+    assert result.validation == module.results["validation"]
     assert all(torch.equal(p, before[name]) for name, p in model.named_parameters())
 
 
@@ -91,7 +92,7 @@ class Mixed(FakeSource):
         (["encoder"], Mixed),
     ],
 )
-def test_a_run_stopped_after_an_epoch_goes_on_as_if_never_stopped(tmp_path, make_encoder, tasks, frozen, source):
+def test_resumed_run_is_the_uninterrupted_one_bit_for_bit(tmp_path, make_encoder, tasks, frozen, source):
     def run(folder, callbacks, resume=None):
         torch.manual_seed(0)
         module = make_module(MultiTaskModel(make_encoder(), tasks, dropout=0.0), tasks, frozen)
@@ -115,7 +116,7 @@ def test_a_run_stopped_after_an_epoch_goes_on_as_if_never_stopped(tmp_path, make
     assert all(torch.equal(value, theirs[name]) for name, value in uninterrupted.state_dict().items())
 
 
-def test_a_checkpoint_of_another_model_is_refused(tmp_path, model, tasks):
+def test_checkpoint_of_another_model_is_refused(tmp_path, model, tasks):
     trainer = make_trainer(tmp_path, enable_checkpointing=True, callbacks=checkpoints(tmp_path), max_epochs=1)
     fit_and_test(make_module(model, tasks), make_data(tasks), trainer, None)
     other = make_module(MultiTaskModel(model.encoder, tasks[:1], 0.1), tasks[:1])
@@ -125,30 +126,30 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path, model, tasks):
         fit_and_test(make_module(model, tasks), make_data(tasks), make_trainer(tmp_path), tmp_path / "best.ckpt")
 
 
-def test_each_test_set_is_evaluated_once_and_reported_apart(tmp_path, model, tasks):
+def test_test_sets_are_evaluated_once_each_and_reported_apart(tmp_path, model, tasks):
     seen = []
 
     class Seen(Callback):
         def on_test_batch_end(self, trainer, pl_module, outputs, batch, batch_idx, dataloader_idx=0):
-            seen.append((pl_module.test_set, len(batch)))
+            seen.append((pl_module.evaluated_split, len(batch)))
 
-    class Shifted(FakeSource):
+    class WithExtraTestSets(FakeSource):
         test_sets = ("test", "news", "letters")
 
     data = make_data(tasks)
     sizes = {"train": 48, "validation": 24, "test": 24, "news": 30, "letters": 5}
-    data.source = Shifted(sizes)
+    data.source = WithExtraTestSets(sizes)
     module = make_module(model, tasks)
-    outcome = fit_and_test(module, data, make_trainer(tmp_path, callbacks=[Seen()]), resume=None)
+    result = fit_and_test(module, data, make_trainer(tmp_path, callbacks=[Seen()]), resume=None)
     rows = {name: sum(size for test_set, size in seen if test_set == name) for name, _ in seen}
     assert rows == {"test": 24, "news": 30, "letters": 5}
-    for name, results in {"test": outcome.test, **outcome.shifted}.items():
+    for name, results in {"test": result.test, **result.extra_test_sets}.items():
         assert all(sum(map(sum, values["confusion"])) == rows[name] for values in results.values())
-    assert list(outcome.shifted) == ["news", "letters"]
-    assert outcome.shifted["news"] != outcome.test
+    assert list(result.extra_test_sets) == ["news", "letters"]
+    assert result.extra_test_sets["news"] != result.test
 
 
-def test_a_task_without_labels_in_a_test_set_is_not_measured_there(tmp_path, model, tasks):
+def test_task_without_labels_in_a_test_set_is_not_measured_there(tmp_path, model, tasks):
     class Partial(FakeSource):
         def sentences(self, split):
             for sentence in super().sentences(split):
@@ -158,6 +159,55 @@ def test_a_task_without_labels_in_a_test_set_is_not_measured_there(tmp_path, mod
 
     data = make_data(tasks)
     data.source = Partial(data.source.sizes)
-    outcome = fit_and_test(make_module(model, tasks), data, make_trainer(tmp_path), resume=None)
-    assert set(outcome.validation) == {"category", "sentiment"}
-    assert set(outcome.test) == {"sentiment"}
+    result = fit_and_test(make_module(model, tasks), data, make_trainer(tmp_path), resume=None)
+    assert set(result.validation) == {"category", "sentiment"}
+    assert set(result.test) == {"sentiment"}
+
+
+def test_test_sets_are_left_alone_where_that_is_asked_for(tmp_path, model, tasks):
+    module, data = make_module(model, tasks), make_data(tasks)
+    result = fit_and_test(module, data, make_trainer(tmp_path), resume=None, test=False)
+    assert (result.test, result.extra_test_sets) == ({}, {})
+    assert "test" not in data.splits
+
+
+def test_untrained_weights_are_saved_as_the_best(tmp_path, model, tasks):
+    module = make_module(model, tasks, ["encoder", "heads"])
+    trainer = make_trainer(tmp_path, enable_checkpointing=True, callbacks=checkpoints(tmp_path))
+    result = fit_and_test(module, make_data(tasks), trainer, resume=None)
+    saved = load_checkpoint(tmp_path / "best.ckpt")
+    assert saved["results"]["validation"] == result.validation
+    assert all(torch.equal(value, saved["state_dict"][name]) for name, value in module.state_dict().items())
+
+
+def test_resuming_from_format_1_restores_its_best_weights_and_metrics(tmp_path, model, tasks):
+    """A checkpoint of 0.1.0 has no format and called the calibration error otherwise."""
+
+    def as_format_1(path):
+        content = torch.load(path, weights_only=True)
+        del content["polyhead_format"]
+        for values in content["results"]["validation"].values():
+            values["calibration_error"] = values.pop("ece")
+            values["calibration_error_scaled"] = values.pop("ece_scaled")
+            values["macro_f1"] = 2.0  # no later epoch is better
+        torch.save(content, path)
+
+    old, new = tmp_path / "old", tmp_path / "new"
+    trainer = make_trainer(old, enable_checkpointing=True, callbacks=[*checkpoints(old), Stop()], max_epochs=4)
+    fit_and_test(make_module(model, tasks), make_data(tasks), trainer, None)
+    as_format_1(old / "best.ckpt")
+    content = torch.load(old / "last.ckpt", weights_only=True)
+    del content["polyhead_format"]
+    for name, state in content["callbacks"].items():
+        if name.startswith("BestCheckpoint"):
+            state["best_model_score"] = torch.tensor(2.0)
+            state["best_k_models"] = {path: torch.tensor(2.0) for path in state["best_k_models"]}
+    torch.save(content, old / "last.ckpt")
+    trainer = make_trainer(new, enable_checkpointing=True, callbacks=checkpoints(new), max_epochs=4)
+    result = fit_and_test(make_module(model, tasks), make_data(tasks), trainer, resume=old / "last.ckpt")
+    assert result.epochs == 4
+    assert result.best_epoch <= 1
+    expected = load_checkpoint(old / "best.ckpt")["results"]["validation"]
+    assert result.validation == expected
+    assert "ece" in result.validation["category"]
+    assert "calibration_error" not in result.validation["category"]

@@ -20,7 +20,7 @@ def computed(logits, labels, batch=10):
 
 
 @pytest.mark.parametrize("classes", [4, 3])  # with 3, one class occurs nowhere
-def test_values_equal_those_of_scikit_learn(classes):
+def test_metrics_equal_those_of_scikit_learn(classes):
     logits, labels = torch.randn(203, 4), torch.randint(0, classes, (203,))
     logits[:, classes:] = -100
     labels[::7] = MISSING
@@ -38,7 +38,7 @@ def test_values_equal_those_of_scikit_learn(classes):
     assert ours["loss"] == pytest.approx(cross_entropy(logits[known], truth).item(), rel=1e-5)
 
 
-def test_the_size_of_batches_does_not_matter():
+def test_metrics_do_not_depend_on_the_size_of_batches():
     logits, labels = torch.randn(100, 4), torch.randint(0, 4, (100,))
     labels[:30] = MISSING
     one, other = computed(logits, labels, batch=100), computed(logits, labels, batch=9)
@@ -46,13 +46,13 @@ def test_the_size_of_batches_does_not_matter():
     assert one["confusion"] == other["confusion"]
 
 
-def test_what_is_noted_and_what_is_taken_in_make_one(monkeypatch):
-    monkeypatch.setattr(TaskMetrics, "NOTED", 25)
+def test_metrics_join_what_is_pending_and_what_was_flushed(monkeypatch):
+    monkeypatch.setattr(TaskMetrics, "MOST_PENDING", 25)
     logits, labels = torch.randn(100, 4), torch.randint(0, 4, (100,))
     assert computed(logits, labels, batch=10)["confusion"] == computed(logits, labels, batch=100)["confusion"]
 
 
-def test_it_starts_anew_after_computing():
+def test_metrics_are_reset_by_computing():
     metrics = TaskMetrics(TASK)
     good, bad = torch.eye(4), torch.eye(4).flip(0)
     for logits, accuracy in ((good, 1.0), (bad, 0.0)):
@@ -60,7 +60,7 @@ def test_it_starts_anew_after_computing():
         assert metrics.compute()["accuracy"] == accuracy
 
 
-def test_names_and_the_mean_over_tasks():
+def test_scalars_have_names_and_the_mean_over_tasks():
     results = {
         "category": {"accuracy": 0.5, "macro_f1": 0.25, "f1": {"a": 0.1}, "confusion": [[1]]},
         "sentiment": {"accuracy": 0.75, "macro_f1": 0.75, "f1": {"b": 0.2}, "confusion": [[1]]},
@@ -76,5 +76,5 @@ def test_names_and_the_mean_over_tasks():
     }
 
 
-def test_nothing_measured_is_nothing_logged():
+def test_scalars_of_nothing_measured_are_none():
     assert scalars("test", {}) == {}

@@ -45,7 +45,7 @@ class Watch(Callback):
 
 
 @pytest.mark.parametrize(("family", "plan"), CASES)
-def test_in_each_stage_exactly_the_intended_parameters_move(tmp_path, make_encoder, tasks, family, plan):
+def test_stages_move_exactly_the_intended_parameters(tmp_path, make_encoder, tasks, family, plan):
     watch, model = Watch(), MultiTaskModel(make_encoder(family), tasks, dropout=0.1)
     module = make_module(model, tasks, PLANS[plan])
     make_trainer(tmp_path, max_epochs=3, callbacks=[watch]).fit(module, make_data(tasks))
@@ -78,7 +78,7 @@ def run(folder, make_encoder, tasks, plan, losses, features, resume=None):
     module, data = make_module(model, tasks, plan), make_data(tasks)
     if features:
         store = ActivationCache(str(folder / "features"), 1)
-        data.features = lambda: attach_frozen(model.encoder, "32-true", store, torch.device("cpu"))
+        data.activations = lambda: attach_frozen(model.encoder, "32-true", store, torch.device("cpu"))
     fit_and_test(module, data, make_trainer(folder, max_epochs=3, callbacks=[losses]), resume)
     return module
 
@@ -86,7 +86,7 @@ def run(folder, make_encoder, tasks, plan, losses, features, resume=None):
 @pytest.mark.slow
 @pytest.mark.parametrize("features", [False, True])
 @pytest.mark.parametrize("plan", ["none", *SCHEDULES])
-def test_a_run_stopped_at_any_step_goes_on_as_if_never_stopped(tmp_path, make_encoder, tasks, plan, features):
+def test_resumed_stages_are_the_uninterrupted_ones_bit_for_bit(tmp_path, make_encoder, tasks, plan, features):
     steps = (2, 6, 9, 12) if features else (8,)  # six steps an epoch
     whole = Losses(steps, tmp_path)
     uninterrupted = run(tmp_path / "whole", make_encoder, tasks, PLANS[plan], whole, features)
@@ -99,21 +99,21 @@ def test_a_run_stopped_at_any_step_goes_on_as_if_never_stopped(tmp_path, make_en
         assert all(torch.equal(value, theirs[name]) for name, value in uninterrupted.state_dict().items())
 
 
-def test_the_store_covers_what_is_frozen_in_each_stage(tmp_path, model, tasks):
+def test_activation_cache_covers_what_is_frozen_in_each_stage(tmp_path, model, tasks):
     depths = []
 
     class Depths(Callback):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
             assert batch.depth == frozen_depth(model.encoder)
-            assert (batch.features is None) == (batch.depth == 0)
+            assert (batch.activations is None) == (batch.depth == 0)
             depths.append(batch.depth)
 
     data = make_data(tasks)
     store = ActivationCache(str(tmp_path / "features"), 1)
-    data.features = lambda: attach_frozen(model.encoder, "32-true", store, torch.device("cpu"))
+    data.activations = lambda: attach_frozen(model.encoder, "32-true", store, torch.device("cpu"))
     module = make_module(model, tasks, Gradual(groups=4, epochs=1))
     fit_and_test(module, data, make_trainer(tmp_path, max_epochs=5, callbacks=[Depths()]), None)
-    assert depths[::6] == [-1, 2, 1, 0, 0]
+    assert depths[::6] == [None, 2, 1, 0, 0]
 
 
 def test_activations_are_those_of_the_weights_they_are_attached_for(tmp_path, model, tasks):
@@ -124,10 +124,10 @@ def test_activations_are_those_of_the_weights_they_are_attached_for(tmp_path, mo
     FrozenActivations(model.encoder, frozen_depth(model.encoder), "32-true", store, torch.device("cpu")).attach(
         split, "train"
     )
-    before = split.features.clone()
+    before = split.activations.clone()
     with torch.no_grad():
         model.encoder.layers[2].output.dense.weight.add_(0.1)
     FrozenActivations(model.encoder, frozen_depth(model.encoder), "32-true", store, torch.device("cpu")).attach(
         split, "train"
     )
-    assert not torch.allclose(split.features, before)
+    assert not torch.allclose(split.activations, before)

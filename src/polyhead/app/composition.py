@@ -1,24 +1,23 @@
 """Composition: configuration -> objects, with every problem reported at once, before any weights load.
 
-Lightning is imported last, so that a mistake in the rest is told without waiting for it.
+Classes raise errors with the names of their parameters; here the keys of the configuration are put in front. Lightning
+is imported last, so that a mistake in the rest is reported without waiting for it.
 """
 
-import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import torch
-from hydra.errors import HydraException
-from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig
 
 from polyhead import hardware
-from polyhead.app.options import check_options, describe_types, has_type, plain_types
+from polyhead.app.builder import build, plain
+from polyhead.app.options import check_options
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
-from polyhead.errors import UserError, collect_errors
+from polyhead.errors import UserError, collect_errors, parameters_under
 from polyhead.freezing.activation_cache import ActivationCache
 from polyhead.freezing.plans import FreezePlan
 from polyhead.models.multitask import MultiTaskModel
@@ -34,7 +33,10 @@ if TYPE_CHECKING:
     from polyhead.runs.soup import Soup
     from polyhead.sources.base import Source
 
-MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")  # groups by which runs are told apart first
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")  # groups that distinguish runs first
 
 _SWITCHES = ("compile", "test", "watch_conflict")
 _SECTIONS = (
@@ -54,15 +56,15 @@ _SECTIONS = (
 
 @dataclass(frozen=True)
 class RunComponents:
-    """All that a run is made of, but for weights and data."""
+    """All that a run is made of, but for weights and sentences."""
 
     tasks: tuple[Task, ...]
     source: "Source"
-    batching: LoaderSettings
-    tokens: TokenCache
+    loader: LoaderSettings
+    token_cache: TokenCache
     encoder: PretrainedEncoder
-    freezing: FreezePlan
-    losses: MultiTaskLoss
+    freeze_plan: FreezePlan
+    loss: MultiTaskLoss
     weighting: Weighting
     optimization: Optimization
     activation_cache: ActivationCache | None
@@ -71,72 +73,141 @@ class RunComponents:
 
 
 def compose_components(config: DictConfig) -> RunComponents:
-    """Build the parts.
+    """Build the components.
 
     Raises:
         UserError: the configuration has problems, one a line.
     """
-    flat = [
+    _check_sections(config)
+    composer = _Composer(config)
+    composer.check_values()
+    source = composer.build("data")
+    tasks = composer.make_tasks(source)
+    encoder = composer.build("encoder")
+    freeze_plan = composer.build("freeze")
+    components = {
+        "loader": composer.build("loader"),
+        "token_cache": composer.build("tokens"),
+        "optimization": composer.build("optimizer"),
+        "activation_cache": composer.build_optional("activation_cache"),
+        "soup": composer.build_optional("soup"),
+    }
+    if tasks:  # without them, loss and weighting would complain about the names of tasks
+        components["loss"] = composer.build("loss", tasks=tasks)
+        components["weighting"] = composer.build("weighting", tasks=[task.name for task in tasks])
+    if tasks and encoder and freeze_plan:
+        composer.check_plan(freeze_plan, encoder, tasks)
+    if composer.problems:
+        raise UserError("\n".join(composer.problems))
+    precision = config.trainer.precision
+    if precision == "auto":
+        precision = hardware.best_precision(config.trainer.accelerator)
+    return RunComponents(
+        tasks=tasks, source=source, encoder=encoder, freeze_plan=freeze_plan, precision=precision, **components
+    )
+
+
+class _Composer:
+    """Builds the components one by one, and collects the problems of all of them.
+
+    Args:
+        config: of the run.
+
+    Attributes:
+        problems: those found so far, a line each.
+    """
+
+    def __init__(self, config: DictConfig) -> None:
+        self.config = config
+        self.problems: list[str] = []
+
+    def build(self, key: str, **objects: Any) -> Any:
+        """Build what stands under a key; None where that has problems."""
+        try:
+            return build(self.config[key], key, **objects)
+        except UserError as error:
+            self.problems += str(error).splitlines()
+            return None
+
+    def build_optional(self, key: str) -> Any:
+        """Build what stands under a key; None where nothing does."""
+        return self.build(key) if self.config.get(key) else None
+
+    def check_values(self) -> None:
+        """Check what is a value by itself and no part of an object."""
+        trainer, resume = self.config.trainer, self.config.resume
+        self.problems += hardware.problems(trainer.accelerator, trainer.precision)
+        with collect_errors(self.problems):
+            check_options(self.config, **dict.fromkeys(_SWITCHES, bool))
+        if resume is not None and not Path(resume).is_file():
+            self.problems.append(f"resume: no file {resume!r}; give the checkpoints/last.ckpt of a run")
+
+    def make_tasks(self, source: "Source | None") -> tuple[Task, ...]:
+        """Make the tasks, and check that the data has what they need; none where they or the data have problems."""
+        tasks: tuple[Task, ...] = ()
+        if source is None:
+            return tasks
+        with collect_errors(self.problems):
+            tasks = make_tasks(plain(self.config.tasks), _under("data", source.find_labels))
+            _under("data", source.check)(tasks)
+        return tasks
+
+    def check_plan(self, plan: FreezePlan, encoder: PretrainedEncoder, tasks: tuple[Task, ...]) -> None:
+        """Check that the freeze plan fits the model, on a model without memory for its weights."""
+        with collect_errors(self.problems), torch.device("meta"):
+            skeleton = build(self.config.model, "model", encoder=_under("encoder", encoder.skeleton)(), tasks=tasks)
+            with parameters_under("freeze"):
+                plan.prepare(skeleton)
+                plan.checked_stages(skeleton)
+
+
+def _check_sections(config: DictConfig) -> None:
+    """Check that whatever must have entries has them.
+
+    Raises:
+        UserError: single values stand in the place of sections, one a line.
+    """
+    problems = [
         f"{name}: {config[name]!r} given; it has entries with names, set one by {name}.NAME=VALUE"
         for name in _SECTIONS
         if not isinstance(config[name], DictConfig)
     ]
     if not isinstance(config.tasks, DictConfig | ListConfig):
-        flat.append(f"tasks: {config.tasks!r} given; it must be a list of names, or class names by name")
-    if flat:
-        raise UserError("\n".join(flat))
-    problems: list[str] = list(hardware.problems(config.trainer.accelerator, config.trainer.precision))
-    parts: dict[str, Any] = {}
-    with collect_errors(problems):
-        check_options(config, **dict.fromkeys(_SWITCHES, bool))
-
-    def attempt(name: str, key: str, **objects: Any) -> None:
-        with collect_errors(problems):
-            parts[name] = build(config[key], key, **objects)
-
-    attempt("source", "data")
-    if "source" in parts:
-        with collect_errors(problems):
-            parts["tasks"] = make_tasks(plain(config.tasks), parts["source"].find_labels)
-            parts["source"].check(parts["tasks"])
-    if config.resume is not None and not Path(config.resume).is_file():
-        problems.append(f"resume: no file {config.resume!r}; give the checkpoints/last.ckpt of a run")
-    attempt("batching", "loader")
-    attempt("tokens", "tokens")
-    attempt("encoder", "encoder")
-    attempt("freezing", "freeze")
-    if "tasks" in parts:
-        attempt("losses", "loss", tasks=parts["tasks"])
-    attempt("weighting", "weighting", tasks=[task.name for task in parts.get("tasks", ())])
-    attempt("optimization", "optimizer")
-    for name in ("activation_cache", "soup"):
-        parts[name] = None
-        if config.get(name):
-            attempt(name, name)
-    if {"tasks", "encoder", "freezing"} <= parts.keys():
-        with collect_errors(problems), torch.device("meta"):
-            skeleton = build(config.model, "model", encoder=parts["encoder"].skeleton(), tasks=parts["tasks"])
-            parts["freezing"].prepare(skeleton)
-            parts["freezing"].checked_stages(skeleton)
+        problems.append(f"tasks: {config.tasks!r} given; it must be a list of names, or class names by name")
     if problems:
         raise UserError("\n".join(problems))
-    precision = config.trainer.precision
-    parts["precision"] = hardware.best_precision(config.trainer.accelerator) if precision == "auto" else precision
-    return RunComponents(**parts)
 
 
-def compose_model(config: DictConfig, parts: RunComponents) -> MultiTaskModel:
-    """Build the model, weights loaded.
+def _under(key: str, call: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Return a function that puts ``key.`` in front of the parameters of the errors that ``call`` raises."""
+
+    def wrapped(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        with parameters_under(key):
+            return call(*args, **kwargs)
+
+    return wrapped
+
+
+def compose_model(config: DictConfig, components: RunComponents) -> MultiTaskModel:
+    """Build the model and load its weights.
 
     Raises:
-        UserError: the weights cannot be had.
+        UserError: the weights cannot be loaded.
     """
-    model: MultiTaskModel = build(config.model, "model", encoder=parts.encoder.load(), tasks=parts.tasks)
+    with parameters_under("encoder"):
+        encoder = components.encoder.load()
+    model: MultiTaskModel = build(config.model, "model", encoder=encoder, tasks=components.tasks)
     return model
 
 
 def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callback"]) -> "L.Trainer":
-    """Build Lightning's Trainer with the configured callbacks and logger, and with ``callbacks`` besides.
+    """Build Lightning's Trainer with the configured callbacks and logger.
+
+    Args:
+        config: of the run.
+        precision: as Lightning names it.
+        callbacks: besides the configured ones.
+
 
     Raises:
         UserError: Lightning refuses the values, one problem a line.
@@ -156,71 +227,3 @@ def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callb
         config.trainer, "trainer", precision=precision, callbacks=[*configured, *callbacks], logger=logger
     )
     return trainer
-
-
-def build(node: DictConfig, key: str, **objects: Any) -> Any:
-    """Build the object that a configuration node describes; the only place that does.
-
-    Args:
-        node: ``_target_`` and its arguments.
-        key: where the node stands in the configuration, for messages.
-        objects: arguments that are objects and no configuration; they win over the node's.
-
-    Raises:
-        UserError: an argument is unknown, missing, of the wrong type, or refused by the target.
-    """
-    try:
-        target = get_object(node["_target_"])
-    except (HydraException, ValueError, ImportError, AttributeError) as error:
-        raise UserError(f"{key}._target_: {node['_target_']!r} cannot be found; name a class or a function") from error
-    arguments = {name: value for name, value in plain(node).items() if not name.startswith("_")}
-    problems = list(_misfits(target, key, arguments, objects))
-    if problems:
-        raise UserError("\n".join(problems))
-    try:
-        # Objects go round Hydra, which would take dataclasses among them for configurations and tear them apart.
-        return instantiate(node, _partial_=True, _convert_="all")(**objects)
-    except Exception as error:
-        raise UserError(_cause(error, key)) from error
-
-
-def plain(node: DictConfig) -> dict[str, Any]:
-    """Turn a configuration node into plain Python, interpolations resolved."""
-    container: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
-    return container
-
-
-def _misfits(target: Any, key: str, arguments: Mapping[str, Any], objects: Mapping[str, Any]) -> Iterator[str]:
-    """Say which arguments do not fit the target's signature, a line each."""
-    signature = inspect.signature(target)
-    for name in ({*arguments} - {*signature.parameters}) if not _takes_anything(signature) else ():
-        valid = sorted({*signature.parameters} - {*objects, "self"})
-        yield f"{key}.{name}: {_target_name(target)} has no such argument; valid: {', '.join(valid)}"
-    for name, parameter in signature.parameters.items():
-        needed = parameter.default is parameter.empty and parameter.kind not in (
-            parameter.VAR_POSITIONAL,
-            parameter.VAR_KEYWORD,
-        )
-        if needed and name not in arguments and name not in objects:
-            yield f"{key}.{name}: missing; set {key}.{name}=..."
-    hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    for name, value in arguments.items():
-        allowed = plain_types(hints.get(name))
-        if name not in objects and allowed and not has_type(value, allowed):
-            yield f"{key}.{name}: {value!r} given; it must be {describe_types(allowed)}"
-
-
-def _takes_anything(signature: inspect.Signature) -> bool:
-    return any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-
-
-def _target_name(target: Any) -> str:
-    """Return the name by which a target is known to its users."""
-    return str(getattr(target, "__qualname__", target))
-
-
-def _cause(error: BaseException, key: str) -> str:
-    """Return what the innermost exception says; Hydra wraps it, and names the target instead of the key."""
-    while not isinstance(error, UserError) and error.__cause__ is not None:
-        error = error.__cause__
-    return str(error) if isinstance(error, UserError) else f"{key}: {' '.join(str(error).split())}"

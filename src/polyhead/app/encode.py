@@ -1,4 +1,4 @@
-"""One encoding, from its configuration to its file: read texts, embed, write."""
+"""One encoding, from its configuration to its file: read texts, embed them, write the embeddings."""
 
 import time
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from omegaconf import DictConfig
 
 from polyhead import hardware
-from polyhead.app.composition import build
+from polyhead.app.builder import build
 from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
 from polyhead.app.trained import load_trained_run
@@ -17,7 +17,7 @@ from polyhead.inference.embedder import Embedder
 from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.storage.embedding_writers import open_embedding_file
 from polyhead.storage.row_readers import open_rows
-from polyhead.storage.rows import RowReader, text_of
+from polyhead.storage.rows import Dialect, RowReader
 
 
 def run(config: DictConfig) -> None:
@@ -33,6 +33,8 @@ def run(config: DictConfig) -> None:
         input=str,
         input_format=str,
         text=str,
+        encoding=str,
+        quote=str | None,
         output=str,
         overwrite=bool,
         run=str | None,
@@ -42,7 +44,8 @@ def run(config: DictConfig) -> None:
     )
     if problems := list(hardware.problems(config.device, config.precision, ("device", "precision"))):
         raise UserError("\n".join(problems))
-    with open_rows(config.input, config.input_format) as reader:
+    dialect = Dialect(config.encoding, config.quote)
+    with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
         _encode(reader, config)
 
@@ -59,10 +62,9 @@ def _encode(reader: RowReader, config: DictConfig) -> None:
         embedder = Embedder(encoder, tokenizer, source.max_length, precision, device)
         del encoder, trained  # the embedder has its own copy
         started, rows = time.perf_counter(), 0
-        texts = (text_of(row, config.text, number) for number, row in enumerate(reader, start=1))
         with text_progress() as progress:
             bar = progress.add_task("encoding", total=reader.size, rows=0)
-            for embeddings in embedder.embed(texts):
+            for embeddings in embedder.embed(reader.texts(config.text)):
                 if config.normalize:
                     embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
                 file.append(embeddings)

@@ -9,6 +9,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from polyhead.app.old_names import new_overrides, upgrade_composed
+
 _SERIAL_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
@@ -17,18 +19,20 @@ def compose_as_train(configs: Path, overrides: Sequence[str]) -> DictConfig:
 
     Args:
         configs: the folder of the configuration.
-        overrides: as on the command line.
+        overrides: as on the command line, or as a run of an earlier version noted them.
 
     Returns:
-        The configuration without Hydra's own part.
+        The configuration without Hydra's own part, under the names of today.
 
     Raises:
         HydraException: the overrides are not well-formed, or name what is not there.
     """
+    renamed = new_overrides(overrides)
     with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
-        composed = compose("train", overrides=list(overrides), return_hydra_config=True)
+        composed = compose("train", overrides=renamed, return_hydra_config=True)
     HydraConfig.instance().set_config(composed)
-    return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+    return upgrade_composed(config, renamed)
 
 
 def chosen_options() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One prediction, from its configuration to its file: read rows, predict, write them with the predictions beside."""
+"""One prediction, from its configuration to its file: read rows, predict, write them with their predictions."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ from polyhead.errors import UserError
 from polyhead.inference.text_runner import CHUNK
 from polyhead.storage.row_readers import open_rows
 from polyhead.storage.row_writers import open_row_file
-from polyhead.storage.rows import Row, RowReader, arrow, text_of
+from polyhead.storage.rows import Dialect, Row, RowReader, arrow
 from polyhead.tasks import Task
 
 
@@ -33,6 +33,8 @@ def run(config: DictConfig) -> None:
         input=str,
         input_format=str,
         text=str,
+        encoding=str,
+        quote=str | None,
         output=str,
         overwrite=bool,
         all_probabilities=bool,
@@ -43,7 +45,8 @@ def run(config: DictConfig) -> None:
     )
     if config.embeddings and config.output.endswith(".csv"):
         raise UserError("embeddings: a CSV cell holds no list; write .jsonl or .parquet, or set embeddings=false")
-    with open_rows(config.input, config.input_format) as reader:
+    dialect = Dialect(config.encoding, config.quote)
+    with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
         predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
         types = _types(reader, predictor.tasks, config) if config.output.endswith(".parquet") else {}
@@ -56,8 +59,9 @@ def run(config: DictConfig) -> None:
         ):
             bar = progress.add_task("predicting", total=reader.size, rows=0)
             for chunk in _chunks(reader):
-                predictions = predictor.predict([text_of(row, config.text, rows + i) for i, row in enumerate(chunk, 1)])
-                file.append(_joined(chunk, predictions, config))
+                texts = [reader.text_of(number, row, config.text) for number, row in chunk]
+                predictions = predictor.predict(texts)
+                file.append(_joined([row for _, row in chunk], predictions, config))
                 rows += len(chunk)
                 progress.update(bar, completed=reader.position, rows=rows)
     cut = f", {predictor.truncated:,} of them cut" if predictor.truncated else ""
@@ -65,31 +69,33 @@ def run(config: DictConfig) -> None:
     print(f"{rows:,} texts predicted, written to {config.output}: {rate:,.0f} a second{cut}", file=sys.stderr)
 
 
-def _chunks(rows: RowReader) -> Iterator[list[Row]]:
-    remaining = iter(rows)
+def _chunks(reader: RowReader) -> Iterator[list[tuple[int, Row]]]:
+    """Yield the rows and their numbers, some at a time."""
+    remaining = iter(reader)
     while chunk := list(islice(remaining, CHUNK)):
         yield chunk
 
 
 def _joined(rows: list[Row], predictions: Predictions, config: DictConfig) -> list[Row]:
-    """Put the predictions behind the columns of the rows.
+    """Return the rows with the predictions as further columns.
 
     Raises:
         UserError: the input has a column of the same name already.
     """
     columns = _columns(predictions, config)
     _check_names({name for row in rows for name in row}, columns)
-    names = list(columns)
-    return [
-        row | dict(zip(names, values, strict=True))
-        for row, values in zip(rows, zip(*columns.values(), strict=True), strict=True)
-    ]
+    joined = []
+    for row, values in zip(rows, zip(*columns.values(), strict=True), strict=True):
+        joined.append(row | dict(zip(columns, values, strict=True)))
+    return joined
 
 
 def _check_names(theirs: Iterable[str], ours: Iterable[str]) -> None:
     taken = sorted(set(theirs) & set(ours))
     if taken:
-        raise UserError(f"input: it has a column {taken[0]!r} already, where the predictions would go; rename it")
+        raise UserError(
+            f"input: it has a column {taken[0]!r} already, which the predictions would overwrite; rename it"
+        )
 
 
 def _columns(predictions: Predictions, config: DictConfig) -> dict[str, list[Any]]:
@@ -107,9 +113,9 @@ def _columns(predictions: Predictions, config: DictConfig) -> dict[str, list[Any
 
 
 def _types(reader: RowReader, tasks: tuple[Task, ...], config: DictConfig) -> dict[str, Any]:
-    """Return the Arrow types of columns that are known: those of the input, where it tells, and ours."""
+    """Return the Arrow types of the columns that are known: those of the input, where it has a schema, and ours."""
     pa = arrow("output")
-    types = dict.fromkeys(reader.columns or (), pa.string())  # lines and CSV hold nothing but text
+    types = dict.fromkeys(reader.columns or (), pa.string())  # lines and CSV have texts alone
     types |= {field.name: field.type for field in reader.schema or ()}
     for task in tasks:
         types[f"predicted_{task.name}"] = pa.string()

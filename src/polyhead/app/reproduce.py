@@ -1,4 +1,4 @@
-"""Reproduction: a run made again from what it left, and whether its metrics are the same."""
+"""Reproduction: a run trained again from the files it left, and whether its metrics are the same."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,40 +7,42 @@ from typing import Any
 from polyhead.app import train
 from polyhead.app.hydra_state import compose_as_train
 from polyhead.app.trained import read_config
+from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.record import flat
 
 _MADE_WITH = ("versions", "git", "hardware", "python", "precision", "device", "data")
-_MEASURED = ("validation", "test")
+_MEASURED = ("validation", "test", "extra_test_sets")
 
 
 def run(configs: Path, original: Path, folder: Path) -> bool:
-    """Run again what ``original`` ran, in ``folder``, and print how the two compare.
+    """Train a run again in another folder, and print how the two compare.
 
     Args:
         configs: the folder of train.py's configuration.
-        original: folder of a run that is done.
+        original: folder of a finished run.
         folder: of the new run.
 
     Returns:
-        Whether all metrics are equal, to the last bit.
+        Whether all metrics are equal to the last bit.
 
     Raises:
         UserError: the original is not a finished run, or the new folder is taken.
     """
     first, second = RunFolder(original), RunFolder(folder)
-    before, metrics = first.read_json("provenance.json"), first.read_json("metrics.json")
+    before, metrics = Provenance.read(first), RunMetrics.read(first)
     config = read_config(original, moved=folder.resolve())
-    compose_as_train(configs, before.get("overrides", []))
+    compose_as_train(configs, before.overrides)
     train.run(config, quiet=True)
-    print("\n".join(differences(before, second.read_json("provenance.json"), _MADE_WITH)) or "made with the same")
-    found = list(differences(metrics, second.read_json("metrics.json"), _MEASURED))
+    made_with = differences(vars(before), vars(Provenance.read(second)), _MADE_WITH)
+    print("\n".join(made_with) or "made with the same")
+    found = list(differences(vars(metrics), vars(RunMetrics.read(second)), _MEASURED))
     print("\n".join(found) or "the metrics are the same, to the last bit")
     return not found
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[str]:
-    """Say what is not the same under ``keys``, a line each."""
+    """Yield a line for each value under ``keys`` that differs."""
     old, new = (flat({key: side.get(key) for key in keys}) for side in (before, after))
     for name in dict.fromkeys([*old, *new]):
         if old.get(name) != new.get(name):

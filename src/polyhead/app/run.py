@@ -2,27 +2,39 @@
 
 import logging
 import time
-from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import lightning as L
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead import hardware
-from polyhead.app.composition import MAIN_CHOICES, RunComponents, compose_model, compose_trainer, plain
-from polyhead.app.hydra_state import chosen_options, in_multirun, shares_the_terminal, task_overrides
+from polyhead.app.builder import plain
+from polyhead.app.composition import RunComponents, compose_model, compose_trainer
+from polyhead.app.hparams import final_metrics, hparams, hydra_choices, monitored_value
+from polyhead.app.hydra_state import in_multirun, shares_the_terminal
 from polyhead.app.soup_check import check
 from polyhead.app.sweeps import finished_twin
 from polyhead.data.datamodule import SentenceData
-from polyhead.errors import UserError
-from polyhead.freezing.activation_cache import ActivationCache, digest
+from polyhead.freezing.activation_cache import digest
 from polyhead.freezing.frozen_activations import attach_frozen
 from polyhead.freezing.plans import count_trained
 from polyhead.hardware import forget_peak, peak_megabytes
-from polyhead.runs.folder import RunFolder, provenance
+from polyhead.runs.contents import (
+    Monitor,
+    PairConflict,
+    ParameterCounts,
+    Predictions,
+    Provenance,
+    RunMetrics,
+    Seconds,
+    SplitResults,
+)
+from polyhead.runs.environment import describe_environment
+from polyhead.runs.folder import RunFolder
 from polyhead.runs.summary import show
 from polyhead.training.callbacks.predictions import PredictionRecorder
 from polyhead.training.callbacks.throughput import Throughput
@@ -30,17 +42,17 @@ from polyhead.training.fit import FitResult, fit_and_test
 from polyhead.training.metrics import Results, scalars
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.plan_table import plan_table
-from polyhead.training.tensorboard import log_choices, log_layout, log_outcome, log_plan
+from polyhead.training.tensorboard import log_final_metrics, log_hparams, log_layout, log_plan
 
 log = logging.getLogger(__name__)
 
 
 class TrainingRun:
-    """A run as configured; under distributed training one in each process, of which the first writes and tells.
+    """A run as configured; under distributed training one in each process, of which the first writes and shows.
 
     Args:
         config: of the run.
-        parts: what it describes.
+        parts: the objects that the configuration describes.
     """
 
     def __init__(self, config: DictConfig, parts: RunComponents) -> None:
@@ -60,54 +72,51 @@ class TrainingRun:
             quiet: show neither progress nor tables.
 
         Raises:
-            UserError: data, weights or checkpoint do not fit, or what is monitored was not measured.
+            UserError: data, weights or checkpoint do not fit, or the monitored metric was not measured.
         """
-        for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
-            logging.getLogger(name).handlers.clear()  # Lightning talks to the terminal by itself; the log file has it
+        _silence_lightning()
         forget_peak()
         quiet = quiet or shares_the_terminal()
         trainer = self._trainer(callbacks, quiet)
-        if self.first:
-            resolved = OmegaConf.to_yaml(self.config, resolve=True)
-            if in_multirun() and (twin := finished_twin(self.folder, resolved)):
-                log.info("done already: %s", twin.folder)
-                return float(twin.read_json("metrics.json")["monitor"]["value"])
-            self.folder.claim(resolved)
-            self.folder.write_json("provenance.json", self._made_with)
+        provenance = self._provenance()
+        made_before = self._claim_folder(provenance)
+        if made_before is not None:
+            return monitored_value(made_before)
         L.seed_everything(self.config.seed, workers=True, verbose=False)
         module = self._module()
         soup = self._start_from_average(module, trainer)
-        data = self._data(module, trainer, self.parts.activation_cache)
-        parameters = count_trained(module.model, module.stages)
-        self._announce(module, trainer, *parameters)
-        resume = Path(self.config.resume) if self.config.resume else None
-        outcome = fit_and_test(module, data, trainer, resume, self.config.test)
-        validation = scalars("validation", outcome.validation)
+        data = self._data(module, trainer)
+        trainable, total = count_trained(module.model, module.stages)
+        parameters = ParameterCounts(trainable=trainable, total=total)
+        self._announce(module, trainer, parameters)
+        result = fit_and_test(module, data, trainer, self._checkpoint(), self.config.test)
+        metrics = self._metrics(result, module, parameters, soup, seconds=time.perf_counter() - started)
         if self.first:
-            self.folder.write_json("provenance.json", {**self._made_with, "data": _data_digests(data)})
-            monitored = validation.get(self.config.monitor.metric)
-            metrics = self._metrics(outcome, module, monitored, *parameters, time.perf_counter() - started)
-            metrics |= {"soup": soup} if soup else {}
-            if self.config.test:
-                self.folder.write_arrays("predictions.npz", self.predictions.arrays)
-            self.folder.write_json("metrics.json", metrics)
-            measured = ({"test": outcome.test} | outcome.shifted) if self.config.test else {}
-            tested = [scalars(name, results) for name, results in measured.items()]
-            log_outcome(trainer, hparams(self.config), final_metrics(dict(ChainMap(validation, *tested))))
+            self._write(metrics, replace(provenance, data=_data_digests(data)))
+            log_final_metrics(trainer, hparams(self.config), final_metrics(metrics))
             if not quiet:
                 show(metrics, str(self.folder.folder))
-        name = self.config.monitor.metric
-        if name not in validation:
-            raise UserError(f"monitor.metric: no {name!r} was measured; valid: {', '.join(sorted(validation))}")
-        return validation[name]
+        return monitored_value(metrics)
 
     def _trainer(self, callbacks: Sequence[L.Callback], quiet: bool) -> L.Trainer:
-        trainer = compose_trainer(
-            self.config, self.parts.precision, callbacks=[self.throughput, self.predictions, *callbacks]
-        )
+        own = [self.throughput, self.predictions, *callbacks]
+        trainer = compose_trainer(self.config, self.parts.precision, callbacks=own)
         if quiet and trainer.progress_bar_callback:
             trainer.progress_bar_callback.disable()
         return trainer
+
+    def _claim_folder(self, provenance: Provenance) -> RunMetrics | None:
+        """Take the run's folder; where a sweep has made this very run already, return its metrics instead."""
+        if not self.first:
+            return None
+        resolved = OmegaConf.to_yaml(self.config, resolve=True)
+        twin = finished_twin(self.folder, resolved) if in_multirun() else None
+        if twin is not None:
+            log.info("done already: %s", twin.folder)
+            return RunMetrics.read(twin)
+        self.folder.claim(resolved)
+        provenance.write(self.folder)
+        return None
 
     def _module(self) -> MultiTaskTraining:
         model = compose_model(self.config, self.parts)
@@ -118,36 +127,37 @@ class TrainingRun:
             model,
             parts.tasks,
             parts.weighting,
-            parts.freezing,
+            parts.freeze_plan,
             parts.optimization,
-            parts.losses,
+            parts.loss,
             self.config.watch_conflict,
         )
 
-    def _data(self, module: MultiTaskTraining, trainer: L.Trainer, store: ActivationCache | None) -> SentenceData:
+    def _data(self, module: MultiTaskTraining, trainer: L.Trainer, cached: bool = True) -> SentenceData:
+        """Describe the sentences; ``cached`` is whether frozen activations may come from the cache."""
         parts = self.parts
-        features = None
-        if store:
+        attach = None
+        if parts.activation_cache and cached:
             device = trainer.strategy.root_device
-            features = partial(attach_frozen, module.model.encoder, parts.precision, store, device)
+            attach = partial(attach_frozen, module.model.encoder, parts.precision, parts.activation_cache, device)
         tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
-        return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.batching, features, parts.tokens)
+        return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.loader, attach, parts.token_cache)
 
     def _start_from_average(self, module: MultiTaskTraining, trainer: L.Trainer) -> list[str]:
-        """Give the model the average of other runs, where that is asked for, and return which they are."""
+        """Give the model the average of other runs, where that is asked for, and return the runs that are in it."""
         if self.parts.soup is None:
             return []
-        data = self._data(module, trainer, store=None)  # the encoder is another in a moment
-        for split in ("validation", *(data.source.test_sets if self.config.test else ())):
+        data = self._data(module, trainer, cached=False)  # the encoder is another in a moment
+        for split in ("validation", *self._test_sets(data)):
             data.split(split)
         check(self.parts.soup.runs, self.config, _data_digests(data))
         monitor = self.config.monitor
 
-        def validate() -> Results:
+        def validate() -> SplitResults:
             trainer.validate(module, data, verbose=False)
-            return module.results["validation"]
+            return _typed(module.results["validation"])
 
-        def score(results: Results) -> float:
+        def score(results: SplitResults) -> float:
             value = scalars("validation", results)[monitor.metric]
             return value if monitor.mode == "max" else -value
 
@@ -156,75 +166,85 @@ class TrainingRun:
         log.info("soup: the average of %d of %d runs", len(used), len(self.parts.soup.runs))
         return used
 
-    def _announce(self, module: MultiTaskTraining, trainer: L.Trainer, trainable: int, total: int) -> None:
-        """Tell what is going to be trained, on the terminal and on the dashboard."""
+    def _test_sets(self, data: SentenceData) -> Sequence[str]:
+        return data.source.test_sets if self.config.test else ()
+
+    def _checkpoint(self) -> Path | None:
+        return Path(self.config.resume) if self.config.resume else None
+
+    def _announce(self, module: MultiTaskTraining, trainer: L.Trainer, parameters: ParameterCounts) -> None:
+        """Show the plan of training in the log and on the dashboard."""
         plan = plan_table(module.model, module.stages, self.parts.optimization, trainer.max_epochs)
+        trainable, total = parameters["trainable"], parameters["total"]
         if self.first:
             log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
             if trainable:
                 log.info(plan.text())
-        log_choices(trainer, hparams(self.config))
+        log_hparams(trainer, hparams(self.config))
         log_layout(trainer, [task.name for task in self.parts.tasks])
         log_plan(trainer, plan.markdown())
 
-    @cached_property
-    def _made_with(self) -> dict[str, Any]:
-        return {**hydra_choices(), **provenance(self.config.seed, self.parts.precision, self.device)}
+    def _provenance(self) -> Provenance:
+        return Provenance(
+            **hydra_choices(),
+            **describe_environment(),
+            seed=self.config.seed,
+            precision=self.parts.precision,
+            device=self.device,
+        )
 
     def _metrics(
         self,
-        outcome: FitResult,
+        result: FitResult,
         module: MultiTaskTraining,
-        monitored: float | None,
-        trainable: int,
-        total: int,
+        parameters: ParameterCounts,
+        soup: Sequence[str],
         seconds: float,
-    ) -> dict[str, Any]:
-        return {
-            "monitor": {**plain(self.config.monitor), "value": monitored},
-            "validation": outcome.validation,
-            "test": outcome.test,
-            "shifted": outcome.shifted,
-            "epochs": outcome.epochs,
-            "best_epoch": outcome.best_epoch,
-            "parameters": {"trainable": trainable, "total": total},
-            "seconds": {"total": seconds, "training": self.throughput.seconds},
-            "sentences_per_second": self.throughput.sentences_per_second,
-            "peak_megabytes": peak_megabytes(),
-            "conflict": module.conflict.summary(),
-            "features": dict(self.parts.activation_cache.counts) if self.parts.activation_cache else {},
-            "precision": self.parts.precision,
-            "device": self.device,
-        }
+    ) -> RunMetrics:
+        monitor = plain(self.config.monitor)
+        value = scalars("validation", result.validation).get(monitor["metric"])
+        cache = self.parts.activation_cache
+        return RunMetrics(
+            monitor=Monitor(metric=monitor["metric"], mode=monitor["mode"], value=value),
+            validation=_typed(result.validation),
+            test=_typed(result.test),
+            extra_test_sets={name: _typed(results) for name, results in result.extra_test_sets.items()},
+            epochs=result.epochs,
+            best_epoch=result.best_epoch,
+            parameters=parameters,
+            seconds=Seconds(total=seconds, training=self.throughput.seconds),
+            sentences_per_second=self.throughput.sentences_per_second,
+            peak_megabytes=peak_megabytes(),
+            conflict=cast(Mapping[str, PairConflict], module.conflict.summary()),
+            activation_cache=dict(cache.counts) if cache else {},
+            precision=self.parts.precision,
+            device=self.device,
+            soup=soup,
+        )
+
+    def _write(self, metrics: RunMetrics, provenance: Provenance) -> None:
+        """Write what the run came to; the metrics last, because they say that the run is done."""
+        provenance.write(self.folder)
+        if self.config.test:
+            Predictions(self.predictions.labels, self.predictions.predicted).write(self.folder)
+        metrics.write(self.folder)
+
+
+def _silence_lightning() -> None:
+    """Keep Lightning's messages off the terminal; the log file has them."""
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).handlers.clear()
 
 
 def _data_digests(data: SentenceData) -> dict[str, str]:
     """Return a hash of the sentences, as token ids, and the labels of each split that was read."""
-    return {
-        name: digest([split.tokens, split.offsets, *(labels for _, labels in sorted(split.labels.items()))])
-        for name, split in data.splits.items()
-    }
+    digests: dict[str, str] = {}
+    for name, split in data.splits.items():
+        labels = [labels for _, labels in sorted(split.labels.items())]
+        digests[name] = digest([split.sentences.ids, split.sentences.offsets, *labels])
+    return digests
 
 
-def hydra_choices() -> dict[str, Any]:
-    """Return which option of each group the run took, and the overrides that make it again."""
-    return {"choices": chosen_options(), "overrides": task_overrides()}
-
-
-def hparams(config: DictConfig) -> dict[str, Any]:
-    """List what tells a run from others: the main choices, the seed, and whatever the command line overrode.
-
-    TensorBoard's table of hyperparameters shows its first few columns only; the whole configuration is in the run.
-    """
-    options = chosen_options()
-    values: dict[str, Any] = {group: options[group] for group in MAIN_CHOICES} | {"seed": config.seed}
-    for override in task_overrides():
-        key, _, text = override.lstrip("+~").partition("=")
-        value = OmegaConf.select(config, key)
-        values.setdefault(key, value if isinstance(value, str | int | float | bool) else text)
-    return values
-
-
-def final_metrics(scalars: Mapping[str, float]) -> dict[str, float]:
-    """Pick the final metrics by which runs are compared."""
-    return {name: value for name, value in scalars.items() if name.endswith(("/macro_f1", "/accuracy"))}
+def _typed(results: Results) -> SplitResults:
+    """Return what training measured by the type that the run's files have for it."""
+    return cast(SplitResults, results)

@@ -5,12 +5,15 @@ from pathlib import Path
 
 from polyhead.app import train
 from polyhead.app.hydra_state import compose_as_train
+from polyhead.app.old_names import new_overrides
 from polyhead.app.trained import read_config
 from polyhead.errors import UserError
+from polyhead.runs.contents import Provenance
 from polyhead.runs.folder import RunFolder
-from polyhead.runs.record import DONE, UNTESTED, read_all
+from polyhead.runs.record import read_all
+from polyhead.runs.status import DONE, UNTESTED
 
-_REPLACED = ("soup", "freeze", "activation_cache", "resume")
+_REPLACED = ("soup", "freeze", "activation_cache", "resume")  # parts of the first run's configuration
 
 
 def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str) -> None:
@@ -29,12 +32,17 @@ def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str) -> No
     if len(records) < 2:
         raise UserError(f"{len(records)} finished runs in {', '.join(map(str, folders))}; an average needs two")
     first = records[0].folder
-    made = RunFolder(first).read_json("provenance.json").get("overrides", [])
-    overrides = [text for text in made if text.lstrip("+~").partition("=")[0].split(".")[0] not in _REPLACED]
+    noted = Provenance.read(RunFolder(first)).overrides
+    overrides = [override for override in new_overrides(noted) if _section_of(override) not in _REPLACED]
     overrides += [f"soup={recipe}", "soup.runs=[]", "freeze=all", "activation_cache=off"]
-    composed = compose_as_train(configs, overrides)
+    composed = compose_as_train(configs, overrides)  # also notes in the new run which options it took
     config = read_config(first, moved=folder.resolve())
     for key in _REPLACED:
         config[key] = composed.get(key)
     config.soup.runs = [str(record.folder.resolve()) for record in records]
     train.run(config)
+
+
+def _section_of(override: str) -> str:
+    """Return the part of the configuration that an override changes: ``freeze`` for ``+freeze.count=2``."""
+    return override.lstrip("+~").partition("=")[0].split(".")[0]

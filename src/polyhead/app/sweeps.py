@@ -7,6 +7,7 @@ import atexit
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +17,50 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from polyhead.app.old_names import new_overrides
 from polyhead.runs.folder import RunFolder
-from polyhead.runs.record import DONE, FAILED, UNFINISHED, status_of
+from polyhead.runs.old_names import upgrade
+from polyhead.runs.status import DONE, FAILED, UNFINISHED, status_of
 
+_CACHE_FOLDERS = (("activation_cache", "folder"), ("tokens", "folder"), ("data", "cache"))
 _PERIOD = 2.0  # seconds between two looks at the folders
 
 
 def finished_twin(run: RunFolder, config: str) -> RunFolder | None:
-    """Find the run of a sweep that is done with this configuration, and make room for it where it was broken off.
+    """Return the run of a sweep that is done with this configuration, and clear the folder of one that was broken off.
 
-    What a run that never ended left is removed: going on in the middle of it would make its seconds wrong.
+    A run that never ended starts from its beginning: to continue in the middle of it would make its seconds wrong.
 
     Args:
         run: of the job that is about to start, in the sweep's folder.
         config: its resolved configuration, in YAML.
     """
+    wanted = _without_places(config, run)
     for path in run.folder.parent.glob("*/config.yaml"):
         other = RunFolder(path.parent)
-        if _without_folder(path.read_text(encoding="utf-8"), other) == _without_folder(config, run):
-            if (other.folder / "metrics.json").is_file():
-                return other
-            if other == run:
-                run.clear()
+        if _without_places(path.read_text(encoding="utf-8"), other) != wanted:
+            continue
+        if other.done:
+            return other
+        if other == run:
+            run.clear()
     if not (run.folder / "config.yaml").exists() and status_of(run.folder)[0] == FAILED:
         run.clear()  # its configuration was refused last time; the log would call it failed while it runs
     return None
 
 
-def _without_folder(config: str, run: RunFolder) -> Any:
-    """Return a configuration in which a run's own folder is blank, so that those of two runs can be equal."""
+def _without_places(config: str, run: RunFolder) -> dict[str, Any]:
+    """Return a configuration without the places that decide no result, so that those of two runs can be equal.
+
+    The run's own folder is blank, and the folders of caches are left out.
+    """
     content = yaml.safe_load(config)
-    return yaml.safe_load(config.replace(str(content.get("run_dir", run.folder)), "RUN"))
+    moved = yaml.safe_load(config.replace(str(content.get("run_dir", run.folder)), "RUN"))
+    upgraded = upgrade(moved)
+    for section, key in _CACHE_FOLDERS:
+        if isinstance(entries := upgraded.get(section), dict):
+            entries.pop(key, None)
+    return upgraded
 
 
 class SweepStatus(Callback):
@@ -61,7 +75,8 @@ class SweepStatus(Callback):
         return SweepStatus, ()
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Watch the sweep's folder until the sweep ends."""
+        """Watch the sweep's folder until the sweep ends; its choices get the names of today before it starts."""
+        _rename_params(config)
         watch = _Watch(Path(config.hydra.sweep.dir), count_jobs(config))
         self._watcher = threading.Thread(target=watch.until, args=(self._ended,), daemon=True)
         self._watcher.start()
@@ -78,15 +93,27 @@ class SweepStatus(Callback):
             self._watcher.join()
 
 
+def _rename_params(config: DictConfig) -> None:
+    """Put the choices of a sweep's file, as ``params: {features: "disk,off"}``, under the names of today."""
+    params = config.hydra.sweeper.get("params")
+    if params:
+        renamed = [override.partition("=") for override in new_overrides(_param_overrides(params))]
+        config.hydra.sweeper.params = {key: values for key, _, values in renamed}
+
+
+def _param_overrides(params: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={values}" for key, values in params.items()]
+
+
 def count_jobs(config: DictConfig) -> int:
-    """Count the runs that a multirun's choices make."""
-    given = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
+    """Return the number of runs that the choices of a multirun make."""
+    given = _param_overrides(config.hydra.sweeper.get("params") or {})
     overrides = OverridesParser.create().parse_overrides([*given, *config.hydra.overrides.task])
     return sum(map(len, BasicSweeper.split_arguments(overrides, None)))
 
 
 class _Watch:
-    """Counts runs by status, and guesses when the last one will be done from the pace so far."""
+    """Counts runs by status, and estimates from the pace so far when the last one will be done."""
 
     def __init__(self, folder: Path, jobs: int) -> None:
         self.folder = folder

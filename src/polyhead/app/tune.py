@@ -1,4 +1,4 @@
-"""Tuning, from its search space to a command line: each trial is runs of ``train.py``, composed and run here."""
+"""Tuning, from its search space to a command line: each trial is one or more runs, composed as train.py does."""
 
 import logging
 import sys
@@ -14,34 +14,33 @@ from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app import train
 from polyhead.app.hydra_state import chosen_options, compose_as_train
+from polyhead.app.old_names import new_overrides
 from polyhead.errors import UserError
+from polyhead.runs.old_names import new_key
 from polyhead.runs.record import read
 from polyhead.runs.tuning import QUALITY, Pruning, Tuning, Values, open_study, search, storage_url
 
-_MOST_EPOCHS = 10_000  # per seed: keeps the steps of a trial's seeds apart
+_MOST_EPOCHS = 10_000  # of one seed: where the next seed of a trial starts to count its steps
 
 
 def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, trials: int) -> None:
-    """Search until the study has its trials, and print what it came to.
+    """Search until the study has its trials, and print its conclusion.
 
     Args:
         configs: the folder of train.py's configuration.
         space: a file like ``configs/tune.yaml``.
         overrides: what all trials share, as for train.py.
         folder: of the study and its runs.
-        trials: how many the study is to have, those it has already counted.
+        trials: how many the study shall have in the end, with those that it has already.
 
     Raises:
         UserError: the space, the overrides or the study are not well-formed.
     """
+    if trials < 1:
+        raise UserError(f"--trials: {trials} given; it must be 1 or more")
     tuning = _read(space)
     default = _composed(configs, overrides, folder / "default")
-    known = {key: OmegaConf.select(default, key) for key in tuning.space}
-    unknown = [key for key, value in known.items() if value is None and chosen_options().get(key) is None]
-    if unknown:
-        raise UserError(f"space: {', '.join(unknown)}: no such key or group of this configuration")
-    choices = {key: chosen_options().get(key, value) for key, value in known.items()}
-    study = open_study(folder, tuning, default.monitor.mode, tuning.inside(choices))
+    study = open_study(folder, tuning, default.monitor.mode, tuning.inside(_defaults(tuning, default)))
 
     def objective(trial: optuna.Trial) -> list[float]:
         return _trial(trial, tuning, configs, overrides, folder)
@@ -49,9 +48,27 @@ def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, tria
     try:
         search(study, objective, trials)
     except (KeyboardInterrupt, SystemExit):  # the latter is what Lightning makes of Ctrl-C
-        print(f"the same command goes on with the study in {folder}", file=sys.stderr)
+        print(f"the same command continues the study in {folder}", file=sys.stderr)
         raise KeyboardInterrupt from None
     print("\n".join(conclusion(study, tuning, overrides, folder)))
+
+
+def _defaults(tuning: Tuning, config: DictConfig) -> Values:
+    """Return the option or the value of each key of the space in a configuration.
+
+    A space may have names of an earlier version, and keeps them: a study that began under them goes by them.
+
+    Raises:
+        UserError: a key that is no group and no key of the configuration.
+    """
+    options = chosen_options()
+    found = {}
+    for key in tuning.space:
+        name = new_key(key)
+        found[key] = options.get(name, OmegaConf.select(config, name))
+    if unknown := [key for key, value in found.items() if value is None]:
+        raise UserError(f"space: {', '.join(unknown)}: no such key or group of this configuration")
+    return found
 
 
 def _read(path: Path) -> Tuning:
@@ -75,12 +92,12 @@ def _trial(trial: optuna.Trial, tuning: Tuning, configs: Path, overrides: Sequen
     for index, seed in enumerate(tuning.seeds):
         run_folder = folder / f"trial={trial.number},seed={seed}"
         config = _composed(configs, [*overrides, *values, f"seed={seed}"], run_folder)
-        steps = index * _MOST_EPOCHS
-        pruning = (
-            [Pruning(trial, config.monitor.metric, steps, tuning.pruning["warmup_epochs"])] if tuning.prunes else []
-        )
+        callbacks = []
+        if tuning.prunes:
+            first_step = index * _MOST_EPOCHS
+            callbacks.append(Pruning(trial, config.monitor.metric, first_step, tuning.pruning["warmup_epochs"]))
         with _logged(run_folder):
-            quality = train.run(config, callbacks=pruning, quiet=True)
+            quality = train.run(config, callbacks, quiet=True)
         costs = read(run_folder).costs()
         results.append([quality, *(float(costs[name]) for name in tuning.objectives if name != QUALITY)])
     return [fmean(column) for column in zip(*results, strict=True)]
@@ -126,8 +143,9 @@ def conclusion(study: optuna.Study, tuning: Tuning, overrides: Sequence[str], fo
         yield "no trial has ended; look into the train.log of its run"
     for trial in best:
         yield f"best (trial {trial.number}): {_named(tuning, trial.values)}"
-        yield "  " + " ".join(["python train.py -m", *overrides, *as_overrides(trial.params), "seed=0,1,2"])
-    yield "The best of many on validation looks better than it is; the line above trains anew and tests once a run."
+        choices = new_overrides([*overrides, *as_overrides(trial.params)])
+        yield "  " + " ".join(["python train.py -m", *choices, "seed=0,1,2"])
+    yield "The best of many on validation looks better than it is; the line above trains again and tests each run."
     yield f"look closer: optuna-dashboard {storage_url(folder)}"
 
 

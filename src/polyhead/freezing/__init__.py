@@ -1,4 +1,4 @@
-"""What is trained and when: plans, schedules, LoRA; frozen activations computed once."""
+"""Which parameters are trained, and when: plans, schedules, LoRA; frozen activations computed once."""
 
 from polyhead.freezing.activation_cache import ActivationCache
 from polyhead.freezing.lora import LoRA

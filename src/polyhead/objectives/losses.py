@@ -1,10 +1,9 @@
-"""Losses: logits and labels -> one loss a task. Knows nothing about models or weightings.
+"""Losses: logits and labels -> one loss per task. Knows nothing about models or weightings.
 
-Shapes: N training sentences, B sentences, C classes of a task, T tasks.
+Shapes: N training sentences, B sentences of a batch, C classes of a task, T tasks.
 """
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any, cast
 
 import numpy as np
@@ -13,15 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from polyhead.errors import UserError, did_you_mean
-from polyhead.tasks import MISSING, Task
+from polyhead.errors import ParameterError, UserError
+from polyhead.tasks import MISSING, PerTask, Task, per_task_problems, value_for
 
-Knob = float | Mapping[str, float]
-"""One number for all tasks, or a number for each task named; a task not named has the value that changes nothing."""
+_LEAST_DOUBT = 1e-6  # lower bound of 1 - p in the focal loss
+_SHARE = "a number, 0 or more and below 1"
 
 
 def cross_entropy_per_task(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Compute each task's mean cross-entropy over its own labelled rows.
+
+    >>> logits = {"tone": torch.zeros(3, 2), "topic": torch.zeros(3, 4)}
+    >>> labels = {"tone": torch.tensor([0, 1, MISSING]), "topic": torch.tensor([3, MISSING, MISSING])}
+    >>> cross_entropy_per_task(logits, labels)  # log 2 and log 4, over 2 labelled rows and 1
+    (tensor([0.6931, 1.3863]), tensor([2, 1]))
 
     Args:
         logits: (B, C) of each task.
@@ -37,7 +41,7 @@ def cross_entropy_per_task(logits: Mapping[str, Tensor], labels: Mapping[str, Te
 
 
 class MultiTaskLoss(nn.Module):
-    """What is minimised for each task: cross-entropy, smoothed, balanced and focused as it is told.
+    """The loss of each task: cross-entropy with label smoothing, class weights, focus and a scale.
 
     The loss of a row with label y and predicted probabilities p is ``w[y] (1 - p[y])^gamma CE(q, p)``, where
 
@@ -53,34 +57,36 @@ class MultiTaskLoss(nn.Module):
     is :func:`cross_entropy_per_task`.
 
     Args:
-        label_smoothing: 0 up to 1.
-        beta: 0 up to 1; 0.999 for thousands of rows a class, 0.9999 for tens of thousands.
+        label_smoothing: 0 or more and below 1.
+        beta: 0 or more and below 1; 0.999 for thousands of rows per class, 0.9999 for tens of thousands.
         gamma: 0 or more; Lin et al. found 2 to be best.
-        tasks: what the knobs may name.
-        scale: above 0; the unit that a loss is measured in, which a weighting then has to cope with.
+        tasks: the tasks, whose names the other arguments may mention.
+        scale: above 0; the unit in which a loss is measured, and with which a weighting has to cope.
 
     Raises:
-        UserError: a value out of range or an unknown task; all problems at once.
+        ParameterError: values out of range or unknown tasks, all at once.
     """
 
     def __init__(
-        self, label_smoothing: Knob, beta: Knob, gamma: Knob, tasks: Sequence[Task], scale: Knob = 1.0
+        self, label_smoothing: PerTask, beta: PerTask, gamma: PerTask, tasks: Sequence[Task], scale: PerTask = 1.0
     ) -> None:
         super().__init__()
-        self.tasks = tuple(tasks)
         names = [task.name for task in tasks]
         problems = [
-            *_problems("label_smoothing", label_smoothing, 1, names),
-            *_problems("beta", beta, 1, names),
-            *_problems("gamma", gamma, float("inf"), names),
-            *_problems("scale", scale, float("inf"), names, above=True),
+            *per_task_problems("label_smoothing", label_smoothing, names, _is_share, _SHARE),
+            *per_task_problems("beta", beta, names, _is_share, _SHARE),
+            *per_task_problems("gamma", gamma, names, lambda value: value >= 0, "a number, 0 or more"),
+            *per_task_problems("scale", scale, names, lambda value: value > 0, "a number, above 0"),
         ]
         if problems:
-            raise UserError("\n".join(problems))
-        self.label_smoothing, self.beta, self.gamma = (_by_task(k, names) for k in (label_smoothing, beta, gamma))
-        self.scale = _by_task(scale, names, 1.0)
-        for task in tasks:  # not saved: they follow from the training labels
-            self.register_buffer(f"weights_{task.name}", None, persistent=False)
+            raise ParameterError("\n".join(problems))
+        self.tasks = tuple(tasks)
+        self.label_smoothing = {name: value_for(name, label_smoothing, 0.0) for name in names}
+        self.beta = {name: value_for(name, beta, 0.0) for name in names}
+        self.gamma = {name: value_for(name, gamma, 0.0) for name in names}
+        self.scale = {name: value_for(name, scale, 1.0) for name in names}
+        for name in names:  # not saved: they follow from the training labels
+            self.register_buffer(f"weights_{name}", None, persistent=False)
 
     def set_class_weights(self, labels: Mapping[str, NDArray[np.integer[Any]]]) -> None:
         """Set the class weights of the tasks with a ``beta``; to be called before training.
@@ -89,36 +95,44 @@ class MultiTaskLoss(nn.Module):
             labels: class index (N,) of each training sentence by task, ``MISSING`` where there is none.
         """
         for task in self.tasks:
-            if self.beta[task.name]:
+            beta = self.beta[task.name]
+            if beta:
                 column = labels[task.name]
-                counts = np.bincount(column[column != MISSING], minlength=len(task.labels))
-                weights = class_weights(counts, self.beta[task.name])
+                counts = np.bincount(column[column != MISSING], minlength=len(task.labels))  # (C,)
+                weights = class_weights(counts, beta)
                 setattr(self, f"weights_{task.name}", torch.from_numpy(weights).float())
 
     def forward(self, logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return what :func:`cross_entropy_per_task` does, for these losses."""
+        """Return losses (T,) and labelled rows (T,), as :func:`cross_entropy_per_task` does."""
         plain, rows = cross_entropy_per_task(logits, labels)
-        losses = [
-            self._loss(name, logits[name], labels[name]) / count.clamp(min=1) if self._special(name) else loss
-            for name, loss, count in zip(logits, plain, rows, strict=True)
-        ]
-        scaled = [loss * self.scale[name] for name, loss in zip(logits, losses, strict=True)]
-        return torch.stack(scaled), rows
+        losses = []
+        for name, loss, count in zip(logits, plain, rows, strict=True):
+            if self._is_plain(name):
+                mean = loss
+            else:
+                mean = self._summed_loss(name, logits[name], labels[name]) / count.clamp(min=1)
+            losses.append(mean * self.scale[name])
+        return torch.stack(losses), rows
 
-    def _special(self, name: str) -> bool:
-        return bool(self.label_smoothing[name] or self.beta[name] or self.gamma[name])
+    def _is_plain(self, name: str) -> bool:
+        return not (self.label_smoothing[name] or self.beta[name] or self.gamma[name])
 
-    def _loss(self, name: str, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the sum over the labelled rows ()."""
-        smoothing = self.label_smoothing[name]
+    def _summed_loss(self, name: str, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the sum () of the losses of the labelled rows."""
         losses = cross_entropy(
-            logits, labels, ignore_index=MISSING, label_smoothing=smoothing, reduction="none"
+            logits,
+            labels,
+            ignore_index=MISSING,
+            label_smoothing=self.label_smoothing[name],
+            reduction="none",
         )  # (B,)
-        classes = labels.clamp(min=0)  # rows without a label have loss 0 whatever they are weighted with
+        classes = labels.clamp(min=0)  # rows without a label have loss 0, whatever weighs them
         if self.gamma[name]:
-            p = logits.float().softmax(dim=1).gather(1, classes[:, None]).squeeze(1)  # (B,)
+            probabilities = logits.float().softmax(dim=1)  # (B, C)
+            p = probabilities.gather(1, classes[:, None]).squeeze(1)  # (B,)
             # At p = 1 the slope of a power below 1 is infinite, and times a loss of 0 it would be no number.
-            losses = losses * (1 - p).clamp(min=1e-6) ** self.gamma[name]
+            doubt = (1 - p).clamp(min=_LEAST_DOUBT)
+            losses = losses * doubt ** self.gamma[name]
         weights = cast(Tensor | None, getattr(self, f"weights_{name}"))
         if weights is not None:
             losses = losses * weights[classes]
@@ -128,48 +142,32 @@ class MultiTaskLoss(nn.Module):
 def class_weights(counts: NDArray[np.integer[Any]], beta: float) -> NDArray[np.float64]:
     """Return the class-balanced weight of each class (C,), 0 for one without rows.
 
+    >>> class_weights(np.array([3, 1]), beta=0.999999).round(2)  # nearly inverse to the counts
+    array([0.67, 2.  ])
+
     Args:
         counts: training rows of each class (C,).
-        beta: 0 to below 1.
+        beta: 0 or more and below 1.
     """
     present = counts > 0
+    # 1 - beta^n, the effective number of rows but for a factor; exact where beta is close to 1.
     effective = -np.expm1(counts[present] * np.log(beta)) if beta else np.ones(present.sum())
     weights = np.zeros(len(counts))
     weights[present] = 1 / effective
-    normalised: NDArray[np.float64] = weights * (counts.sum() / max(weights @ counts, 1e-300))
-    return normalised
+    weighted_rows = max(weights @ counts, 1e-300)  # 0 where no row has a label
+    normalized: NDArray[np.float64] = weights * (counts.sum() / weighted_rows)
+    return normalized
 
 
-def _by_task(knob: Knob, names: Sequence[str], neutral: float = 0.0) -> dict[str, float]:
-    return {name: knob.get(name, neutral) if isinstance(knob, Mapping) else knob for name in names}
-
-
-def _problems(name: str, knob: Knob, limit: float, tasks: Sequence[str], above: bool = False) -> list[str]:
-    given = {f".{task}": value for task, value in knob.items()} if isinstance(knob, Mapping) else {"": knob}
-    problems = [
-        f"loss.{name}: unknown task {task!r}; {did_you_mean(task, tasks)}"
-        for task in (knob if isinstance(knob, Mapping) else ())
-        if task not in tasks
-    ]
-    least = "above 0" if above else "0 or more"
-    allowed = least if limit == float("inf") else f"{least} and below {limit:g}"
-    problems += [
-        f"loss.{name}{key}: {value!r} given; it must be a number, {allowed}"
-        for key, value in given.items()
-        if isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not isfinite(value)
-        or not 0 <= value < limit
-        or (above and value == 0)
-    ]
-    return problems
+def _is_share(value: float) -> bool:
+    return 0 <= value < 1
 
 
 def check_finite(losses: Tensor, tasks: Sequence[Task], step: int, rows: Tensor | None) -> None:
-    """Stop a run whose losses (T,) are no numbers any more: every further step would spoil more of the weights.
+    """Stop a run whose losses are no numbers any more: every further step would spoil more of the weights.
 
     Args:
-        losses: of a batch.
+        losses: of a batch (T,).
         tasks: in the order of the losses.
         step: of the optimizer, for the message.
         rows: where the batch's sentences stand in the training split (B,), for the message.
@@ -179,9 +177,9 @@ def check_finite(losses: Tensor, tasks: Sequence[Task], step: int, rows: Tensor 
     """
     if losses.isfinite().all():
         return
-    task, loss = next((task.name, float(v)) for task, v in zip(tasks, losses, strict=True) if not v.isfinite())
-    where = "" if rows is None else f" of the training sentences {', '.join(map(str, sorted(rows.tolist())))}"
+    first = int(losses.isfinite().logical_not().nonzero()[0])
+    sentences = "" if rows is None else f" of the training sentences {', '.join(map(str, sorted(rows.tolist())))}"
     raise UserError(
-        f"training: the loss of {task!r} is {loss} at step {step}, in the batch{where}; "
-        "lower optimizer.encoder_lr or optimizer.head_lr, or look at these sentences"
+        f"training: the loss of {tasks[first].name!r} is {float(losses[first])} at step {step}, "
+        f"in the batch{sentences}; lower the optimizer's encoder_lr or head_lr, or look at these sentences"
     )

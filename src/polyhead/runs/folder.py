@@ -1,18 +1,15 @@
-"""Runs: what each run leaves on disk, and its reading back. Knows nothing about training.
+"""Folder: where one run's files lie, written whole and read back. Knows nothing about what is in them.
 
 A run's folder holds ``config.yaml`` (resolved), ``provenance.json``, ``metrics.json``, ``predictions.npz``,
-``checkpoints/``, the log and TensorBoard events.
+``checkpoints/``, the log and TensorBoard events. :mod:`polyhead.runs.contents` describes the JSON files and arrays.
 """
 
 import json
 import os
-import platform
+import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -21,17 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.errors import UserError
+from polyhead.storage.output import write_atomically
 
-_PACKAGES = (
-    "polyhead",
-    "torch",
-    "lightning",
-    "transformers",
-    "tokenizers",
-    "hydra-core",
-    "torchmetrics",
-    "numpy",
-)
+_MARKS = ("config.yaml", "train.log")  # a run whose configuration was refused leaves nothing but its log
 
 
 @dataclass(frozen=True)
@@ -44,6 +33,11 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Where checkpoints lie."""
         return self.folder / "checkpoints"
+
+    @property
+    def done(self) -> bool:
+        """Whether the run is done; a run writes its metrics last."""
+        return (self.folder / "metrics.json").is_file()
 
     def claim(self, config: str) -> None:
         """Take the folder for a new run by writing its resolved configuration, in YAML.
@@ -63,7 +57,7 @@ class RunFolder:
             raise UserError(f"hydra.run.dir: {str(self.folder)!r} cannot be written ({error.strerror})") from error
 
     def clear(self) -> None:
-        """Remove all that a run left, so that the folder can be claimed again; its log, open already, is emptied."""
+        """Remove all that a run left, so that the folder can be claimed again; its log, which is open, is emptied."""
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
@@ -72,88 +66,66 @@ class RunFolder:
             else:
                 path.unlink()
 
-    def write_json(self, name: str, content: dict[str, Any]) -> None:
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file whole or not at all."""
-        path = self.folder / name
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
+        with write_atomically(self.folder / name) as partial:
+            partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the run.
 
         Raises:
-            UserError: it is not there, or not JSON.
+            UserError: the file is missing, or does not hold a JSON object.
         """
         path = self.folder / name
         try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise UserError(f"{str(path)!r} cannot be read; is {str(self.folder)!r} a finished run?") from error
+            raise self._unreadable(path) from error
+        if not isinstance(content, dict):
+            raise self._unreadable(path)
         return content
 
     def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write arrays to a compressed ``.npz`` file, whole or not at all."""
-        path = self.folder / name
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
+        with write_atomically(self.folder / name) as partial, partial.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
-        partial.replace(path)
 
     def read_arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """Read the arrays of an ``.npz`` file of the run; pickled content is refused.
 
         Raises:
-            UserError: it is not there, or damaged.
+            UserError: the file is missing or damaged.
         """
         path = self.folder / name
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return dict(arrays)
         except (OSError, ValueError, BadZipFile) as error:
-            raise UserError(f"{str(path)!r} cannot be read; is {str(self.folder)!r} a finished run?") from error
+            raise self._unreadable(path) from error
+
+    def _unreadable(self, path: Path) -> UserError:
+        return UserError(f"{str(path)!r} cannot be read; is {str(self.folder)!r} a finished run?")
 
 
-def provenance(seed: int, precision: str, device: str) -> dict[str, Any]:
-    """Describe what a run was made with: command, versions, source, hardware."""
-    import torch  # takes seconds, and reading runs needs none of it
+def find_runs(paths: Iterable[Path]) -> list[Path]:
+    """List the run folders at or below ``paths``, ``2_...`` before ``10_...``.
 
-    return {
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "seed": seed,
-        "precision": precision,
-        "device": device,
-        "python": platform.python_version(),
-        "versions": {package: version(package) for package in _PACKAGES},
-        "git": _git_state(Path(__file__).parent),
-        "hardware": {
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        },
-    }
+    Raises:
+        UserError: a path is no folder, or none of them holds a run.
+    """
+    paths = list(paths)
+    found: set[Path] = set()
+    for path in paths:
+        if not path.is_dir():
+            raise UserError(f"{str(path)!r} is no folder; give folders of runs, or folders that hold some")
+        found |= {file.parent for mark in _MARKS for file in path.rglob(mark)}
+    if not found:
+        raise UserError(f"no runs in {', '.join(repr(str(path)) for path in paths)}; python train.py makes some")
+    return sorted(found, key=_by_numbers)
 
 
-def _git_state(folder: Path) -> dict[str, Any] | None:
-    """Return commit and whether the work tree differs from it; None outside a checkout."""
-    commit = _git(folder, "rev-parse", "HEAD")
-    status = _git(folder, "status", "--porcelain")
-    return None if commit is None or status is None else {"commit": commit, "changed": bool(status)}
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+def _by_numbers(path: Path) -> list[tuple[int, str]]:
+    """Return a key that orders paths by the numbers in them."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

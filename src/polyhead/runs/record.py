@@ -1,9 +1,8 @@
-"""Reading: run folders -> records. Knows nothing about what is compared.
+"""Record: what one run left, however far it got. Knows nothing about what is compared.
 
-Runs that failed, or that are not finished, are records, too; their ``metrics`` are empty.
+Runs that failed, or that are not finished, have records, too.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from numpy.typing import NDArray
 
 from polyhead.errors import UserError
-from polyhead.runs.folder import RunFolder
+from polyhead.runs.contents import Predictions, Provenance, RunMetrics, SplitResults
+from polyhead.runs.folder import RunFolder, find_runs
+from polyhead.runs.old_names import upgrade
+from polyhead.runs.status import DONE, FAILED, UNFINISHED, UNTESTED, status_of
 
 OVERALL = "mean"
 """Stands among the tasks for the mean over them."""
@@ -22,119 +23,115 @@ OVERALL = "mean"
 Scores = dict[str, dict[str, float]]
 """``{test set: {task: score}}``."""
 
-DONE, FAILED, UNFINISHED, UNTESTED = "done", "failed", "unfinished", "untested"
-_MARKS = ("config.yaml", "train.log")  # a run whose configuration was refused leaves its log alone
-_LOG_TAIL = 20_000  # bytes
-_ERROR = re.compile(r"\]\[ERROR\] (?P<message>.*)")
-
 
 @dataclass(frozen=True)
 class RunRecord:
     """What one run left.
 
     Args:
-        folder: where it lies.
-        status: ``done``, ``failed``, ``untested`` (done, without the test set) or ``unfinished``; a run that is still
-            going is unfinished.
-        message: for a failed run, what its log says last.
-        config: resolved, flat: ``freeze.count`` -> 4.
-        choices: which option of each group of the configuration it took; empty where the run did not note them.
-        metrics: of a run that is done, tested or not.
+        folder: of the run.
+        status: ``done``, ``failed``, ``untested`` (done, but for the test) or ``unfinished``; a run that is still going
+            is unfinished.
+        message: of a failed run, the last error in its log.
+        config: resolved and flat, under the names of today: ``freeze.count`` -> 4; empty where there is none, or a
+            damaged one.
+        choices: the option taken in each group of the configuration; empty where the run did not note them.
+        found_metrics: of a run that is done, tested or not; None of others.
     """
 
     folder: Path
     status: str
     message: str
     config: Mapping[str, Any]
-    choices: Mapping[str, str]
-    metrics: Mapping[str, Any]
+    choices: Mapping[str, Any]
+    found_metrics: RunMetrics | None
 
     @property
-    def tests(self) -> dict[str, dict[str, Any]]:
-        """Metrics as ``{test set: {task: {metric: value}}}``; a run with a single test set may leave out its name."""
-        tests = self.metrics.get("test", {})
-        return {"test": tests} if any("confusion" in value for value in tests.values()) else dict(tests)
+    def metrics(self) -> RunMetrics:
+        """What a run that is done measured.
+
+        Raises:
+            UserError: the run is not done.
+        """
+        if self.found_metrics is None:
+            reason = f"{self.status}: {self.message}" if self.message else self.status
+            raise UserError(f"the run in {str(self.folder)!r} has no metrics; it is {reason}")
+        return self.found_metrics
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """What the run predicted; nothing where it did not note that, or where the file is damaged."""
+        try:
+            return Predictions.read(RunFolder(self.folder))
+        except UserError:
+            return Predictions({}, {})
 
     def scores(self, metric: str) -> Scores:
-        """Return a metric of each test set and task, and its mean over the tasks."""
-        return {test: _with_mean(tasks, metric) for test, tasks in self.tests.items()}
+        """Return a metric by test set and task, and its mean over the tasks."""
+        return {name: with_mean(results, metric) for name, results in self.metrics.test_sets.items()}
 
     def validation_score(self, metric: str) -> float:
         """Return the mean of a metric over the tasks on validation."""
-        return _with_mean(self.metrics["validation"], metric)[OVERALL]
+        return with_mean(self.metrics.validation, metric)[OVERALL]
 
-    def costs(self) -> dict[str, Any]:
-        """Return what the run cost: seconds, training sentences a second, parameters, megabytes; None if not known."""
-        peaks = self.metrics.get("peak_megabytes", {})
-        return {
-            "seconds": self.metrics["seconds"]["total"],
-            "sentences_per_second": self.metrics["sentences_per_second"],
-            "trainable_parameters": self.metrics["parameters"]["trainable"],
-            "peak_megabytes": peaks.get("process"),
-            "gpu_megabytes": peaks.get("gpu"),
+    def costs(self) -> dict[str, float]:
+        """Return the costs of the run by name.
+
+        Returns:
+            ``seconds``, ``trainable_parameters`` and the peak of memory in MB, ``peak_megabytes``; where they were
+            measured, ``sentences_per_second`` in training and ``gpu_megabytes``, too.
+        """
+        metrics = self.metrics
+        costs = {
+            "seconds": metrics.seconds["total"],
+            "sentences_per_second": metrics.sentences_per_second,
+            "trainable_parameters": metrics.parameters["trainable"],
+            "peak_megabytes": metrics.peak_megabytes.get("process"),
+            "gpu_megabytes": metrics.peak_megabytes.get("gpu"),
         }
-
-    @cached_property
-    def predictions(self) -> dict[str, NDArray[Any]]:
-        """Labels and predicted classes by row, as the callback ``Predictions`` notes them; maybe none."""
-        try:
-            return RunFolder(self.folder).read_arrays("predictions.npz")
-        except UserError:
-            return {}
+        return {name: value for name, value in costs.items() if value is not None}
 
 
-def _with_mean(tasks: Mapping[str, Any], metric: str) -> dict[str, float]:
-    scores = {task: float(values[metric]) for task, values in tasks.items()}
-    return {**scores, OVERALL: sum(scores.values()) / len(scores)}
-
-
-def find_runs(paths: Iterable[Path]) -> list[Path]:
-    """List the run folders at or below ``paths``, ``2_...`` before ``10_...``.
+def with_mean(results: SplitResults, metric: str) -> dict[str, float]:
+    """Return a metric by task, and under :data:`OVERALL` its mean over the tasks.
 
     Raises:
-        UserError: a path is no folder, or none of them holds a run.
+        UserError: a task has the name of the mean.
     """
-    found: set[Path] = set()
-    for path in paths:
-        if not path.is_dir():
-            raise UserError(f"{str(path)!r} is no folder; give folders of runs, or folders that hold some")
-        found |= {file.parent for mark in _MARKS for file in path.rglob(mark)}
-    if not found:
-        raise UserError(f"no runs in {', '.join(repr(str(path)) for path in paths)}; python train.py makes some")
-    return sorted(found, key=_natural)
+    if OVERALL in results:
+        raise UserError(f"tasks: a comparison calls the mean over the tasks {OVERALL!r}; give the task another name")
+    values: Mapping[str, Mapping[str, Any]] = results
+    scores = {task: float(value[metric]) for task, value in values.items()}
+    return {**scores, OVERALL: sum(scores.values()) / len(scores)}
 
 
 def read_all(paths: Iterable[Path]) -> list[RunRecord]:
     """Read the runs at or below ``paths``, but for the folders of jobs that found their run done elsewhere.
 
     Raises:
-        UserError: as :func:`find_runs`.
+        UserError: a path is no folder, or none of them holds a run.
     """
     records = [read(folder) for folder in find_runs(paths)]
     return [record for record in records if record.config or record.status != UNFINISHED]
 
 
 def read(folder: Path) -> RunRecord:
-    """Read what a run left, however far it got."""
-    run, choices, metrics = RunFolder(folder), {}, {}
+    """Read what a run left, however far it got; a run whose files cannot be read counts as failed."""
+    run = RunFolder(folder)
     status, message = status_of(folder)
+    choices: Mapping[str, Any] = {}
+    metrics: RunMetrics | None = None
     try:
-        if (folder / "provenance.json").exists():
-            choices = run.read_json("provenance.json").get("choices", {})
+        if (folder / Provenance.file_name).exists():
+            choices = Provenance.read(run).choices
         if status == DONE:
-            metrics = run.read_json("metrics.json")
-            status = DONE if metrics["test"] else UNTESTED
+            metrics = RunMetrics.read(run)
+            if not metrics.validation:
+                raise UserError("nothing was measured on validation")
+            status = DONE if metrics.test_sets else UNTESTED
     except UserError as error:
-        status, message, metrics = FAILED, str(error), {}
+        status, message, metrics = FAILED, str(error), None
     return RunRecord(folder, status, message, _config(folder), choices, metrics)
-
-
-def status_of(folder: Path) -> tuple[str, str]:
-    """Tell how a run ended, if it did, and for a failed one what its log says last."""
-    if (folder / "metrics.json").exists():
-        return DONE, ""
-    message = _failure(folder)
-    return (FAILED, message) if message else (UNFINISHED, "")
 
 
 def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -153,23 +150,4 @@ def _config(folder: Path) -> dict[str, Any]:
         content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
-    return flat(content) if isinstance(content, dict) else {}
-
-
-def _failure(folder: Path) -> str:
-    """Return the last error of a run's log, with the exception's own line where there is a traceback; or nothing."""
-    try:
-        with (folder / "train.log").open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - _LOG_TAIL))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    errors = [match["message"] for line in lines if (match := _ERROR.search(line))]
-    if not errors:
-        return ""
-    traced = errors[-1] == "this run failed"
-    return lines[-1].strip() if traced else errors[-1].removeprefix("this run failed: ")
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(path))]
+    return flat(upgrade(content)) if isinstance(content, dict) else {}

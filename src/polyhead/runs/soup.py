@@ -8,14 +8,15 @@ from typing import Literal, get_args
 
 from torch import Tensor, nn
 
-from polyhead.training.checkpoints import best_weights
-from polyhead.errors import UserError, did_you_mean
-from polyhead.training.metrics import Results
+from polyhead.errors import ParameterError, did_you_mean
+from polyhead.runs.contents import RunMetrics, SplitResults
 from polyhead.runs.folder import RunFolder
+from polyhead.training.checkpoints import best_weights
 
 log = logging.getLogger(__name__)
 
 Recipe = Literal["uniform", "greedy"]
+Weights = dict[str, Tensor]
 _RECIPES = get_args(Recipe)
 
 
@@ -31,7 +32,7 @@ class Soup:
             each that would make the average worse there.
 
     Raises:
-        UserError: no runs, or an unknown recipe.
+        ParameterError: no runs, one of them twice, or an unknown recipe.
     """
 
     runs: Sequence[str]
@@ -39,46 +40,56 @@ class Soup:
 
     def __post_init__(self) -> None:
         if self.recipe not in _RECIPES:
-            raise UserError(f"soup.recipe: unknown {self.recipe!r}; {did_you_mean(str(self.recipe), _RECIPES)}")
+            raise ParameterError(f"recipe: unknown {self.recipe!r}; {did_you_mean(str(self.recipe), _RECIPES)}")
         if not self.runs:
-            raise UserError("soup.runs: none given; name the folders of finished runs")
+            raise ParameterError("runs: none given; name the folders of finished runs")
         if len({Path(run).resolve() for run in self.runs}) < len(self.runs):
-            raise UserError("soup.runs: a run is named twice; name each once")
+            raise ParameterError("runs: a run is named twice; name each once")
 
-    def fill(self, model: nn.Module, validate: Callable[[], Results], score: Callable[[Results], float]) -> list[str]:
+    def fill(
+        self, model: nn.Module, validate: Callable[[], SplitResults], score: Callable[[SplitResults], float]
+    ) -> list[str]:
         """Put the average into the model, and return the runs that are in it.
 
         Args:
             model: with the runs' encoder and heads.
-            validate: evaluates the model as it is on validation; ``greedy`` does that once a run.
+            validate: evaluates the model as it is on validation; ``greedy`` calls it once for each run.
             score: of such results; higher is better.
 
         Raises:
             UserError: a run is not finished, or its weights are not those of such a model.
         """
-        greedy = self.recipe == "greedy"
-        runs = [*self.runs]
-        if greedy:
-            runs.sort(key=lambda run: score(RunFolder(Path(run)).read_json("metrics.json")["validation"]), reverse=True)
-        average: dict[str, Tensor] = {}
-        best, used = float("-inf"), list[str]()
-        for run in runs:
-            candidate = _averaged(average, best_weights(Path(run), model), len(used))
+        if self.recipe == "greedy":
+            return self._fill_greedily(model, validate, score)
+        average: Weights = {}
+        for count, run in enumerate(self.runs):
+            average = _add_to_average(average, best_weights(Path(run), model), count)
+        model.load_state_dict(average)
+        return [*self.runs]
+
+    def _fill_greedily(
+        self, model: nn.Module, validate: Callable[[], SplitResults], score: Callable[[SplitResults], float]
+    ) -> list[str]:
+        """Try the runs from the best on validation downwards, and keep each that does not make the average worse."""
+        alone = {run: score(RunMetrics.read(RunFolder(Path(run))).validation) for run in self.runs}
+        average: Weights = {}
+        best = float("-inf")
+        used: list[str] = []
+        for run in sorted(self.runs, key=alone.__getitem__, reverse=True):
+            candidate = _add_to_average(average, best_weights(Path(run), model), len(used))
             model.load_state_dict(candidate)
-            if greedy:
-                reached = score(validate())
-                worse = reached < best
-                log.info("soup: %.4f with %s%s", reached, Path(run).name, ", left out" if worse else "")
-                if worse:
-                    continue
-                best = reached
-            average, used = candidate, [*used, run]
+            reached = score(validate())
+            worse = reached < best
+            log.info("soup: %.4f with %s%s", reached, Path(run).name, ", left out" if worse else "")
+            if not worse:
+                average, best = candidate, reached
+                used.append(run)
         model.load_state_dict(average)
         return used
 
 
-def _averaged(average: dict[str, Tensor], weights: dict[str, Tensor], count: int) -> dict[str, Tensor]:
-    """Take one more set of weights into the average of ``count``; counters and the like stay the first's."""
+def _add_to_average(average: Weights, weights: Weights, count: int) -> Weights:
+    """Take one more set of weights into the average of ``count``; counters and the like stay those of the first."""
     if not count:
         return weights
     return {

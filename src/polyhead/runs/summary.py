@@ -1,48 +1,59 @@
 """Summary: one run's metrics and costs as a table on the terminal. Knows nothing about how they came about."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 from rich.table import Table
 
-_METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss (nats)"}
+from polyhead.runs.contents import RunMetrics
+
+_NUMBERS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss (nats)"}
 
 
-def summary_table(metrics: dict[str, Any]) -> Table:
-    """Lay out accuracy, macro-F1 and loss of each task on every split measured, and below it what they cost."""
-    table = Table("task", "split", caption="\n".join(_costs(metrics)), caption_justify="left", caption_style="")
-    for title in _METRICS.values():
-        table.add_column(title, justify="right")
-    splits = {"validation": metrics["validation"], "test": metrics["test"], **metrics.get("shifted", {})}
-    for task in metrics["validation"]:
+def summary_table(metrics: RunMetrics) -> Table:
+    """Lay out accuracy, macro-F1 and loss of each task on every split measured, and below it what the run cost.
+
+    Long names are folded, so that the numbers stay whole in 80 columns.
+    """
+    table = Table(caption="\n".join(_costs(metrics)), caption_justify="left", caption_style="")
+    for title in ("task", "split"):
+        table.add_column(title, overflow="fold")
+    for title in _NUMBERS.values():
+        table.add_column(title, justify="right", no_wrap=True)
+    splits = {"validation": metrics.validation, **metrics.test_sets}
+    for task in metrics.validation:
         for split, results in splits.items():
             if task in results:  # else no sentence of the split has a label for it
-                table.add_row(task, split, *(f"{results[task][name]:.4f}" for name in _METRICS))
+                values: Mapping[str, object] = results[task]
+                table.add_row(task, split, *(f"{values[name]:.4f}" for name in _NUMBERS))
         table.add_section()
     return table
 
 
-def _costs(metrics: dict[str, Any]) -> Iterator[str]:
-    trainable, total = metrics["parameters"]["trainable"], metrics["parameters"]["total"]
-    rate, best, seconds = metrics["sentences_per_second"], metrics["best_epoch"], metrics["seconds"]
-    yield f"trained {trainable:,} of {total:,} parameters ({trainable / total:.2%})"
-    yield f"epochs {metrics['epochs']}" + ("" if best is None else f", the best was the {best + 1}.")
-    pace = (
-        "nothing trained" if rate is None else f"training {seconds['training']:.1f} at {rate:.0f} sentences per second"
-    )
-    yield f"seconds {seconds['total']:.1f}, {pace}"
-    yield "peak memory " + ", ".join(f"{size:,.0f} MB ({kind})" for kind, size in metrics["peak_megabytes"].items())
-    yield f"frozen features {_features(metrics['features'])}"
-    yield f"precision {metrics['precision']} on {metrics['device']}"
-
-
-def _features(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} splits {how}" for how, count in counts.items()) or "none stored"
-
-
-def show(metrics: dict[str, Any], folder: str) -> None:
-    """Print a run's table, where it lies and how to look at its curves."""
+def show(metrics: RunMetrics, folder: str) -> None:
+    """Print a run's table, its folder and the command that shows its curves."""
     console = Console()
     console.print(summary_table(metrics))
     console.print(f"run: {folder}\ncurves: tensorboard --logdir runs", highlight=False, soft_wrap=True)
+
+
+def _costs(metrics: RunMetrics) -> Iterator[str]:
+    trainable, total = metrics.parameters["trainable"], metrics.parameters["total"]
+    yield f"trained {trainable:,} of {total:,} parameters ({trainable / total:.2%})"
+    best = "" if metrics.best_epoch is None else f", the best was number {metrics.best_epoch + 1}"
+    yield f"epochs {metrics.epochs}{best}"
+    yield f"seconds {metrics.seconds['total']:.1f}, {_pace(metrics)}"
+    yield "peak memory " + ", ".join(f"{size:,.0f} MB ({kind})" for kind, size in metrics.peak_megabytes.items())
+    yield f"frozen activations {_counts(metrics.activation_cache)}"
+    yield f"precision {metrics.precision} on {metrics.device}"
+
+
+def _pace(metrics: RunMetrics) -> str:
+    rate = metrics.sentences_per_second
+    if rate is None:
+        return "nothing trained"
+    return f"training {metrics.seconds['training']:.1f} at {rate:.0f} sentences per second"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} splits {how}" for how, count in counts.items()) or "none stored"

@@ -17,13 +17,14 @@ from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.pool import NullPool
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, check_parameters
 
 QUALITY = "quality"
 COSTS = ("seconds", "trainable_parameters", "peak_megabytes")
 Values = dict[str, Any]
 Direction = Literal["minimize", "maximize"]
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+_RANGE_OR_LIST = "a list, or low < high, with low above 0 where log is true"
 _HEARTBEAT = 60  # seconds: a trial whose process was killed counts as failed after three of them
 
 
@@ -34,11 +35,12 @@ class Tuning:
     Args:
         space: configuration key -> list of values, or ``low``, ``high`` and maybe ``log``.
         objectives: ``quality``, and maybe one or more of :data:`COSTS`.
-        seeds: a trial's values are means over them.
-        pruning: ``startup_trials`` that are never stopped, ``warmup_epochs`` of each seed.
+        seeds: the values of a trial are means over them.
+        pruning: the number of ``startup_trials``, which are never stopped, and of ``warmup_epochs``, in which no seed
+            of a later trial is.
 
     Raises:
-        UserError: something of it is not well-formed, one problem a line.
+        ParameterError: at least one of them is not well-formed; one line for each problem.
     """
 
     space: Mapping[str, Any]
@@ -47,18 +49,18 @@ class Tuning:
     pruning: Mapping[str, int]
 
     def __post_init__(self) -> None:
-        problems = [] if self.space else ["space: empty; name at least one key and its values"]
-        problems += [problem for key, values in self.space.items() if (problem := _problem(key, values))]
-        if list(self.objectives[:1]) != [QUALITY] or not set(self.objectives[1:]) <= set(COSTS):
-            problems.append(
-                f"objectives: {list(self.objectives)} given; valid: {QUALITY}, then any of {', '.join(COSTS)}"
-            )
-        if not self.seeds:
-            problems.append("seeds: none given; one is cheap, three are better")
-        if set(self.pruning) != {"startup_trials", "warmup_epochs"}:
-            problems.append(f"pruning: {dict(self.pruning)} given; it has startup_trials and warmup_epochs")
-        if problems:
-            raise UserError("\n".join(problems))
+        objectives, pruning = list(self.objectives), dict(self.pruning)
+        known = objectives[:1] == [QUALITY] and set(objectives[1:]) <= set(COSTS)
+        check_parameters(
+            ("space", self.space, bool(self.space), "at least one key with its values"),
+            *(
+                (f"space.{key}", values, _is_range_or_list(values), _RANGE_OR_LIST)
+                for key, values in self.space.items()
+            ),
+            ("objectives", objectives, known, f"{QUALITY}, then any of {', '.join(COSTS)}"),
+            ("seeds", self.seeds, bool(self.seeds), "one or more seeds; one is cheap, three are better"),
+            ("pruning", pruning, _counts_epochs(pruning), "startup_trials and warmup_epochs, each 0 or more"),
+        )
 
     @property
     def prunes(self) -> bool:
@@ -66,13 +68,14 @@ class Tuning:
         return len(self.objectives) == 1
 
     def suggest(self, trial: optuna.Trial) -> Values:
-        """Choose a trial's values."""
+        """Choose the values of a trial."""
         return {key: _suggest(trial, key, values) for key, values in self.space.items()}
 
     def inside(self, values: Values) -> Values | None:
-        """Return those of ``values`` that the space is about; None if it leaves one of them out."""
+        """Return those of ``values`` whose keys the space has; None if one of them lies outside the space."""
         own = {key: values.get(key) for key in self.space}
-        return own if all(_contains(self.space[key], value) for key, value in own.items()) else None
+        inside = all(_contains(self.space[key], value) for key, value in own.items())
+        return own if inside else None
 
 
 def open_study(folder: Path, tuning: Tuning, mode: Literal["max", "min"], default: Values | None) -> optuna.Study:
@@ -92,23 +95,14 @@ def open_study(folder: Path, tuning: Tuning, mode: Literal["max", "min"], defaul
     better: Direction = "maximize" if mode == "max" else "minimize"
     directions: list[Direction] = [better] + ["minimize" for _ in tuning.objectives[1:]]
     try:
-        with warnings.catch_warnings(), (folder / "study.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that make the tables at once would both fail
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the heartbeat is, since years
-            # Without a pool each connection is closed after use, also where something fails.
-            storage = optuna.storages.RDBStorage(
-                storage_url(folder), engine_kwargs={"poolclass": NullPool}, heartbeat_interval=_HEARTBEAT
-            )
-            study = optuna.create_study(
-                study_name="tuning", storage=storage, directions=directions, load_if_exists=True
-            )
+        study = _load_or_create(folder, directions)
     except Exception as error:  # Optuna, SQLAlchemy and SQLite each have their own
-        raise UserError(f"{str(folder / 'study.db')!r} is no study to go on with; choose another --folder") from error
-    if [direction.name.lower() for direction in study.directions] != directions or study.user_attrs.get(
-        "objectives", list(tuning.objectives)
-    ) != list(tuning.objectives):
+        raise UserError(f"{str(folder / 'study.db')!r} is no study to continue; choose another --folder") from error
+    objectives = list(tuning.objectives)
+    same_directions = [direction.name.lower() for direction in study.directions] == directions
+    if not same_directions or study.user_attrs.get("objectives", objectives) != objectives:
         raise UserError(f"{str(folder)!r} holds a study of other objectives; choose another --folder")
-    study.set_user_attr("objectives", list(tuning.objectives))
+    study.set_user_attr("objectives", objectives)
     # Processes that join later must not repeat the proposals of the first.
     study.sampler = optuna.samplers.TPESampler(seed=len(study.get_trials(deepcopy=False)), multivariate=False)
     if tuning.prunes:
@@ -118,35 +112,48 @@ def open_study(folder: Path, tuning: Tuning, mode: Literal["max", "min"], defaul
     return study
 
 
+def _load_or_create(folder: Path, directions: Sequence[Direction]) -> optuna.Study:
+    with warnings.catch_warnings(), (folder / "study.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that make the tables at once would both fail
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the heartbeat has been for years
+        # Without a pool each connection is closed after use, also where something fails.
+        storage = optuna.storages.RDBStorage(
+            storage_url(folder), engine_kwargs={"poolclass": NullPool}, heartbeat_interval=_HEARTBEAT
+        )
+        return optuna.create_study(
+            study_name="tuning", storage=storage, directions=list(directions), load_if_exists=True
+        )
+
+
 def storage_url(folder: Path) -> str:
-    """Return the address of the study in a folder, which optuna-dashboard takes, too."""
+    """Return the address of the study in a folder, as optuna-dashboard takes it, too."""
     return f"sqlite:///{folder / 'study.db'}"
 
 
 def search(study: optuna.Study, objective: Callable[[optuna.Trial], Sequence[float]], trials: int) -> None:
-    """Run trials until the study has ``trials`` of them, those of other processes counted."""
-    if sum(trial.state in _ENDED for trial in study.get_trials(deepcopy=False)) < trials:
+    """Run trials until the study has ``trials`` of them, with those of other processes."""
+    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state in _ENDED]
+    if len(ended) < trials:
         stop = MaxTrialsCallback(trials, states=_ENDED)
-        study.optimize(objective, callbacks=[stop, _told], catch=(RuntimeError,))
+        study.optimize(objective, callbacks=[stop, _print_trial], catch=(RuntimeError,))
 
 
-def _told(_: optuna.Study, trial: FrozenTrial) -> None:
-    values = "" if trial.values is None else " " + ", ".join(f"{value:.4g}" for value in trial.values)
-    print(f"trial {trial.number}: {trial.state.name.lower()}{values} {_short(trial.params)}", flush=True)
+def _print_trial(_: optuna.Study, trial: FrozenTrial) -> None:
+    results = "" if trial.values is None else " " + ", ".join(f"{value:.4g}" for value in trial.values)
+    values = " ".join(f"{key}={_short(value)}" for key, value in trial.params.items())
+    print(f"trial {trial.number}: {trial.state.name.lower()}{results} {values}", flush=True)
 
 
-def _short(values: Values) -> str:
-    return " ".join(
-        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items()
-    )
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 class Pruning(Callback):
-    """Stops a trial after an epoch whose validation leaves no hope.
+    """Stops a trial after an epoch whose validation is worse than that of other trials, as Optuna's pruner decides.
 
     Args:
-        trial: what the run belongs to.
-        metric: that decides, as it is logged.
+        trial: that the run belongs to.
+        metric: by which it is compared, under the name in the log.
         first_step: number of the run's first epoch among those of the trial, so that a seed is compared with the same
             seed of other trials.
         warmup_epochs: of the run, in which it is never stopped.
@@ -162,7 +169,7 @@ class Pruning(Callback):
         """Report the epoch's value, and stop the run if it is too bad.
 
         Raises:
-            optuna.TrialPruned: so that Optuna knows.
+            optuna.TrialPruned: the run is to stop; Optuna takes the trial for pruned.
         """
         epoch = trainer.current_epoch
         self.trial.report(float(trainer.callback_metrics[self.metric]), self.first_step + epoch)
@@ -170,14 +177,21 @@ class Pruning(Callback):
             raise optuna.TrialPruned(f"epoch {epoch}: hopeless beside the other trials")
 
 
-def _problem(key: str, values: Any) -> str | None:
-    if isinstance(values, list) and values:
-        return None
-    if isinstance(values, Mapping) and {"low", "high"} <= set(values) <= {"low", "high", "log"}:
-        low, high, log = values["low"], values["high"], values.get("log", False)
-        if all(isinstance(number, int | float) for number in (low, high)) and low < high and (low > 0 or not log):
-            return None
-    return f"space.{key}: {values!r} given; it must be a list, or low < high, with low above 0 where log is true"
+def _is_range_or_list(values: Any) -> bool:
+    if isinstance(values, list):
+        return bool(values)
+    if not isinstance(values, Mapping) or not {"low", "high"} <= set(values) <= {"low", "high", "log"}:
+        return False
+    low, high = values["low"], values["high"]
+    if not isinstance(low, int | float) or not isinstance(high, int | float):
+        return False
+    return low < high and (low > 0 or not values.get("log", False))
+
+
+def _counts_epochs(pruning: Mapping[str, Any]) -> bool:
+    if set(pruning) != {"startup_trials", "warmup_epochs"}:
+        return False
+    return all(isinstance(count, int) and count >= 0 for count in pruning.values())
 
 
 def _suggest(trial: optuna.Trial, key: str, values: Any) -> Any:

@@ -6,7 +6,8 @@ from polyhead import lazy_exports
 
 if TYPE_CHECKING:
     from polyhead.sources.base import LabelledSentence, Source
-    from polyhead.sources.files import FileSource, HubSource
+    from polyhead.sources.files import FileSource
+    from polyhead.sources.hub import HubSource
     from polyhead.sources.mixing import Mixture
     from polyhead.sources.synthetic.corpus import HypotheticalCorpus
 
@@ -25,7 +26,7 @@ __getattr__ = lazy_exports(
         "LabelledSentence": "base",
         "Source": "base",
         "FileSource": "files",
-        "HubSource": "files",
+        "HubSource": "hub",
         "Mixture": "mixing",
         "HypotheticalCorpus": "synthetic.corpus",
     },

@@ -1,4 +1,4 @@
-"""Sentences: what a source of labelled sentences gives. Knows nothing about files, tokens or models."""
+"""Sources of labelled sentences: their common face. Knows nothing about files, tokens or models."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -21,11 +21,11 @@ class LabelledSentence(Protocol):
 
 
 class Source:
-    """Whatever gives labelled sentences for a split; only :meth:`sentences` is needed."""
+    """Gives the labelled sentences of each split; a subclass needs :meth:`sentences` alone."""
 
     @property
     def test_sets(self) -> Sequence[str]:
-        """Names of the splits that are evaluated once at the end; ``test`` is the first."""
+        """Names of the splits that are evaluated once, at the end; ``test`` is the first."""
         return ("test",)
 
     def sentences(self, split: str) -> Iterable[LabelledSentence]:
@@ -33,7 +33,7 @@ class Source:
         raise NotImplementedError
 
     def find_labels(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
-        """Return the class names of the tasks named, as the training sentences have them.
+        """Return the class names of tasks, as the training sentences have them.
 
         Raises:
             UserError: this source does not look for them.
@@ -41,24 +41,27 @@ class Source:
         raise UserError(f"tasks: no labels given for {', '.join(names)}, and this data has none to be found; give them")
 
     def check(self, tasks: Sequence[Task]) -> None:
-        """Look all sentences through before training, and log what is odd.
+        """Check all sentences before training, and log what is odd.
 
         Raises:
-            UserError: sentences that cannot be trained on or evaluated, one problem a line.
+            UserError: sentences that cannot be trained on or evaluated, one problem per line.
         """
 
     def mixture(self, split: str) -> "Mixture | None":
-        """Return how several sources are mixed in an epoch; None if each sentence comes once."""
+        """Return how an epoch mixes several sources; None if it has each sentence once."""
         return None
 
     def size(self, split: str) -> int | None:
-        """Return the number of sentences, where it is known before they are counted."""
+        """Return the number of sentences; None where it is not known beforehand."""
         return None
 
     def fingerprint(self, split: str) -> str | None:
-        """Return what changes whenever a split's sentences do; None if they are as cheap to make as to look up."""
+        """Return a text that changes whenever the sentences of a split change.
+
+        None: sentences are as cheap to make as to look up, and nothing made of them is kept.
+        """
         return None
 
     def locate(self, split: str, row: int) -> str:
-        """Say where a person finds a sentence."""
+        """Return the place where a person finds a sentence."""
         return f"{split} sentence {row + 1}"

@@ -1,4 +1,4 @@
-"""Mixing: how often the sentences of several sources come in an epoch. Knows nothing about texts or batches.
+"""Mixing: how often an epoch has the sentences of each of several sources. Knows nothing about texts or batches.
 
 Shapes: N sentences, G sources.
 """
@@ -9,29 +9,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.errors import UserError, did_you_mean
+from polyhead.errors import ParameterError, check_parameters, did_you_mean
 
 MIXINGS = ("proportional", "equal", "temperature")
 
 
 def exponent(mixing: str, temperature: float) -> float:
-    """Return the power of a source's size that its share of an epoch is proportional to.
+    """Return the exponent of mixing: a source of n sentences has a share of an epoch proportional to n to this power.
 
-    Sampling by temperature T takes 1/T (Arivazhagan et al. 2019, arXiv:1907.05019): 1 is proportional, infinity equal.
+    Temperature T gives 1/T (Arivazhagan et al. 2019, arXiv:1907.05019): T = 1 is proportional, T = infinity equal.
+
+    >>> exponent("temperature", 2.0)
+    0.5
 
     Raises:
-        UserError: an unknown mixing, or a temperature below 1.
+        ParameterError: an unknown mixing, or a temperature below 1.
     """
     if mixing not in MIXINGS:
-        raise UserError(f"data.mixing: unknown {mixing!r}; {did_you_mean(mixing, MIXINGS)}")
-    if not temperature >= 1:  # nan is not
-        raise UserError(f"data.temperature: {temperature} given; it must be 1 (proportional) or more (towards equal)")
-    return {"proportional": 1.0, "equal": 0.0}.get(mixing, 1 / temperature)
+        raise ParameterError(f"mixing: unknown {mixing!r}; {did_you_mean(mixing, MIXINGS)}")
+    rule = "1 (proportional) or more (towards equal)"
+    check_parameters(("temperature", temperature, temperature >= 1, rule))  # nan is not
+    if mixing == "temperature":
+        return 1 / temperature
+    return 1.0 if mixing == "proportional" else 0.0
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """Sentences of several sources, of which an epoch draws as many as there are.
+    """Sentences of several sources; an epoch draws as many as there are in all.
 
     Args:
         origins: source of each sentence, from 0 (N,).
@@ -42,20 +47,25 @@ class Mixture:
     exponent: float
 
     def sizes(self) -> NDArray[np.int64]:
-        """Return how many sentences of each source an epoch has (G,); their sum is N."""
+        """Return how many sentences of each source an epoch has (G,); their sum is N.
+
+        Shares are rounded down; the sources with the largest remainders get one more each, until all N are given.
+        """
         counts = np.bincount(self.origins)
-        weights = np.where(counts > 0, np.power(np.maximum(counts, 1), self.exponent), 0.0)
+        powers = np.power(np.maximum(counts, 1), self.exponent)
+        weights = np.where(counts > 0, powers, 0.0)
         exact = weights / weights.sum() * len(self.origins)
         sizes: NDArray[np.int64] = np.floor(exact).astype(np.int64)
-        largest_rests = np.argsort(sizes - exact, kind="stable")
-        sizes[largest_rests[: len(self.origins) - sizes.sum()]] += 1
+        left = len(self.origins) - sizes.sum()
+        by_remainder = np.argsort(sizes - exact, kind="stable")
+        sizes[by_remainder[:left]] += 1
         return sizes
 
     def draw(self, random: np.random.Generator) -> NDArray[np.int64]:
         """Return the rows of an epoch (N,), source by source.
 
-        A source that is to give more than it has gives all of it as often as it goes and a random part once more: the
-        sentences of one source differ by one at most in how often they come.
+        A source that must give more sentences than it has gives all of them several times, and a random part once
+        more: no sentence of a source comes more than once more often than another.
         """
         drawn = []
         for source, size in enumerate(self.sizes()):

@@ -1,19 +1,24 @@
-"""Scanning: one pass over tables of sentences, and what it found. Knows nothing about what is good or bad.
+"""Scan: the findings of one pass over tables of sentences. Knows nothing about what is good or bad.
 
 Shapes: N sentences of a split.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from polyhead.sources.duplicates import Integers
+from polyhead.sources.records import TEXT
 from polyhead.sources.tables import Table
 
-Rows = NDArray[np.integer[Any]]
+if TYPE_CHECKING:
+    from pyarrow import Array
+
 _DAMAGED = "\N{REPLACEMENT CHARACTER}"
+_NO_LABEL = -1
 
 
 class Vocabulary:
@@ -22,36 +27,40 @@ class Vocabulary:
     def __init__(self) -> None:
         self.codes: dict[str, int] = {}
 
-    def encode(self, labels: Sequence[str | None]) -> list[int]:
-        """Return the code of each label, -1 for None."""
-        return [-1 if label is None else self.codes.setdefault(label, len(self.codes)) for label in labels]
+    def to_codes(self, labels: Sequence[str | None]) -> list[int]:
+        """Return the code of each label, -1 for None; a new label gets the next code."""
+        return [_NO_LABEL if label is None else self.codes.setdefault(label, len(self.codes)) for label in labels]
 
-    def count(self, codes: Rows) -> Rows:
-        """Return how often each label occurs among ``codes``."""
+    def count(self, codes: Integers) -> Integers:
+        """Return the number of occurrences of each label among ``codes``."""
         return np.bincount(codes + 1, minlength=len(self.codes) + 1)[1:]
 
-    def used(self, codes: Rows) -> list[str]:
+    def used(self, codes: Integers) -> list[str]:
         """Return the labels that occur among ``codes``: numbers in their order, texts in alphabetical order."""
         counts = self.count(codes)
         labels = [label for label, code in self.codes.items() if counts[code]]
-        return sorted(labels, key=lambda label: (int(label), label) if label.isdecimal() else (0, label))
+        return sorted(labels, key=_sort_key)
+
+
+def _sort_key(label: str) -> tuple[int, str]:
+    return (int(label), label) if label.isdecimal() else (0, label)
 
 
 @dataclass
 class Scan:
-    """What one pass over the tables of a split found.
+    """The findings of one pass over the tables of a split.
 
     Args:
         tables: of the split.
         texts: a hash of each text (N,).
         codes: label of each sentence by task (N,), -1 where there is none.
         empty: sentences without a text.
-        damaged: sentences with characters that were lost before.
-        blank: lines passed over, by table.
+        damaged: sentences with characters that an earlier conversion lost.
+        blank: number of blank lines between the rows, by table.
     """
 
     tables: Sequence[Table]
-    texts: Rows
+    texts: Integers
     codes: dict[str, NDArray[np.int32]]
     empty: list[int] = field(default_factory=list)
     damaged: list[int] = field(default_factory=list)
@@ -60,16 +69,30 @@ class Scan:
     def __len__(self) -> int:
         return sum(len(table) for table in self.tables)
 
-    def forget(self) -> None:
-        """Give up what only an inspection needs, which is the most of it."""
+    def add_chunk(self, start: int, chunk: Mapping[str, "Array"], vocabularies: Mapping[str, Vocabulary]) -> int:
+        """Take in the sentences of a chunk, the first of which is ``start``, and return where the next one starts."""
+        texts = [(text or "").strip() for text in chunk[TEXT].to_pylist()]
+        end = start + len(texts)
+        self.texts[start:end] = [hash(text) for text in texts]
+        self.empty += [start + i for i, text in enumerate(texts) if not text]
+        self.damaged += [start + i for i, text in enumerate(texts) if _DAMAGED in text]
+        for task in [name for name in chunk if name != TEXT]:
+            labels = chunk[task].dictionary_encode()  # few distinct labels: Python sees each once per chunk
+            codes = [*vocabularies[task].to_codes(labels.dictionary.to_pylist()), _NO_LABEL]
+            indices = labels.indices.fill_null(len(codes) - 1).to_numpy()
+            self.codes[task][start:end] = np.asarray(codes, dtype=np.int32)[indices]
+        return end
+
+    def drop_arrays(self) -> None:
+        """Free the memory that only the inspection needs, which is most of it."""
         self.texts, self.codes = self.texts[:0].copy(), {}
 
     def place(self, index: int) -> str:
-        """Say where a person finds a sentence: file and row."""
+        """Return the file and row where a person finds a sentence."""
         return "{} row {}".format(*self._find(index))
 
     def places(self, indices: Sequence[int]) -> str:
-        """Say where a person finds several sentences, the rows of a file together."""
+        """Return the files and rows where a person finds several sentences, the rows of a file together."""
         files: dict[str, list[str]] = {}
         for name, row in map(self._find, indices):
             files.setdefault(name, []).append(str(row))
@@ -87,22 +110,12 @@ def scan(tables: Sequence[Table], vocabularies: Mapping[str, Vocabulary]) -> Sca
     """Read all tables of a split once."""
     found = Scan(tables, np.empty(0, np.int64), {})
     found.texts = np.empty(len(found), np.int64)
-    found.codes = {task: np.full(len(found), -1, dtype=np.int32) for task in vocabularies}
+    found.codes = {task: np.full(len(found), _NO_LABEL, dtype=np.int32) for task in vocabularies}
     start = 0
     for table in tables:
-        first = start
         for chunk in table.chunks():
-            texts = [(text or "").strip() for text in chunk["text"].to_pylist()]
-            end = start + len(texts)
-            found.texts[start:end] = [hash(text) for text in texts]
-            found.empty += [start + i for i, text in enumerate(texts) if not text]
-            found.damaged += [start + i for i, text in enumerate(texts) if _DAMAGED in text]
-            for task in table.tasks:
-                encoded = chunk[task].dictionary_encode()  # few distinct labels: Python sees each once a chunk
-                codes = np.asarray([*vocabularies[task].encode(encoded.dictionary.to_pylist()), -1], dtype=np.int32)
-                found.codes[task][start:end] = codes[encoded.indices.fill_null(len(codes) - 1).to_numpy()]
-            start = end
-        if table.numbered and start > first:
-            last = table.row(start - first - 1)
-            found.blank[table.name] = last - table.row(0) + 1 - (start - first)
+            start = found.add_chunk(start, chunk, vocabularies)
+        if table.numbered and len(table):
+            rows_between = table.row(len(table) - 1) - table.row(0) + 1
+            found.blank[table.name] = rows_between - len(table)
     return found

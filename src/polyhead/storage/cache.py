@@ -1,62 +1,61 @@
-"""Stores: entries on disk that are made once and shared; those unused for longest make room for others."""
+"""Caches: entries on disk that are made once and shared; the least recently used make room for new ones."""
 
-import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from polyhead.errors import UserError
+from polyhead.errors import check_parameters
+from polyhead.storage.output import remove
 
-_ABANDONED = 86_400  # seconds after which an entry that was never finished counts as left behind by a killed process
+_ABANDONED = 86_400  # seconds after which a partial entry counts as left behind by a killed process
 
 
 @dataclass(frozen=True)
 class Cache:
     """A folder of entries, each a file or a folder. Several processes may share it.
 
-    An entry is used by reading it; who reads it touches its mark. What is being written is called ``*.partial``.
+    A process that reads an entry touches its stamp. Entries that are being written are called ``*.partial``.
 
     Args:
         folder: where the entries lie; made when first needed.
-        limit_gb: most gigabytes (10^9 bytes) of all entries together; the ones unused for longest go first.
+        limit_gb: gigabytes (10^9 bytes) of all entries together, at most; the least recently used go first.
 
     Raises:
-        UserError: a limit that is not above 0.
+        ParameterError: a limit that is not above 0.
     """
 
     folder: str
     limit_gb: float
 
     name: ClassVar[str]
-    """Of the store in the configuration and in messages."""
+    """Of the cache, for a person."""
 
     stamp: ClassVar[str]
-    """Pattern of the files, one an entry, whose time says when the entry was used."""
+    """Pattern of the files, one per entry, whose time says when the entry was last used."""
 
     def __post_init__(self) -> None:
-        if self.limit_gb <= 0:
-            raise UserError(f"{self.name}.limit_gb: {self.limit_gb} given; it must be above 0")
+        check_parameters(("limit_gb", self.limit_gb, self.limit_gb > 0, "above 0"))
 
     @property
     def path(self) -> Path:
-        """The folder, its ``~`` spelt out."""
+        """The folder, with ``~`` expanded."""
         return Path(self.folder).expanduser()
 
     def entry_of(self, stamp: Path) -> Path:
-        """Return the entry that a mark belongs to: the folder it lies in."""
+        """Return the entry that a stamp belongs to: the folder it lies in."""
         return stamp.parent
 
     def entries(self) -> list[Path]:
-        """List the entries, those unused for longest first."""
+        """List the entries, the least recently used first."""
         return list(self.used())
 
     def used(self) -> dict[Path, float]:
         """Return when each entry was last used, in seconds since the epoch, the longest ago first."""
         found = []
         for stamp in self.path.glob(self.stamp):
-            with suppress(FileNotFoundError):  # another process made room meanwhile
+            with suppress(FileNotFoundError):  # another process evicted it meanwhile
                 found.append((stamp.stat().st_mtime, self.entry_of(stamp)))
         return {entry: moment for moment, entry in sorted(found)}
 
@@ -65,36 +64,37 @@ class Cache:
         return sum(map(size_of, self.entries()))
 
     def clear(self) -> int:
-        """Remove all entries and return the bytes of what went; who has one mapped keeps it until done."""
+        """Remove all entries and return their bytes; a process that has one mapped keeps it until it ends."""
         size = self.size()
         for entry in self.entries():
             remove(entry)
         return size - self.size()
 
     def evict(self, size: int, keep: Path | None = None) -> None:
-        """Remove what was left behind, and entries until ``size`` more bytes fit below the limit; never ``spare``."""
+        """Remove abandoned partial entries, then entries until ``size`` more bytes fit below the limit.
+
+        Args:
+            size: bytes that are about to be written.
+            keep: an entry that stays.
+        """
+        self._remove_abandoned()
+        sizes = {entry: size_of(entry) for entry in self.entries()}
+        excess = sum(sizes.values()) + size - self.limit_gb * 1e9
+        for entry, entry_size in sizes.items():
+            if excess > 0 and entry != keep:
+                remove(entry)
+                excess -= entry_size
+
+    def _remove_abandoned(self) -> None:
         for path in self.path.glob("*.partial"):
             with suppress(FileNotFoundError):  # finished meanwhile
                 if time.time() - path.stat().st_mtime > _ABANDONED:
                     remove(path)
-        sizes = {entry: size_of(entry) for entry in self.entries()}
-        for entry in list(sizes):
-            if sum(sizes.values()) + size > self.limit_gb * 1e9 and entry != keep:
-                remove(entry)
-                del sizes[entry]
 
 
 def size_of(path: Path) -> int:
-    """Return the bytes of a file, or of all files in a folder; 0 of what is there no longer."""
+    """Return the bytes of a file, or of all files in a folder; 0 if it is no longer there."""
     try:
         return sum(map(size_of, path.iterdir())) if path.is_dir() else path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is still there."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)

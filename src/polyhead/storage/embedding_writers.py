@@ -4,6 +4,7 @@ Shapes: N rows of a chunk, H hidden units.
 """
 
 from abc import abstractmethod
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ class EmbeddingFile(OutputFile):
 
     @abstractmethod
     def append(self, chunk: Chunk) -> None:
-        """Write a chunk (N, H) behind what was written."""
+        """Append a chunk (N, H)."""
 
 
 class NpyFile(EmbeddingFile):
@@ -31,19 +32,21 @@ class NpyFile(EmbeddingFile):
         super().__init__(path)
         self.width = width
         self.rows = 0
-        with self.writing():
-            self.file = self.partial.open("wb")
-            self._write_header()
+
+    def open(self) -> None:
+        """Open the file and leave room for the header."""
+        self.file = self.partial.open("wb")
+        self._write_header()
 
     def append(self, chunk: Chunk) -> None:
-        """Write a chunk (N, H) behind what was written."""
+        """Append a chunk (N, H)."""
         with self.writing():
             self.file.write(np.ascontiguousarray(chunk, dtype="<f4").data)
         self.rows += len(chunk)
 
     def close(self) -> None:
-        """Write the number of rows, known only now, into the header: its room was left at the start."""
-        with self.file:  # closed also where the disk has no room for what is still in the buffer
+        """Write the header again, now that the number of rows is known."""
+        with self.file:  # closed also where the disk has no room for the rest of the buffer
             self.file.seek(0)
             self._write_header()
 
@@ -53,7 +56,7 @@ class NpyFile(EmbeddingFile):
 
 
 class ParquetFile(EmbeddingFile):
-    """One column ``embedding`` of fixed-size lists, a row group a chunk."""
+    """One column ``embedding`` of fixed-size lists, one row group per chunk."""
 
     def __init__(self, path: Path, width: int) -> None:
         super().__init__(path)
@@ -61,12 +64,15 @@ class ParquetFile(EmbeddingFile):
             import pyarrow
             from pyarrow import parquet
         self.arrow: Any = pyarrow
+        self.parquet: Any = parquet
         self.type = pyarrow.list_(pyarrow.float32(), width)
-        with self.writing():
-            self.writer = parquet.ParquetWriter(self.partial, pyarrow.schema([("embedding", self.type)]))
+
+    def open(self) -> None:
+        """Open the file."""
+        self.writer = self.parquet.ParquetWriter(self.partial, self.arrow.schema([("embedding", self.type)]))
 
     def append(self, chunk: Chunk) -> None:
-        """Write a chunk (N, H) as a row group."""
+        """Append a chunk (N, H) as a row group."""
         column = self.arrow.FixedSizeListArray.from_arrays(chunk.reshape(-1), type=self.type)
         with self.writing():
             self.writer.write_table(self.arrow.table({"embedding": column}))
@@ -76,12 +82,17 @@ class ParquetFile(EmbeddingFile):
         self.writer.close()
 
 
-def open_embedding_file(path: Path, width: int, overwrite: bool) -> EmbeddingFile:
-    """Open a file for embeddings of ``width`` H, by the ending of its name.
+def open_embedding_file(path: Path, width: int, overwrite: bool) -> AbstractContextManager[EmbeddingFile]:
+    """Open a file for embeddings; the ending of its name says the format.
+
+    Args:
+        path: ends in ``.npy`` or ``.parquet``.
+        width: H.
+        overwrite: replace a file of that name.
 
     Raises:
         UserError: an unknown ending, a file that is there already, or a folder that is not there or not writable.
     """
-    kinds = {".npy": NpyFile, ".parquet": ParquetFile}
-    check_output(path, kinds, overwrite)
-    return kinds[path.suffix](path, width)
+    formats: dict[str, type[NpyFile | ParquetFile]] = {".npy": NpyFile, ".parquet": ParquetFile}
+    check_output(path, formats, overwrite)
+    return formats[path.suffix](path, width).opened()

@@ -1,4 +1,4 @@
-"""Input: a file, a pipe or standard input, read through its compression. Knows nothing about what is in it."""
+"""Input: a file, a pipe or standard input, read through its compression. Knows nothing about the content."""
 
 import gzip
 import os
@@ -16,7 +16,7 @@ COMPRESSED = ".gz"
 
 
 class InputFile:
-    """Bytes to be read; what ends in ``.gz`` is unpacked on the way.
+    """Bytes to be read; a file whose name ends in ``.gz`` is decompressed on the way.
 
     Args:
         name: of a file or a pipe, or ``-`` for standard input.
@@ -26,16 +26,17 @@ class InputFile:
     """
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        if name != STANDARD_INPUT and (Path(name).is_dir() or not Path(name).exists()):
-            raise UserError(f"input: no file {name!r}; give a file, or - for standard input")
-        if name == STANDARD_INPUT and sys.stdin is None:
+        piped = name == STANDARD_INPUT
+        if piped and sys.stdin is None:
             raise UserError("input: standard input is closed; give a file, or send texts to it")
-        self.regular = name != STANDARD_INPUT and Path(name).is_file()  # else a pipe: no size, and no place in it
+        if not piped and (Path(name).is_dir() or not Path(name).exists()):
+            raise UserError(f"input: no file {name!r}; give a file, or - for standard input")
+        self.name = "standard input" if piped else name
+        self.regular = not piped and Path(name).is_file()  # a pipe has no size, and no position
         with self.reading():
-            self.raw: IO[bytes] = sys.stdin.buffer if name == STANDARD_INPUT else Path(name).open("rb")  # noqa: SIM115
-        packed = name.lower().endswith(COMPRESSED)
-        self.stream = cast(IO[bytes], gzip.GzipFile(fileobj=self.raw)) if packed else self.raw
+            self.raw: IO[bytes] = sys.stdin.buffer if piped else Path(name).open("rb")  # noqa: SIM115
+        compressed = name.lower().endswith(COMPRESSED)
+        self.stream = cast(IO[bytes], gzip.GzipFile(fileobj=self.raw)) if compressed else self.raw
 
     def close(self) -> None:
         """Close it."""
@@ -44,12 +45,12 @@ class InputFile:
 
     @property
     def size(self) -> int | None:
-        """Bytes there are to read, before they are unpacked; None where nobody knows."""
+        """Bytes to read in all, before decompression; None for a pipe."""
         return os.fstat(self.raw.fileno()).st_size if self.regular else None
 
     @property
     def position(self) -> int | None:
-        """Bytes read so far, before they were unpacked."""
+        """Bytes read so far, before decompression; None for a pipe."""
         return self.raw.tell() if self.regular else None
 
     @contextmanager
@@ -63,4 +64,4 @@ class InputFile:
             yield
         except (OSError, EOFError, zlib.error) as error:  # gzip raises EOFError for a file that was cut off
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-            raise UserError(f"input: {self.name!r} cannot be read ({reason}); give a file that can") from error
+            raise UserError(f"{self.name}: cannot be read ({reason}); give a file that can") from error

@@ -1,4 +1,4 @@
-"""Mapped: arrays whose numbers stay in a file until they are read. Knows nothing about what they mean."""
+"""Memory-mapped files: arrays whose numbers stay on disk until they are read. Knows nothing about their meaning."""
 
 import mmap
 from pathlib import Path
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 
 
 def map_file(path: Path, dtype: type[Any], size: int) -> NDArray[Any]:
-    """Map the first ``size`` numbers of a file.
+    """Map the first ``size`` numbers of a file as an array (size,).
 
-    The mapping is private: torch wants memory that could be written to, and the file is never changed through it.
+    The mapping is private, because torch asks for writable memory: nothing that is written to it reaches the file.
     """
     return np.memmap(path, dtype, mode="c", shape=(size,)) if size else np.zeros(0, dtype)
 
 
 def release_pages(*arrays: NDArray[Any]) -> None:
-    """Give back the memory of mapped files; what is needed again is read again. Other arrays stay as they are.
+    """Give back the memory of mapped arrays; pages that are needed again are read again. Other arrays stay as they are.
 
-    The system counts every page of a mapping that was ever touched as this process's, and with each it maps those
-    around it, so reading rows at random comes to hold the whole file.
+    The system counts every page of a mapping that was ever touched as this process's, and maps its neighbors along
+    with it, so a process that reads rows at random comes to hold the whole file.
     """
     for array in arrays:
         mapping: Any = array.base

@@ -1,86 +1,139 @@
-"""Output: a file that is there whole or not at all. Knows nothing about what is in it."""
+"""Output: files and folders that are there whole or not at all. Knows nothing about their content."""
 
 import os
+import secrets
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from polyhead.errors import UserError
 
 
-class OutputFile(ABC):
-    """Written under another name, it takes its own when it is complete, and is removed on failure.
+@contextmanager
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Write a file or a folder whole or not at all.
+
+    The block writes under another name in the same folder: a file, or a folder that it makes. When the block ends,
+    that name becomes ``path``, in one step and in place of a file that was there. When the block fails or is
+    interrupted, the partial file or folder is removed, and ``path`` stays as it was. Each call has a name of its own,
+    so several processes may write the same path: the last one to finish counts.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "scores.json"
+    >>> with write_atomically(path) as partial:
+    ...     _ = partial.write_text("[1, 2]")
+    >>> path.read_text(), [entry.name for entry in path.parent.iterdir()]
+    ('[1, 2]', ['scores.json'])
 
     Args:
-        path: its name at the end.
+        path: the final name; its folder must exist.
+
+    Yields:
+        The name to write under, ``<name>.<8 random hex digits>.partial``; nothing exists there yet.
 
     Raises:
-        UserError: it cannot be written: a full disk, say.
+        UserError: the complete file cannot take its name: ``path`` is a folder that is not empty, for example.
     """
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        yield partial
+        with write_errors(path):
+            partial.replace(path)
+    finally:
+        remove(partial)
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.partial = path.with_name(path.name + ".partial")
 
-    @abstractmethod
-    def close(self) -> None:
-        """Complete what was written."""
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Turn errors of the operating system inside the block into a user error that names ``path``.
 
-    def publish(self) -> None:
-        """Give the complete file its name."""
-        self.partial.replace(self.path)
+    A closed pipe is left alone: its reader has seen enough.
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Guard whatever opens the file or writes to it.
-
-        Raises:
-            UserError: the system refuses; nothing is left behind.
-        """
-        try:
-            yield
-        except BrokenPipeError:  # whoever reads has seen enough
-            raise
-        except OSError as error:
-            self.partial.unlink(missing_ok=True)
-            raise refused(self.path, error) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            with self.writing():
-                self.close()
-                if kind is None:
-                    self.publish()
-        except UserError:
-            if kind is None:  # else what came first is told
-                raise
-        finally:
-            self.partial.unlink(missing_ok=True)
+    Raises:
+        UserError: the system refused: the disk is full, for example.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise refused(path, error) from error
 
 
 def refused(path: Path, error: OSError) -> UserError:
-    """Tell what the system says to writing as a user's matter."""
+    """Return the user error for a path that the system refuses to write."""
     reason = os.strerror(error.errno) if error.errno else error
     name = "standard output" if str(path) == "-" else repr(str(path))
     return UserError(f"output: {name} cannot be written ({reason}); make room, or choose another place")
 
 
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is still there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+class OutputFile(ABC):
+    """A file that is written piece by piece, by one of the formats; :meth:`opened` writes it atomically.
+
+    Args:
+        path: its final name.
+    """
+
+    partial: Path
+    """The name to write under while the file is open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def opened(self) -> Iterator[Self]:
+        """Open the file, and complete it at the end of the block; see :func:`write_atomically`.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        with write_atomically(self.path) as self.partial:
+            with self.writing():
+                self.open()
+            try:
+                yield self
+            except BaseException:
+                with suppress(Exception):  # the first failure is the one to report
+                    self.close()
+                raise
+            with self.writing():
+                self.close()
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Guard whatever opens the file or writes to it; see :func:`write_errors`."""
+        return write_errors(self.path)
+
+    @abstractmethod
+    def open(self) -> None:
+        """Open the partial file for writing."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Complete the partial file."""
+
+
 def check_output(path: Path, endings: Collection[str], overwrite: bool) -> None:
-    """Refuse a name that cannot be written to.
+    """Refuse a name that cannot be written.
 
     Raises:
-        UserError: an unknown ending, a file that is there already, or a folder that is not there or not writable.
+        UserError: an unknown ending, a file that is there already, a folder of that name, or a folder around it that
+            is not there or not writable.
     """
     if path.suffix not in endings:
         raise UserError(f"output: {str(path)!r} given; the name must end in {' or '.join(endings)}")
+    if path.is_dir():
+        raise UserError(f"output: {str(path)!r} is a folder; give the name of a file")
     if path.exists() and not overwrite:
         raise UserError(f"output: {str(path)!r} is there already; choose another name, or set overwrite=true")
     if not os.access(path.parent, os.W_OK):

@@ -1,18 +1,20 @@
-"""Row files: rows written as they come, as CSV, JSONL or Parquet. Knows nothing about what the columns mean."""
+"""Row files: rows written as they come, as CSV, JSONL or Parquet. Knows nothing about the meaning of the columns."""
 
 import csv
 import json
 import sys
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from polyhead.errors import UserError
 from polyhead.storage.output import OutputFile, check_output
 from polyhead.storage.rows import Row, arrow
 
 STANDARD_OUTPUT = "-"
+_ENDINGS = (".csv", ".jsonl", ".parquet")
 
 
 class RowFile(OutputFile):
@@ -20,68 +22,86 @@ class RowFile(OutputFile):
 
     @abstractmethod
     def append(self, rows: Sequence[Row]) -> None:
-        """Write one row or more behind those that were written.
+        """Append one row or more.
 
         Raises:
-            UserError: a row that does not fit the first ones, where the format wants that.
+            UserError: a row does not fit the first ones, where the format requires that, or cannot be written.
         """
 
 
 class JsonLinesFile(RowFile):
-    """An object a line; ``-`` writes to standard output."""
+    """One JSON object per line."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.shown = str(path) == STANDARD_OUTPUT
-        with self.writing():
-            self.file: TextIO = sys.stdout if self.shown else self.partial.open("w", encoding="utf-8")
+    file: TextIO
+
+    def open(self) -> None:
+        """Open the file."""
+        self.file = self.partial.open("w", encoding="utf-8")
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Write rows behind those that were written."""
+        """Append one line per row."""
+        lines = [json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows]
         with self.writing():
-            self.file.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+            self.file.writelines(lines)
 
     def close(self) -> None:
         """Complete the file."""
-        if self.shown:
-            self.file.flush()
-        else:
-            self.file.close()
+        self.file.close()
 
-    def publish(self) -> None:
-        """Give the file its name; standard output needs none."""
-        if not self.shown:
-            super().publish()
+
+class StandardOutput(JsonLinesFile):
+    """JSON lines on standard output, which has no name to take at the end.
+
+    Raises:
+        UserError: it is closed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(Path(STANDARD_OUTPUT))
+        if sys.stdout is None:
+            raise UserError("output: standard output is closed; give a file")
+        self.file = sys.stdout
+
+    @contextmanager
+    def opened(self) -> Iterator[Self]:
+        """Write what is still in the buffer at the end of the block."""
+        yield self
+        with self.writing():
+            self.file.flush()
 
 
 class CsvFile(RowFile):
-    """Comma-separated values with a header; what is neither text nor number is written as JSON.
+    """Comma-separated values with a header; lists and other objects are written as JSON.
 
     Args:
         path: of the file.
-        columns: those of the header if no row comes; with rows these tell.
+        columns: the header of a table without rows; the first row says the columns otherwise.
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         super().__init__(path)
-        with self.writing():
-            self.file = self.partial.open("w", encoding="utf-8", newline="")
         self.columns = columns
         self.writer: csv.DictWriter[str] | None = None
 
+    def open(self) -> None:
+        """Open the file."""
+        self.file = self.partial.open("w", encoding="utf-8", newline="")
+
     def append(self, rows: Sequence[Row]) -> None:
-        """Write rows behind those that were written.
+        """Append rows.
 
         Raises:
-            UserError: a row with other columns than the first.
+            UserError: a row has other columns than the first.
         """
         with self.writing():
             writer = self.writer or self._begin(list(rows[0]))
-            _check_columns(rows, set(writer.fieldnames))
-            writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+        _check_columns(rows, set(writer.fieldnames))
+        cells = [{name: _cell(value) for name, value in row.items()} for row in rows]
+        with self.writing():
+            writer.writerows(cells)
 
     def close(self) -> None:
-        """Complete the file; without any row, a header."""
+        """Complete the file; without any row it has a header."""
         with self.file:
             if self.writer is None and self.columns:
                 self._begin(self.columns)
@@ -93,12 +113,12 @@ class CsvFile(RowFile):
 
 
 class ParquetFile(RowFile):
-    """A row group for each sequence of rows that was appended.
+    """One row group per sequence of rows that is appended.
 
     Args:
         path: of the file.
         types: Arrow types by column, where they are known; the others follow from the first rows.
-        columns: those of the table if no row comes, as far as their types are known; with rows these tell.
+        columns: those of a table without rows, as far as their types are known.
     """
 
     def __init__(self, path: Path, types: Mapping[str, Any], columns: Sequence[str]) -> None:
@@ -108,56 +128,66 @@ class ParquetFile(RowFile):
         self.columns = columns
         self.writer: Any = None
 
+    def open(self) -> None:
+        """Make the file; its writer needs the types of the first rows."""
+        self.partial.touch()
+
     def append(self, rows: Sequence[Row]) -> None:
-        """Write rows as a row group.
+        """Append rows as a row group.
 
         Raises:
-            UserError: a row with other columns than the first, or a column that changes its type.
+            UserError: a row has other columns than the first, or a column changes its type.
         """
         _check_columns(rows, set(self.writer.schema.names if self.writer else rows[0]))
         try:
-            if self.writer is None:
-                inferred = self.arrow.Table.from_pylist(rows).schema
-                schema = self.arrow.schema([(field.name, self.types.get(field.name, field.type)) for field in inferred])
-                with self.writing():
-                    self.writer = self.arrow.parquet.ParquetWriter(self.partial, schema)
-            table = self.arrow.Table.from_pylist(rows, schema=self.writer.schema)
             with self.writing():
-                self.writer.write_table(table)
+                writer = self.writer or self._begin(self._schema_of(rows))
+            table = self.arrow.Table.from_pylist(rows, schema=writer.schema)
+            with self.writing():
+                writer.write_table(table)
         except (self.arrow.ArrowInvalid, self.arrow.ArrowTypeError) as error:
             reason = " ".join(str(error).split())
             raise UserError(f"output: a Parquet column has one type ({reason}); write .jsonl instead") from error
 
     def close(self) -> None:
-        """Write the footer; without any row, of an empty table."""
+        """Write the footer; without any row, that of an empty table."""
         if self.writer is None:
             known = [(name, self.types[name]) for name in self.columns if name in self.types]
-            self.writer = self.arrow.parquet.ParquetWriter(self.partial, self.arrow.schema(known))
+            self._begin(self.arrow.schema(known))
         self.writer.close()
 
+    def _schema_of(self, rows: Sequence[Row]) -> Any:
+        inferred = self.arrow.Table.from_pylist(rows).schema
+        return self.arrow.schema([(field.name, self.types.get(field.name, field.type)) for field in inferred])
 
-def open_row_file(name: str, overwrite: bool, types: Mapping[str, Any], columns: Sequence[str] = ()) -> RowFile:
-    """Open a file for rows by the ending of its name.
+    def _begin(self, schema: Any) -> Any:
+        self.writer = self.arrow.parquet.ParquetWriter(self.partial, schema)
+        return self.writer
+
+
+def open_row_file(
+    name: str, overwrite: bool, types: Mapping[str, Any], columns: Sequence[str] = ()
+) -> AbstractContextManager[RowFile]:
+    """Open a file for rows; the ending of its name says the format.
 
     Args:
-        name: of the file; ``-`` is JSONL on standard output.
+        name: of the file; ``-`` writes JSONL to standard output.
         overwrite: replace a file of that name.
-        types: Arrow types of columns, for Parquet.
+        types: Arrow types by column, for Parquet.
         columns: those of a table without rows.
 
     Raises:
         UserError: an unknown ending, a file that is there already, a folder that is not there or not writable, or a
             standard output that is closed.
     """
-    path = Path(name)
     if name == STANDARD_OUTPUT:
-        if sys.stdout is None:
-            raise UserError("output: standard output is closed; give a file")
-        return JsonLinesFile(path)
-    check_output(path, (".csv", ".jsonl", ".parquet"), overwrite)
+        return StandardOutput().opened()
+    path = Path(name)
+    check_output(path, _ENDINGS, overwrite)
     if path.suffix == ".parquet":
-        return ParquetFile(path, types, columns)
-    return CsvFile(path, columns) if path.suffix == ".csv" else JsonLinesFile(path)
+        return ParquetFile(path, types, columns).opened()
+    file = CsvFile(path, columns) if path.suffix == ".csv" else JsonLinesFile(path)
+    return file.opened()
 
 
 def _check_columns(rows: Sequence[Row], columns: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Calibration: whether a task's probabilities can be taken at their word. Knows nothing about models or trainers.
+"""Calibration: how far a task's probabilities agree with how often it is right. Knows nothing about models.
 
 Shapes: N labelled sentences, B sentences of a batch, C classes.
 """
@@ -40,38 +40,39 @@ class Calibration(Metric):
         self.add_state("labels", default=[], dist_reduce_fx="cat")
 
     def update(self, logits: Tensor, labels: Tensor) -> None:
-        """Note logits (B, C) and labels (B,), but for rows without a label."""
+        """Add the logits (B, C) and labels (B,) of the rows that have a label."""
         labelled = labels != MISSING
         self.logits.append(logits[labelled].float())
         self.labels.append(labels[labelled])
 
     def compute(self) -> dict[str, Any]:
-        """Return the errors before and after the temperature, and what a reliability diagram shows."""
+        """Return the error before (``ece``) and after the temperature (``ece_scaled``), and reliability diagrams."""
         logits, labels = dim_zero_cat(self.logits), dim_zero_cat(self.labels)
-        before, after = logits.softmax(dim=1), (logits / self.temperature).softmax(dim=1)
+        before = logits.softmax(dim=1)
+        after = (logits / self.temperature).softmax(dim=1)
         return {
-            "calibration_error": self._error(before, labels),
-            "calibration_error_scaled": self._error(after, labels),
+            "ece": self._ece(before, labels),
+            "ece_scaled": self._ece(after, labels),
             "temperature": self.temperature.item(),
             "reliability": {"before": reliability(before, labels), "after": reliability(after, labels)},
         }
 
     def fit(self) -> None:
-        """Set the temperature to what fits the rows noted, of all processes together."""
+        """Set the temperature to the one that fits the rows so far, of all processes together."""
         with self.sync_context():
             logits, labels = dim_zero_cat(self.logits), dim_zero_cat(self.labels)
             if len(labels):
                 self.temperature.fill_(fit_temperature(logits, labels))
 
-    def _error(self, probabilities: Tensor, labels: Tensor) -> float:
+    def _ece(self, probabilities: Tensor, labels: Tensor) -> float:
         return multiclass_calibration_error(probabilities, labels, self.classes, BINS, validate_args=False).item()
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """Return the temperature that minimises the mean cross-entropy.
 
-    The loss is convex in the inverse temperature, so Newton's method finds it; steps are bounded, as far from the
-    minimum the curvature can be next to nothing.
+    The loss is convex in the inverse temperature, so Newton's method finds its minimum. Steps are bounded, because far
+    from the minimum the curvature can be next to nothing.
 
     Args:
         logits: (N, C).
@@ -86,8 +87,8 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
         slope = (mean - truth).mean().item()
         curvature = ((probabilities * logits**2).sum(dim=1) - mean**2).mean().item()
         step = slope / max(curvature, 1e-12)
-        following = min(max(inverse - step, inverse / 2), inverse * 2)
-        following = min(max(following, 1 / _LIMITS[1]), 1 / _LIMITS[0])
+        bounded = min(max(inverse - step, inverse / 2), inverse * 2)
+        following = min(max(bounded, 1 / _LIMITS[1]), 1 / _LIMITS[0])
         if abs(following - inverse) < 1e-9:
             break
         inverse = following
@@ -107,9 +108,11 @@ def reliability(probabilities: Tensor, labels: Tensor) -> dict[str, list[float]]
     confidence, predictions = probabilities.max(dim=1)
     bins = (confidence * BINS).ceil().long().clamp(1, BINS) - 1  # a bin has its upper edge
     rows = torch.bincount(bins, minlength=BINS)
-    hits = (predictions == labels).double()
-    means = {
-        name: (torch.bincount(bins, weights=values.double(), minlength=BINS) / rows.clamp(min=1)).tolist()
-        for name, values in (("confidence", confidence), ("accuracy", hits))
+    hits = predictions == labels
+    sum_of_confidence = torch.bincount(bins, weights=confidence.double(), minlength=BINS)
+    sum_of_hits = torch.bincount(bins, weights=hits.double(), minlength=BINS)
+    return {
+        "rows": rows.tolist(),
+        "confidence": (sum_of_confidence / rows.clamp(min=1)).tolist(),
+        "accuracy": (sum_of_hits / rows.clamp(min=1)).tolist(),
     }
-    return {"rows": rows.tolist(), **means}

@@ -8,14 +8,21 @@ from torch import Tensor, nn
 
 from polyhead.errors import UserError
 
+FORMAT = 2
+"""Version of what this package writes into checkpoints beside Lightning's own content.
+
+Version 1, which has no ``polyhead_format``, called the metrics ``ece`` and ``ece_scaled`` otherwise.
+"""
+
+_RENAMED_METRICS = {"calibration_error": "ece", "calibration_error_scaled": "ece_scaled"}  # of version 1
 _MODEL = "model."  # what MultiTaskTraining calls the model that it trains
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint without running any code in it.
+    """Read a checkpoint without running any code in it; one of an older format comes back in today's.
 
     Raises:
-        UserError: it is not there, or no checkpoint of tensors and plain values.
+        UserError: it is not there, no checkpoint of tensors and plain values, or of a newer format.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -25,11 +32,22 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise _no_checkpoint(path) from error
     if not isinstance(content, dict):
         raise _no_checkpoint(path)
-    return cast(dict[str, Any], content)
+    checkpoint = cast(dict[str, Any], content)
+    version = checkpoint.get("polyhead_format", 1)
+    if not isinstance(version, int) or version < 1:
+        raise _no_checkpoint(path)
+    if version > FORMAT:
+        raise UserError(
+            f"{str(path)!r} has checkpoint format {version}; this version of polyhead reads up to {FORMAT}: "
+            "install the version that wrote it, or a later one"
+        )
+    if version == 1 and isinstance(checkpoint.get("results"), dict):
+        checkpoint["results"] = _with_new_names(checkpoint["results"])
+    return checkpoint
 
 
 def best_weights(folder: Path, model: nn.Module) -> dict[str, Tensor]:
-    """Read the best weights of a run for such a model.
+    """Read the best weights of a run for a model like the one that it trained.
 
     Raises:
         UserError: no checkpoint, or weights with other names or shapes than the model's.
@@ -39,7 +57,8 @@ def best_weights(folder: Path, model: nn.Module) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise _no_checkpoint(path)
     weights = {name.removeprefix(_MODEL): value for name, value in state.items() if name.startswith(_MODEL)}
-    theirs, ours = ({name: value.shape for name, value in some.items()} for some in (weights, model.state_dict()))
+    theirs = {name: value.shape for name, value in weights.items()}
+    ours = {name: value.shape for name, value in model.state_dict().items()}
     if theirs != ours:
         differing = min(theirs.items() ^ ours.items())[0]
         raise UserError(
@@ -47,6 +66,13 @@ def best_weights(folder: Path, model: nn.Module) -> dict[str, Tensor]:
             f"{differing}); use the version of polyhead, and the encoder and heads, that it was trained with"
         )
     return weights
+
+
+def _with_new_names(content: Any) -> Any:
+    """Return nested results of version 1 with the metrics' names of today."""
+    if not isinstance(content, dict):
+        return content
+    return {_RENAMED_METRICS.get(key, key): _with_new_names(value) for key, value in content.items()}
 
 
 def _no_checkpoint(path: Path) -> UserError:

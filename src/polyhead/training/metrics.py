@@ -3,6 +3,7 @@
 Names are ``{split}/{task}/{metric}``. Shapes: B sentences, C classes.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,27 +20,27 @@ from torchmetrics.classification import (
 from polyhead.tasks import MISSING, Task
 
 Results = dict[str, dict[str, Any]]
-"""Metrics of a split: ``{task: {metric: number}}``, with ``f1`` by class, and what :data:`PICTURES` show."""
+"""Metrics of a split: ``{task: {metric: number}}``, with ``f1`` by class, and the tables of :data:`PICTURES`."""
 
 PICTURES = ("confusion", "reliability")
-"""Metrics that are no numbers but tables of them."""
+"""Metrics that are tables of numbers, to be drawn."""
 
 
 class TaskMetrics(nn.Module):
     """Accuracy, macro F1, precision and recall, F1 by class, confusion matrix and mean loss of one task.
 
-    Rows without a label are passed over. A macro average runs over the classes that occur in labels or predictions.
-    A batch is only noted down; the metrics take many at a time, since each of their updates costs as much as the head's
-    own work on a batch.
+    Rows without a label do not count. A macro average runs over the classes that occur in labels or predictions.
+    An update only keeps the batch; the metrics are given many batches at a time, since each of their updates costs as
+    much as the head's own work on a batch.
     """
 
-    NOTED = 8192
-    """Rows noted down before the metrics take them in."""
+    MOST_PENDING = 8192
+    """Rows that are kept before the metrics are given them."""
 
     def __init__(self, task: Task) -> None:
         super().__init__()
         self.task = task
-        # The labels come out of our own table: checking their range again costs a pass over them every step.
+        # The labels come from our own table: checking their range again costs a pass over them in every step.
         settings: dict[str, Any] = {
             "num_classes": len(task.labels),
             "ignore_index": MISSING,
@@ -56,19 +57,19 @@ class TaskMetrics(nn.Module):
             }
         )
         self.loss = MeanMetric()
-        self._noted: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
-        self._rows = 0
+        self._pending: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
+        self._pending_rows = 0
 
     def update(self, logits: Tensor, labels: Tensor, loss: Tensor, rows: Tensor) -> None:
-        """Take in logits (B, C), labels (B,), and their mean ``loss`` () over the ``rows`` () that have a label."""
-        self._noted.append((logits.argmax(dim=1), labels, loss, rows))
-        self._rows += len(labels)
-        if self._rows >= self.NOTED:
-            self._take_in()
+        """Add logits (B, C), labels (B,), and their mean ``loss`` () over the ``rows`` () that have a label."""
+        self._pending.append((logits.argmax(dim=1), labels, loss, rows))
+        self._pending_rows += len(labels)
+        if self._pending_rows >= self.MOST_PENDING:
+            self._flush()
 
     def compute(self) -> dict[str, Any]:
-        """Return the metrics as plain numbers and start anew."""
-        self._take_in()
+        """Return the metrics as plain numbers, and reset them."""
+        self._flush()
         values = {name: value.tolist() for name, value in self.metrics.compute().items()}
         values["f1"] = dict(zip(self.task.labels, values["f1"], strict=True))
         values["loss"] = self.loss.compute().item()
@@ -76,16 +77,16 @@ class TaskMetrics(nn.Module):
         self.loss.reset()
         return values
 
-    def _take_in(self) -> None:
-        if self._noted:
-            predictions, labels, losses, rows = zip(*self._noted, strict=True)
+    def _flush(self) -> None:
+        if self._pending:
+            predictions, labels, losses, rows = zip(*self._pending, strict=True)
             self.metrics.update(torch.cat(predictions), torch.cat(labels))
             self.loss.update(torch.stack(losses), weight=torch.stack(rows))
-            self._noted.clear()
-            self._rows = 0
+            self._pending.clear()
+            self._pending_rows = 0
 
 
-def scalars(split: str, results: Results) -> dict[str, float]:
+def scalars(split: str, results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
     """Flatten a split's results for a logger, and add ``{split}/macro_f1``, the mean over the tasks measured."""
     flat: dict[str, float] = {}
     for task, metrics in results.items():

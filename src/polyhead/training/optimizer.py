@@ -1,22 +1,20 @@
-"""Optimization: parameter groups with proven coverage, AdamW, and the learning-rate schedule.
+"""Optimization: AdamW over parameter groups with proven coverage. Knows nothing about losses or trainers."""
 
-Knows nothing about losses or trainers. Learning rates are per step; the schedule multiplies all of them.
-"""
-
-import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from polyhead.errors import UserError
+from polyhead.errors import check_parameters
 from polyhead.freezing.plans import Stage
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.parts import layer_groups
+from polyhead.training.lr_schedule import lr_multiplier
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Optimization:
         warmup: share of all steps over which the rates rise; they fall linearly to 0 over the rest.
 
     Raises:
-        UserError: values out of range, all at once.
+        ParameterError: values out of range, all at once.
     """
 
     encoder_lr: float
@@ -46,26 +44,16 @@ class Optimization:
     warmup: float
 
     def __post_init__(self) -> None:
-        rules = [
-            ("encoder_lr", self.encoder_lr > 0, "above 0; freeze=backbone leaves the encoder as it is"),
-            ("head_lr", self.head_lr > 0, "above 0"),
-            ("layer_decay", 0 < self.layer_decay <= 1, "above 0 and at most 1; 1 is no decay"),
-            ("weight_decay", self.weight_decay >= 0, "0 or more"),
-            (
-                "betas",
-                len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas),
-                "two numbers in [0, 1)",
-            ),
-            ("eps", self.eps > 0, "above 0"),
-            ("warmup", 0 <= self.warmup <= 1, "in [0, 1], a share of the training steps"),
-        ]
-        problems = [
-            f"optimizer.{name}: {getattr(self, name)} given; it must be {rule}"
-            for name, holds, rule in rules
-            if not holds
-        ]
-        if problems:
-            raise UserError("\n".join(problems))
+        betas_allowed = len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)
+        check_parameters(
+            ("encoder_lr", self.encoder_lr, self.encoder_lr > 0, "above 0; to leave the encoder as it is, freeze it"),
+            ("head_lr", self.head_lr, self.head_lr > 0, "above 0"),
+            ("layer_decay", self.layer_decay, 0 < self.layer_decay <= 1, "above 0 and at most 1; 1 is no decay"),
+            ("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more"),
+            ("betas", self.betas, betas_allowed, "two numbers in [0, 1)"),
+            ("eps", self.eps, self.eps > 0, "above 0"),
+            ("warmup", self.warmup, 0 <= self.warmup <= 1, "in [0, 1], a share of the training steps"),
+        )
 
     def build(
         self,
@@ -78,71 +66,127 @@ class Optimization:
     ) -> tuple[AdamW, LambdaLR]:
         """Build the optimizer over all that is trained in any stage, and the schedule of its rates.
 
-        What is frozen for the time being has no gradient, and an optimizer leaves alone what has none: no decay, no
-        momentum.
+        Parameters that are frozen in a stage have no gradient there, and an optimizer leaves such parameters alone:
+        no decay, no momentum.
 
         Args:
             model: its encoder and heads.
             weighting: its parameters, if it has any.
             stages: of freezing.
-            steps: optimizer steps from the first to the last.
-            steps_per_epoch: optimizer steps.
-            fused: update all parameters in one kernel; the same arithmetic, faster.
+            steps: optimizer steps of the whole training.
+            steps_per_epoch: optimizer steps per epoch.
+            fused: whether to update all parameters in one kernel; the same arithmetic, faster.
         """
         groups = self.parameter_groups(model, weighting, stages)
         starts = [stage.epoch * steps_per_epoch for stage in stages]
-        factors: list[Callable[[int], float]] = [
-            partial(lr_multiplier, stages, starts, group.pop("trained"), steps, self.warmup) for group in groups
-        ]
+        multipliers: list[Callable[[int], float]] = []
+        for group in groups:
+            trained = group.pop("trained")
+            multipliers.append(partial(lr_multiplier, stages, starts, trained, steps, self.warmup))
         optimizer = AdamW(groups, betas=(self.betas[0], self.betas[1]), eps=self.eps, fused=fused)
-        return optimizer, LambdaLR(optimizer, factors)
+        return optimizer, LambdaLR(optimizer, multipliers)
 
     def parameter_groups(
         self, model: MultiTaskModel, weighting: nn.Module, stages: Sequence[Stage]
     ) -> list[dict[str, Any]]:
-        """Sort what is trained in any stage into named groups, by rate, decay and the stages in which it is trained.
+        """Sort the parameters that any stage trains into named groups for AdamW.
 
-        Lightning shows the names as curves of their learning rate; ``trained`` tells of each stage whether it is.
+        The parameters of a group are of one part (the encoder, a head, the weighting), have the same peak rate and
+        decay, and are trained in the same stages. Lightning logs a curve of the learning rate under a group's name.
+
+        Returns:
+            Groups with ``name``, ``params``, ``lr``, ``weight_decay``, and ``trained``: for each stage, whether the
+            group is trained in it.
 
         Raises:
             RuntimeError: see :func:`prove_coverage`.
         """
         frozen = [stage.freezing.frozen_parameters(model) for stage in stages]
-        grouped: dict[tuple[Any, ...], tuple[list[str], list[nn.Parameter]]] = {}
-        for unit, modules in [*layer_groups(model).items(), ("weighting", [weighting])]:
-            for parameter in (parameter for module in modules for parameter in module.parameters()):
-                trained = tuple(id(parameter) not in ids for ids in frozen)
-                if any(trained):
-                    part = "encoder" if unit.startswith("encoder") else unit
-                    decay = self.weight_decay if parameter.ndim > 1 else 0.0  # biases, norms, weightings have none
-                    key = (part, self.peak_lr(model, unit), decay, trained)
-                    names, parameters = grouped.setdefault(key, ([], []))
-                    names.append(unit)
-                    parameters.append(parameter)
-        groups: list[dict[str, Any]] = []
-        for (part, lr, decay, trained), (names, parameters) in grouped.items():
-            name = _group_name(part, names, decay, [*layer_groups(model)])
-            same = sum(group["name"] == name or group["name"].startswith(f"{name}#") for group in groups)
-            name = f"{name}#{same + 1}" if same else name
-            groups.append({"name": name, "params": parameters, "lr": lr, "weight_decay": decay, "trained": trained})
+        grouped = self._sort_by_kind(model, weighting, frozen)
+        encoder_parts = {name for name in layer_groups(model) if name.startswith("encoder")}
+        names = _distinct([_group_name(kind, members, encoder_parts) for kind, members in grouped.items()])
+        groups = [
+            {
+                "name": name,
+                "params": members.parameters,
+                "lr": kind.lr,
+                "weight_decay": kind.weight_decay,
+                "trained": kind.trained,
+            }
+            for name, (kind, members) in zip(names, grouped.items(), strict=True)
+        ]
         prove_coverage(groups, [model, weighting], set.intersection(*frozen))
         return groups
 
-    def peak_lr(self, model: MultiTaskModel, unit: str) -> float:
-        """Return the peak learning rate of a unit of the model, or of the weighting."""
-        if not unit.startswith("encoder"):
+    def _sort_by_kind(
+        self, model: MultiTaskModel, weighting: nn.Module, frozen: Sequence[set[int]]
+    ) -> dict["_Kind", "_Members"]:
+        """Gather the parameters by kind, without those that are frozen in all stages."""
+        grouped: dict[_Kind, _Members] = {}
+        for layer_group, modules in [*layer_groups(model).items(), ("weighting", [weighting])]:
+            part = "encoder" if layer_group.startswith("encoder") else layer_group
+            lr = self.peak_lr(model, layer_group)
+            for parameter in _parameters_of(modules):
+                trained = tuple(id(parameter) not in ids for ids in frozen)
+                if not any(trained):
+                    continue
+                decay = self.weight_decay if parameter.ndim > 1 else 0.0  # biases, norms, weightings have none
+                kind = _Kind(part, lr, decay, trained)
+                members = grouped.setdefault(kind, _Members([], []))
+                members.layer_groups.append(layer_group)
+                members.parameters.append(parameter)
+        return grouped
+
+    def peak_lr(self, model: MultiTaskModel, layer_group: str) -> float:
+        """Return the peak learning rate of a layer group of the model, or of the ``weighting``."""
+        if not layer_group.startswith("encoder"):
             return self.head_lr
         depth = len(model.encoder.layers)
-        names = ["encoder.embeddings", *(f"encoder.layers[{index}]" for index in range(depth))]
-        above = depth - names.index(unit) if unit in names else 0
-        return float(self.encoder_lr * self.layer_decay**above)
+        bottom_up = ["encoder.embeddings", *(f"encoder.layers[{index}]" for index in range(depth))]
+        # Above the last layer there may be a norm, which has the rate of that layer.
+        layers_above = depth - bottom_up.index(layer_group) if layer_group in bottom_up else 0
+        return float(self.encoder_lr * self.layer_decay**layers_above)
 
 
-def _group_name(part: str, names: Sequence[str], decay: float, order: Sequence[str]) -> str:
-    """Name a group after its part, or after its first and last unit where it does not reach over all of the encoder."""
-    if part == "encoder" and {*names} != {name for name in order if name.startswith(part)}:
-        part = names[0] if names[0] == names[-1] else f"{names[0]}..{names[-1].removeprefix('encoder.')}"
-    return part if decay or part == "weighting" else f"{part}.no_decay"
+class _Kind(NamedTuple):
+    """The properties that the parameters of a group have in common."""
+
+    part: str
+    lr: float
+    weight_decay: float
+    trained: tuple[bool, ...]
+
+
+class _Members(NamedTuple):
+    """The parameters of a group, and which layer group each is from."""
+
+    layer_groups: list[str]
+    parameters: list[nn.Parameter]
+
+
+def _parameters_of(modules: Iterable[nn.Module]) -> list[nn.Parameter]:
+    return [parameter for module in modules for parameter in module.parameters()]
+
+
+def _group_name(kind: _Kind, members: _Members, encoder_parts: Collection[str]) -> str:
+    """Name a group after its part; after its first and last layer group if it holds some of the encoder's alone."""
+    name = kind.part
+    if kind.part == "encoder" and set(members.layer_groups) != set(encoder_parts):
+        first, last = members.layer_groups[0], members.layer_groups[-1]
+        name = first if first == last else f"{first}..{last.removeprefix('encoder.')}"
+    if kind.weight_decay > 0 or kind.part == "weighting":
+        return name
+    return f"{name}.no_decay"
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Number the names that were there before: ``a``, ``a#2``, ``a#3``."""
+    distinct = []
+    seen: Counter[str] = Counter()
+    for name in names:
+        seen[name] += 1
+        distinct.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return distinct
 
 
 def prove_coverage(groups: Iterable[dict[str, Any]], modules: Iterable[nn.Module], frozen: Collection[int]) -> None:
@@ -159,47 +203,11 @@ def prove_coverage(groups: Iterable[dict[str, Any]], modules: Iterable[nn.Module
         RuntimeError: a parameter is missing, stands twice, or is frozen; a defect of the grouping, not of the user.
     """
     grouped = [id(parameter) for group in groups for parameter in group["params"]]
-    trained = {id(parameter) for module in modules for parameter in module.parameters()} - set(frozen)
-    if len(grouped) != len(set(grouped)):
-        raise RuntimeError(f"{len(grouped) - len(set(grouped))} parameters stand in two optimizer groups")
-    if set(grouped) != trained:
-        missing, extra = len(trained - set(grouped)), len(set(grouped) - trained)
+    repeated = len(grouped) - len(set(grouped))
+    if repeated:
+        raise RuntimeError(f"{repeated} parameters stand in two optimizer groups")
+    trained = {id(parameter) for parameter in _parameters_of(modules)} - set(frozen)
+    missing = len(trained - set(grouped))
+    extra = len(set(grouped) - trained)
+    if missing or extra:
         raise RuntimeError(f"optimizer groups lack {missing} trainable parameters and hold {extra} frozen ones")
-
-
-def lr_multiplier(
-    stages: Sequence[Stage], starts: Sequence[int], trained: Sequence[bool], steps: int, warmup: float, step: int
-) -> float:
-    """Return the factor on a group's learning rate at ``step``.
-
-    Args:
-        stages: of freezing.
-        starts: first step of each stage.
-        trained: whether the group is, for each stage.
-        steps: of the whole training.
-        warmup: share of a schedule over which the rate rises.
-        step: from 0.
-    """
-    now = max(index for index, start in enumerate(starts) if start <= step)
-    if not trained[now]:
-        return 0.0
-    restarts = [start for stage, start in zip(stages, starts, strict=True) if stage.restart or start == 0]
-    begin = max(start for start in restarts if start <= step)
-    end = min([start for start in restarts if start > step] + [steps])
-    factor = linear_schedule(step - begin, end - begin, warmup)
-    thawed = max(starts[i] for i in range(now + 1) if trained[i] and (i == 0 or not trained[i - 1]))
-    rise = math.ceil(warmup * (end - begin))
-    if thawed > begin and step - thawed < rise:
-        factor *= (step - thawed + 1) / (rise + 1)
-    return factor * stages[now].lr_scale
-
-
-def linear_schedule(step: int, steps: int, warmup: float) -> float:
-    """Return the factor on the learning rates at ``step`` of ``steps``: a linear rise, then a linear fall to 0.
-
-    The first step is not wasted on a rate of 0, nor is the last.
-    """
-    rise = math.ceil(warmup * steps)
-    if step < rise:
-        return (step + 1) / (rise + 1)
-    return max(0.0, (steps - step) / max(1, steps - rise))

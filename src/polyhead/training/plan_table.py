@@ -1,24 +1,26 @@
-"""Timetable: the plan of freezing as a table, for the terminal, the log and TensorBoard. Knows nothing about files."""
+"""The freeze plan as a table, for the terminal, the log and TensorBoard. Knows nothing about files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from polyhead.freezing.plans import Stage
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.parts import layer_groups
+from polyhead.storage.markdown import markdown_table
 from polyhead.training.optimizer import Optimization
 
 
 @dataclass(frozen=True)
 class PlanTable:
-    """Which unit of the model is frozen or trained in each stage, and at which peak learning rate.
+    """Which layer group of the model is frozen or trained in each stage, and at which peak learning rate.
 
     Args:
-        titles: of the columns: the unit, its parameters, and one for each stage.
-        rows: one for each unit.
+        titles: of the columns: the layer group, its parameters, and one for each stage.
+        rows: one for each layer group.
     """
 
     titles: list[str]
@@ -36,44 +38,67 @@ class PlanTable:
 
     def markdown(self) -> str:
         """Write the table in Markdown."""
-        lines = [self.titles, ["---"] * len(self.titles), *self.rows]
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return markdown_table(self.titles, self.rows)
 
 
 def plan_table(
     model: MultiTaskModel, stages: Sequence[Stage], optimization: Optimization, max_epochs: int | None
 ) -> PlanTable:
-    """Lay out a plan.
+    """Lay out a freeze plan.
 
     Args:
         model: with its adapters, if the plan has any.
         stages: of the plan.
-        optimization: gives the rates.
-        max_epochs: of the training, which tells the stages that it does not reach; None or -1 has no end.
+        optimization: gives the peak rates.
+        max_epochs: of the training; stages that it does not reach are marked. None or -1 has no end.
     """
-    titles = ["part", "parameters"]
-    for index, stage in enumerate(stages):
-        last = stages[index + 1].epoch - 1 if index + 1 < len(stages) else None
-        title = f"epochs {stage.epoch} to {last}" if last not in (None, stage.epoch) else f"epoch {stage.epoch}"
-        title += "" if last is not None else " on"
-        reached = max_epochs in (None, -1) or stage.epoch < (max_epochs or 0)
-        titles.append(title if reached else f"{title}: not reached")
+    titles = [_stage_title(stages, index, max_epochs) for index in range(len(stages))]
     frozen = [stage.freezing.frozen_parameters(model) for stage in stages]
     rows = []
     for name, modules in layer_groups(model).items():
-        sizes = {id(parameter): parameter.numel() for module in modules for parameter in module.parameters()}
-        trained = [sum(size for key, size in sizes.items() if key not in ids) for ids in frozen]
+        sizes = _sizes(modules)
+        total = sum(sizes.values())
         peak_lr = optimization.peak_lr(model, name)
-        cells = [
-            _cell(peak_lr * stage.lr_scale, count, sum(sizes.values()), index > 0 and count > trained[index - 1])
-            for index, (stage, count) in enumerate(zip(stages, trained, strict=True))
-        ]
-        rows.append([name, f"{sum(sizes.values()):,}", *cells])
-    return PlanTable(titles, rows)
+        cells = []
+        before: int | None = None
+        for stage, frozen_ids in zip(stages, frozen, strict=True):
+            trained = sum(size for key, size in sizes.items() if key not in frozen_ids)
+            cells.append(_cell(peak_lr * stage.lr_scale, trained, total, before))
+            before = trained
+        rows.append([name, f"{total:,}", *cells])
+    return PlanTable(["part", "parameters", *titles], rows)
 
 
-def _cell(rate: float, trained: int, parameters: int, thawed: bool) -> str:
+def _stage_title(stages: Sequence[Stage], index: int, max_epochs: int | None) -> str:
+    first = stages[index].epoch
+    if index + 1 == len(stages):
+        title = f"epoch {first} on"
+    else:
+        last = stages[index + 1].epoch - 1
+        title = f"epoch {first}" if first == last else f"epochs {first} to {last}"
+    reached = max_epochs is None or max_epochs == -1 or first < max_epochs
+    return title if reached else f"{title}: not reached"
+
+
+def _sizes(modules: Sequence[nn.Module]) -> dict[int, int]:
+    """Return the number of elements of each parameter, by its identity."""
+    return {id(parameter): parameter.numel() for module in modules for parameter in module.parameters()}
+
+
+def _cell(rate: float, trained: int, total: int, before: int | None) -> str:
+    """Write the cell of a layer group in a stage.
+
+    Args:
+        rate: peak learning rate.
+        trained: elements that are trained in this stage.
+        total: elements of the layer group.
+        before: elements that were trained in the stage before; None in the first.
+    """
     if not trained:
         return "frozen"
-    part = "" if trained == parameters else f" ({trained:,} of them)"
-    return f"{'thawed, ' if thawed else ''}{rate:.2g}{part}"
+    text = f"{rate:.2g}"
+    if before is not None and trained > before:
+        text = f"thawed, {text}"
+    if trained < total:
+        text = f"{text} ({trained:,} of them)"
+    return text

@@ -47,7 +47,7 @@ def history(count=6, tasks=3):
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_the_total_is_a_number_and_every_loss_with_labels_moves_it(option):
+def test_total_is_a_scalar_that_every_loss_with_labels_moves(option):
     total, slopes = steps(make(option), *history())
     assert total.shape == ()
     assert total.isfinite()
@@ -55,7 +55,7 @@ def test_the_total_is_a_number_and_every_loss_with_labels_moves_it(option):
 
 
 @pytest.mark.parametrize("option", sorted(set(LOSS_BASED) - RANDOM - {"fixed"}))
-def test_a_permutation_of_the_tasks_permutes_the_weights(option):
+def test_weights_permute_with_the_tasks(option):
     order = torch.tensor([2, 0, 1])
     losses, gradients = history()
     _, slopes = steps(make(option), losses, gradients)
@@ -64,14 +64,14 @@ def test_a_permutation_of_the_tasks_permutes_the_weights(option):
 
 
 @pytest.mark.parametrize("option", LOSS_BASED)
-def test_the_weights_shown_are_those_that_acted(option):
+def test_weights_shown_are_those_that_acted(option):
     weighting = make(option)
     _, slopes = steps(weighting, *history())
     torch.testing.assert_close(weighting.weights(), slopes)
 
 
 @pytest.mark.parametrize("option", LOSS_BASED)
-def test_a_task_without_labels_is_neither_solved_nor_moved(option):
+def test_task_without_labels_is_neither_solved_nor_moved(option):
     losses, gradients = history()
     labelled = torch.tensor([True, False, True])
     losses[:, 1], gradients[:, 1] = 0.0, 0.0
@@ -104,7 +104,7 @@ def test_absent_labels_leave_no_trace_in_the_rest_of_training(option):
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("labelled", [[False, False, False], [True, False, False]])
-def test_one_task_or_none_with_labels_is_finite(option, labelled):
+def test_total_and_slopes_are_finite_with_one_task_or_none(option, labelled):
     labelled = torch.tensor(labelled)
     losses, gradients = history()
     total, slopes = steps(make(option), losses * labelled, gradients * labelled[:, None], labelled)
@@ -115,7 +115,7 @@ def test_one_task_or_none_with_labels_is_finite(option, labelled):
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("value", [0.0, 1e-30, 1e6])
-def test_a_zero_or_a_huge_loss_is_finite(option, value):
+def test_total_and_slopes_are_finite_for_zero_and_huge_losses(option, value):
     losses, gradients = history()
     losses[:, 0] = value
     weighting = make(option)
@@ -125,7 +125,7 @@ def test_a_zero_or_a_huge_loss_is_finite(option, value):
 
 
 @pytest.mark.parametrize("option", LOSS_BASED)
-def test_a_single_task_is_trained(option):
+def test_single_task_is_trained(option):
     weighting = make(option, ("category",))
     losses, gradients = history(tasks=1)
     _, slopes = steps(weighting, losses, gradients, torch.tensor([True]))
@@ -133,7 +133,7 @@ def test_a_single_task_is_trained(option):
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_a_copy_from_its_state_goes_on_bit_for_bit(option, tmp_path):
+def test_copy_from_a_state_continues_bit_for_bit(option, tmp_path):
     losses, gradients = history()
     first, second = make(option), make(option)
     steps(first, losses[:3], gradients[:3])
@@ -153,7 +153,7 @@ def test_a_copy_from_its_state_goes_on_bit_for_bit(option, tmp_path):
 
 
 @pytest.mark.parametrize("option", AGGREGATIONS)
-def test_aggregation_agrees_with_torchjd_applied_by_hand(option):
+def test_aggregate_agrees_with_torchjd_applied_by_hand(option):
     _, gradients = history()
     weighting = make(option)
     reference = copy.deepcopy(weighting.aggregator)
@@ -164,7 +164,7 @@ def test_aggregation_agrees_with_torchjd_applied_by_hand(option):
 
 
 @pytest.mark.parametrize("option", AGGREGATIONS)
-def test_aggregation_leaves_absent_tasks_out(option):
+def test_aggregate_leaves_absent_tasks_out(option):
     _, gradients = history()
     labelled = torch.tensor([True, False, True])
     weighting = make(option)
@@ -178,7 +178,7 @@ def test_aggregation_leaves_absent_tasks_out(option):
 
 
 @pytest.mark.parametrize("option", AGGREGATIONS)
-def test_agreeing_gradients_of_equal_size_come_out_as_their_sum(option):
+def test_aggregate_of_agreeing_gradients_is_their_sum(option):
     gradient = torch.randn(10)
     weighting = make(option)
     combined = weighting.aggregate(gradient.repeat(3, 1), ALL)
@@ -189,7 +189,7 @@ def test_agreeing_gradients_of_equal_size_come_out_as_their_sum(option):
 
 
 @pytest.mark.parametrize("option", AGGREGATIONS)
-def test_the_effective_weights_rebuild_what_they_can_of_the_aggregate(option):
+def test_effective_weights_rebuild_the_aggregate_where_weights_can(option):
     _, gradients = history()
     weighting = make(option)
     combined = weighting.aggregate(gradients[0], ALL)

@@ -21,12 +21,9 @@ from polyhead.sources.synthetic.corpus import (
     TOPICS,
     HypotheticalCorpus,
     Sentence,
-    patterns_held_out,
-    patterns_train,
-    words_held_out,
-    words_train,
 )
-from polyhead.sources.synthetic.grammar import split_alternatives
+from polyhead.sources.synthetic.grammar import Grammar, split_alternatives
+from polyhead.sources.synthetic.material import read_grammar
 
 FUNCTION_WORDS = frozenset(
     re.findall(
@@ -84,13 +81,13 @@ def large() -> dict[str, list[Sentence]]:
     }
 
 
-def test_labels_are_those_announced(large):
+def test_corpus_labels_are_those_announced(large):
     for sentence in large["train"][:2000]:
         assert list(sentence.labels) == list(LABELS)
         assert all(sentence.labels[task] in LABELS[task] for task in LABELS)
 
 
-def test_the_same_seed_gives_the_same_sentences():
+def test_seed_decides_the_sentences():
     assert generate("train", 300, seed=3) == generate("train", 300, seed=3)
     assert generate("train", 300, seed=3) != generate("train", 300, seed=4)
 
@@ -114,7 +111,7 @@ def test_sentences_do_not_depend_on_the_hash_seed():
     assert len(outputs) == 1
 
 
-def test_a_smaller_split_begins_a_larger_one_whatever_the_others_sizes():
+def test_smaller_split_begins_a_larger_one_whatever_the_other_sizes():
     small = make_corpus(sizes={"train": 10, "validation": 20, "test": 70})
     large = make_corpus(sizes={"train": 500, "validation": 0, "test": 90})
     for split, size in small.sizes.items():
@@ -123,13 +120,13 @@ def test_a_smaller_split_begins_a_larger_one_whatever_the_others_sizes():
         assert list(small.sentences(split))[:shared] == list(large.sentences(split))[:shared]
 
 
-def test_spoilt_labels_leave_the_texts_alone():
+def test_label_noise_and_missing_labels_leave_the_texts_alone():
     texts = [text for text, _ in generate("train", 500)]
     assert [text for text, _ in generate("train", 500, label_noise=0.5, missing=0.5)] == texts
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_each_cell_of_labels_is_equally_frequent(split):
+def test_cells_of_labels_are_equally_frequent(split):
     cells = Counter(tuple(labels.values()) for _, labels in generate(split, 1800))
     assert len(cells) == len(CATEGORIES) * len(SENTIMENTS) * len(TOPICS)
     assert set(cells.values()) == {10}
@@ -146,7 +143,7 @@ def test_imbalance_is_the_ratio_of_the_first_to_the_last_class(split):
     assert list(shares(sentences, "sentiment").values()) == pytest.approx([1 / 3] * 3, abs=0.01)
 
 
-def test_one_imbalance_holds_for_all_tasks():
+def test_imbalance_given_once_holds_for_all_tasks():
     sentences = generate("train", 20_000, imbalance=4)
     for task, labels in LABELS.items():
         measured = shares(sentences, task)
@@ -192,7 +189,7 @@ def test_missing_drops_its_share_of_each_tasks_training_labels():
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
-def test_held_out_labels_are_never_spoilt(split):
+def test_held_out_labels_have_neither_noise_nor_gaps(split):
     assert generate(split, 300, label_noise=1, missing=1) == generate(split, 300)
 
 
@@ -202,43 +199,42 @@ def test_held_out_content_words_never_occur_in_training(large):
         assert words(large[split]) & known <= FUNCTION_WORDS
 
 
-def test_held_out_word_lists_share_no_content_word_with_those_of_training():
-    def listed(*dictionaries) -> set[str]:
-        text = re.sub(r"\{[^}]*\}('s)?", " ", " ".join(_leaves(dictionaries)).lower().replace("_", " "))
-        return set(re.findall(r"[a-z]+(?:['-][a-z]+)*", text))
-
-    train, held_out = (
-        listed(w.TOPIC_WORDS, w.SENTIMENT_WORDS, w.GENERAL_WORDS, p.PHRASES, p.FRAMES)
-        for w, p in ((words_train, patterns_train), (words_held_out, patterns_held_out))
-    )
-    assert held_out & train <= FUNCTION_WORDS
+def _texts(grammar: Grammar) -> list[str]:
+    """Return all alternatives of a grammar's pools and patterns as they stand in its files."""
+    groups = [*grammar.topics.values(), *grammar.sentiments.values(), grammar.general, *grammar.phrases.values()]
+    return [text for pools in [*groups, *grammar.frames.values()] for text in pools.values()]
 
 
-def _leaves(node) -> list[str]:
-    if isinstance(node, str):
-        return [node]
-    return [leaf for child in (node.values() if isinstance(node, Mapping) else node) for leaf in _leaves(child)]
+def test_held_out_words_share_no_content_word_with_those_of_training():
+    def listed(side: str) -> set[str]:
+        text = " ".join(_texts(read_grammar(side))).lower().replace("_", " ")
+        return set(re.findall(r"[a-z]+(?:['-][a-z]+)*", re.sub(r"\{[^}]*\}('s)?", " ", text)))
+
+    assert len(listed("train")) > 1000
+    assert len(listed("held_out")) > 1000
+    assert listed("held_out") & listed("train") <= FUNCTION_WORDS
 
 
 def test_held_out_patterns_are_none_of_trainings():
-    def skeletons(patterns) -> set[str]:
-        frames = [frame for text in _leaves(patterns.FRAMES) for frame in split_alternatives(text)]
+    def skeletons(side: str) -> set[str]:
+        texts = [text for kinds in read_grammar(side).frames.values() for text in kinds.values()]
+        frames = [frame for text in texts for frame in split_alternatives(text)]
         return {re.sub(r"(\s*\{[^}]*\})+", " _", frame).lower() for frame in frames}
 
-    train, held_out = skeletons(patterns_train), skeletons(patterns_held_out)
+    train, held_out = skeletons("train"), skeletons("held_out")
     assert len(train) > 90
     assert len(held_out) > 60
     assert not train & held_out
 
 
-def test_no_sentence_stands_in_two_splits(large):
+def test_splits_share_no_sentence(large):
     texts = {split: {text for text, _ in large[split]} for split in SPLITS}
     assert not texts["validation"] & texts["test"]
     assert not texts["train"] & (texts["validation"] | texts["test"])
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_nearly_all_of_100_000_sentences_are_distinct(large, split):
+def test_sentences_are_nearly_all_distinct_among_100_000(large, split):
     assert len({text for text, _ in large[split]}) >= 0.99 * 100_000
     for category in CATEGORIES:
         texts = [text for text, labels in large[split] if labels["category"] == category]
@@ -246,7 +242,7 @@ def test_nearly_all_of_100_000_sentences_are_distinct(large, split):
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_a_split_of_the_default_size_hardly_repeats_itself(split):
+def test_split_of_the_default_size_hardly_repeats_itself(split):
     texts = [text for text, _ in generate(split, DEFAULTS[split])]
     assert len(texts) - len(set(texts)) <= 2
 
@@ -261,7 +257,7 @@ def test_sentences_are_well_formed(large, split):
         assert text.count('"') in (0, 2, 4), text
 
 
-def test_lengths_vary(large):
+def test_sentence_lengths_vary(large):
     for split in ("train", "test"):
         lengths = sorted(len(text.split()) for text, _ in large[split])
         assert lengths[0] >= 4
@@ -279,7 +275,7 @@ def test_punctuation_gives_no_category_away(large):
             assert len(without) >= 0.1 * 100_000 / 6, (split, category)
 
 
-def test_every_topic_word_serves_every_category(large):
+def test_topic_words_serve_many_categories(large):
     """No subject noun of a topic stands in fewer than four categories."""
     for word in ("menu", "hotel", "concert", "loan"):
         users = {labels["category"] for text, labels in large["train"] if word in text.lower()}
@@ -300,7 +296,7 @@ def test_generation_is_lazy_and_keeps_nothing():
     assert peak < 200_000  # bytes; 5,000 sentences kept would be some 3 million
 
 
-def test_all_bad_knobs_are_refused_at_once():
+def test_corpus_refuses_all_bad_values_at_once():
     with pytest.raises(UserError) as caught:
         HypotheticalCorpus(
             sizes={"train": -1, "tset": 5},
@@ -312,28 +308,28 @@ def test_all_bad_knobs_are_refused_at_once():
         )
     problems = str(caught.value).splitlines()
     expected = [
-        "data.sizes.train: -1 given",
-        "data.sizes: unknown split 'tset'; did you mean 'test'?",
-        "data.seed: 1.5 given",
-        "data.label_noise: 2 given; it must be a number from 0 to 1",
-        "data.imbalance.category: 0.5 given; it must be a number of 1 or more",
-        "data.imbalance: unknown task 'sentimnt'; did you mean 'sentiment'?",
-        "data.correlation: nan given",
-        "data.missing.topic: 'much' given",
+        "sizes.train: -1 given",
+        "sizes: unknown split 'tset'; did you mean 'test'?",
+        "seed: 1.5 given",
+        "label_noise: 2 given; it must be a number from 0 to 1",
+        "imbalance.category: 0.5 given; it must be a number of 1 or more",
+        "imbalance: unknown task 'sentimnt'; did you mean 'sentiment'?",
+        "correlation: nan given",
+        "missing.topic: 'much' given",
     ]
     assert len(problems) == len(expected)
     for problem, beginning in zip(problems, expected, strict=True):
         assert problem.startswith(beginning)
 
 
-def test_an_empty_corpus_and_an_unknown_split_are_refused():
-    with pytest.raises(UserError, match=r"data\.sizes: {} given"):
+def test_corpus_refuses_no_sizes_and_an_unknown_split():
+    with pytest.raises(UserError, match=r"sizes: {} given"):
         make_corpus(sizes={})
     with pytest.raises(UserError, match=r"no split 'tets'; did you mean 'test'"):
         make_corpus().sentences("tets")  # at once, not at the first sentence
 
 
-def test_the_corpus_imports_neither_torch_nor_numpy():
+def test_corpus_imports_neither_torch_nor_numpy():
     command = f"import sys, {module.__name__}; print({{'torch', 'numpy'}} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True, text=True)
     assert result.stdout.strip() == "set()"
@@ -341,7 +337,7 @@ def test_the_corpus_imports_neither_torch_nor_numpy():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("task", ["category", "sentiment"])
-def test_a_bag_of_words_beats_the_majority_class_but_not_by_far(task):
+def test_bag_of_words_beats_the_majority_class_but_not_by_far(task):
     pytest.importorskip("sklearn")
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -357,7 +353,7 @@ def test_a_bag_of_words_beats_the_majority_class_but_not_by_far(task):
     assert majority + 0.05 < score < 0.60
 
 
-def test_class_names_are_there_to_be_found():
+def test_corpus_finds_its_class_names():
     assert make_corpus().find_labels(["topic", "sentiment"]) == {"topic": TOPICS, "sentiment": SENTIMENTS}
     with pytest.raises(UserError, match="know no 'tone'; .*Valid: category, sentiment, topic"):
         make_corpus().find_labels(["tone"])

@@ -4,7 +4,7 @@ from support.training import make_trainer
 from polyhead.training.callbacks.best import BestCheckpoint
 
 
-def test_the_best_so_far_is_taken_along_into_another_folder(tmp_path):
+def test_best_so_far_is_taken_along_into_another_folder(tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     (old / "best.ckpt").write_text("weights")

@@ -14,7 +14,7 @@ def norms(model, frozen=()):
     return {name: norm.item() for name, norm in gradient_norms(model)}
 
 
-def test_the_parts_norms_are_together_the_norm_of_all_gradients(model):
+def test_norms_of_the_parts_are_together_the_norm_of_all_gradients(model):
     found = norms(model)
     assert list(found) == [
         "gradients/encoder.embeddings",
@@ -26,5 +26,5 @@ def test_the_parts_norms_are_together_the_norm_of_all_gradients(model):
     assert sum(norm**2 for norm in found.values()) ** 0.5 == pytest.approx(whole, rel=1e-5)
 
 
-def test_what_is_frozen_has_none(model):
+def test_norms_leave_out_what_is_frozen(model):
     assert set(norms(model, ["encoder"])) == {"gradients/heads.category", "gradients/heads.sentiment"}

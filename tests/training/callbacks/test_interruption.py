@@ -46,7 +46,7 @@ def run(folder, make_encoder, tasks, signals=None, resume=None):
 
 @pytest.mark.parametrize("step", [0, 4, 5, 6])  # six steps an epoch
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_the_step_is_finished_and_the_rest_goes_on_as_if_never_stopped(tmp_path, make_encoder, tasks, step, sign):
+def test_interruption_finishes_the_step_and_the_rest_is_as_if_never_stopped(tmp_path, make_encoder, tasks, step, sign):
     with pytest.raises(SystemExit) as ended:
         run(tmp_path, make_encoder, tasks, Signals(step, sign=sign))
     assert ended.value.code == 1
@@ -58,14 +58,14 @@ def test_the_step_is_finished_and_the_rest_goes_on_as_if_never_stopped(tmp_path,
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
-def test_a_validation_is_finished_too_and_no_epoch_follows(tmp_path, make_encoder, tasks, epoch, caplog):
+def test_interruption_finishes_a_validation_and_no_epoch_follows(tmp_path, make_encoder, tasks, epoch, caplog):
     caplog.set_level("INFO")
     with pytest.raises(SystemExit):
         run(tmp_path, make_encoder, tasks, Signals(epoch=epoch))
     assert f"interrupted after step {6 * (epoch + 1)}; nothing was saved" in caplog.text  # no callback for epochs here
 
 
-def test_the_second_time_it_ends_at_once(tmp_path, make_encoder, tasks):
+def test_second_interruption_ends_at_once(tmp_path, make_encoder, tasks):
     with pytest.raises(SystemExit):
         run(tmp_path, make_encoder, tasks, Signals(4, times=2))
     assert not (tmp_path / "last.ckpt").exists()

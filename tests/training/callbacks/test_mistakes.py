@@ -9,7 +9,7 @@ from support.fakes import FakeSource
 from support.training import make_data, make_module, make_trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from polyhead.errors import UserError
+from polyhead.errors import ParameterError
 from polyhead.tasks import MISSING
 from polyhead.training.callbacks.mistakes import Mistake, Mistakes, SurestMistakes, file_name, markdown
 from polyhead.training.fit import fit_and_test
@@ -30,7 +30,7 @@ def expected(count):
 
 
 @pytest.mark.parametrize("count", [1, 10, 1000])
-def test_they_are_the_wrong_rows_with_the_highest_probability(count):
+def test_surest_mistakes_are_the_wrong_rows_with_the_highest_probability(count):
     mistakes = SurestMistakes(count)
     for rows in torch.randperm(200).split(17):
         mistakes.update(LOGITS[rows], LABELS[rows], rows)
@@ -40,7 +40,7 @@ def test_they_are_the_wrong_rows_with_the_highest_probability(count):
         assert probability == LOGITS[int(row)].double().softmax(0)[int(prediction)]
 
 
-def test_what_processes_find_apart_is_what_one_finds():
+def test_surest_mistakes_of_processes_together_are_those_of_one():
     parts = [SurestMistakes(5), SurestMistakes(5)]
     for rank, part in enumerate(parts):
         part.update(LOGITS[rank::2], LABELS[rank::2], torch.arange(rank, 200, 2))
@@ -48,8 +48,8 @@ def test_what_processes_find_apart_is_what_one_finds():
     assert parts[0].found[:, 1].tolist() == expected(5)
 
 
-def test_a_run_writes_them_and_shows_them(tmp_path, model, tasks):
-    class Shifted(FakeSource):
+def test_mistakes_of_a_run_are_written_and_shown(tmp_path, model, tasks):
+    class WithExtraTestSets(FakeSource):
         test_sets = ("test", "news", "letters")
 
         def sentences(self, split):
@@ -58,7 +58,7 @@ def test_a_run_writes_them_and_shows_them(tmp_path, model, tasks):
                 yield sentence
 
     data = make_data(tasks, unlabelled={"sentiment": 2})
-    data.source = Shifted(data.source.sizes | {"news": 9, "letters": 9}, unlabelled={"sentiment": 2})
+    data.source = WithExtraTestSets(data.source.sizes | {"news": 9, "letters": 9}, unlabelled={"sentiment": 2})
     logger = TensorBoardLogger(tmp_path, name="", version="", default_hp_metric=False)
     module = make_module(model, tasks, ["encoder", "heads"])
     fit_and_test(module, data, make_trainer(tmp_path, logger=logger, callbacks=[Mistakes(3, str(tmp_path))]), None)
@@ -82,7 +82,7 @@ def test_a_run_writes_them_and_shows_them(tmp_path, model, tasks):
     assert "letters/sentiment/mistakes/text_summary" not in shown  # nothing is shown of a task without labels
 
 
-def test_a_sentence_cannot_break_the_table():
+def test_table_cannot_be_broken_by_a_sentence():
     table = markdown([Mistake("tone", "dry", "warm", 0.98765, "a.csv row 2", "one | two\nthree" + "x" * 1000)])
     head, rule, row = table.splitlines()
     assert head.count("|") == rule.count("|") == row.replace("\\|", "").count("|")
@@ -91,6 +91,6 @@ def test_a_sentence_cannot_break_the_table():
     assert len(row) < 400
 
 
-def test_a_count_below_one_is_refused():
-    with pytest.raises(UserError, match="callbacks.mistakes.count: 0 given"):
+def test_count_below_one_is_refused():
+    with pytest.raises(ParameterError, match="^count: 0 given; it must be 1 or more$"):
         Mistakes(0, "")

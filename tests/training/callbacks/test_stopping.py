@@ -12,9 +12,9 @@ def epochs(tmp_path, model, tasks, plan):
     return trainer.current_epoch
 
 
-def test_without_stages_it_stops_when_nothing_gets_better(tmp_path, model, tasks):
+def test_stopping_without_stages_is_early_stopping(tmp_path, model, tasks):
     assert epochs(tmp_path, model, tasks, FreezeSpec([])) == 2
 
 
-def test_patience_begins_with_the_last_stage(tmp_path, model, tasks):
+def test_stopping_begins_its_patience_with_the_last_stage(tmp_path, model, tasks):
     assert epochs(tmp_path, model, tasks, ProbeThenFineTune(probe_epochs=4, lr_scale=1.0)) == 6

@@ -11,7 +11,7 @@ class SlowValidation(Callback):
         time.sleep(1)
 
 
-def test_sentences_and_training_seconds_are_counted_and_validation_is_not(tmp_path, model, tasks):
+def test_throughput_counts_training_and_leaves_validation_out(tmp_path, model, tasks):
     throughput = Throughput()
     started = time.perf_counter()
     trainer = make_trainer(tmp_path, callbacks=[throughput, SlowValidation()], val_check_interval=3)
@@ -21,5 +21,5 @@ def test_sentences_and_training_seconds_are_counted_and_validation_is_not(tmp_pa
     assert throughput.sentences_per_second == throughput.sentences / throughput.seconds
 
 
-def test_before_training_there_is_no_rate():
+def test_throughput_has_no_rate_before_training():
     assert Throughput().sentences_per_second is None

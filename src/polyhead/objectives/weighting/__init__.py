@@ -1,4 +1,4 @@
-"""Weighting: the tasks' losses -> one loss to minimise. Knows nothing about models, batches or trainers.
+"""Weighting: the tasks' losses -> one loss to minimize. Knows nothing about models, batches or trainers.
 
 Shapes: T tasks, N numbers in a gradient. All state lives in buffers and parameters, so that a checkpoint restores it.
 """

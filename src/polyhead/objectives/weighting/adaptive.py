@@ -1,11 +1,11 @@
-"""Weights that follow from how the losses go."""
+"""Weights that follow the course of the losses."""
 
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from polyhead.errors import UserError
+from polyhead.errors import check_parameters
 from polyhead.objectives.weighting.base import Weighting
 
 _SMALLEST = 1e-8  # a loss below it counts as this
@@ -24,7 +24,7 @@ class DynamicAverage(Weighting):
         temperature: tau; the larger, the more alike the weights.
 
     Raises:
-        UserError: a temperature that is not above 0.
+        ParameterError: a temperature that is not above 0.
     """
 
     sums: Tensor
@@ -34,11 +34,14 @@ class DynamicAverage(Weighting):
 
     def __init__(self, tasks: Sequence[str], temperature: float) -> None:
         super().__init__(tasks)
-        self.temperature = _above_zero("temperature", temperature)
-        for name in ("sums", "counts"):
-            self.register_buffer(name, torch.zeros(len(self.tasks)))
-        for name in ("last", "before_last"):
-            self.register_buffer(name, torch.full((len(self.tasks),), float("nan")))
+        check_parameters(("temperature", temperature, temperature > 0, "above 0"))
+        self.temperature = temperature
+        zeros = torch.zeros(len(self.tasks))
+        unknown = torch.full_like(zeros, torch.nan)
+        self.register_buffer("sums", zeros)  # of this epoch's losses
+        self.register_buffer("counts", zeros.clone())  # of this epoch's steps with labels
+        self.register_buffer("last", unknown)  # mean losses of the last epoch
+        self.register_buffer("before_last", unknown.clone())
 
     def weigh(self, losses: Tensor, labelled: Tensor, gradients: Tensor | None) -> Tensor:
         """Return this epoch's weights (T,)."""
@@ -48,11 +51,13 @@ class DynamicAverage(Weighting):
         return len(losses) * torch.softmax(ratios / self.temperature, dim=0)
 
     def end_epoch(self) -> None:
-        """Take the epoch's mean losses; a task without labels keeps those it had."""
+        """Remember the epoch's mean losses; a task without labels keeps those it had."""
         seen = self.counts > 0
         self.before_last = torch.where(seen, self.last, self.before_last)
-        self.last = torch.where(seen, self.sums / self.counts.clamp_min(1), self.last)
-        self.sums, self.counts = torch.zeros_like(self.sums), torch.zeros_like(self.counts)
+        means = self.sums / self.counts.clamp_min(1)
+        self.last = torch.where(seen, means, self.last)
+        self.sums = torch.zeros_like(self.sums)
+        self.counts = torch.zeros_like(self.counts)
 
 
 class InverseLossSoftmax(Weighting):
@@ -67,18 +72,18 @@ class InverseLossSoftmax(Weighting):
         temperature: tau; the larger, the more alike the weights. The paper searches it for each data set.
 
     Raises:
-        UserError: a temperature that is not above 0.
+        ParameterError: a temperature that is not above 0.
     """
 
     def __init__(self, tasks: Sequence[str], temperature: float) -> None:
         super().__init__(tasks)
-        self.temperature = _above_zero("temperature", temperature)
+        check_parameters(("temperature", temperature, temperature > 0, "above 0"))
+        self.temperature = temperature
 
     def weigh(self, losses: Tensor, labelled: Tensor, gradients: Tensor | None) -> Tensor:
         """Return the weights (T,), shared among the tasks with labels."""
         inverse = 1 / (self.temperature * losses.clamp_min(_SMALLEST))
-        weights = torch.softmax(inverse.masked_fill(~labelled, float("-inf")), dim=0).nan_to_num(0.0)
-        return labelled.sum() * weights
+        return labelled.sum() * _softmax_over(labelled, inverse)
 
 
 class Famo(Weighting):
@@ -96,7 +101,7 @@ class Famo(Weighting):
         weight_decay: of the logits.
 
     Raises:
-        UserError: a rate that is not above 0, or a negative decay.
+        ParameterError: a rate that is not above 0, or a negative decay.
     """
 
     logits: Tensor
@@ -107,35 +112,42 @@ class Famo(Weighting):
 
     def __init__(self, tasks: Sequence[str], lr: float, weight_decay: float) -> None:
         super().__init__(tasks)
-        if weight_decay < 0:
-            raise UserError(f"weighting.weight_decay: {weight_decay} given; it must be 0 or more")
-        self.lr, self.weight_decay = _above_zero("lr", lr), weight_decay
-        for name in ("logits", "mean", "square"):
-            self.register_buffer(name, torch.zeros(len(self.tasks)))
+        check_parameters(
+            ("lr", lr, lr > 0, "above 0"),
+            ("weight_decay", weight_decay, weight_decay >= 0, "0 or more"),
+        )
+        self.lr = lr
+        self.weight_decay = weight_decay
+        zeros = torch.zeros(len(self.tasks))
+        self.register_buffer("logits", zeros)
+        self.register_buffer("mean", zeros.clone())  # running mean of the slopes, and of their squares
+        self.register_buffer("square", zeros.clone())
         self.register_buffer("steps", torch.zeros(()))
-        self.register_buffer("last", torch.full((len(self.tasks),), float("nan")))
+        self.register_buffer("last", torch.full_like(zeros, torch.nan))  # losses of the last step
 
     def weigh(self, losses: Tensor, labelled: Tensor, gradients: Tensor | None) -> Tensor:
-        """Move the logits by what the last step did, and return the weights (T,)."""
+        """Move the logits by how the losses fell in the last step, and return the weights (T,)."""
         losses = losses.clamp_min(_SMALLEST)
         if not self.last.isnan().all():
-            self._move(torch.where(labelled, self.last.log() - losses.log(), 0.0).nan_to_num(0.0))
-        self.last = torch.where(labelled, losses, float("nan"))
-        shares = torch.softmax(self.logits.masked_fill(~labelled, float("-inf")), dim=0).nan_to_num(0.0) / losses
+            falls = torch.where(labelled, self.last.log() - losses.log(), 0.0)
+            self._move_logits(falls.nan_to_num())  # 0 for a task that had no label in the last step
+        self.last = torch.where(labelled, losses, torch.nan)
+        shares = _softmax_over(labelled, self.logits) / losses
         return labelled.sum() * shares / shares.sum().clamp_min(_SMALLEST)
 
-    def _move(self, falls: Tensor) -> None:
+    def _move_logits(self, falls: Tensor) -> None:
         """Take an Adam step on the logits for the falls (T,) of the losses' logarithms."""
         shares = torch.softmax(self.logits, dim=0)
         slope = shares * (falls - (shares * falls).sum()) + self.weight_decay * self.logits
         self.steps = self.steps + 1
         self.mean = 0.9 * self.mean + 0.1 * slope
         self.square = 0.999 * self.square + 0.001 * slope**2
-        unbiased = self.mean / (1 - 0.9**self.steps), self.square / (1 - 0.999**self.steps)
-        self.logits = self.logits - self.lr * unbiased[0] / (unbiased[1].sqrt() + 1e-8)
+        mean = self.mean / (1 - 0.9**self.steps)
+        square = self.square / (1 - 0.999**self.steps)
+        self.logits = self.logits - self.lr * mean / (square.sqrt() + 1e-8)
 
 
-def _above_zero(name: str, value: float) -> float:
-    if value <= 0:
-        raise UserError(f"weighting.{name}: {value} given; it must be above 0")
-    return value
+def _softmax_over(labelled: Tensor, logits: Tensor) -> Tensor:
+    """Return the softmax (T,) over the tasks with labels, 0 for the others; zeros where no task has any."""
+    shares = torch.softmax(logits.masked_fill(~labelled, -torch.inf), dim=0)
+    return shares.nan_to_num()

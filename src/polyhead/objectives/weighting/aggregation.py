@@ -1,13 +1,13 @@
-"""Gradients of the tasks -> one gradient for what they share."""
+"""Gradients of the tasks -> one gradient for the encoder that they share."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from polyhead.errors import UserError
+from polyhead.errors import check_parameters
 from polyhead.objectives.weighting.base import Weighting
 from polyhead.objectives.weighting.torchjd import torchjd_rule
 
@@ -23,7 +23,7 @@ class Aggregation(Weighting):
     ``PCGrad`` (Yu et al. 2020, arXiv 2001.06782), ``CAGrad`` (Liu et al. 2021, arXiv 2110.14048), ``MGDA`` (Desideri
     2012; Sener and Koltun 2018, arXiv 1810.04650), ``NashMTL`` (Navon et al. 2022, arXiv 2202.01017), ``IMTLG`` (Liu
     et al. 2021, ICLR), ``UPGrad`` (Quinton and Rey 2024, arXiv 2406.16232), ``AlignedMTL`` (Senushkin et al. 2023,
-    arXiv 2305.19000), ``GradDrop`` (Chen et al. 2020, arXiv 2010.06808), and what else ``torchjd.aggregation`` has. A
+    arXiv 2305.19000), ``GradDrop`` (Chen et al. 2020, arXiv 2010.06808), and the others of ``torchjd.aggregation``. A
     mean is multiplied by the number of tasks with labels, so that it is as large as the plain sum's gradient.
 
     Args:
@@ -34,7 +34,9 @@ class Aggregation(Weighting):
         gives_mean: whether the aggregator gives a mean of gradients instead of a sum.
 
     Raises:
-        UserError: an unknown level, or see :func:`polyhead.objectives.weighting.torchjd.torchjd_rule`.
+        ParameterError: an unknown level.
+        UserError: TorchJD is not installed, or has no such rule; see
+            :func:`polyhead.objectives.weighting.torchjd.torchjd_rule`.
     """
 
     needs_gradients: ClassVar[bool] = True
@@ -43,10 +45,10 @@ class Aggregation(Weighting):
         self, tasks: Sequence[str], aggregator: str, settings: Mapping[str, Any], level: str, gives_mean: bool
     ) -> None:
         super().__init__(tasks)
-        if level not in LEVELS:
-            raise UserError(f"weighting.level: {level!r} given; it must be one of {', '.join(LEVELS)}")
-        self.aggregator = torchjd_rule("aggregation", "Aggregator", aggregator, settings, len(self.tasks))
-        self.level, self.gives_mean = level, gives_mean
+        check_parameters(("level", level, level in LEVELS, f"one of {', '.join(LEVELS)}"))
+        self.aggregator = torchjd_rule("aggregator", aggregator, settings, len(self.tasks))
+        self.level = level
+        self.gives_mean = gives_mean
 
     def weigh(self, losses: Tensor, labelled: Tensor, gradients: Tensor | None) -> Tensor:
         """Return ones (T,): without a shared gradient to aggregate, all losses count alike."""
@@ -55,72 +57,92 @@ class Aggregation(Weighting):
     def aggregate(self, gradients: Tensor, labelled: Tensor) -> Tensor:
         """Return one gradient (N,) for those of the tasks with labels (T, N); a single one stays as it is."""
         with torch.autocast(gradients.device.type, enabled=False):  # half precision is for layers, not for this
-            return self._combine(gradients[labelled].float(), labelled)
+            present = gradients[labelled].float()
+            # An aggregator with a state keeps it for all tasks; some of them alone would not fit it.
+            fits_state = len(present) == len(self.tasks) or not self._stateful_modules()
+            if len(present) < 2 or not fits_state or not present.any():
+                return present.sum(dim=0)
+            combined: Tensor = self.aggregator(present)
+            if self.gives_mean:
+                combined = len(present) * combined
+            self._note_effective_weights(present, combined, labelled)
+            return combined
 
-    def _combine(self, present: Tensor, labelled: Tensor) -> Tensor:
-        # An aggregator with a state keeps it for all tasks; without some of them there is nothing it could go on from.
-        complete = len(present) == len(self.tasks) or not any(True for _ in self._stateful())
-        if len(present) < 2 or not complete or not present.any():
-            return present.sum(dim=0)
-        combined: Tensor = (len(present) if self.gives_mean else 1) * self.aggregator(present)
-        # The least-squares weights of the rows say what the aggregator did in terms of losses.
+    def _note_effective_weights(self, present: Tensor, combined: Tensor, labelled: Tensor) -> None:
+        """Keep the least-squares weights of the rows: they express the aggregate in terms of losses."""
         gram = present @ present.T
-        weights = torch.linalg.lstsq(gram.double().cpu(), (present @ combined).double().cpu()).solution
+        projections = present @ combined
+        weights = torch.linalg.lstsq(gram.double().cpu(), projections.double().cpu()).solution
         effective = self.effective.clone()
         effective[labelled] = weights.to(effective)
-        self.effective = effective.nan_to_num(0.0)
-        return combined
+        self.effective = effective.nan_to_num()
 
     def get_extra_state(self) -> dict[str, dict[str, Any]]:
-        """Return what a stateful aggregator has learned so far, as tensors and plain values."""
-        return {
-            name: {
-                key: torch.from_numpy(value.copy()) if isinstance(value, np.ndarray) else value
-                for key, value in vars(module).items()
-                if isinstance(value, Tensor | np.ndarray | int | float | tuple) and key != "training"
-            }
-            for name, module in self._stateful()
-        }
+        """Return the state of a stateful aggregator, as tensors and plain values."""
+        return {name: _plain_state(module) for name, module in self._stateful_modules().items()}
 
     def set_extra_state(self, state: dict[str, dict[str, Any]]) -> None:
-        """Give a stateful aggregator its state back."""
-        for name, module in self._stateful():
+        """Restore the state of a stateful aggregator."""
+        for name, module in self._stateful_modules().items():
             for key, value in state[name].items():
                 is_array = isinstance(getattr(module, key, None), np.ndarray)
                 setattr(module, key, value.numpy() if is_array else value)
             if hasattr(module, "_init_optim_problem"):  # Nash-MTL makes its solver in its first step alone
                 cast(Any, module)._init_optim_problem()
 
-    def _stateful(self) -> Iterator[tuple[str, nn.Module]]:
-        for name, module in self.aggregator.named_modules():
-            if any(base.__name__ == "Stateful" for base in type(module).__mro__):
-                yield name, module
+    def _stateful_modules(self) -> dict[str, nn.Module]:
+        return {name: module for name, module in self.aggregator.named_modules() if _is_stateful(module)}
+
+
+def _is_stateful(module: nn.Module) -> bool:
+    return any(base.__name__ == "Stateful" for base in type(module).__mro__)  # the class itself is not public
+
+
+def _plain_state(module: nn.Module) -> dict[str, Any]:
+    state: dict[str, Any] = {}
+    for key, value in vars(module).items():
+        if isinstance(value, np.ndarray):
+            state[key] = torch.from_numpy(value.copy())
+        elif isinstance(value, Tensor | int | float | tuple) and key != "training":
+            state[key] = value
+    return state
 
 
 def surrogate_loss(
     aggregation: Aggregation, encoder: nn.Module, embeddings: Tensor, gradients: Tensor, labelled: Tensor
 ) -> Tensor:
-    """Return 0 with the aggregated gradient behind it: added to a loss, its backward pass brings that to the encoder.
+    """Return a loss whose value is 0 and whose gradient at the encoder is the aggregate of the tasks' gradients.
 
-    So accumulation, mixed precision, clipping and DDP go on as they do for any loss.
+    The product of a tensor x and a constant gradient g has the gradient g with respect to x; subtracting the detached
+    product (``x - x.detach()``) makes the value 0 and leaves that gradient as it is. Added to the sum of the losses,
+    it changes no figure in the log, and a single backward pass brings the aggregate to the encoder, so that gradient
+    accumulation, mixed precision, clipping and DDP work as for any loss.
 
     Args:
         aggregation: combines the tasks' gradients.
-        encoder: what the tasks share.
+        encoder: the module that the tasks share.
         embeddings: its output (B, H).
         gradients: of each task's loss at the embeddings (T, B x H).
         labelled: whether the batch has a label for the task (T,).
     """
     if aggregation.level == "embedding":
-        product = (embeddings * aggregation.aggregate(gradients, labelled).view_as(embeddings)).sum()
+        combined = aggregation.aggregate(gradients, labelled).view_as(embeddings)
+        product = (embeddings * combined).sum()
     else:
-        parameters = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
-        rows = []
-        for gradient in gradients:  # the encoder is walked once a task
-            slopes = torch.autograd.grad(embeddings, parameters, gradient.view_as(embeddings), retain_graph=True)
-            rows.append(torch.cat([slope.flatten() for slope in slopes]))
-        combined = aggregation.aggregate(torch.stack(rows), labelled)
-        parts = torch.split(combined, [parameter.numel() for parameter in parameters])
-        terms = [(p * part.view_as(p)).sum() for p, part in zip(parameters, parts, strict=True)]
-        product = torch.stack(terms).sum()
+        product = _parameter_product(aggregation, encoder, embeddings, gradients, labelled)
     return product - product.detach()
+
+
+def _parameter_product(
+    aggregation: Aggregation, encoder: nn.Module, embeddings: Tensor, gradients: Tensor, labelled: Tensor
+) -> Tensor:
+    """Return the product () of the encoder's parameters with the aggregate of the tasks' gradients at them."""
+    parameters = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
+    rows = []
+    for gradient in gradients:  # a backward pass through the encoder per task
+        slopes = torch.autograd.grad(embeddings, parameters, gradient.view_as(embeddings), retain_graph=True)
+        rows.append(torch.cat([slope.flatten() for slope in slopes]))
+    combined = aggregation.aggregate(torch.stack(rows), labelled)  # (all parameters,)
+    parts = torch.split(combined, [parameter.numel() for parameter in parameters])
+    products = [(p * part.view_as(p)).sum() for p, part in zip(parameters, parts, strict=True)]
+    return torch.stack(products).sum()

@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 
 class Weighting(nn.Module, ABC):
-    """A rule that combines losses (T,) into a scalar ().
+    """A rule that combines the losses of the tasks (T,) into one loss ().
 
     A task without a labelled row in the batch has loss 0 and ``labelled`` False; it must neither count as solved nor
-    move the weights. Weights average 1 over the labelled tasks where a method leaves their sum open, as those of the
-    plain sum do.
+    move the weights. Where a method leaves the sum of the weights open, they average 1 over the labelled tasks, as
+    those of the plain sum do.
 
     Args:
         tasks: names, in the order in which losses come.
 
     Attributes:
-        needs_gradients: whether it looks at each task's gradient at the shared embedding.
+        needs_gradients: whether :meth:`weigh` uses each task's gradient at the shared embedding.
     """
 
     needs_gradients: ClassVar[bool] = False
@@ -45,14 +45,15 @@ class Weighting(nn.Module, ABC):
         """Combine losses (T,) in nats; see :meth:`weigh` for the arguments."""
         weights = self.weigh(losses.detach(), labelled, gradients)
         self.effective = torch.where(labelled, weights.detach(), self.effective)
-        return present(weights * losses, labelled).sum()
+        weighted = present(weights * losses, labelled)
+        return weighted.sum()
 
     def weights(self) -> Tensor:
         """Return the factor (T,) that each task's loss had when it last had labels."""
         return self.effective
 
     def end_epoch(self) -> None:
-        """Learn that an epoch has ended."""
+        """Do what the rule does at the end of an epoch; most do nothing."""
 
 
 def present(terms: Tensor, labelled: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from polyhead.errors import UserError, did_you_mean
+from polyhead.errors import ParameterError, did_you_mean, parameter_problems
 from polyhead.objectives.weighting.base import Weighting
 
 
@@ -14,7 +14,7 @@ class Equal(Weighting):
 
     .. math:: L = \sum_t L_t
 
-    where :math:`L_t` is the loss of task t. With ordinary regularisation it matches far more elaborate rules
+    where :math:`L_t` is the loss of task t. With ordinary regularization it matches far more elaborate rules
     (Kurin et al. 2022, arXiv 2201.04122, "unitary scalarization").
     """
 
@@ -32,28 +32,36 @@ class Fixed(Weighting):
 
     Args:
         tasks: names, in the order in which losses come.
-        weights: ``{task: weight}``, one for every task, not negative, not all 0.
+        weights: ``{task: weight}``, one for every task, finite, 0 or more, not all 0.
 
     Raises:
-        UserError: a task without a weight, a weight without a task, a negative one, or nothing but zeros.
+        ParameterError: a task without a weight, a weight without a task, one out of range, or nothing but zeros; all
+            at once.
     """
 
     fixed: Tensor
 
     def __init__(self, tasks: Sequence[str], weights: Mapping[str, float]) -> None:
         super().__init__(tasks)
-        for name in weights:
-            if name not in self.tasks:
-                raise UserError(f"weighting.weights: no task is called {name!r}; {did_you_mean(name, self.tasks)}")
-        for name in self.tasks:
-            if name not in weights:
-                raise UserError(f"weighting.weights: none for {name!r}; add weighting.weights.{name}=1")
-            if not 0 <= weights[name] < float("inf"):
-                raise UserError(f"weighting.weights.{name}: {weights[name]} given; it must be finite, 0 or more")
-        if not any(weights.values()):
-            raise UserError("weighting.weights: all are 0; at least one task must count")
+        problems = _weight_problems(self.tasks, weights)
+        if problems:
+            raise ParameterError("\n".join(problems))
         self.register_buffer("fixed", torch.tensor([float(weights[name]) for name in self.tasks]))
 
     def weigh(self, losses: Tensor, labelled: Tensor, gradients: Tensor | None) -> Tensor:
         """Return the weights (T,) given."""
         return self.fixed
+
+
+def _weight_problems(tasks: Sequence[str], weights: Mapping[str, float]) -> list[str]:
+    unknown = [name for name in weights if name not in tasks]
+    problems = [f"weights: no task is called {name!r}; {did_you_mean(name, tasks)}" for name in unknown]
+    for name in tasks:
+        if name not in weights:
+            problems.append(f"weights: none for {name!r}; give one, 1 for the weight in the plain sum")
+        else:
+            allowed = 0 <= weights[name] < float("inf")
+            problems += parameter_problems((f"weights.{name}", weights[name], allowed, "finite, 0 or more"))
+    if not problems and not any(weights.values()):
+        problems.append("weights: all are 0; at least one task must count")
+    return problems

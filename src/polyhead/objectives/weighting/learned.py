@@ -6,10 +6,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from polyhead.errors import UserError
+from polyhead.errors import check_parameters
 from polyhead.objectives.weighting.base import Weighting, present
 
 _SMALLEST = 1e-8  # a loss or a norm below it counts as this
+_LEAST_WEIGHT = 1e-3  # no task is given up
 
 
 class Uncertainty(Weighting):
@@ -53,7 +54,7 @@ class GradNorm(Weighting):
         lr: eta.
 
     Raises:
-        UserError: a negative alpha, or a rate that is not above 0.
+        ParameterError: a negative alpha, or a rate that is not above 0.
     """
 
     needs_gradients: ClassVar[bool] = True
@@ -61,27 +62,32 @@ class GradNorm(Weighting):
 
     def __init__(self, tasks: Sequence[str], alpha: float, lr: float) -> None:
         super().__init__(tasks)
-        if alpha < 0 or lr <= 0:
-            raise UserError(f"weighting: alpha={alpha}, lr={lr} given; alpha must be 0 or more, lr above 0")
-        self.alpha, self.lr = alpha, lr
-        self.register_buffer("first_losses", torch.full((len(self.tasks),), float("nan")))
+        check_parameters(
+            ("alpha", alpha, alpha >= 0, "0 or more"),
+            ("lr", lr, lr > 0, "above 0"),
+        )
+        self.alpha = alpha
+        self.lr = lr
+        self.register_buffer("first_losses", torch.full((len(self.tasks),), torch.nan))
 
     def weigh(self, losses: Tensor, labelled: Tensor, gradients: Tensor | None) -> Tensor:
         """Move the weights (T,) a step and return them; they stay where nothing shared is trained."""
-        self.first_losses = torch.where(labelled & self.first_losses.isnan(), losses, self.first_losses)
+        first_seen = labelled & self.first_losses.isnan()
+        self.first_losses = torch.where(first_seen, losses, self.first_losses)
         if gradients is None or not labelled.any():
             return self.effective
         norms = gradients.norm(dim=1).clamp_min(_SMALLEST)[labelled]
         weighted = self.effective[labelled] * norms
         progress = losses[labelled].clamp_min(_SMALLEST) / self.first_losses[labelled].clamp_min(_SMALLEST)
         target = weighted.mean() * (progress / progress.mean()) ** self.alpha
+        slope = torch.sign(weighted - target) * norms / norms.mean()
         weights = self.effective.clone()
-        weights[labelled] -= self.lr * torch.sign(weighted - target) * norms / norms.mean()
-        weights = weights.clamp_min(1e-3)
+        weights[labelled] -= self.lr * slope
+        weights = weights.clamp_min(_LEAST_WEIGHT)
         return weights * len(weights) / weights.sum()
 
     def forward(self, losses: Tensor, labelled: Tensor, gradients: Tensor | None = None) -> Tensor:
-        """Combine losses (T,); the weights of absent tasks are scaled, too."""
+        """Combine losses (T,), and scale all weights, those of absent tasks too, to the sum T."""
         total = super().forward(losses, labelled, gradients)
         self.effective = self.effective * len(self.tasks) / self.effective.sum()
         return total

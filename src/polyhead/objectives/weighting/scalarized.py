@@ -18,7 +18,7 @@ class Scalarized(Weighting):
     .. math:: w_t = n \, \partial S / \partial L_t
 
     where S is the scalarizer, and n the number of tasks with labels, because scalarizers give means. To follow these
-    slopes is to minimise S.
+    slopes is to minimize S.
 
     - ``GeometricMean``: GLS (Chennupati et al. 2019), :math:`S = \prod_t L_t^{1/T}`; scales of losses do not matter.
     - ``Random``: RLW (Lin et al. 2021, arXiv 2111.10603), weights :math:`\operatorname{softmax}(x)` of normal x drawn
@@ -31,12 +31,13 @@ class Scalarized(Weighting):
         settings: its arguments.
 
     Raises:
-        UserError: see :func:`polyhead.objectives.weighting.torchjd.torchjd_rule`.
+        UserError: TorchJD is not installed, or has no such rule; see
+            :func:`polyhead.objectives.weighting.torchjd.torchjd_rule`.
     """
 
     def __init__(self, tasks: Sequence[str], scalarizer: str, settings: Mapping[str, Any]) -> None:
         super().__init__(tasks)
-        self.scalarizer = torchjd_rule("scalarization", "Scalarizer", scalarizer, settings, len(self.tasks))
+        self.scalarizer = torchjd_rule("scalarizer", scalarizer, settings, len(self.tasks))
 
     def weigh(self, losses: Tensor, labelled: Tensor, gradients: Tensor | None) -> Tensor:
         """Return the slopes (T,), 0 for tasks without labels."""

@@ -3,43 +3,52 @@
 import inspect
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
-from polyhead.errors import UserError, did_you_mean, require_extra
+from polyhead.errors import ParameterError, did_you_mean, require_extra
+
+_HOMES = {"scalarizer": ("torchjd.scalarization", "Scalarizer"), "aggregator": ("torchjd.aggregation", "Aggregator")}
+"""Kind of rule -> TorchJD's module, and the class in it that all rules of the kind derive from."""
 
 
-def torchjd_rule(kind: str, base: str, name: str, settings: Mapping[str, Any], tasks: int) -> nn.Module:
+def torchjd_rule(
+    kind: Literal["scalarizer", "aggregator"], name: str, settings: Mapping[str, Any], tasks: int
+) -> nn.Module:
     """Build a rule of TorchJD.
 
     Args:
-        kind: ``scalarization`` or ``aggregation``.
-        base: name of the class that all rules of the kind derive from.
+        kind: which kind of rule; also the name of the parameter that errors speak of.
         name: of the rule's class.
         settings: its arguments; the number of tasks is filled in where it asks for it.
         tasks: how many there are.
 
     Raises:
-        UserError: TorchJD or what the rule needs besides is not installed, no rule has the name, or the settings do not
-            fit it.
+        ParameterError: no rule has the name, or the settings do not fit it.
+        UserError: TorchJD, or another library that the rule needs, is not installed.
     """
-    key = f"weighting.{'scalarizer' if kind == 'scalarization' else 'aggregator'}"
-    with require_extra("balancing", key):
-        module = import_module(f"torchjd.{kind}")
-    rules: dict[str, Any] = {
-        rule: value
-        for rule, value in vars(module).items()
-        if inspect.isclass(value) and issubclass(value, getattr(module, base)) and not inspect.isabstract(value)
-    }
+    rules = _rules_of(kind)
     if name not in rules:
-        raise UserError(f"{key}: TorchJD has no {name!r}; {did_you_mean(name, rules)}")
+        raise ParameterError(f"{kind}: TorchJD has no {name!r}; {did_you_mean(name, rules)}")
+    rule = rules[name]
     arguments = dict(settings)
-    if "n_tasks" in inspect.signature(rules[name]).parameters:
+    if "n_tasks" in inspect.signature(rule).parameters:
         arguments.setdefault("n_tasks", tasks)
-    with require_extra("balancing", f"{key}: {name}"):
+    with require_extra("balancing", f"{kind} {name}"):
         try:
-            built: nn.Module = rules[name](**arguments)
+            built: nn.Module = rule(**arguments)
         except (TypeError, ValueError) as error:
-            raise UserError(f"weighting.settings: {arguments} given; {' '.join(str(error).split())}") from error
+            reason = " ".join(str(error).split())
+            raise ParameterError(f"settings: {arguments} given; {reason}") from error
     return built
+
+
+def _rules_of(kind: str) -> dict[str, Any]:
+    """Return TorchJD's rules of a kind by the names of their classes."""
+    home, base_name = _HOMES[kind]
+    with require_extra("balancing", kind):
+        module = import_module(home)
+    base = getattr(module, base_name)
+    classes = {name: value for name, value in vars(module).items() if inspect.isclass(value)}
+    return {name: rule for name, rule in classes.items() if issubclass(rule, base) and not inspect.isabstract(rule)}

@@ -1,56 +1,60 @@
-"""Comparison: settings side by side, in quality and cost. Knows nothing about how it is shown."""
+"""Comparison: conditions side by side, in quality and cost. Knows nothing about how it is shown."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from polyhead.errors import UserError
+from polyhead.runs.record import OVERALL, RunRecord, flat
+from polyhead.runs.report.conditions import Condition, group
 from polyhead.runs.report.differences import Differences, differences
-from polyhead.runs.record import DONE, OVERALL, RunRecord, flat
-from polyhead.runs.report.settings import Condition, group
 from polyhead.runs.report.statistics import METRICS, Mean, mean
+from polyhead.runs.status import DONE
+
+Confusion = Mapping[str, Mapping[str, Mapping[str, Sequence[int]]]]
+"""``{test set: {task: {true class: sentences by predicted class}}}``."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One setting.
+    """One condition.
 
     Args:
         number: its rank by the validation score, from 1.
-        setting: what tells it from the others, and its runs.
-        validation: score over the tasks, by which models and settings are chosen.
+        condition: what tells it from the others, and its runs.
+        validation: score over the tasks, by which models and conditions are chosen.
         scores: test set -> task or ``mean`` -> score.
         differences: the same, less the baseline's; None where nothing tells how certain a difference is.
         costs: name -> mean over the runs; what no run measured is left out.
-        features: how many splits came from the feature store and how many could have; None where none were stored.
-        confusion: test set -> task -> true class -> predicted class -> sentences of all runs.
+        activations: how many splits took their frozen activations from the cache and how many could have; None where
+            none were kept.
+        confusion: sentences of all runs.
         conflict: what the runs noted about the tasks' gradients, averaged.
-        front: no other setting is both better and cheaper in seconds.
+        front: no other condition is both better and cheaper in seconds.
     """
 
     number: int
-    setting: Condition
+    condition: Condition
     validation: Mean
     scores: Mapping[str, Mapping[str, Mean]]
     differences: Differences
     costs: Mapping[str, float]
-    features: tuple[int, int] | None
-    confusion: Mapping[str, Mapping[str, Mapping[str, Sequence[int]]]]
+    activations: tuple[int, int] | None
+    confusion: Confusion
     conflict: Mapping[str, float]
     front: bool
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Settings side by side, the best by validation first.
+    """Conditions side by side, the best by validation first.
 
     Args:
         metric: that all scores are.
         over: the configuration keys that were averaged over.
-        rows: one a setting.
-        baseline: what the others are compared with.
+        rows: one for each condition.
+        baseline: the row that the others are compared with; None where there is no row.
         tests: test set -> its tasks, ``mean`` first.
         records: all runs, those that are not done, too.
         replaced: runs that a later one of the same configuration and seed replaces.
@@ -71,9 +75,9 @@ class Comparison:
 
     @property
     def devices(self) -> list[str]:
-        """Where and in which precision the runs were made; times compare within one of them only."""
-        done = [record for record in self.records if record.status == DONE]
-        return sorted({f"{record.metrics['precision']} on {record.metrics['device']}" for record in done})
+        """Precisions and devices of the runs; times compare within one of them only."""
+        done = [record.metrics for record in self.records if record.status == DONE]
+        return sorted({f"{metrics.precision} on {metrics.device}" for metrics in done})
 
 
 def compare(
@@ -85,91 +89,118 @@ def compare(
         records: of any runs; those that are done count.
         metric: one of :data:`polyhead.runs.report.statistics.METRICS`.
         over: configuration keys to average over.
-        baseline: ``column=value`` pairs that one setting alone has; the best by validation if None.
+        baseline: ``column=value`` pairs that one condition alone has; the best by validation if None.
 
     Raises:
-        UserError: no setting, or more than one, is what ``baseline`` says.
+        UserError: an unknown metric, or ``baseline`` fits no condition, or more than one.
     """
     if metric not in METRICS:
         raise UserError(f"metric: {metric!r} given; valid: {', '.join(METRICS)}")
-    settings, replaced = group(records, over)
-    settings.sort(key=lambda setting: -_validation(setting, metric).value)
-    rows = [_row(number, setting, metric) for number, setting in enumerate(settings, start=1)]
+    conditions, replaced = group(records, over)
+    conditions.sort(key=lambda condition: -_validation(condition, metric).value)
+    rows = [_row(number, condition, metric) for number, condition in enumerate(conditions, start=1)]
     front = pareto_front([(row.costs["seconds"], _headline(row)) for row in rows])
     rows = [replace(row, front=on_front) for row, on_front in zip(rows, front, strict=True)]
     reference = _baseline(rows, baseline)
     if reference is not None:
-        found = differences([row.setting for row in rows], reference.setting, metric)
+        found = differences(conditions, reference.condition, metric)
         rows = [replace(row, differences=compared) for row, compared in zip(rows, found, strict=True)]
         reference = rows[reference.number - 1]
-    tests: dict[str, dict[str, None]] = {}
-    for row in rows:
-        for test, scores in row.scores.items():
-            tests.setdefault(test, {}).update(dict.fromkeys(scores))
-    ordered = {test: sorted(tasks, key=lambda task: task != OVERALL) for test, tasks in tests.items()}
-    return Comparison(metric, over, rows, reference, ordered, records, replaced)
+    return Comparison(metric, over, rows, reference, _tests(rows), records, replaced)
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """Tell of each (cost, quality) whether no other costs as little and is better, or is as good and costs less."""
-    return [
-        not any(
-            other_cost <= cost and other_quality >= quality and (other_cost, other_quality) != (cost, quality)
-            for other_cost, other_quality in points
-        )
-        for cost, quality in points
-    ]
+    """Return for each (cost, quality) whether no other is better at no more cost, or as good at less."""
+    return [not any(_beats(other, point) for other in points) for point in points]
+
+
+def _beats(other: tuple[float, float], point: tuple[float, float]) -> bool:
+    return other != point and other[0] <= point[0] and other[1] >= point[1]
 
 
 def _headline(row: Row) -> float:
     return next(iter(row.scores.values()))[OVERALL].value
 
 
-def _validation(setting: Condition, metric: str) -> Mean:
-    return mean([run.validation_score(metric) for run in setting.runs.values()])
+def _tests(rows: Iterable[Row]) -> dict[str, list[str]]:
+    """List the tasks that any row has scores for, by test set, ``mean`` first."""
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for test_set, scores in row.scores.items():
+            found.setdefault(test_set, {}).update(dict.fromkeys(scores))
+    return {test_set: sorted(tasks, key=lambda task: task != OVERALL) for test_set, tasks in found.items()}
 
 
-def _row(number: int, setting: Condition, metric: str) -> Row:
-    runs = list(setting.runs.values())
-    by_run = [run.scores(metric) for run in runs]
-    scores = {
-        test: {task: mean([scores[test][task] for scores in by_run if test in scores]) for task in tasks}
-        for test, tasks in by_run[0].items()
-    }
-    costs = _means({name: [run.costs()[name] for run in runs] for name in runs[0].costs()})
-    conflicts = [flat(run.metrics.get("conflict") or {}) for run in runs]
-    conflict = _means({name: [values.get(name) for values in conflicts] for name in conflicts[0]})
-    validation = _validation(setting, metric)
-    return Row(number, setting, validation, scores, {}, costs, _features(runs), _confusion(runs), conflict, front=False)
+def _validation(condition: Condition, metric: str) -> Mean:
+    return mean([run.validation_score(metric) for run in condition.runs.values()])
 
 
-def _means(columns: Mapping[str, Iterable[Any]]) -> dict[str, float]:
-    numbers = {name: [value for value in values if isinstance(value, int | float)] for name, values in columns.items()}
-    return {name: float(np.mean(values)) for name, values in numbers.items() if values}
+def _row(number: int, condition: Condition, metric: str) -> Row:
+    runs = list(condition.runs.values())
+    conflicts = [flat(run.metrics.conflict) for run in runs]
+    return Row(
+        number,
+        condition,
+        validation=_validation(condition, metric),
+        scores=_scores(runs, metric),
+        differences={},
+        costs=_means([run.costs() for run in runs]),
+        activations=_activations(runs),
+        confusion=_confusion(runs),
+        conflict=_means(conflicts),
+        front=False,
+    )
 
 
-def _features(runs: Sequence[RunRecord]) -> tuple[int, int] | None:
-    counts = [run.metrics.get("features") or {} for run in runs]
+def _scores(runs: Iterable[RunRecord], metric: str) -> dict[str, dict[str, Mean]]:
+    """Average the scores over the runs that have them."""
+    by_cell: dict[str, dict[str, list[float]]] = {}
+    for run in runs:
+        for test_set, scores in run.scores(metric).items():
+            for task, score in scores.items():
+                by_cell.setdefault(test_set, {}).setdefault(task, []).append(score)
+    return {test_set: {task: mean(values) for task, values in tasks.items()} for test_set, tasks in by_cell.items()}
+
+
+def _means(runs: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Average values by name over the runs that have them."""
+    by_name: dict[str, list[float]] = {}
+    for run in runs:
+        for name, value in run.items():
+            by_name.setdefault(name, []).append(value)
+    return {name: float(np.mean(values)) for name, values in by_name.items()}
+
+
+def _activations(runs: Iterable[RunRecord]) -> tuple[int, int] | None:
+    counts = [run.metrics.activation_cache for run in runs]
     reused, computed = (sum(count.get(how, 0) for count in counts) for how in ("reused", "computed"))
     return (reused, reused + computed) if reused + computed else None
 
 
-def _confusion(runs: Sequence[RunRecord]) -> dict[str, dict[str, dict[str, list[int]]]]:
-    tables: dict[str, dict[str, dict[str, list[int]]]] = {}
-    for test, tasks in runs[0].tests.items():
-        for task, values in tasks.items():
-            counts = sum(np.asarray(run.tests[test][task]["confusion"]) for run in runs if test in run.tests)
-            labelled = zip(values["f1"], np.asarray(counts).tolist(), strict=True)
-            tables.setdefault(test, {})[task] = dict(labelled)
-    return tables
+def _confusion(runs: Iterable[RunRecord]) -> dict[str, dict[str, dict[str, list[int]]]]:
+    """Add up the confusion matrices of all runs."""
+    sums: dict[str, dict[str, dict[str, list[int]]]] = {}
+    for run in runs:
+        for test_set, results in run.metrics.test_sets.items():
+            for task, values in results.items():
+                table = sums.setdefault(test_set, {}).setdefault(task, {})
+                for label, counts in zip(values["f1"], values["confusion"], strict=True):
+                    before = table.get(label, [0] * len(counts))
+                    table[label] = [one + other for one, other in zip(before, counts, strict=True)]
+    return sums
 
 
 def _baseline(rows: Sequence[Row], wanted: str | None) -> Row | None:
+    """Find the row that is compared with.
+
+    Raises:
+        UserError: no row is what is wanted, or more than one.
+    """
     if wanted is None:
         return rows[0] if rows else None
     pairs = dict(pair.split("=", 1) for pair in wanted.split() if "=" in pair)
-    fitting = [row for row in rows if pairs and pairs.items() <= row.setting.values.items()]
+    fitting = [row for row in rows if pairs and pairs.items() <= row.condition.values.items()]
     if len(fitting) != 1:
-        found = "no setting is" if not fitting else f"{len(fitting)} settings are"
-        raise UserError(f"baseline: {found} {wanted!r}; there are: {'; '.join(row.setting.name for row in rows)}")
+        found = "no condition is" if not fitting else f"{len(fitting)} conditions are"
+        raise UserError(f"baseline: {found} {wanted!r}; there are: {'; '.join(row.condition.name for row in rows)}")
     return fitting[0]

@@ -1,63 +1,87 @@
-"""Differences: settings less a baseline, on the same seeds and the same test rows. Knows nothing about their cost.
+"""Differences: conditions less a baseline, on the same seeds and the same test rows. Knows nothing about their cost.
 
-Shapes: R resamples.
+Shapes: N rows of a test set, R resamples.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from polyhead.runs.contents import Classes
 from polyhead.runs.record import OVERALL, RunRecord
-from polyhead.runs.report.settings import Condition
+from polyhead.runs.report.conditions import Condition
 from polyhead.runs.report.statistics import Difference, Numbers, holm, paired_difference, resampled
 
 Differences = Mapping[str, Mapping[str, Difference | None]]
 """``{test set: {task: difference}}``; None where nothing tells how certain it is."""
 
 
-def differences(settings: Sequence[Condition], baseline: Condition, metric: str) -> list[Differences]:
-    """Compare each setting with the baseline, and correct for the number of comparisons; the baseline itself has none.
+def differences(conditions: Sequence[Condition], baseline: Condition, metric: str) -> list[Differences]:
+    """Compare each condition with the baseline, and correct for the number of comparisons; the baseline has none.
 
     Args:
-        settings: the baseline may be among them.
+        conditions: the baseline may be among them.
         baseline: what is subtracted.
         metric: of the scores.
     """
     resamples = _Resamples(metric)
-    found = {
-        (number, test, task): _difference(setting, baseline, test, task, resamples)
-        for number, setting in enumerate(settings)
-        if setting is not baseline
-        for test, tasks in next(iter(setting.runs.values())).scores(metric).items()
-        for task in tasks
-    }
-    made = {key: difference for key, difference in found.items() if difference is not None}
+    found: dict[_Cell, Difference | None] = {}
+    for number, condition in enumerate(conditions):
+        if condition is not baseline:
+            for test_set, task in _measured(condition, metric):
+                difference = _difference(condition, baseline, test_set, task, resamples)
+                found[_Cell(number, test_set, task)] = difference
+    made = {cell: difference for cell, difference in found.items() if difference is not None}
     corrected = holm([difference.p for difference in made.values()])
-    found |= {key: replace(made[key], adjusted_p=p) for key, p in zip(made, corrected, strict=True)}
-    tables: list[dict[str, dict[str, Difference | None]]] = [{} for _ in settings]
-    for (number, test, task), difference in found.items():
-        tables[number].setdefault(test, {})[task] = difference
+    found |= {cell: replace(made[cell], adjusted_p=p) for cell, p in zip(made, corrected, strict=True)}
+    tables: list[dict[str, dict[str, Difference | None]]] = [{} for _ in conditions]
+    for cell, difference in found.items():
+        tables[cell.condition].setdefault(cell.test_set, {})[cell.task] = difference
     return list(tables)
 
 
+@dataclass(frozen=True)
+class _Cell:
+    condition: int
+    test_set: str
+    task: str
+
+
+def _measured(condition: Condition, metric: str) -> Iterator[tuple[str, str]]:
+    """Yield each test set and task that any run of a condition has a score for, once."""
+    cells = {
+        (test_set, task): None
+        for run in condition.runs.values()
+        for test_set, scores in run.scores(metric).items()
+        for task in scores
+    }
+    yield from cells
+
+
 def _difference(
-    setting: Condition, baseline: Condition, test: str, task: str, resamples: "_Resamples"
+    condition: Condition, baseline: Condition, test_set: str, task: str, resamples: "_Resamples"
 ) -> Difference | None:
     by_seed: list[float] = []
     by_rows: list[Numbers] = []
-    for replicate in setting.runs.keys() & baseline.runs.keys():
-        ours, theirs = setting.runs[replicate], baseline.runs[replicate]
-        pair = [run.scores(resamples.metric).get(test, {}).get(task) for run in (ours, theirs)]
-        if pair[0] is not None and pair[1] is not None:
-            by_seed.append(pair[0] - pair[1])
-            difference = resamples.difference(ours, theirs, test, task)
-            by_rows += [] if difference is None else [difference]
+    for replicate in condition.runs.keys() & baseline.runs.keys():
+        ours, theirs = condition.runs[replicate], baseline.runs[replicate]
+        score, other = (run.scores(resamples.metric).get(test_set, {}).get(task) for run in (ours, theirs))
+        if score is None or other is None:
+            continue
+        by_seed.append(score - other)
+        difference = resamples.difference(ours, theirs, test_set, task)
+        if difference is not None:
+            by_rows.append(difference)
     if not by_seed:
         return None
     paired = len(by_rows) == len(by_seed)
-    return paired_difference(by_seed, float(np.var(np.mean(by_rows, axis=0), ddof=1)) if paired else None)
+    return paired_difference(by_seed, _variance_of_mean(by_rows) if paired else None)
+
+
+def _variance_of_mean(by_rows: Sequence[Numbers]) -> float:
+    """Return the variance over the resamples of the mean over the seeds; one array (R,) for each seed."""
+    return float(np.var(np.mean(by_rows, axis=0), ddof=1))
 
 
 class _Resamples:
@@ -67,25 +91,29 @@ class _Resamples:
         self.metric = metric
         self._scores: dict[tuple[str, str], dict[str, Numbers]] = {}
 
-    def difference(self, ours: RunRecord, theirs: RunRecord, test: str, task: str) -> Numbers | None:
+    def difference(self, ours: RunRecord, theirs: RunRecord, test_set: str, task: str) -> Numbers | None:
         """Subtract the scores (R,) of two runs on the same rows; None where the rows are not the same, or not known."""
-        labels = [_columns(record, test, "label") for record in (ours, theirs)]
-        same = labels[0].keys() == labels[1].keys() and all(
-            np.array_equal(column, labels[1][name]) for name, column in labels[0].items()
-        )
-        if not same or task not in {*labels[0], OVERALL} or not labels[0]:
+        labels, other_labels = _labels(ours, test_set), _labels(theirs, test_set)
+        if not labels or not _same(labels, other_labels) or task not in {*labels, OVERALL}:
             return None
-        return self._of(ours, test)[task] - self._of(theirs, test)[task]
+        return self._of(ours, test_set)[task] - self._of(theirs, test_set)[task]
 
-    def _of(self, record: RunRecord, test: str) -> dict[str, Numbers]:
-        key = str(record.folder), test
+    def _of(self, record: RunRecord, test_set: str) -> dict[str, Numbers]:
+        key = str(record.folder), test_set
         if key not in self._scores:
-            labels, predicted = _columns(record, test, "label"), _columns(record, test, "predicted")
-            self._scores[key] = resampled(labels, predicted, self.metric)
+            predicted = record.predictions.predicted[test_set]
+            self._scores[key] = resampled(_labels(record, test_set), predicted, self.metric)
         return self._scores[key]
 
 
-def _columns(record: RunRecord, test: str, kind: str) -> dict[str, Any]:
-    """Return the predictions' columns of a kind, by task."""
-    parts = {name: name.rsplit("/", 2) for name in record.predictions}
-    return {task: record.predictions[name] for name, (of, task, what) in parts.items() if (of, what) == (test, kind)}
+def _labels(record: RunRecord, test_set: str) -> Mapping[str, Classes]:
+    """Return the labels (N,) of the tasks that the test set has labels for; no other task was measured on it."""
+    tasks = record.predictions.labels.get(test_set, {})
+    return {task: labels for task, labels in tasks.items() if np.any(labels >= 0)}
+
+
+def _same(labels: Mapping[str, Classes], others: Mapping[str, Classes]) -> bool:
+    """Return whether two runs have the same labels (N,) for the same tasks."""
+    if labels.keys() != others.keys():
+        return False
+    return all(np.array_equal(column, others[task]) for task, column in labels.items())

@@ -9,14 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from polyhead.runs.report.comparison import Comparison, Row
-from polyhead.runs.report.curves import Curves
 from polyhead.runs.record import OVERALL
+from polyhead.runs.report.comparison import Comparison, Row, pareto_front
+from polyhead.runs.report.curves import Curves
 from polyhead.runs.report.table import metric_name
 
 SIZE = (4.6, 3.3)  # inches: readable at the width of a phone
-MOST_LINES = 8  # settings told apart by colour
-_COLOURS = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
+MOST_LINES = 8  # conditions told apart by color
+_COLORS = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
 _STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -25,42 +25,43 @@ _STYLE: Any = {
     "grid.color": "#e4e4e4",
     "svg.fonttype": "none",  # text stays text: small, and it can be searched
     "font.family": "sans-serif",
-    "text.parse_math": False,  # a $ in a setting's name is a $
+    "text.parse_math": False,  # a $ in a condition's name is a $
 }
 
 
-def colour(row: Row) -> str:
-    """Return a setting's colour, the same in all figures; grey beyond the best few."""
+def color(row: Row) -> str:
+    """Return a condition's color, the same in all figures; gray beyond the best few."""
     best_few = row.number <= MOST_LINES
-    return matplotlib.colors.to_hex(_COLOURS[row.number - 1]) if best_few else "#9a9a9a"
+    return matplotlib.colors.to_hex(_COLORS[row.number - 1]) if best_few else "#9a9a9a"
 
 
-def trade_off(comparison: Comparison, test: str, cost: str, title: str) -> str:
-    """Draw quality against a cost, the settings that no other beats in both joined by a line."""
+def trade_off(comparison: Comparison, test_set: str, cost: str, title: str) -> str:
+    """Draw quality on a test set against a cost, the conditions that no other beats in both joined by a line."""
     figure, axes = _figure()
-    rows = [row for row in comparison.rows if row.costs.get(cost) and test in row.scores]
+    rows = [row for row in comparison.rows if row.costs.get(cost) and test_set in row.scores]
     for row in rows:
-        score = row.scores[test][OVERALL]
+        score = row.scores[test_set][OVERALL]
         axes.errorbar(
-            row.costs[cost], score.value, yerr=score.margin, fmt="o", color=colour(row), markersize=7, capsize=2
+            row.costs[cost], score.value, yerr=score.margin, fmt="o", color=color(row), markersize=7, capsize=2
         )
         beside = (6, 5) if row.number % 2 else (6, -12)  # points; neighbours often tie
         axes.annotate(f"#{row.number}", (row.costs[cost], score.value), xytext=beside, textcoords="offset points")
     if cost == "seconds":
-        front = sorted((row.costs[cost], row.scores[test][OVERALL].value) for row in rows if row.front)
+        points = [(row.costs[cost], row.scores[test_set][OVERALL].value) for row in rows]
+        front = sorted(point for point, on_front in zip(points, pareto_front(points), strict=True) if on_front)
         axes.plot(*zip(*front, strict=True), color="#555555", linewidth=1, linestyle="--", zorder=0)
-    axes.set(xlabel=title, ylabel=f"{metric_name(comparison)}, {test}, mean over tasks")
+    axes.set(xlabel=title, ylabel=f"{metric_name(comparison)}, {test_set}, mean over tasks")
     axes.margins(0.12)
     _log_scale(axes, [row.costs[cost] for row in rows])
-    return _svg(figure, f"trade-off {test} {cost}")
+    return _svg(figure, f"trade-off {test_set} {cost}")
 
 
 def learning_curves(comparison: Comparison, curves: Mapping[int, Sequence[Curves]], name: str, title: str) -> str:
-    """Draw a logged value over the steps, a line a run and a colour a setting.
+    """Draw a logged value over the steps, a line for each run and a color for each condition.
 
     Args:
-        comparison: for the settings' colours.
-        curves: number of a setting -> what each of its runs logged.
+        comparison: for the conditions' colors.
+        curves: number of a condition -> curves of each of its runs.
         name: of the value.
         title: of the vertical axis.
 
@@ -73,7 +74,7 @@ def learning_curves(comparison: Comparison, curves: Mapping[int, Sequence[Curves
         for index, points in enumerate(logged):
             steps, values = zip(*points, strict=True)
             label = f"#{row.number}" if index == 0 else None
-            axes.plot(steps, values, color=colour(row), linewidth=1.1, marker=".", markersize=4, label=label)
+            axes.plot(steps, values, color=color(row), linewidth=1.1, marker=".", markersize=4, label=label)
     if not axes.lines:
         return ""
     axes.set(xlabel="optimizer steps", ylabel=title)

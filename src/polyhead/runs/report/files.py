@@ -6,11 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from polyhead.errors import UserError
 from polyhead.runs.report.comparison import Comparison, Row
 from polyhead.runs.report.curves import Curves
 from polyhead.runs.report.page import page
+from polyhead.runs.report.statistics import Difference, Mean
 from polyhead.runs.report.table import markdown
+from polyhead.storage.output import write_atomically, write_errors
 
 
 def write(comparison: Comparison, curves: Mapping[str, Curves], output: Path) -> str:
@@ -25,12 +26,11 @@ def write(comparison: Comparison, curves: Mapping[str, Curves], output: Path) ->
         ".md": text,
         ".json": json.dumps(as_json(comparison), indent=2) + "\n",
     }
-    try:
+    with write_errors(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         for suffix, content in contents.items():
-            output.with_name(output.name + suffix).write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"--output: {str(output)!r} cannot be written ({error.strerror})") from error
+            with write_atomically(output.with_name(output.name + suffix)) as partial:
+                partial.write_text(content, encoding="utf-8")
     return text
 
 
@@ -40,7 +40,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
         "metric": comparison.metric,
         "averaged_over": list(comparison.over),
         "baseline": comparison.baseline.number if comparison.baseline else None,
-        "settings": [_row(row) for row in comparison.rows],
+        "conditions": [_row(row) for row in comparison.rows],
         "runs": [
             {"folder": str(record.folder), "status": record.status, "message": record.message}
             for record in comparison.records
@@ -52,20 +52,25 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 def _row(row: Row) -> dict[str, Any]:
     return {
         "number": row.number,
-        "setting": dict(row.setting.values),
-        "runs": [str(run.folder) for run in row.setting.runs.values()],
+        "condition": dict(row.condition.values),
+        "runs": [str(run.folder) for run in row.condition.runs.values()],
         "validation": asdict(row.validation),
-        "test": {test: {task: asdict(score) for task, score in tasks.items()} for test, tasks in row.scores.items()},
-        "differences": {
-            test: {
-                task: difference and asdict(difference) | {"significant": difference.significant}
-                for task, difference in tasks.items()
-            }
-            for test, tasks in row.differences.items()
-        },
+        "test": {test_set: _scores(scores) for test_set, scores in row.scores.items()},
+        "differences": {test_set: _differences(tasks) for test_set, tasks in row.differences.items()},
         "costs": dict(row.costs),
-        "features_reused": row.features,
+        "activations_reused": row.activations,
         "on_pareto_front": row.front,
         "confusion": row.confusion,
         "conflict": dict(row.conflict),
+    }
+
+
+def _scores(scores: Mapping[str, Mean]) -> dict[str, dict[str, Any]]:
+    return {task: asdict(score) for task, score in scores.items()}
+
+
+def _differences(tasks: Mapping[str, Difference | None]) -> dict[str, dict[str, Any] | None]:
+    return {
+        task: None if difference is None else {**asdict(difference), "significant": difference.significant}
+        for task, difference in tasks.items()
     }

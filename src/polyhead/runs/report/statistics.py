@@ -35,7 +35,7 @@ class Mean:
 
 @dataclass(frozen=True)
 class Difference:
-    """A setting's mean less the baseline's, on the same seeds and rows.
+    """A condition's mean less the baseline's, on the same seeds and rows.
 
     Args:
         value: the mean difference.
@@ -73,7 +73,7 @@ def mean(values: Sequence[float]) -> Mean:
 
 
 def paired_difference(differences: Sequence[float], row_variance: float | None) -> Difference | None:
-    """Compare two settings over seeds and rows.
+    """Compare two conditions over seeds and rows.
 
     The variance of the mean difference is that between seeds, s²/S, plus that from the choice of rows, which a paired
     bootstrap over the rows gives (:func:`resampled`). The interval and p are those of Student's t with the degrees of
@@ -101,8 +101,8 @@ def paired_difference(differences: Sequence[float], row_variance: float | None) 
 
 def holm(p: Sequence[float]) -> list[float]:
     """Correct p-values for their number (Holm 1979): the chance of any false finding stays below the level."""
-    order = np.argsort(p, kind="stable")
-    steps = np.asarray(p, dtype=float)[order] * np.arange(len(p), 0, -1)
+    order = np.argsort(p)
+    steps = np.asarray(p)[order] * np.arange(len(p), 0, -1)
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
     return [float(value) for value in adjusted]

@@ -1,48 +1,20 @@
-"""Table: a comparison as cells of text, and as Markdown to paste. Knows nothing about pages."""
+"""Table: a comparison as columns of text, and as Markdown to read and paste. Knows nothing about pages."""
 
-from polyhead.runs.report.comparison import Comparison, Row
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from textwrap import fill
+
 from polyhead.runs.record import OVERALL
+from polyhead.runs.report.comparison import Comparison, Row
 from polyhead.runs.report.statistics import Difference, Mean
+from polyhead.storage.markdown import markdown_table
 
+WIDTH = 80
+"""Characters of a terminal's line; what is wider becomes several tables below each other."""
+
+NONE = "–"
 _METRIC_NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
-
-
-def metric_name(comparison: Comparison) -> str:
-    """Return the metric's name as it is written in a text."""
-    return _METRIC_NAMES[comparison.metric]
-
-
-def score_text(score: Mean | None) -> str:
-    """Write a mean with its 95 % interval: ``0.912 ± 0.008``."""
-    if score is None:
-        return "–"
-    return f"{score.value:.3f}" + ("" if score.margin is None else f" ± {score.margin:.3f}")
-
-
-def difference_text(difference: Difference | None) -> str:
-    """Write a difference with its interval and, where it could be chance, that it is not significant."""
-    if difference is None:
-        return "–"
-    text = f"{difference.value:+.3f} ± {difference.margin:.3f}".replace("-", "−")
-    return text if difference.significant else f"{text} n.s."
-
-
-def cost_text(name: str, value: float | None) -> str:
-    """Write a cost in its unit."""
-    if value is None:
-        return "–"
-    return f"{value:.1f}" if name == "seconds" and value < 100 else f"{value:,.0f}"
-
-
-def features_text(row: Row) -> str:
-    """Write how many splits came from the feature store, of those that could have."""
-    if row.features is None:
-        return "–"
-    reused, total = row.features
-    return "reused" if reused == total else f"{reused} of {total} reused"
-
-
-COSTS = {
+_COSTS = {
     "seconds": "seconds",
     "sentences_per_second": "sentences/s",
     "trainable_parameters": "trainable",
@@ -51,56 +23,94 @@ COSTS = {
 }
 
 
-def costs_measured(comparison: Comparison) -> dict[str, str]:
-    """Return the costs that any run measured: name -> title."""
-    return {name: title for name, title in COSTS.items() if any(name in row.costs for row in comparison.rows)}
+@dataclass(frozen=True)
+class Column:
+    """A column of the table.
+
+    Args:
+        title: its heading.
+        cells: one for each row of the comparison.
+        text: whether the cells are words, which are aligned to the left.
+    """
+
+    title: str
+    cells: Sequence[str]
+    text: bool = False
+
+
+def metric_name(comparison: Comparison) -> str:
+    """Return the metric's name as a text spells it."""
+    return _METRIC_NAMES[comparison.metric]
+
+
+def score_text(score: Mean | None) -> str:
+    """Write a mean with its 95 % interval: ``0.912 ± 0.008``."""
+    if score is None:
+        return NONE
+    return f"{score.value:.3f}" + ("" if score.margin is None else f" ± {score.margin:.3f}")
+
+
+def difference_text(difference: Difference | None) -> str:
+    """Write a difference with its interval, and ``n.s.`` behind it where it is not significant."""
+    if difference is None:
+        return NONE
+    text = f"{difference.value:+.3f} ± {difference.margin:.3f}".replace("-", "−")
+    return text if difference.significant else f"{text} n.s."
+
+
+def cost_text(name: str, value: float | None) -> str:
+    """Write a cost in its unit."""
+    if value is None:
+        return NONE
+    return f"{value:.1f}" if name == "seconds" and value < 100 else f"{value:,.0f}"
 
 
 def score_columns(comparison: Comparison) -> list[tuple[str, str, str]]:
     """List the columns of scores, the mean over the tasks first: test set, task, title."""
     several = len(comparison.tests) > 1
     return [
-        (test, task, f"{test}: {task}" if several else task)
-        for test, tasks in comparison.tests.items()
+        (test_set, task, f"{test_set}: {task}" if several else task)
+        for test_set, tasks in comparison.tests.items()
         for task in tasks
     ]
 
 
-def cells(comparison: Comparison) -> list[dict[str, str]]:
-    """Lay out a row a setting, its cells by title."""
-    return [_cells(row, comparison) for row in comparison.rows]
-
-
-def _cells(row: Row, comparison: Comparison) -> dict[str, str]:
-    line = {"#": str(row.number), **row.setting.values}
-    for test, task, title in score_columns(comparison):
-        line[title] = score_text(row.scores.get(test, {}).get(task))
-        if task == OVERALL and comparison.baseline is not None and len(comparison.rows) > 1:
-            compared = difference_text(row.differences.get(test, {}).get(task))
-            line[f"Δ {title}"] = "baseline" if row is comparison.baseline else compared
-    line |= {"validation": score_text(row.validation), "runs": str(len(row.setting.runs))}
-    for name, title in costs_measured(comparison).items():
-        line[title] = cost_text(name, row.costs.get(name))
-    line["features"] = features_text(row)
-    return line
+def columns(comparison: Comparison) -> list[Column]:
+    """Lay the comparison out: number, what tells the conditions apart, scores of each test set, costs."""
+    if not comparison.rows:
+        return []
+    rows = comparison.rows
+    return [
+        Column("#", [str(row.number) for row in rows]),
+        *(Column(name, [row.condition.values[name] for row in rows], text=True) for name in rows[0].condition.values),
+        *_scores(comparison),
+        Column("validation", [score_text(row.validation) for row in rows]),
+        Column("runs", [str(len(row.condition.runs)) for row in rows]),
+        *_costs(rows),
+        Column("activations", [_activations_text(row) for row in rows]),
+    ]
 
 
 def markdown(comparison: Comparison) -> str:
-    """Write the comparison as a Markdown table, numbers to the right, with a line that says what they are."""
-    rows = cells(comparison)
-    if not rows:
+    """Write the comparison in Markdown, with a line that explains its numbers.
+
+    Columns that do not fit beside the others in :data:`WIDTH` characters stand in a table of their own, below.
+    """
+    laid_out = columns(comparison)
+    if not laid_out:
         return "No run is done yet.\n"
-    left = set(comparison.rows[0].setting.values)
-    lines = [[*rows[0]], ["---" if title in left else "--:" for title in rows[0]], *([*row.values()] for row in rows)]
-    table = "\n".join(f"| {' | '.join(_escaped(cell) for cell in line)} |" for line in lines)
-    return f"{table}\n\n{legend(comparison)}\n"
+    number, *others = laid_out
+    tables = [_markdown(table) for table in _folded(number, others)]
+    return "\n\n".join([*tables, fill(legend(comparison), WIDTH)]) + "\n"
 
 
 def legend(comparison: Comparison) -> str:
-    """Say in a sentence or two what the numbers are."""
+    """Say in a sentence or two what the numbers are; nothing where there are none."""
+    if not comparison.rows:
+        return ""
     text = (
-        f"Scores: {metric_name(comparison)} on test (mean: over the tasks), ± the 95 % interval over "
-        f"{' and '.join(comparison.over)}; rows by {metric_name(comparison)} on validation."
+        f"Scores: {metric_name(comparison)} on {listed(comparison.tests)} (mean: over the tasks), ± the 95 % interval "
+        f"over {listed(comparison.over)}; rows by {metric_name(comparison)} on validation."
     )
     if comparison.baseline is None or len(comparison.rows) < 2:
         return text
@@ -110,5 +120,55 @@ def legend(comparison: Comparison) -> str:
     )
 
 
-def _escaped(cell: str) -> str:
-    return " ".join(cell.replace("\\", "\\\\").replace("|", "\\|").split())
+def listed(names: Iterable[str]) -> str:
+    """Join names for a sentence: ``test, news and letters``."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _scores(comparison: Comparison) -> Iterator[Column]:
+    """Yield a column for each test set and task, and the differences from the baseline beside each mean."""
+    compared = comparison.baseline is not None and len(comparison.rows) > 1
+    for test_set, task, title in score_columns(comparison):
+        yield Column(title, [score_text(row.scores.get(test_set, {}).get(task)) for row in comparison.rows])
+        if compared and task == OVERALL:
+            yield Column(f"Δ {title}", [_difference(comparison, row, test_set) for row in comparison.rows])
+
+
+def _difference(comparison: Comparison, row: Row, test_set: str) -> str:
+    if row is comparison.baseline:
+        return "baseline"
+    return difference_text(row.differences.get(test_set, {}).get(OVERALL))
+
+
+def _costs(rows: Sequence[Row]) -> Iterator[Column]:
+    """Yield a column for each cost that any run measured."""
+    for name, title in _COSTS.items():
+        if any(name in row.costs for row in rows):
+            yield Column(title, [cost_text(name, row.costs.get(name)) for row in rows])
+
+
+def _activations_text(row: Row) -> str:
+    """Write how many splits took frozen activations from the cache, of those that could have."""
+    if row.activations is None:
+        return NONE
+    reused, total = row.activations
+    return "reused" if reused == total else f"{reused} of {total} reused"
+
+
+def _folded(number: Column, others: Iterable[Column]) -> list[list[Column]]:
+    """Spread columns over tables that fit :data:`WIDTH`, each with the rows' numbers in front."""
+    tables = [[number]]
+    for column in others:
+        fits = len(_markdown([*tables[-1], column]).partition("\n")[0]) <= WIDTH
+        if fits or tables[-1] == [number]:  # a column that is too wide by itself cannot be helped
+            tables[-1].append(column)
+        else:
+            tables.append([number, column])
+    return tables
+
+
+def _markdown(table: Sequence[Column]) -> str:
+    rows = zip(*(column.cells for column in table), strict=True)
+    right = [index for index, column in enumerate(table) if not column.text]
+    return markdown_table([column.title for column in table], list(rows), right)

@@ -2,8 +2,8 @@
 
 Training sentences draw on one grammar; validation and test draw on another, whose content words and
 sentence patterns training never shows. So a bag of words learned in training says little about the test, and
-what a pretrained encoder knows about English says a lot. The notation stands in ``grammar``, the material in
-``words_*`` and ``patterns_*``.
+what a pretrained encoder knows about English says a lot. The notation stands in ``grammar``; the words and patterns
+lie in the INI files beside it, which ``material`` reads.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,36 +15,31 @@ from random import Random
 from typing import NamedTuple
 from zlib import crc32
 
-from polyhead.errors import UserError, did_you_mean
+from polyhead.errors import ParameterError, UserError, did_you_mean
 from polyhead.sources.base import Source
-from polyhead.sources.synthetic import patterns_held_out, patterns_train, words_held_out, words_train
-from polyhead.sources.synthetic.grammar import Grammar, Symbol, draw
+from polyhead.sources.synthetic.grammar import Symbol, draw
+from polyhead.sources.synthetic.material import read_grammar
 
 CATEGORIES: tuple[str, ...] = ("Expression", "Opinion", "Quote", "Riddle", "News", "Other")
 SENTIMENTS: tuple[str, ...] = ("Neutral", "Positive", "Negative")
-TOPICS: tuple[str, ...] = tuple(words_train.TOPIC_WORDS)
+TOPICS: tuple[str, ...] = (
+    "food",
+    "travel",
+    "sport",
+    "music",
+    "work",
+    "weather",
+    "gardens",
+    "technology",
+    "health",
+    "money",
+)
 LABELS: dict[str, tuple[str, ...]] = {"category": CATEGORIES, "sentiment": SENTIMENTS, "topic": TOPICS}
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 
 Knob = float | Mapping[str, float]
 """One number for all tasks, or a number for each task named; the knob leaves a task not named alone."""
 
-_GRAMMARS = {
-    "train": Grammar(
-        words_train.TOPIC_WORDS,
-        words_train.SENTIMENT_WORDS,
-        words_train.GENERAL_WORDS,
-        patterns_train.PHRASES,
-        patterns_train.FRAMES,
-    ),
-    "held_out": Grammar(
-        words_held_out.TOPIC_WORDS,
-        words_held_out.SENTIMENT_WORDS,
-        words_held_out.GENERAL_WORDS,
-        patterns_held_out.PHRASES,
-        patterns_held_out.FRAMES,
-    ),
-}
 _BLOCK = len(CATEGORIES) * len(SENTIMENTS) * len(TOPICS)  # sentences, so that a balanced block has each cell once
 
 Cell = tuple[str, str, str]
@@ -78,7 +73,7 @@ class HypotheticalCorpus(Source):
         missing: share of training labels that are missing, 0 to 1.
 
     Raises:
-        UserError: a value out of range or an unknown split or task; all problems at once, one a line.
+        ParameterError: a value out of range or an unknown split or task; all problems at once, one per line.
     """
 
     sizes: Mapping[str, int]
@@ -94,20 +89,20 @@ class HypotheticalCorpus(Source):
             *_check_seed(self.seed),
             *_check_knob("label_noise", self.label_noise, 0, 1),
             *_check_knob("imbalance", self.imbalance, 1, None),
-            *_check_number("data.correlation", self.correlation, 0, 1),
+            *_check_number("correlation", self.correlation, 0, 1),
             *_check_knob("missing", self.missing, 0, 1),
         ]
         if problems:
-            raise UserError("\n".join(problems))
+            raise ParameterError("\n".join(problems))
 
     def sentences(self, split: str) -> Iterator[Sentence]:
         """Yield the sentences of ``split`` one by one, in memory that does not grow.
 
         Raises:
-            UserError: the split is unknown or has no size.
+            ParameterError: the split is unknown or has no size.
         """
         if split not in self.sizes:
-            raise UserError(f"data.sizes: no split {split!r}; {did_you_mean(split, self.sizes)}")
+            raise ParameterError(f"sizes: no split {split!r}; {did_you_mean(split, self.sizes)}")
         sentences = self._write(split)
         return islice(self._spoil(sentences) if split == "train" else sentences, self.sizes[split])
 
@@ -179,11 +174,11 @@ def _draw_cells(weights: Mapping[Cell, float], generator: Random) -> Iterator[Ce
 
 @cache
 def _compile(side: str, topic: str) -> dict[tuple[str, str], Symbol]:
-    return _GRAMMARS[side].compile(topic)
+    return read_grammar(side).compile(topic)
 
 
 def _belongs(text: str, split: str) -> bool:
-    """Tell whether ``text`` may stand in ``split``: its checksum decides between validation and test."""
+    """Return whether ``text`` may stand in ``split``: its checksum decides between validation and test."""
     return split == "train" or crc32(text.encode()) % 2 == (split == "test")
 
 
@@ -198,29 +193,29 @@ def _value(knob: Knob, task: str, untouched: float) -> float:
 
 def _check_sizes(sizes: Mapping[str, int]) -> Iterator[str]:
     if not isinstance(sizes, Mapping) or not sizes:
-        yield f"data.sizes: {sizes!r} given; give a number of sentences for each split: {', '.join(SPLITS)}"
+        yield f"sizes: {sizes!r} given; give a number of sentences for each split: {', '.join(SPLITS)}"
         return
     for split, size in sizes.items():
         if split not in SPLITS:
-            yield f"data.sizes: unknown split {split!r}; {did_you_mean(str(split), SPLITS)}"
+            yield f"sizes: unknown split {split!r}; {did_you_mean(str(split), SPLITS)}"
         elif isinstance(size, bool) or not isinstance(size, int) or size < 0:
-            yield f"data.sizes.{split}: {size!r} given; it must be a whole number, 0 or more"
+            yield f"sizes.{split}: {size!r} given; it must be a whole number, 0 or more"
 
 
 def _check_seed(seed: int) -> Iterator[str]:
     if isinstance(seed, bool) or not isinstance(seed, int):
-        yield f"data.seed: {seed!r} given; it must be a whole number"
+        yield f"seed: {seed!r} given; it must be a whole number"
 
 
 def _check_knob(name: str, knob: Knob, low: float, high: float | None) -> Iterator[str]:
     if not isinstance(knob, Mapping):
-        yield from _check_number(f"data.{name}", knob, low, high)
+        yield from _check_number(name, knob, low, high)
         return
     for task, value in knob.items():
         if task not in LABELS:
-            yield f"data.{name}: unknown task {task!r}; {did_you_mean(str(task), LABELS)}"
+            yield f"{name}: unknown task {task!r}; {did_you_mean(str(task), LABELS)}"
         else:
-            yield from _check_number(f"data.{name}.{task}", value, low, high)
+            yield from _check_number(f"{name}.{task}", value, low, high)
 
 
 def _check_number(key: str, value: float, low: float, high: float | None) -> Iterator[str]:

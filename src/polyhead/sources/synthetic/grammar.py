@@ -1,6 +1,6 @@
-"""The notation of the word and pattern files, compiled once. Knows nothing about splits, seeds or knobs.
+"""The notation of the word and pattern files, and its compiler. Knows nothing about splits or seeds.
 
-Alternatives stand one a line or between bars. In them:
+Alternatives stand one per line or between bars. In them:
 
     {thing}                  draws from the pool of that name; {Thing} does so with a capital first letter
     {kind.1} {kind.2}        draw from every other alternative, so that the two differ

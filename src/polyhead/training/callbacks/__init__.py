@@ -7,6 +7,7 @@ from polyhead.training.callbacks.interruption import SaveOnInterruption
 from polyhead.training.callbacks.mistakes import Mistakes
 from polyhead.training.callbacks.pictures import ConfusionMatrices, ReliabilityDiagrams
 from polyhead.training.callbacks.predictions import PredictionRecorder
+from polyhead.training.callbacks.progress import ProgressBar
 from polyhead.training.callbacks.stopping import LastStageStopping
 from polyhead.training.callbacks.throughput import Throughput
 
@@ -17,6 +18,7 @@ __all__ = [
     "LastStageStopping",
     "Mistakes",
     "PredictionRecorder",
+    "ProgressBar",
     "ReliabilityDiagrams",
     "SaveOnInterruption",
     "TestGallery",

@@ -15,7 +15,7 @@ class BestCheckpoint(ModelCheckpoint):
     """
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the best weights so far: a copy, so that the other run keeps its own."""
+        """Take over the best weights so far, as a copy, so that the other run keeps its own."""
         theirs = Path(state_dict["best_model_path"])
         if self.dirpath is not None and state_dict["dirpath"] != self.dirpath and theirs.is_file():
             ours = Path(self.dirpath) / theirs.name

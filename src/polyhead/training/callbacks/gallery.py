@@ -1,4 +1,4 @@
-"""Gallery: what a tested model makes of single sentences, for TensorBoard. Knows nothing about training.
+"""Gallery: single test sentences as a tested model sees them, for TensorBoard. Knows nothing about training.
 
 Shapes: N sentences of a test set, M of them shown, B of a batch, H hidden units, C classes.
 """
@@ -9,23 +9,23 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from polyhead.data.datamodule import SentenceData
-from polyhead.tasks import Task
+from polyhead.tasks import MISSING, Task
 from polyhead.training.module import MultiTaskTraining
+from polyhead.training.tensorboard import tensorboard_loggers
 
 
 class TestGallery(Callback):
     """Shows the test set ``test``: precision-recall curves, and embeddings to walk through.
 
     Args:
-        sentences: M, most embeddings to keep; 500 of width 384 take 2 MB a run, 0 keeps none.
+        sentences: M, the most embeddings to keep; 500 of width 384 take 2 MB per run, 0 keeps none.
     """
 
-    __test__ = False  # pytest: a name that begins like a test is none
+    __test__ = False  # pytest takes a name that begins like this for a test
 
     def __init__(self, sentences: int) -> None:
         self.sentences = sentences
@@ -34,9 +34,9 @@ class TestGallery(Callback):
         self._hook: RemovableHandle | None = None
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Listen to what the heads are given: it is computed already, in its precision."""
+        """Listen to the inputs of the heads: they are computed already, in their precision."""
         self._seen = []
-        if isinstance(pl_module, MultiTaskTraining) and pl_module.test_set == "test":
+        if isinstance(pl_module, MultiTaskTraining) and pl_module.evaluated_split == "test":
             head = next(iter(pl_module.model.heads.values()))
             self._hook = head.register_forward_pre_hook(self._note)
 
@@ -53,25 +53,24 @@ class TestGallery(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep a batch's probabilities, and some of its embeddings."""
-        if isinstance(pl_module, MultiTaskTraining) and pl_module.test_set == "test":
+        if isinstance(pl_module, MultiTaskTraining) and pl_module.evaluated_split == "test":
             kept = sum(len(embeddings) for _, embeddings, _ in self._seen)
             embeddings = self._embeddings[: self.sentences - kept].float().cpu()
             probabilities = {task: logits.float().softmax(1).cpu() for task, logits in outputs.items()}
             self._seen.append((batch.rows.tolist(), embeddings, probabilities))
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write what was kept, the first process's share of it."""
+        """Write the kept sentences, the first process's share of them."""
         if self._hook is not None:
             self._hook.remove()
-        writers = [logger.experiment for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
         data = getattr(trainer, "datamodule", None)
         if not (isinstance(pl_module, MultiTaskTraining) and isinstance(data, SentenceData) and self._seen):
             return
-        for writer in writers if trainer.is_global_zero else []:
+        for logger in tensorboard_loggers(trainer):
             shown = _Shown(data, self._seen)
             for task in pl_module.tasks:
-                shown.curves(writer, task, trainer.global_step)
-            shown.embeddings(writer, pl_module.tasks, trainer.global_step)
+                shown.curves(logger.experiment, task, trainer.global_step)
+            shown.embeddings(logger.experiment, pl_module.tasks, trainer.global_step)
         self._seen = []
 
 
@@ -82,6 +81,7 @@ class _Shown:
         self.data = data
         self.split = data.split("test")
         self.rows = [row for rows, _, _ in seen for row in rows]
+        self.index = {row: index for index, row in enumerate(self.rows)}
         kept = [(rows[: len(embeddings)], embeddings) for rows, embeddings, _ in seen if len(embeddings)]
         self.kept_rows = [row for rows, _ in kept for row in rows]
         self.kept_embeddings = torch.cat([embeddings for _, embeddings in kept]) if kept else None  # (M, H)
@@ -89,8 +89,9 @@ class _Shown:
 
     def text(self, row: int) -> str:
         """Return a sentence as the tokenizer read it, on one line."""
-        start, end = self.split.offsets[row : row + 2]
-        return " ".join(str(self.data.tokenizer.decode(self.split.tokens[start:end], skip_special_tokens=True)).split())
+        start, end = self.split.sentences.offsets[row : row + 2]
+        text = str(self.data.tokenizer.decode(self.split.sentences.ids[start:end], skip_special_tokens=True))
+        return " ".join(text.split())
 
     def labels(self, task: Task) -> Tensor:
         """Return the labels (N,) of the rows seen."""
@@ -98,30 +99,36 @@ class _Shown:
 
     def curves(self, writer: Any, task: Task, step: int) -> None:
         """Draw a precision-recall curve for each class."""
-        labels, probabilities = self.labels(task), self.probabilities[task.name]
-        known = labels >= 0
+        labels = self.labels(task)
+        known = labels != MISSING
+        if not known.any():
+            return
+        probabilities = self.probabilities[task.name][known]
         for index, label in enumerate(task.labels):
-            if known.any():
-                truth = labels[known] == index
-                writer.add_pr_curve(f"test/{task.name}/{label}", truth, probabilities[known, index], step)
+            truth = labels[known] == index
+            writer.add_pr_curve(f"test/{task.name}/{label}", truth, probabilities[:, index], step)
 
     def embeddings(self, writer: Any, tasks: Sequence[Task], step: int) -> None:
-        """Write the kept embeddings with their sentences, labels and whether each head was right, to colour them by."""
+        """Write the kept embeddings with their sentences, labels and whether each head was right, to color them by."""
         if self.kept_embeddings is None:
             return
-        header = ["sentence", *(name for task in tasks for name in (task.name, f"{task.name} predicted"))]
+        header = ["sentence"]
+        for task in tasks:
+            header += [task.name, f"{task.name} predicted"]
         header += [f"{task.name} right" for task in tasks]
-        place = {row: index for index, row in enumerate(self.rows)}
-        metadata = [self._facts(row, place[row], tasks) for row in self.kept_rows]
+        metadata = [self._facts(row, tasks) for row in self.kept_rows]
         writer.add_embedding(self.kept_embeddings, metadata, tag="test", metadata_header=header, global_step=step)
 
-    def _facts(self, row: int, index: int, tasks: Sequence[Task]) -> list[str]:
-        named, right = [], []
+    def _facts(self, row: int, tasks: Sequence[Task]) -> list[str]:
+        named, verdicts = [], []
         for task in tasks:
-            label, predicted = (
-                int(self.split.labels[task.name][row]),
-                int(self.probabilities[task.name][index].argmax()),
-            )
-            named += [task.labels[label] if label >= 0 else "none", task.labels[predicted]]
-            right.append({True: "right", False: "wrong"}[label == predicted] if label >= 0 else "unlabelled")
-        return [self.text(row), *named, *right]
+            label = int(self.split.labels[task.name][row])
+            predicted = int(self.probabilities[task.name][self.index[row]].argmax())
+            if label == MISSING:
+                named.append("none")
+                verdicts.append("unlabelled")
+            else:
+                named.append(task.labels[label])
+                verdicts.append("right" if label == predicted else "wrong")
+            named.append(task.labels[predicted])
+        return [self.text(row), *named, *verdicts]

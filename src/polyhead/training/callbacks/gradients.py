@@ -17,7 +17,7 @@ class GradientNorms(Callback):
     """Logs the gradients' norm of the embeddings, of each layer and of each head, before they are clipped.
 
     Args:
-        every_n_steps: optimizer steps; as often as the Trainer logs, else nothing of it is seen.
+        every_n_steps: optimizer steps between two records; the Trainer's ``log_every_n_steps``, else some are lost.
     """
 
     def __init__(self, every_n_steps: int) -> None:
@@ -25,14 +25,16 @@ class GradientNorms(Callback):
 
     def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:
         """Log the norms."""
-        if isinstance(pl_module, MultiTaskTraining) and not (trainer.global_step + 1) % self.every_n_steps:
+        due = (trainer.global_step + 1) % self.every_n_steps == 0
+        if due and isinstance(pl_module, MultiTaskTraining):
             pl_module.log_dict(dict(gradient_norms(pl_module.model)))
 
 
 def gradient_norms(model: MultiTaskModel) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield a name and the norm () of the gradients for each part of the model that has any."""
     for name, modules in _parts(model):
-        gradients = [p.grad for module in modules for p in module.parameters() if p.grad is not None]
+        parameters = [parameter for module in modules for parameter in module.parameters()]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         if gradients:
             yield f"gradients/{name}", get_total_norm(gradients)
 

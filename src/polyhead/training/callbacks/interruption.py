@@ -1,4 +1,4 @@
-"""Interruption: a run that is told to stop writes down where it is. Knows nothing about what is trained."""
+"""Interruption: a run that is asked to stop writes a checkpoint first. Knows nothing about what is trained."""
 
 import logging
 import signal
@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 
 class SaveOnInterruption(L.Callback):
-    """On Ctrl-C or SIGTERM finishes the step, writes a checkpoint to go on from, and ends the run.
+    """On Ctrl-C or SIGTERM finishes the step, writes a checkpoint to resume from, and ends the run.
 
-    Lightning ends where Ctrl-C finds it, which may be half-way through an optimizer step, and what was trained since
-    the last epoch is lost. A second Ctrl-C still does that. Nor is anything written where several processes train: each
+    Lightning ends where Ctrl-C finds it, which may be half-way through an optimizer step, and the training since the
+    last epoch is lost. A second Ctrl-C still does that. Nor is anything written where several processes train: each
     would be in another step, waiting for the others.
 
     Args:
@@ -24,12 +24,14 @@ class SaveOnInterruption(L.Callback):
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
-        self._asked, self._alone = False, False
+        self._asked = False
+        self._alone = False  # whether this is the only process
         self._handler: Any = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Listen for Ctrl-C, which a run in a thread of its own never hears."""
-        self._asked, self._alone = False, trainer.world_size == 1
+        self._asked = False
+        self._alone = trainer.world_size == 1
         if self._alone and threading.current_thread() is threading.main_thread():
             self._handler = signal.signal(signal.SIGINT, self._ask)
 
@@ -47,26 +49,27 @@ class SaveOnInterruption(L.Callback):
             self._end(trainer)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Listen no longer; end, if asked to during the last validation."""
-        self._listen_no_longer()
+        """Stop listening; end, if asked to during the last validation."""
+        self._stop_listening()
         if self._asked:
             self._end(trainer)
 
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        """Listen no longer."""
-        self._listen_no_longer()
+        """Stop listening."""
+        self._stop_listening()
 
     def _ask(self, *_: Any) -> None:
-        self._listen_no_longer()
+        self._stop_listening()
         self._asked = True
         log.info("stopping after this step, or this validation; Ctrl-C again stops at once, and loses the epoch")
 
     def _end(self, trainer: L.Trainer) -> None:
-        where = f"go on with the same choices and resume={self.path}" if self.path.is_file() else "nothing was saved"
-        log.info("interrupted after step %d; %s", trainer.global_step, where)
+        saved = self.path.is_file()
+        advice = f"continue with the same choices and resume={self.path}" if saved else "nothing was saved"
+        log.info("interrupted after step %d; %s", trainer.global_step, advice)
         raise KeyboardInterrupt
 
-    def _listen_no_longer(self) -> None:
+    def _stop_listening(self) -> None:
         if self._handler is not None:
             signal.signal(signal.SIGINT, self._handler)
             self._handler = None

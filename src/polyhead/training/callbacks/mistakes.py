@@ -1,10 +1,10 @@
-"""Mistakes: the test sentences that a task got wrong most surely, as a table. Knows nothing about how it was trained.
+"""Mistakes: the test sentences that a task got wrong most surely, as a table. Knows nothing about training.
 
 Shapes: B sentences of a batch, C classes, n mistakes.
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
@@ -12,15 +12,16 @@ from typing import Any, cast
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from polyhead.data.batch import Batch
 from polyhead.data.datamodule import SentenceData
-from polyhead.errors import UserError
+from polyhead.errors import check_parameters
 from polyhead.sources.base import Source
+from polyhead.storage.markdown import markdown_table
 from polyhead.tasks import MISSING, Task
 from polyhead.training.module import MultiTaskTraining
+from polyhead.training.tensorboard import tensorboard_loggers
 
 _SHOWN = 300  # characters of a sentence on TensorBoard; the file has all
 
@@ -47,14 +48,14 @@ class Mistake:
 
 
 class SurestMistakes:
-    """The ``count`` surest mistakes among all rows it is shown, surest first."""
+    """The ``count`` surest mistakes among all rows that it is given, surest first."""
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.found = torch.empty(0, 4, dtype=torch.float64)  # probability, row, label, prediction
 
     def update(self, logits: Tensor, labels: Tensor, rows: Tensor) -> None:
-        """Look at logits (B, C) for the sentences ``rows`` (B,) with ``labels`` (B,)."""
+        """Take in the mistakes among logits (B, C) for the sentences ``rows`` (B,) with ``labels`` (B,)."""
         logits, labels, rows = logits.cpu(), labels.cpu(), rows.cpu()
         probabilities, predictions = logits.double().softmax(dim=1).max(dim=1)
         wrong = (predictions != labels) & (labels != MISSING)
@@ -62,10 +63,11 @@ class SurestMistakes:
         self.add(torch.stack([column[wrong].double() for column in columns], dim=1))
 
     def add(self, mistakes: Tensor) -> None:
-        """Take mistakes in (n, 4), such as another process found."""
+        """Take in mistakes (n, 4), such as those that another process found."""
         known = torch.cat([self.found, mistakes])
-        known = known[known[:, 1].argsort()]  # among equals the first row comes first, whatever order they came in
-        self.found = known[known[:, 0].argsort(descending=True, stable=True)][: self.count]
+        by_row = known[known[:, 1].argsort()]  # among equals the first row comes first, whatever order they came in
+        surest_first = by_row[:, 0].argsort(descending=True, stable=True)
+        self.found = by_row[surest_first][: self.count]
 
 
 class Mistakes(Callback):
@@ -76,18 +78,17 @@ class Mistakes(Callback):
         folder: where the file is written.
 
     Raises:
-        UserError: a count below 1.
+        ParameterError: a count below 1.
     """
 
     def __init__(self, count: int, folder: str) -> None:
-        if count < 1:
-            raise UserError(f"callbacks.mistakes.count: {count} given; it must be 1 or more")
+        check_parameters(("count", count, count >= 1, "1 or more"))
         self.count = count
         self.folder = Path(folder)
         self.found: dict[str, SurestMistakes] = {}
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start anew: another test set."""
+        """Forget the mistakes of the test set before."""
         self.found = {}
 
     def on_test_batch_end(
@@ -99,27 +100,32 @@ class Mistakes(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Look at the logits of a batch."""
+        """Take in the mistakes of a batch."""
         if isinstance(outputs, Mapping) and batch.rows is not None:
             for task, logits in outputs.items():
                 mistakes = self.found.setdefault(task, SurestMistakes(self.count))
                 mistakes.update(logits, batch.labels[task], batch.rows)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write and show what was found, by all processes together."""
+        """Write and show the mistakes that all processes together found."""
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(pl_module, MultiTaskTraining) or not isinstance(data, SentenceData):
             return
-        for mistakes in self.found.values() if trainer.world_size > 1 else ():
-            mistakes.add(_others(mistakes, pl_module))
-        if trainer.is_global_zero:
-            listed = list_mistakes(self.found, pl_module.tasks, data.source, pl_module.test_set)
-            write_mistakes(self.folder / file_name(pl_module.test_set), listed)
-            for logger in trainer.loggers:
-                if isinstance(logger, TensorBoardLogger):
-                    for task in dict.fromkeys(mistake.task for mistake in listed):  # not of one without labels here
-                        table = markdown([mistake for mistake in listed if mistake.task == task])
-                        logger.experiment.add_text(f"{pl_module.test_set}/{task}/mistakes", table, trainer.global_step)
+        if trainer.world_size > 1:
+            for mistakes in self.found.values():
+                mistakes.add(_others(mistakes, pl_module))
+        if not trainer.is_global_zero:
+            return
+        test_set = pl_module.evaluated_split
+        listed = list_mistakes(self.found, pl_module.tasks, data.source, test_set)
+        write_mistakes(self.folder / file_name(test_set), listed)
+        by_task: dict[str, list[Mistake]] = {}  # without the tasks that have no labels here
+        for mistake in listed:
+            by_task.setdefault(mistake.task, []).append(mistake)
+        for logger in tensorboard_loggers(trainer):
+            for task, mistakes_of_task in by_task.items():
+                table = markdown(mistakes_of_task)
+                logger.experiment.add_text(f"{test_set}/{task}/mistakes", table, trainer.global_step)
 
 
 def file_name(test_set: str) -> str:
@@ -132,30 +138,38 @@ def list_mistakes(
 ) -> list[Mistake]:
     """Look up the sentences and their labels, task by task."""
     wanted = {int(row) for mistakes in found.values() for row in mistakes.found[:, 1]}
-    last = max(wanted, default=-1)
-    texts: dict[int, str] = {}
+    texts = _texts_of(wanted, source, split)
+    listed = []
+    for task in tasks:
+        rows = found[task.name].found.tolist() if task.name in found else []
+        for probability, row, label, predicted in rows:
+            listed.append(
+                Mistake(
+                    task=task.name,
+                    label=task.labels[int(label)],
+                    predicted=task.labels[int(predicted)],
+                    probability=round(probability, 6),
+                    place=source.locate(split, int(row)),
+                    text=texts[int(row)],
+                )
+            )
+    return listed
+
+
+def _texts_of(rows: Collection[int], source: Source, split: str) -> dict[int, str]:
+    """Return the sentences of some rows; those after the last of them are not read."""
+    last = max(rows, default=-1)
+    texts = {}
     for row, sentence in enumerate(source.sentences(split)):
-        if row in wanted:
+        if row in rows:
             texts[row] = sentence.text
         if row >= last:
             break
-    return [
-        Mistake(
-            task.name,
-            task.labels[int(label)],
-            task.labels[int(predicted)],
-            round(probability, 6),
-            source.locate(split, int(row)),
-            texts[int(row)],
-        )
-        for task in tasks
-        if task.name in found
-        for probability, row, label, predicted in found[task.name].found.tolist()
-    ]
+    return texts
 
 
 def write_mistakes(path: Path, mistakes: Iterable[Mistake]) -> None:
-    """Write a CSV file, a row a mistake."""
+    """Write a CSV file with a row for each mistake."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([field.name for field in fields(Mistake)])
@@ -164,16 +178,15 @@ def write_mistakes(path: Path, mistakes: Iterable[Mistake]) -> None:
 
 def markdown(mistakes: Iterable[Mistake]) -> str:
     """Lay mistakes out as a table for TensorBoard."""
-    lines = ["| probability | predicted | label | text | place |", "|---|---|---|---|---|"]
+    rows = []
     for mistake in mistakes:
         text = mistake.text if len(mistake.text) <= _SHOWN else mistake.text[:_SHOWN] + "…"
-        cells = (f"{mistake.probability:.3f}", mistake.predicted, mistake.label, text, mistake.place)
-        lines.append("| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |")
-    return "\n".join(lines)
+        rows.append([f"{mistake.probability:.3f}", mistake.predicted, mistake.label, text, mistake.place])
+    return markdown_table(["probability", "predicted", "label", "text", "place"], rows)
 
 
 def _others(mistakes: SurestMistakes, module: L.LightningModule) -> Tensor:
-    """Return what the other processes found (n, 4)."""
+    """Return the mistakes (n, 4) that the other processes found."""
     padded = torch.full((mistakes.count, 4), -1.0, dtype=torch.float64, device=module.device)
     padded[: len(mistakes.found)] = mistakes.found.to(module.device)
     gathered = cast(Tensor, module.all_gather(padded))  # (processes, count, 4)

@@ -1,4 +1,4 @@
-"""Pictures: each task's metrics drawn, for TensorBoard. Knows nothing about how the numbers came about."""
+"""Pictures: each task's metrics drawn, for TensorBoard. Knows nothing about how the numbers are computed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import lightning as L
 import numpy as np
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 
 from polyhead.training.module import MultiTaskTraining
+from polyhead.training.tensorboard import tensorboard_loggers
 
 _NAMED = 60  # classes whose names and counts can be read in a confusion matrix
 
@@ -21,24 +21,23 @@ class _Pictures(Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw the validation pictures."""
-        self._draw(trainer, pl_module, "validation")
+        if isinstance(pl_module, MultiTaskTraining):
+            self._draw(trainer, pl_module, "validation")
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Draw the pictures of the test set at hand."""
-        self._draw(trainer, pl_module, getattr(pl_module, "test_set", "test"))
+        """Draw the pictures of the test set that was evaluated."""
+        if isinstance(pl_module, MultiTaskTraining):
+            self._draw(trainer, pl_module, pl_module.evaluated_split)
 
     def figure(self, task: str, metrics: dict[str, Any]) -> Figure:
         """Draw a task's picture."""
         raise NotImplementedError
 
-    def _draw(self, trainer: L.Trainer, module: L.LightningModule, split: str) -> None:
-        if not isinstance(module, MultiTaskTraining) or not trainer.is_global_zero:
-            return
-        for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
-                for task, metrics in module.results[split].items():
-                    figure = self.figure(task, metrics)
-                    logger.experiment.add_figure(f"{split}/{task}/{self.name}", figure, trainer.global_step)
+    def _draw(self, trainer: L.Trainer, module: MultiTaskTraining, split: str) -> None:
+        for logger in tensorboard_loggers(trainer):
+            for task, metrics in module.results[split].items():
+                figure = self.figure(task, metrics)
+                logger.experiment.add_figure(f"{split}/{task}/{self.name}", figure, trainer.global_step)
 
 
 class ConfusionMatrices(_Pictures):
@@ -67,22 +66,25 @@ def reliability_figure(metrics: Mapping[str, Any], title: str) -> Figure:
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
     labels = {
-        "before": f"as trained, error {metrics['calibration_error']:.3f}",
-        "after": f"temperature {metrics['temperature']:.2f}, error {metrics['calibration_error_scaled']:.3f}",
+        "before": f"as trained, error {metrics['ece']:.3f}",
+        "after": f"temperature {metrics['temperature']:.2f}, error {metrics['ece_scaled']:.3f}",
     }
     for state, label in labels.items():
         bins = metrics["reliability"][state]
         rows = np.asarray(bins["rows"])
-        confidence, accuracy = np.asarray(bins["confidence"])[rows > 0], np.asarray(bins["accuracy"])[rows > 0]
+        filled = rows > 0
+        confidence = np.asarray(bins["confidence"])[filled]
+        accuracy = np.asarray(bins["accuracy"])[filled]
+        shares = rows[filled] / max(rows.sum(), 1)
         axes.plot(confidence, accuracy, marker=".", label=label)
-        axes.scatter(confidence, accuracy, s=300 * rows[rows > 0] / max(rows.sum(), 1), alpha=0.3)
+        axes.scatter(confidence, accuracy, s=300 * shares, alpha=0.3)
     axes.set(xlabel="confidence", ylabel="accuracy", title=title, xlim=(0, 1), ylim=(0, 1))
     axes.legend(loc="upper left")
     return figure
 
 
 def confusion_figure(counts: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> Figure:
-    """Draw a confusion matrix: shares of each true class as colour; up to ``_NAMED`` classes have names and counts."""
+    """Draw a confusion matrix: shares of each true class as color; up to ``_NAMED`` classes have names and counts."""
     matrix = np.asarray(counts)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     side = 2.2 + 0.7 * min(len(labels), _NAMED)  # inches; a picture of 700 classes would take 14 GB

@@ -16,19 +16,20 @@ from polyhead.tasks import MISSING
 
 
 class PredictionRecorder(Callback):
-    """Notes labels and predicted classes of the test, row by row, so that runs can be compared sentence by sentence.
+    """Records labels and predicted classes of each test set, row by row, so that runs compare sentence by sentence.
 
     Attributes:
-        arrays: ``{test set}/{task}/label`` and ``{test set}/{task}/predicted`` (N,), class indices;
-            ``polyhead.tasks.MISSING`` where a sentence has no label, or was left out of the test.
+        labels: test set -> task -> class index (N,); ``polyhead.tasks.MISSING`` where a sentence has no label.
+        predicted: the same of the predictions; ``MISSING`` where a sentence was left out of the test.
     """
 
     def __init__(self) -> None:
-        self.arrays: dict[str, NDArray[np.int16]] = {}
+        self.labels: dict[str, dict[str, NDArray[np.int16]]] = {}
+        self.predicted: dict[str, dict[str, NDArray[np.int16]]] = {}
         self._classes: dict[str, Tensor] = {}
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Make room for every row of the test set."""
+        """Start a column with a place for every row of the test set."""
         labels = trainer.test_dataloaders.dataset.labels  # type: ignore[union-attr]
         self._classes = {task: torch.zeros(len(column), dtype=torch.int64) for task, column in labels.items()}
 
@@ -41,16 +42,18 @@ class PredictionRecorder(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Note a batch's classes, counted from 1: 0 is for what is never predicted."""
+        """Record a batch's classes, counted from 1: 0 is for rows that are never predicted."""
         for task, logits in outputs.items():
             self._classes[task][batch.rows.cpu()] = logits.argmax(dim=1).cpu() + 1
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Join the rows of all processes; each row is in one of them."""
-        labels = trainer.test_dataloaders.dataset.labels  # type: ignore[union-attr]
-        for task, noted in self._classes.items():
-            joined = trainer.strategy.reduce(noted.to(pl_module.device), reduce_op="sum")
+        columns = trainer.test_dataloaders.dataset.labels  # type: ignore[union-attr]
+        test_set = str(pl_module.evaluated_split)
+        labels = self.labels[test_set] = {}
+        predictions = self.predicted[test_set] = {}
+        for task, classes in self._classes.items():
+            joined = trainer.strategy.reduce(classes.to(pl_module.device), reduce_op="sum")
             predicted = joined.cpu().numpy() - 1 if isinstance(joined, Tensor) else joined
-            name = f"{pl_module.test_set}/{task}"
-            self.arrays[f"{name}/label"] = labels[task].astype(np.int16)
-            self.arrays[f"{name}/predicted"] = np.where(predicted < 0, MISSING, predicted).astype(np.int16)
+            labels[task] = columns[task].astype(np.int16)
+            predictions[task] = np.where(predicted < 0, MISSING, predicted).astype(np.int16)

@@ -1,4 +1,4 @@
-"""Stopping: when training has gone on for long enough. Knows nothing about what is trained."""
+"""Stopping: when training has lasted long enough. Knows nothing about what is trained."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import EarlyStopping
 class LastStageStopping(EarlyStopping):
     """Stops when a monitored metric no longer gets better, once the last stage of freezing has begun.
 
-    Earlier stages end by plan: heads that have learned all they can are why the encoder thaws, and no reason to stop.
+    Earlier stages end by plan: heads that have learned all they can are a reason to unfreeze the encoder, not to stop.
     """
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

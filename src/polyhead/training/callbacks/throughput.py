@@ -1,4 +1,4 @@
-"""Throughput: how long training took and how many sentences it saw. Knows nothing about what they are used for."""
+"""Throughput: how long training took and how many sentences it saw. Knows nothing about what is done with that."""
 
 import time
 from typing import Any
@@ -12,7 +12,7 @@ class Throughput(Callback):
 
     Attributes:
         seconds: spent in training steps, fetching their batches included.
-        sentences: seen in them; a sentence counts once an epoch.
+        sentences: seen in them; a sentence counts once per epoch.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Throughput(Callback):
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Go on after a validation within the epoch."""
+        """Restart the clock after a validation within the epoch."""
         self._start()
 
     def on_train_batch_end(

@@ -1,0 +1,235 @@
+"""Contents: what a run writes to ``metrics.json``, ``provenance.json`` and ``predictions.npz``, and in which format.
+
+Whoever writes or reads these files does it by the classes here. Knows nothing about how the values come about.
+Shapes: N sentences of a test set, C classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyhead.errors import UserError
+from polyhead.runs.folder import RunFolder
+from polyhead.runs.formats import read_fields, write_fields
+
+Classes = NDArray[np.integer]
+"""Class indices (N,), below 0 where a sentence has none."""
+
+
+class TaskResults(TypedDict):
+    """How well a task was solved on a set of sentences; those without a label for the task do not count.
+
+    Attributes:
+        accuracy: share of sentences, from 0 to 1.
+        macro_f1: mean over the classes that occur in labels or predictions; precision and recall, too.
+        f1: by class, in the task's order of classes.
+        confusion: sentences (C, C) by true class (rows) and predicted class (columns).
+        loss: mean cross-entropy, in nats.
+        ece: expected calibration error, from 0 to 1.
+        ece_scaled: the same with the logits divided by the temperature.
+        temperature: fitted on validation.
+        reliability: ``before`` and ``after`` the temperature, for each bin of confidence the number of sentences
+            (``rows``), their mean ``confidence`` and their ``accuracy``.
+    """
+
+    accuracy: float
+    macro_f1: float
+    macro_precision: float
+    macro_recall: float
+    f1: dict[str, float]
+    confusion: list[list[int]]
+    loss: float
+    ece: float
+    ece_scaled: float
+    temperature: float
+    reliability: dict[str, dict[str, list[float]]]
+
+
+SplitResults = Mapping[str, TaskResults]
+"""Results by task; a task without a labelled sentence in the split is absent."""
+
+
+class Monitor(TypedDict):
+    """By what the best weights were chosen: ``mode`` is ``max`` or ``min``; None if the metric was not measured."""
+
+    metric: str
+    mode: str
+    value: float | None
+
+
+class ParameterCounts(TypedDict):
+    """Numbers of parameters; ``trainable`` counts those that any stage of the plan trains."""
+
+    trainable: int
+    total: int
+
+
+class Seconds(TypedDict):
+    """Wall-clock seconds of the whole run, and of its training steps alone."""
+
+    total: float
+    training: float
+
+
+class PairConflict(TypedDict):
+    """How the gradients of two tasks at the shared embedding agreed: means over ``steps`` training steps."""
+
+    steps: int
+    cosine: float
+    magnitude_similarity: float
+    conflicting_share: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunMetrics:
+    """What a run measured: ``metrics.json``, the last file that it writes.
+
+    Args:
+        monitor: by what the best weights were chosen, and its value.
+        validation: results of the best weights, by task.
+        test: the same on the test set; empty where that was left alone.
+        extra_test_sets: the same for each further test set, by its name.
+        epochs: how many were trained.
+        best_epoch: the one that gave the best weights, from 0; None where nothing was trained.
+        parameters: trained ones, and all.
+        seconds: of the run.
+        sentences_per_second: in training; None where nothing was trained.
+        peak_megabytes: most memory in use, in MB (10^6 bytes), of the ``process`` and, where there is one, the ``gpu``.
+        conflict: by pair of tasks, ``category-sentiment``; empty where gradients were not watched.
+        activation_cache: splits whose frozen activations were ``reused`` or ``computed``; empty where none were kept.
+        precision: as Lightning names it, ``32-true``.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        soup: folders of the runs whose average this is; empty for a run that was trained.
+    """
+
+    file_name: ClassVar[str] = "metrics.json"
+
+    monitor: Monitor
+    validation: SplitResults
+    test: SplitResults
+    extra_test_sets: Mapping[str, SplitResults]
+    epochs: int
+    best_epoch: int | None
+    parameters: ParameterCounts
+    seconds: Seconds
+    sentences_per_second: float | None
+    peak_megabytes: Mapping[str, float]
+    conflict: Mapping[str, PairConflict]
+    activation_cache: Mapping[str, int]
+    precision: str
+    device: str
+    soup: Sequence[str] = ()
+
+    @property
+    def test_sets(self) -> dict[str, SplitResults]:
+        """Results by test set, ``test`` first; those that the run did not measure are left out."""
+        test_sets = {"test": self.test, **self.extra_test_sets}
+        return {name: results for name, results in test_sets.items() if results}
+
+    def write(self, run: RunFolder) -> None:
+        """Write the file whole or not at all."""
+        write_fields(self, run, self.file_name)
+
+    @classmethod
+    def read(cls, run: RunFolder) -> Self:
+        """Read the file, of this format or an older one.
+
+        Raises:
+            UserError: the file is missing, damaged, incomplete or of a newer format.
+        """
+        return cls(**read_fields(cls, run, cls.file_name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a run was made with: ``provenance.json``, written at its start, and again once the data have been read.
+
+    Args:
+        choices: the option taken in each group of the configuration; None where a group has none.
+        overrides: the arguments of ``train.py`` that make the run again.
+        command: the command line.
+        seed: of the run.
+        precision: as Lightning names it.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        python: its version.
+        versions: of packages, by name.
+        git: ``commit`` of the source, and whether it was ``changed`` since; None outside a checkout.
+        hardware: ``processor``, ``cores``, ``threads`` that computed, and names of ``gpus``.
+        data: a digest of sentences and labels by split; empty until they have been read.
+    """
+
+    file_name: ClassVar[str] = "provenance.json"
+
+    choices: Mapping[str, Any]
+    overrides: Sequence[str]
+    command: Sequence[str]
+    seed: int
+    precision: str
+    device: str
+    python: str
+    versions: Mapping[str, str]
+    git: Mapping[str, Any] | None
+    hardware: Mapping[str, Any]
+    data: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, run: RunFolder) -> None:
+        """Write the file whole or not at all."""
+        write_fields(self, run, self.file_name)
+
+    @classmethod
+    def read(cls, run: RunFolder) -> Self:
+        """Read the file, of this format or an older one.
+
+        Raises:
+            UserError: the file is missing, damaged, incomplete or of a newer format.
+        """
+        return cls(**read_fields(cls, run, cls.file_name))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run predicted for its test sets, sentence by sentence: ``predictions.npz``.
+
+    The file has two arrays of int16 for each test set and task, such as ``test/category/label`` and
+    ``test/category/predicted``.
+
+    Args:
+        labels: test set -> task -> class of each sentence (N,); :data:`polyhead.tasks.MISSING` where it has no label.
+        predicted: test set -> task -> predicted class (N,); ``MISSING`` where a sentence was left out of the test.
+    """
+
+    file_name: ClassVar[str] = "predictions.npz"
+
+    labels: Mapping[str, Mapping[str, Classes]]
+    predicted: Mapping[str, Mapping[str, Classes]]
+
+    def write(self, run: RunFolder) -> None:
+        """Write the file whole or not at all."""
+        arrays: dict[str, Classes] = {}
+        for kind, test_sets in (("label", self.labels), ("predicted", self.predicted)):
+            for name, tasks in test_sets.items():
+                arrays |= {f"{name}/{task}/{kind}": classes for task, classes in tasks.items()}
+        run.write_arrays(self.file_name, arrays)
+
+    @classmethod
+    def read(cls, run: RunFolder) -> Self:
+        """Read the file.
+
+        Raises:
+            UserError: the file is missing, damaged, or holds other arrays.
+        """
+        arrays = run.read_arrays(cls.file_name)
+        labels: dict[str, dict[str, Classes]] = {}
+        predicted: dict[str, dict[str, Classes]] = {}
+        for name in arrays:
+            cell, _, kind = name.rpartition("/")
+            pair = arrays.get(f"{cell}/label"), arrays.get(f"{cell}/predicted")
+            if cell.count("/") != 1 or kind not in ("label", "predicted") or pair[0] is None or pair[1] is None:
+                raise UserError(f"{str(run.folder / cls.file_name)!r} holds {name!r}; is it a file of polyhead?")
+            test_set, task = cell.split("/")
+            labels.setdefault(test_set, {})[task] = pair[0]
+            predicted.setdefault(test_set, {})[task] = pair[1]
+        return cls(labels, predicted)

@@ -1,0 +1,115 @@
+"""Conditions: runs that differ in nothing but the seed belong together. Knows nothing about their metrics' meaning."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from polyhead.runs.record import RunRecord
+from polyhead.runs.status import DONE
+
+NONE = "–"
+_IGNORED = {"run_dir", "resume"}
+Replicate = tuple[Any, ...]
+"""Values of the keys that are averaged over: the seed."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Runs of one configuration.
+
+    Args:
+        values: by column, what tells it from the other conditions.
+        runs: by what they differ in.
+    """
+
+    values: Mapping[str, str]
+    runs: Mapping[Replicate, RunRecord]
+
+    @property
+    def name(self) -> str:
+        """The columns in one line: ``freeze=none weighting=equal``."""
+        return " ".join(f"{column}={value}" for column, value in self.values.items() if value != NONE) or "all runs"
+
+
+def group(records: Iterable[RunRecord], over: Sequence[str] = ("seed",)) -> tuple[list[Condition], list[RunRecord]]:
+    """Put runs together that are done and differ in ``over`` alone.
+
+    Args:
+        records: runs in the order of their making.
+        over: configuration keys to average over.
+
+    Returns:
+        The conditions, and the runs that a later one of the same configuration and seed replaces.
+    """
+    done = [record for record in records if record.status == DONE]
+    compared = _compared_keys(done, over)
+    members: dict[str, dict[Replicate, RunRecord]] = {}
+    replaced: list[RunRecord] = []
+    for record in done:
+        identity = json.dumps([_value(record, key) for key in compared])
+        replicate = tuple(_hashable(record.config.get(key)) for key in over)
+        runs = members.setdefault(identity, {})
+        if replicate in runs:
+            replaced.append(runs[replicate])
+        runs[replicate] = record
+    columns = _columns(done, compared)
+    return [_condition(runs, columns) for runs in members.values()], replaced
+
+
+def _condition(runs: Mapping[Replicate, RunRecord], columns: Iterable[str]) -> Condition:
+    first = next(iter(runs.values()))
+    return Condition({column: _text(first, column) for column in columns}, runs)
+
+
+def _compared_keys(records: Sequence[RunRecord], over: Sequence[str]) -> list[str]:
+    """List the keys that make conditions differ: not where a run lies, nor what follows the keys averaged over."""
+    keys = dict.fromkeys(key for record in records for key in record.config)
+    return [key for key in keys if key not in {*over, *_IGNORED} and not _follows(key, records, over)]
+
+
+def _follows(key: str, records: Sequence[RunRecord], over: Sequence[str]) -> bool:
+    """Return whether a key differs between runs just as one of ``over`` does, as ``loader.seed`` follows ``seed``."""
+    values = [record.config.get(key) for record in records]
+    averaged = [[record.config.get(name) for record in records] for name in over]
+    return len(set(map(str, values))) > 1 and values in averaged
+
+
+def _columns(records: Sequence[RunRecord], compared: Iterable[str]) -> list[str]:
+    """List the keys whose values differ; those that an option of a group decides stand as that group's one column."""
+    columns: dict[str, None] = {}
+    for key in compared:
+        values = [json.dumps(_value(record, key, NONE)) for record in records]
+        if len(set(values)) > 1:
+            group_name = key.split(".")[0]
+            options = [record.choices.get(group_name) for record in records]
+            columns[group_name if _decides(options, values) else key] = None
+    return list(columns)
+
+
+def _decides(options: Sequence[Any], values: Sequence[str]) -> bool:
+    """Return whether each option goes with one value alone."""
+    if None in options:
+        return False
+    pairs = set(zip(options, values, strict=True))
+    return len(pairs) == len(set(options))
+
+
+def _text(record: RunRecord, column: str) -> str:
+    """Write a run's value of a column, which is a key of its configuration or a group with an option."""
+    value = _value(record, column, record.choices.get(column, NONE))
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text.rpartition(".")[2] if column.endswith("_target_") else text
+
+
+def _value(record: RunRecord, key: str, default: Any = None) -> Any:
+    """Return a value of a run's configuration with its own folder left out: where a run lies makes no condition."""
+    value = record.config.get(key, default)
+    folder = str(record.config.get("run_dir", ""))
+    return value.replace(folder, "RUN") if folder and isinstance(value, str) else value
+
+
+def _hashable(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | dict) else value

@@ -1,0 +1,99 @@
+"""Data sets of the Hugging Face hub, or of a local folder laid out like one. Knows nothing about their content."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from polyhead.errors import ParameterError, UserError, collect_errors, did_you_mean
+from polyhead.sources.records import assign_columns
+from polyhead.sources.settings import SplitSettings, unknown_splits
+from polyhead.sources.splits import TableSource
+from polyhead.sources.tables import Table, check_types, choose, datasets_library
+
+_LONGEST_REASON = 300  # characters of a message of the hub
+
+
+class HubSource(TableSource):
+    """A data set of the Hugging Face hub, or a folder laid out like one.
+
+    Args:
+        name: on the hub, or of a local folder.
+        configuration: the data set's own choice of a subset; None where it has only one.
+        splits: split -> its name in the data set; None where it has none.
+        text: column of the sentences.
+        columns: task -> column of its labels, where its name is another than the task's.
+        holdout: see :class:`SplitSettings`, also for the arguments that follow.
+        seed: of the holdout.
+        drop_test_duplicates: leave out training sentences that another split has, too.
+        min_class_count: a warning names classes with fewer training sentences.
+        max_examples: places named for each kind of problem.
+        cache: folder of the tables that the data set is read into.
+
+    Raises:
+        ParameterError: a split or a name that is not given, or a value out of range; all at once.
+        UserError: the library for tables is not installed.
+    """
+
+    def __init__(
+        self,
+        name: str | None,
+        configuration: str | None,
+        splits: Mapping[str, str | None],
+        text: str,
+        columns: Mapping[str, str] | None,
+        holdout: Mapping[str, float],
+        seed: int,
+        drop_test_duplicates: bool,
+        min_class_count: int,
+        max_examples: int,
+        cache: str,
+    ) -> None:
+        problems = list(_split_problems(splits))
+        if not name:
+            problems.append("name: none given; name a data set of the hub, as in data.name=OWNER/NAME")
+        with collect_errors(problems):
+            settings = SplitSettings(holdout, seed, drop_test_duplicates, min_class_count, max_examples)
+        if problems:
+            raise ParameterError("\n".join(problems))
+        datasets_library()
+        super().__init__(settings)
+        self.name = str(name)
+        self.configuration = configuration
+        self.hub_splits = {split: theirs for split, theirs in splits.items() if theirs}
+        self.text = text
+        self.columns = dict(columns or {})
+        self.cache = Path(cache).expanduser()
+
+    def tables(self, tasks: Sequence[str]) -> dict[str, list[list[Table]]]:
+        """Fetch all splits; a data set is fetched once only."""
+        columns = assign_columns(self.text, self.columns, tasks)
+        data_set = self._load_data_set()
+        tables = {}
+        for split, theirs in self.hub_splits.items():
+            if theirs not in data_set:
+                hint = did_you_mean(theirs, data_set)
+                raise UserError(f"data.splits.{split}: {self.name} has no split {theirs!r}; {hint}")
+            name, rows = f"{self.name} {theirs}", data_set[theirs]
+            chosen = choose(name, rows.column_names, columns)
+            check_types(rows, chosen, name)
+            tables[split] = [[Table(name, rows, chosen, rows._fingerprint)]]
+        return tables
+
+    def _load_data_set(self) -> Any:
+        try:
+            return datasets_library().load_dataset(self.name, self.configuration, cache_dir=str(self.cache))
+        except Exception as error:  # the hub, its files and the network raise all kinds
+            reason = " ".join(str(error).split())[:_LONGEST_REASON]
+            raise UserError(
+                f"data.name: {self.name!r} cannot be loaded ({reason}); data.configuration names one of several "
+                "configurations; without the hub, data=files reads local files"
+            ) from error
+
+
+def _split_problems(splits: Mapping[str, object]) -> Iterator[str]:
+    yield from unknown_splits("splits", splits)
+    for split, theirs in splits.items():
+        if not isinstance(theirs, str | None):
+            yield f"splits.{split}: {theirs!r} given; it must be a name, or null"
+    if not splits.get("train"):
+        yield "splits.train: none given; name one, as in data.splits.train=train"

@@ -1,0 +1,115 @@
+"""Evaluation: the LightningModule that measures a multi-task model. Knows nothing about how it is trained.
+
+Shapes: T tasks, B sentences of a batch, C classes of a task.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import cast
+
+import lightning as L
+from torch import Tensor, nn
+
+from polyhead.data.batch import Batch
+from polyhead.models.multitask import MultiTaskModel
+from polyhead.objectives.losses import cross_entropy_per_task
+from polyhead.tasks import Task
+from polyhead.training.calibration import Calibration
+from polyhead.training.metrics import Results, TaskMetrics, scalars
+
+_SPLITS = ("training", "validation", "test")
+
+
+class MultiTaskEvaluation(L.LightningModule):
+    """Measures a multi-task model on the validation split and on test sets.
+
+    Args:
+        model: encoder and heads.
+        tasks: what the heads predict.
+
+    Attributes:
+        results: metrics by split: ``training``, ``validation``, and the name of each test set.
+    """
+
+    def __init__(self, model: MultiTaskModel, tasks: Sequence[Task]) -> None:
+        super().__init__()
+        self.model = model
+        self.tasks = tuple(tasks)
+        self.results: dict[str, Results] = {}
+        self._test_set = "test"
+        metrics = {f"{split}_{task.name}": TaskMetrics(task) for split in _SPLITS for task in self.tasks}
+        self.metrics = nn.ModuleDict(metrics)
+        self.calibration = nn.ModuleDict({task.name: Calibration(task) for task in self.tasks})
+
+    @property
+    def evaluated_split(self) -> str:
+        """The test set that the test batches are of: the name under which their metrics are kept and logged."""
+        return self._test_set
+
+    @contextmanager
+    def evaluating(self, test_set: str) -> Iterator[None]:
+        """Keep and log test metrics under the name of ``test_set`` inside the context; outside it is ``test``."""
+        self._test_set = test_set
+        try:
+            yield
+        finally:
+            self._test_set = "test"
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add a validation batch to the metrics."""
+        self._evaluate("validation", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """Add a test batch to the metrics, and return its logits (B, C) of each task, which callbacks look at."""
+        return self._evaluate("test", batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Fit the temperatures, and log the validation metrics."""
+        for calibration in self.calibration.values():
+            cast(Calibration, calibration).fit()
+        self._log_evaluation("validation", "validation")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the test metrics."""
+        self._log_evaluation("test", self.evaluated_split)
+
+    def _evaluate(self, split: str, batch: Batch) -> dict[str, Tensor]:
+        logits: dict[str, Tensor] = self.model(batch)
+        # Plain cross-entropy, whatever training minimizes: it compares across runs.
+        losses, rows = cross_entropy_per_task(logits, batch.labels)
+        self.update_metrics(split, batch, logits, losses, rows)
+        for name, calibration in self.calibration.items():
+            cast(Calibration, calibration).update(logits[name], batch.labels[name])
+        return logits
+
+    def update_metrics(
+        self, split: str, batch: Batch, logits: Mapping[str, Tensor], losses: Tensor, rows: Tensor
+    ) -> None:
+        """Add a batch to the metrics of a split.
+
+        Args:
+            split: ``training``, ``validation`` or ``test``.
+            batch: its labels are used.
+            logits: (B, C) of each task.
+            losses: mean loss of each task (T,), detached.
+            rows: labelled rows of each task (T,).
+        """
+        for task, loss, count in zip(self.tasks, losses, rows, strict=True):
+            metrics = cast(TaskMetrics, self.metrics[f"{split}_{task.name}"])
+            metrics.update(logits[task.name].detach(), batch.labels[task.name], loss, count)
+
+    def compute_metrics(self, split: str) -> Results:
+        """Return the metrics of a split so far, and reset them."""
+        computed = {task.name: cast(TaskMetrics, self.metrics[f"{split}_{task.name}"]).compute() for task in self.tasks}
+        # A task without a labelled row was not measured: a metric of nothing would only mislead.
+        return {name: values for name, values in computed.items() if any(map(any, values["confusion"]))}
+
+    def _log_evaluation(self, split: str, name: str) -> None:
+        """Keep and log the metrics of a split, calibration included, under a name."""
+        results = self.compute_metrics(split)
+        for task, values in results.items():
+            values |= cast(Calibration, self.calibration[task]).compute()
+        for calibration in self.calibration.values():
+            cast(Calibration, calibration).reset()
+        self.results[name] = results
+        self.log_dict(scalars(name, results))

@@ -1,0 +1,104 @@
+import json
+
+import numpy as np
+import pytest
+from support.run_folders import make_metrics, make_predictions, make_provenance
+
+from polyhead.errors import UserError
+from polyhead.runs.contents import Predictions, Provenance, RunMetrics
+from polyhead.runs.folder import RunFolder
+
+TASK = {"accuracy": 0.5, "macro_f1": 0.25, "ece": 0.125, "ece_scaled": 0.0625}
+
+
+@pytest.fixture
+def run(tmp_path):
+    return RunFolder(tmp_path)
+
+
+def test_metrics_are_read_as_they_were_written(run):
+    metrics = make_metrics({"category": TASK}, {"news": {"category": TASK}}, soup=["a", "b"], best_epoch=None)
+    metrics.write(run)
+    assert RunMetrics.read(run) == metrics
+    assert run.read_json("metrics.json")["format"] == 2
+    assert run.done
+
+
+def test_provenance_is_read_as_it_was_written(run):
+    provenance = make_provenance(choices={"freeze": "none", "soup": None}, git={"commit": "1f", "changed": True})
+    provenance.write(run)
+    assert Provenance.read(run) == provenance
+    assert run.read_json("provenance.json")["format"] == 2
+
+
+def test_predictions_are_read_as_they_were_written(run):
+    labels, predicted = make_predictions(0, 0.2, tasks=("category",))
+    Predictions({"test": labels, "b-c": labels}, {"test": predicted, "b-c": predicted}).write(run)
+    read = Predictions.read(run)
+    for name in ("test", "b-c"):
+        for task in ("category", "sentiment"):
+            np.testing.assert_array_equal(read.labels[name][task], labels[task])
+            np.testing.assert_array_equal(read.predicted[name][task], predicted[task])
+    assert {"test/category/label", "test/category/predicted"} < run.read_arrays("predictions.npz").keys()
+
+
+def test_test_sets_are_named_and_those_not_measured_are_left_out():
+    metrics = make_metrics({"category": TASK}, {"news": {"category": TASK}, "letters": {}})
+    assert list(metrics.test_sets) == ["test", "news"]
+    assert make_metrics({"category": TASK}, test={}).test_sets == {}
+
+
+def test_metrics_of_version_0_1_0_get_the_new_names(run):
+    old = vars(make_metrics({"category": TASK})) | {"format": 1}
+    results = {"category": {"accuracy": 0.5, "macro_f1": 0.25, "calibration_error": 0.1, "calibration_error_scaled": 0}}
+    old |= {"validation": results, "test": results, "shifted": {"news": results}, "features": {"computed": 3}}
+    for key in ("format", "extra_test_sets", "activation_cache", "soup"):
+        del old[key]
+    run.write_json("metrics.json", old)
+    read = RunMetrics.read(run)
+    expected = {"category": {"accuracy": 0.5, "macro_f1": 0.25, "ece": 0.1, "ece_scaled": 0}}
+    assert read.validation == read.test == read.extra_test_sets["news"] == expected
+    assert (read.activation_cache, read.soup) == ({"computed": 3}, ())
+
+
+def test_provenance_of_version_0_1_0_is_read(run):
+    old = make_provenance(choices={"features": "disk", "freeze": "thawing"}, overrides=["seed=1"], data={"test": "1f"})
+    run.write_json("provenance.json", vars(old))
+    choices = {"activation_cache": "disk", "freeze": "schedule"}
+    assert Provenance.read(run) == make_provenance(choices=choices, overrides=["seed=1"], data={"test": "1f"})
+
+
+@pytest.mark.parametrize("found", [3, 0, "2", None])
+def test_metrics_of_an_unknown_format_are_refused_in_one_line(run, found):
+    run.write_json("metrics.json", vars(make_metrics({})) | {"format": found})
+    with pytest.raises(UserError, match=f"metrics.json' has format {found!r}, .* reads up to 2; install a newer one$"):
+        RunMetrics.read(run)
+
+
+@pytest.mark.parametrize("found", [1, 2])
+def test_metrics_without_a_field_are_refused_by_its_name(run, found):
+    content = vars(make_metrics({})) | {"format": found}
+    del content["validation"], content["seconds"]
+    run.write_json("metrics.json", content)
+    with pytest.raises(UserError, match="metrics.json' lacks validation, seconds; is it a file of polyhead"):
+        RunMetrics.read(run)
+
+
+def test_fields_that_a_later_version_adds_are_passed_over(run):
+    run.write_json("provenance.json", vars(make_provenance()) | {"format": 2, "container": "x"})
+    assert Provenance.read(run) == make_provenance()
+
+
+@pytest.mark.parametrize(
+    "name", ["label", "test/category", "test/category/probability", "a/b/c/label", "test/category/label"]
+)
+def test_predictions_with_other_arrays_are_refused(run, name):
+    run.write_arrays("predictions.npz", {name: np.zeros(1)})
+    with pytest.raises(UserError, match=f"holds '{name}'; is it a file of polyhead"):
+        Predictions.read(run)
+
+
+def test_contents_are_plain_json(run):
+    make_metrics({"category": TASK}).write(run)
+    make_provenance().write(run)
+    assert json.loads((run.folder / "metrics.json").read_text())["validation"] == {"category": TASK}

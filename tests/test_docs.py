@@ -1,0 +1,203 @@
+"""The documents are true: their commands parse and compose, their links lead somewhere, their recipes run."""
+
+import ast
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+from hydra import compose, initialize_config_dir
+from support.commands import ROOT, script
+
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMPOSED = {"train.py": "train", **{f"scripts/{name}.py": name for name in ("encode", "export", "predict", "serve")}}
+REQUIRED_LINES = [
+    "python train.py freeze=backbone trainer.accelerator=gpu",
+    "python train.py -m freeze=none,backbone,lower_layers weighting=equal,uncertainty seed=0,1,2",
+    "tensorboard --logdir runs",
+    "make train",
+    "make test",
+]
+
+
+def fill(text, variables):
+    return re.sub(r"\$([A-Z]+)\b", lambda match: variables[match[1]], text)
+
+
+def commands_of(page):
+    """Yield (script, words) for each command of a page; continued lines are joined, the page's variables filled in."""
+    variables = {"DATA": "/data"}
+    for line in page.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+        if assignment := re.match(r"^    ([A-Z]+)=(.*)$", line):
+            variables[assignment[1]] = fill(assignment[2].strip("\"'"), variables)
+        elif command := re.match(r"^    (?:cat \S+ \| )?python (train\.py|scripts/\w+\.py) ?(.*)$", line):
+            yield command[1], shlex.split(fill(command[2].split("|")[0], variables), comments=True)
+
+
+COMMANDS = [(page, name, words) for page in PAGES for name, words in commands_of(page)]
+
+
+def of(*scripts):
+    found = [(name, words) for _, name, words in COMMANDS if name in scripts]
+    assert found, scripts
+    return pytest.mark.parametrize(
+        ("name", "words"), found, ids=lambda value: value if isinstance(value, str) else None
+    )
+
+
+def first_of_each_sweep(words):
+    """Return the overrides of one job of a multirun, and one for each further value of any of them."""
+    values = []
+    for word in words:
+        key, _, value = word.partition("=")
+        several = "," in value and not value.startswith(("[", "{"))
+        values.append([f"{key}={one}" for one in value.split(",")] if several else [word])
+    return [[options[min(job, len(options) - 1)] for options in values] for job in range(max(map(len, values)))]
+
+
+def jobs(words):
+    overrides = [word for word in words if not word.startswith("-")]
+    if not overrides or not ("-m" in words or any(word.startswith("sweep=") for word in overrides)):
+        return [overrides]
+    return first_of_each_sweep(overrides)
+
+
+def assert_composes(name, overrides):
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        assert compose(name, overrides=overrides, return_hydra_config=True)
+
+
+@pytest.mark.parametrize("line", REQUIRED_LINES)
+def test_readme_shows_the_lines_that_matter(line):
+    assert f"    {line}" in README
+
+
+def test_readme_is_short():
+    assert len(README.splitlines()) < 150
+
+
+def test_pages_show_many_commands():
+    assert len(COMMANDS) > 90
+
+
+@of(*COMPOSED)
+def test_commands_compose(name, words):
+    for overrides in jobs(words):
+        if name == "scripts/export.py" and "=" not in overrides[0]:
+            overrides[0] = f"run={overrides[0]}"
+        assert_composes(COMPOSED[name], overrides)
+
+
+@of("scripts/tune.py")
+def test_tune_commands_compose(name, words):
+    flags = {index for index, word in enumerate(words) if word.startswith("--")}
+    values = {index + 1 for index in flags}
+    assert_composes("train", [word for index, word in enumerate(words) if index not in flags | values])
+    assert_flags_exist(name, words)
+
+
+@of(*{name for _, name, _ in COMMANDS} - {*COMPOSED, "scripts/tune.py", "scripts/benchmark.py"})
+def test_commands_use_flags_that_exist(name, words):
+    assert_flags_exist(name, words)
+
+
+@cache
+def help_of(name):
+    done = script(name.removeprefix("scripts/").removesuffix(".py"), "--help")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def assert_flags_exist(name, words):
+    for word in words:
+        assert not word.startswith("--") or word in help_of(name), f"{name} has no {word}"
+
+
+@of("scripts/benchmark.py")
+def test_benchmark_commands_parse(name, words, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from benchmarks.settings import parse
+
+    there = [re.sub(r"^data=(?!hypothetical).*", f"data={tmp_path}", word) for word in words]
+    names, _ = parse(there)
+    assert names
+
+
+def slugs_of(text):
+    titles = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        target, _, anchor = link.partition("#")
+        if target.startswith("http"):
+            continue
+        path = page.parent / target if target else page
+        assert path.exists(), link
+        assert not anchor or anchor in slugs_of(path.read_text(encoding="utf-8")), link
+    for path in re.findall(r"`((?:tests|configs|scripts|src)/[\w/.]+\.(?:py|yaml))`", text):
+        example = f"# {path}\n" in text  # a file that a recipe adds
+        assert example or (ROOT / path).exists(), path
+
+
+def test_make_targets_of_the_readme_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"^    make ([a-z-]+)", README, flags=re.MULTILINE)) <= targets
+
+
+def first_sentence(name):
+    """Return what a room says of itself first."""
+    path = ROOT / "src" / "polyhead" / name
+    tree = ast.parse((path / "__init__.py" if path.is_dir() else path).read_text(encoding="utf-8"))
+    return " ".join(ast.get_docstring(tree).split()).partition(". ")[0].removesuffix(".")
+
+
+def test_readme_map_and_tour_say_what_the_rooms_say():
+    rows = dict(re.findall(r"^\| `([\w.]+)/?` \| (.*) \|$", README, flags=re.MULTILINE))
+    tour = " ".join((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
+    assert len(rows) == 14
+    for name, purpose in rows.items():
+        assert purpose == first_sentence(name)
+        assert f"- `{name}{'' if name.endswith('.py') else '/'}`: {purpose}" in tour
+
+
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+SECTIONS = re.split(r"^### ", CONTRIBUTING, flags=re.MULTILINE)
+RECIPES = {section.partition("\n")[0]: section for section in SECTIONS if "```bash" in section}
+
+
+def test_there_is_a_recipe_for_each_thing_one_adds():
+    assert [*RECIPES] == ["A weighting", "A freezing strategy", "An encoder family", "A loss", "A source"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipe_takes_at_most_three_edits_and_its_command_runs(tmp_path, recipe):
+    for name in ("src", "configs"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "train.py", tmp_path)
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", RECIPES[recipe], flags=re.MULTILINE | re.DOTALL)
+    files = [body.split("\n", 1) for language, body in blocks if language in ("python", "yaml")]
+    assert 1 <= len(files) <= 3
+    for head, content in files:
+        path = tmp_path / head.removeprefix("# ")
+        assert not path.exists()
+        path.write_text(content, encoding="utf-8")
+    (command,) = (body for language, body in blocks if language == "bash")
+    command = command.replace("python ", f"{shlex.quote(sys.executable)} ", 1)
+    environment = {
+        "PYTHONPATH": str(tmp_path / "src"),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "HOME": str(tmp_path),
+    }
+    done = subprocess.run(["bash", "-ec", command], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(list(tmp_path.glob("runs/*/metrics.json"))) == 1
