@@ -50,7 +50,7 @@ def first_process() -> bool:
 
 
 def use_cores(count: int | None) -> None:
-    """Compute on ``count`` cores; None leaves the number alone. A job sees all cores, also those of the jobs beside it."""
+    """Compute on ``count`` cores; None changes nothing. A job sees all cores, also those of the jobs beside it."""
     if count is not None:
         torch.set_num_threads(count)
 
