@@ -34,9 +34,9 @@ def test_soup_has_the_mean_of_the_runs_weights_and_metrics_of_its_own(runs, soup
     for name, value in average.model.state_dict().items():
         mean = (first.model.state_dict()[name].double() + second.model.state_dict()[name].double()) / 2
         torch.testing.assert_close(value.double(), mean, rtol=1e-6, atol=1e-7)
-    assert average.metrics["epochs"] == average.metrics["parameters"]["trainable"] == 0
-    assert average.metrics["validation"].keys() == average.metrics["test"].keys() == {"category", "sentiment"}
-    assert average.metrics["soup"] == [str(folder) for folder in runs]
+    assert average.metrics.epochs == average.metrics.parameters["trainable"] == 0
+    assert average.metrics.validation.keys() == average.metrics.test.keys() == {"category", "sentiment"}
+    assert average.metrics.soup == [str(folder) for folder in runs]
 
 
 def test_soup_is_exported_reproduced_and_reported_like_any_run(soup):
@@ -63,7 +63,7 @@ def test_training_starts_from_an_average(runs, tmp_path):
         done = train(*TINY, *given, how, "trainer.precision=32-true", f"hydra.run.dir={name}", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     stored, computed = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("on", "recomputed"))
-    assert stored["features"]
+    assert stored["activation_cache"]
     for task, results in stored["validation"].items():  # stored features are the average's, not the first encoder's
         assert results["loss"] == pytest.approx(computed["validation"][task]["loss"], rel=1e-5)
     states = [load_trained_run(folder).model.state_dict() for folder in (*runs, tmp_path / "on")]

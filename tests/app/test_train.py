@@ -67,7 +67,7 @@ def test_a_run_leaves_its_files_and_their_content(default_run):
     assert metrics["monitor"]["metric"] == "validation/macro_f1"
     assert metrics["sentences_per_second"] > 0
     assert metrics["peak_megabytes"]["process"] > 100
-    assert metrics["features"] == {}
+    assert metrics["activation_cache"] == {}
     assert read(folder, "provenance.json")["choices"]["freeze"] == "none"
 
 
@@ -194,8 +194,8 @@ def test_own_files_train_both_tasks_on_disjoint_sources_in_two_processes(tmp_pat
     metrics = read(tmp_path / "run", "metrics.json")
     rows = {name: sum(map(sum, values["confusion"])) for name, values in metrics["test"].items()}
     assert rows == {"category": 7, "sentiment": 7}
-    assert list(metrics["shifted"]["news"]) == ["sentiment"]
-    assert sum(map(sum, metrics["shifted"]["news"]["sentiment"]["confusion"])) == 2
+    assert list(metrics["extra_test_sets"]["news"]) == ["sentiment"]
+    assert sum(map(sum, metrics["extra_test_sets"]["news"]["sentiment"]["confusion"])) == 2
     assert metrics["test"]["category"]["temperature"] == metrics["validation"]["category"]["temperature"] != 1
     assert (tmp_path / "run" / "mistakes.csv").is_file()
     assert (tmp_path / "run" / "mistakes_news.csv").is_file()

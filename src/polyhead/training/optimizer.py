@@ -192,7 +192,7 @@ def _distinct(names: Iterable[str]) -> list[str]:
 def prove_coverage(groups: Iterable[dict[str, Any]], modules: Iterable[nn.Module], frozen: Collection[int]) -> None:
     """Check that the groups hold every parameter that is ever trained exactly once, and no other.
 
-    Parameters are told apart by identity: fresh norms and zero biases are equal in value without being the same.
+    Parameters are distinguished by identity: fresh norms and zero biases are equal in value without being the same.
 
     Args:
         groups: of an optimizer.
