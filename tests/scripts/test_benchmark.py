@@ -281,6 +281,20 @@ def test_csv_folder_takes_so_many_rows_and_the_tasks_with_two_classes(tmp_path):
     assert [(task.name, task.labels) for task in tasks] == [("category", ("a", "b"))]
 
 
+def test_csv_folder_reads_back_what_was_written(tmp_path):
+    from benchmarks.settings import Settings
+    from benchmarks.workload import SPLITS, open_data, write_csv_folder
+
+    original = Settings(rows=40)
+    assert write_csv_folder(original, tmp_path) == ["category", "sentiment"]
+    for split in SPLITS:
+        expected = list(open_data(original)[0].sentences(split))
+        found = list(open_data(Settings(data=str(tmp_path)))[0].sentences(split))
+        assert [sentence.text for sentence in found] == [sentence.text for sentence in expected]
+        for task in ("category", "sentiment"):
+            assert [row.labels[task] for row in found] == [row.labels[task] for row in expected]
+
+
 def test_training_run_refuses_texts_without_labels(tmp_path, settings):
     from benchmarks.settings import Settings
     from benchmarks.training_run import EVERYTHING_TRAINED, build
