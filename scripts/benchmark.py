@@ -8,9 +8,8 @@
     python scripts/benchmark.py finetune device=gpu encoder=bert_base length=128 batch_size=64 compile=1
     python scripts/benchmark.py startup finetune encode against=/path/to/another/checkout
 
-``data`` is ``hypothetical`` or a folder with train.csv, validation.csv and test.csv; each has a column ``text`` and,
-for training, ``category`` or ``sentiment`` or both. ``against`` measures Polyhead alone, as
-it is here and as it is there.
+``data`` is ``hypothetical`` or a folder with train.csv, validation.csv and test.csv, all with a column ``text`` and for
+training, ``category`` or ``sentiment`` or both. ``against`` measures Polyhead alone, as it is here and as it is there.
 """
 
 import json

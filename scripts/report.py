@@ -1,9 +1,9 @@
-"""Compare runs: one page, one Markdown table, one JSON file.
+"""Compare runs: a page, tables in Markdown and a JSON file.
 
     python scripts/report.py runs/2026-01-31_12-00-00
     python scripts/report.py runs --baseline "freeze=none weighting=equal" --output comparison
 
-The page needs no network. What is printed is the Markdown table. Needs the extra: pip install -e ".[report]"
+The page needs no network. The tables are printed, too. Needs the extra: pip install -e ".[report]"
 """
 
 import sys
@@ -19,9 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path, help="folders of runs, or folders that hold some")
     parser.add_argument("--output", type=Path, default=Path("report"), help="OUTPUT.html, .md, .json (report)")
-    parser.add_argument("--baseline", help="what to compare with (the best on validation): 'freeze=none seed=0'")
+    parser.add_argument("--baseline", help="the condition to compare with, as 'freeze=none' (the best on validation)")
     parser.add_argument("--metric", default="macro_f1", help="macro_f1 or accuracy (macro_f1)")
-    parser.add_argument("--over", nargs="+", default=["seed"], metavar="KEY", help="what to average over (seed)")
+    parser.add_argument("--over", nargs="+", default=["seed"], metavar="KEY", help="keys to average over (seed)")
     options = parser.parse_args(arguments)
     try:
         print(report(options.runs, options.output, options.baseline, options.metric, options.over), end="")
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def report(runs: Sequence[Path], output: Path, baseline: str | None, metric: str, over: Sequence[str]) -> str:
-    """Compare the runs, write the three files and return the Markdown table."""
+    """Compare the runs, write the three files and return the tables in Markdown."""
     with require_extra("report", "report"):
         import jinja2  # noqa: F401
         import scipy  # type: ignore[import-untyped]  # noqa: F401

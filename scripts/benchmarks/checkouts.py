@@ -1,6 +1,5 @@
 """Checkouts: another source tree and this one, measured in turn by commands and keys that both understand."""
 
-import csv
 import json
 import os
 import re
@@ -18,12 +17,11 @@ from benchmarks.embedding import min_cosine
 from benchmarks.measurement import Baseline, Comparison, Measurement, compare
 from benchmarks.settings import Settings
 from benchmarks.startup import STOP
-from benchmarks.workload import ROOT, open_data
+from benchmarks.workload import ROOT, SPLITS, write_csv_folder
 from polyhead.errors import UserError
 
 Measure = Callable[[Path, int], Measurement]
 """Takes a checkout and the number of the repeat."""
-_SPLITS = ("train", "validation", "test")
 _CACHES = ("POLYHEAD_FEATURES", "POLYHEAD_ACTIVATIONS", "POLYHEAD_TOKENS", "POLYHEAD_DATA")  # of any version
 _ENCODED = re.compile(r"^([\d,]+) embeddings .*: ([\d,]+) (?:a|per) second", re.MULTILINE)
 
@@ -52,7 +50,7 @@ def _measures(name: str, settings: Settings, folder: Path) -> list[tuple[str, st
     if name == "startup":
         commands = {"train.py --help": "--help", "train.py to its first optimizer step": STOP}
         return [(f"startup, {title}", "starts", partial(_start, option)) for title, option in commands.items()]
-    tasks = _write_data(settings, folder)
+    tasks = write_csv_folder(settings, folder)
     if name == "finetune":
         return [("finetune", "sentences", partial(_finetune, settings, folder, tasks))]
     return [("encode", "sentences", partial(_encode, settings, folder))]
@@ -66,7 +64,7 @@ def _start(option: str, checkout: Path, _: int) -> Measurement:
 
 
 def _finetune(settings: Settings, folder: Path, tasks: list[str], checkout: Path, seed: int) -> Measurement:
-    splits = [f"data.files.{split}={folder / split}.csv" for split in _SPLITS]
+    splits = [f"data.files.{split}={folder / split}.csv" for split in SPLITS]
     options = [f"accelerator={settings.device}", f"loader.batch_size={settings.batch_size}", f"seed={seed}"]
     options += [f"trainer.max_epochs={settings.epochs}", f"compile={bool(settings.compile)}", "logger=none"]
     with tempfile.TemporaryDirectory() as run:
@@ -95,18 +93,6 @@ def _encode(settings: Settings, folder: Path, checkout: Path, _: int) -> Measure
 def _encoder_options(settings: Settings) -> list[str]:
     length = [f"encoder.max_length={settings.length}"] if settings.length else []
     return [f"encoder={settings.encoder}", f"encoder.pretrained={settings.encoder == 'minilm'}", *length]
-
-
-def _write_data(settings: Settings, folder: Path) -> list[str]:
-    """Write the three splits as CSV and return the names of their tasks."""
-    source, tasks = open_data(settings)
-    names = [task.name for task in tasks]
-    for split in _SPLITS:
-        with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["text", *names])
-            writer.writerows([sentence.text, *map(sentence.labels.get, names)] for sentence in source.sentences(split))
-    return names
 
 
 def _run(checkout: Path, *arguments: str) -> str:

@@ -5,6 +5,7 @@ from functools import partial
 
 from benchmarks.measurement import Baseline, Comparison, Measurement, compare
 from benchmarks.settings import Settings
+from benchmarks.workload import SPLITS
 from polyhead.sources.synthetic.corpus import HypotheticalCorpus
 
 _SIZE = 100_000  # sentences where rows=0
@@ -13,7 +14,7 @@ _SIZE = 100_000  # sentences where rows=0
 def corpus(settings: Settings) -> Comparison:
     """Measure how fast hypothetical sentences are generated, on one core."""
     size = settings.rows or _SIZE
-    baselines = {split: Baseline(partial(generate, split, size)) for split in ("train", "validation", "test")}
+    baselines = {split: Baseline(partial(generate, split, size)) for split in SPLITS}
     return compare("corpus", "sentences", baselines, settings)
 
 

@@ -20,6 +20,7 @@ from polyhead.sources.synthetic.corpus import LABELS, HypotheticalCorpus, Senten
 from polyhead.tasks import Task
 
 ROOT = Path(__file__).parents[2]
+SPLITS = ("train", "validation", "test")
 TASKS = tuple(Task(name, LABELS[name]) for name in ("category", "sentiment"))
 """Those of the hypothetical sentences; a file may have a column for each of the same names."""
 _SIZES = {"train": 4000, "validation": 1000, "test": 1000}  # hypothetical sentences where rows=0
@@ -102,6 +103,19 @@ def _open_files(settings: Settings) -> tuple[Source, tuple[Task, ...]]:
                 classes[name].add(label)
     tasks = [Task(name, tuple(sorted(labels))) for name, labels in classes.items() if len(labels) > 1]
     return source, tuple(tasks)
+
+
+def write_csv_folder(settings: Settings, folder: Path) -> list[str]:
+    """Write train.csv, validation.csv and test.csv, and return the names of the tasks, a column each."""
+    source, tasks = open_data(settings)
+    names = [task.name for task in tasks]
+    for split in SPLITS:
+        with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["text", *names])
+            for sentence in source.sentences(split):
+                writer.writerow([sentence.text, *map(sentence.labels.get, names)])
+    return names
 
 
 def open_encoder(settings: Settings) -> PretrainedEncoder:

@@ -86,7 +86,7 @@ def test_export_describes_the_run_in_the_manifest(folder):
     for task in manifest["tasks"]:
         name = task["name"]
         numbers = {metric: value for metric, value in metrics["test"][name].items() if isinstance(value, int | float)}
-        numbers.pop("temperature")  # of the validation split, as it stands beside the metrics
+        numbers.pop("temperature", None)  # of the validation split, as it stands beside the metrics
         assert task["metrics"] == numbers
         assert task["temperature"] == metrics["validation"][name]["temperature"]
     assert manifest["made_with"]["run"] == "0_seed=1,a"

@@ -62,8 +62,10 @@ def test_metrics_of_version_0_1_0_get_the_new_names(run):
 
 
 def test_provenance_of_version_0_1_0_is_read(run):
-    run.write_json("provenance.json", vars(make_provenance(overrides=["seed=1"], data={"test": "1f"})))
-    assert Provenance.read(run) == make_provenance(overrides=["seed=1"], data={"test": "1f"})
+    old = make_provenance(choices={"features": "disk", "freeze": "thawing"}, overrides=["seed=1"], data={"test": "1f"})
+    run.write_json("provenance.json", vars(old))
+    choices = {"activation_cache": "disk", "freeze": "schedule"}
+    assert Provenance.read(run) == make_provenance(choices=choices, overrides=["seed=1"], data={"test": "1f"})
 
 
 @pytest.mark.parametrize("found", [3, 0, "2", None])

@@ -99,5 +99,12 @@ def test_read_all_leaves_out_jobs_that_found_their_run_done(tmp_path):
     assert [record.folder.name for record in read_all([tmp_path])] == ["0"]
 
 
+def test_record_has_the_configuration_under_the_names_of_today(tmp_path):
+    folder = make_run(tmp_path / "run")
+    (folder / "config.yaml").write_text("features: {folder: a}\nfreeze: {_target_: polyhead.freezing.Freezing}\n")
+    config = {"activation_cache.folder": "a", "freeze._target_": "polyhead.freezing.FreezeSpec"}
+    assert read(folder).config == config
+
+
 def test_flat_joins_nested_keys_by_dots():
     assert flat({"a": {"b": 1, "c": {}}, "d": [1]}) == {"a.b": 1, "a.c": {}, "d": [1]}

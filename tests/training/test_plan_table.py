@@ -62,10 +62,10 @@ def test_plan_table_marks_stages_that_training_does_not_reach(model, max_epochs,
 def test_text_and_markdown_hold_all_cells():
     table = PlanTable(["part", "parameters", "epoch 0 on"], [["encoder", "1,234", "frozen"], ["heads", "5", "0.01"]])
     assert table.markdown().splitlines() == [
-        "| part | parameters | epoch 0 on |",
-        "| --- | --- | --- |",
-        "| encoder | 1,234 | frozen |",
-        "| heads | 5 | 0.01 |",
+        "| part    | parameters | epoch 0 on |",
+        "| ------- | ---------- | ---------- |",
+        "| encoder | 1,234      | frozen     |",
+        "| heads   | 5          | 0.01       |",
     ]
     title, *lines = table.text().splitlines()
     assert title.strip() == "freezing plan: peak learning rates"

@@ -118,6 +118,9 @@ class OpenVinoBackend:
         self.idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(self.streams):
             self.idle.put(compiled.create_infer_request())
+        # The first inference of a process initialises OpenVINO's side of NumPy under a lock of C++ that does not know
+        # Python's: two threads that come to it at once wait for each other forever. So it is done here, by one.
+        self(torch.ones(1, 2, dtype=torch.long))
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Map ids (B, S) to embeddings and logits (B, H + C)."""

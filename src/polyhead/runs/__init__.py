@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING
 from polyhead import lazy_exports
 
 if TYPE_CHECKING:
+    from polyhead.runs.contents import Predictions, Provenance, RunMetrics
     from polyhead.runs.folder import RunFolder
     from polyhead.runs.record import RunRecord
     from polyhead.runs.soup import Soup
     from polyhead.runs.tuning import Tuning
 
 __all__ = [
+    "Predictions",
+    "Provenance",
     "RunFolder",
+    "RunMetrics",
     "RunRecord",
     "Soup",
     "Tuning",
@@ -20,7 +24,10 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
+        "Predictions": "contents",
+        "Provenance": "contents",
         "RunFolder": "folder",
+        "RunMetrics": "contents",
         "RunRecord": "record",
         "Soup": "soup",
         "Tuning": "tuning",

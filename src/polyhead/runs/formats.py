@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyhead.errors import UserError
 from polyhead.runs.folder import RunFolder
+from polyhead.runs.old_names import upgrade_choices
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -35,7 +36,7 @@ def read_fields(kind: type["DataclassInstance"], run: RunFolder, name: str) -> d
         raise UserError(
             f"{path!r} has format {found!r}, and this version of polyhead reads up to {FORMAT}; install a newer one"
         )
-    if found == 1 and name in _FROM_FORMAT_1:
+    if found == 1:
         content = _FROM_FORMAT_1[name](content)
     required = [item.name for item in fields(kind) if item.default is MISSING and item.default_factory is MISSING]
     if missing := [key for key in required if key not in content]:
@@ -54,6 +55,11 @@ def _metrics_from_format_1(content: Mapping[str, Any]) -> dict[str, Any]:
     return content
 
 
+def _provenance_from_format_1(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the choices the names of today; overrides keep theirs, as they were typed."""
+    return {key: upgrade_choices(value) if key == "choices" else value for key, value in content.items()}
+
+
 def _results_from_format_1(tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     names = {"calibration_error": "ece", "calibration_error_scaled": "ece_scaled"}
     return {task: _renamed(results, names) for task, results in tasks.items()}
@@ -63,4 +69,4 @@ def _renamed(content: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, 
     return {names.get(key, key): value for key, value in content.items()}
 
 
-_FROM_FORMAT_1 = {"metrics.json": _metrics_from_format_1}
+_FROM_FORMAT_1 = {"metrics.json": _metrics_from_format_1, "provenance.json": _provenance_from_format_1}

@@ -14,6 +14,7 @@ import yaml
 from polyhead.errors import UserError
 from polyhead.runs.contents import Predictions, Provenance, RunMetrics, SplitResults
 from polyhead.runs.folder import RunFolder, find_runs
+from polyhead.runs.old_names import upgrade
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, UNTESTED, status_of
 
 OVERALL = "mean"
@@ -32,7 +33,8 @@ class RunRecord:
         status: ``done``, ``failed``, ``untested`` (done, but for the test) or ``unfinished``; a run that is still going
             is unfinished.
         message: of a failed run, the last error in its log.
-        config: resolved and flat: ``freeze.count`` -> 4; empty where there is none, or a damaged one.
+        config: resolved and flat, under the names of today: ``freeze.count`` -> 4; empty where there is none, or a
+            damaged one.
         choices: the option taken in each group of the configuration; empty where the run did not note them.
         found_metrics: of a run that is done, tested or not; None of others.
     """
@@ -148,4 +150,4 @@ def _config(folder: Path) -> dict[str, Any]:
         content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
-    return flat(content) if isinstance(content, dict) else {}
+    return flat(upgrade(content)) if isinstance(content, dict) else {}

@@ -5,6 +5,7 @@ the one reader and writer of tables.
 from polyhead.storage.cache import Cache
 from polyhead.storage.embedding_writers import EmbeddingFile, open_embedding_file
 from polyhead.storage.input import InputFile
+from polyhead.storage.markdown import markdown_table
 from polyhead.storage.memmap import map_file, release_pages
 from polyhead.storage.output import OutputFile, write_atomically, write_errors
 from polyhead.storage.row_readers import format_of, open_rows
@@ -23,6 +24,7 @@ __all__ = [
     "RowReader",
     "format_of",
     "map_file",
+    "markdown_table",
     "open_embedding_file",
     "open_row_file",
     "open_rows",

@@ -10,6 +10,7 @@ from torch import nn
 from polyhead.freezing.plans import Stage
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.parts import layer_groups
+from polyhead.storage.markdown import markdown_table
 from polyhead.training.optimizer import Optimization
 
 
@@ -37,8 +38,7 @@ class PlanTable:
 
     def markdown(self) -> str:
         """Write the table in Markdown."""
-        lines = [self.titles, ["---"] * len(self.titles), *self.rows]
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return markdown_table(self.titles, self.rows)
 
 
 def plan_table(

@@ -101,8 +101,8 @@ def paired_difference(differences: Sequence[float], row_variance: float | None) 
 
 def holm(p: Sequence[float]) -> list[float]:
     """Correct p-values for their number (Holm 1979): the chance of any false finding stays below the level."""
-    order = np.argsort(p, kind="stable")
-    steps = np.asarray(p, dtype=float)[order] * np.arange(len(p), 0, -1)
+    order = np.argsort(p)
+    steps = np.asarray(p)[order] * np.arange(len(p), 0, -1)
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
     return [float(value) for value in adjusted]

@@ -18,6 +18,7 @@ from polyhead.data.batch import Batch
 from polyhead.data.datamodule import SentenceData
 from polyhead.errors import check_parameters
 from polyhead.sources.base import Source
+from polyhead.storage.markdown import markdown_table
 from polyhead.tasks import MISSING, Task
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.tensorboard import tensorboard_loggers
@@ -177,17 +178,11 @@ def write_mistakes(path: Path, mistakes: Iterable[Mistake]) -> None:
 
 def markdown(mistakes: Iterable[Mistake]) -> str:
     """Lay mistakes out as a table for TensorBoard."""
-    lines = ["| probability | predicted | label | text | place |", "|---|---|---|---|---|"]
+    rows = []
     for mistake in mistakes:
         text = mistake.text if len(mistake.text) <= _SHOWN else mistake.text[:_SHOWN] + "…"
-        cells = (f"{mistake.probability:.3f}", mistake.predicted, mistake.label, text, mistake.place)
-        lines.append(f"| {' | '.join(map(_cell, cells))} |")
-    return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    """Return a text on one line, without a bar that would end the cell."""
-    return " ".join(text.replace("|", "\\|").split())
+        rows.append([f"{mistake.probability:.3f}", mistake.predicted, mistake.label, text, mistake.place])
+    return markdown_table(["probability", "predicted", "label", "text", "place"], rows)
 
 
 def _others(mistakes: SurestMistakes, module: L.LightningModule) -> Tensor:

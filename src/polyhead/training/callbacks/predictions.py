@@ -52,8 +52,8 @@ class PredictionRecorder(Callback):
         test_set = str(pl_module.evaluated_split)
         labels = self.labels[test_set] = {}
         predictions = self.predicted[test_set] = {}
-        for task, noted in self._classes.items():
-            joined = trainer.strategy.reduce(noted.to(pl_module.device), reduce_op="sum")
+        for task, classes in self._classes.items():
+            joined = trainer.strategy.reduce(classes.to(pl_module.device), reduce_op="sum")
             predicted = joined.cpu().numpy() - 1 if isinstance(joined, Tensor) else joined
             labels[task] = columns[task].astype(np.int16)
             predictions[task] = np.where(predicted < 0, MISSING, predicted).astype(np.int16)
