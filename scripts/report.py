@@ -19,11 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path, help="folders of runs, or folders that hold some")
     parser.add_argument("--output", type=Path, default=Path("report"), help="OUTPUT.html, .md, .json (report)")
-    parser.add_argument("--baseline", help="condition to compare with: 'freeze=none' (the best on validation)")
+    parser.add_argument("--baseline", help="the condition to compare with, as 'freeze=none' (the best on validation)")
     parser.add_argument("--metric", default="macro_f1", help="macro_f1 or accuracy (macro_f1)")
-    parser.add_argument(
-        "--over", nargs="+", default=["seed"], metavar="KEY", help="configuration keys to average over (seed)"
-    )
+    parser.add_argument("--over", nargs="+", default=["seed"], metavar="KEY", help="keys to average over (seed)")
     options = parser.parse_args(arguments)
     try:
         print(report(options.runs, options.output, options.baseline, options.metric, options.over), end="")

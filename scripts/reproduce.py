@@ -1,4 +1,4 @@
-"""Make a run again from what it left, and say whether its metrics are the same.
+"""Train a run again from the files it left, and say whether its metrics are the same.
 
     python scripts/reproduce.py runs/2026-01-31_12-00-00
 
@@ -19,12 +19,13 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="folder of a run that is done")
+    parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--folder", type=Path, help="of the new run (RUN-again)")
     options = parser.parse_args(arguments)
     from polyhead.app import reproduce
 
-    logging.basicConfig(level=logging.ERROR, format="%(message)s")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger().handlers[0].setLevel(logging.ERROR)  # the logger's own level would not hold Lightning back
     folder = options.folder or options.run.with_name(f"{options.run.name}-again")
     same = run(lambda: reproduce.run(CONFIGS, options.run, folder), CONFIGS, "train")
     return 0 if same else 1

@@ -1,9 +1,9 @@
-"""Average what several runs learned into one model, and evaluate it as they were.
+"""Average the weights of several runs into one model, and evaluate it as they were.
 
     python scripts/soup.py runs/2026-01-31_12-00-00
     python scripts/soup.py runs/A runs/B runs/C --recipe greedy --folder runs/soup
 
-The result is a run like any other: for report.py, export.py and encode.py. Its encoder costs what one encoder costs.
+The result is a run like any other, for report.py, export.py and encode.py, and as fast as one of them.
 """
 
 import logging

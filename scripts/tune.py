@@ -1,4 +1,4 @@
-"""Search for better choices of train.py by validation alone.
+"""Search for better choices of train.py, judged on validation alone.
 
     python scripts/tune.py freeze=lower_layers --trials 20
     python scripts/tune.py freeze=backbone data.sizes.train=500 --trials 50 --folder runs/tuning-small
@@ -20,10 +20,12 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument("overrides", nargs="*", help="what all trials share, as for train.py")
-    parser.add_argument("--trials", type=int, default=20, help="how many the study is to have in the end (20)")
+    parser.add_argument("overrides", nargs="*", help="choices that all trials share, as for train.py")
+    parser.add_argument("--trials", type=int, default=20, help="how many the study shall have in the end (20)")
     parser.add_argument("--folder", type=Path, default=Path("runs/tuning"), help="of the study (runs/tuning)")
-    parser.add_argument("--space", type=Path, default=CONFIGS / "tune.yaml", help="what to search (configs/tune.yaml)")
+    parser.add_argument(
+        "--space", type=Path, default=CONFIGS / "tune.yaml", help="file of the search space (configs/tune.yaml)"
+    )
     options = parser.parse_intermixed_args(arguments)
     run(lambda: _tune(options), CONFIGS, "train")
     return 0

@@ -1,28 +1,32 @@
 """Every option of every group that ships: it opens, says how to use it, composes, binds and instantiates."""
 
 import json
+import re
 import subprocess
 import sys
+import warnings
 
 import pytest
 import torch
 import yaml
 from hydra import compose, initialize_config_dir
+from lightning import Callback
 from omegaconf import OmegaConf
 from support.commands import ROOT
 from support.configs import CONFIGS, composed
 
 from polyhead.app.builder import build
 from polyhead.app.composition import compose_components, compose_model, compose_trainer
+from polyhead.app.hydra_state import compose_as_train
+from polyhead.app.train import run as run_training
 from polyhead.errors import UserError
-from polyhead.models.multitask import MultiTaskModel
 
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
 HUB = {"bert_base", "distilbert", "roberta", "mpnet", "modernbert"}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
-def test_its_head_shows_the_command_that_uses_it(group, option):
+def test_options_show_in_their_head_the_command_that_uses_them(group, option):
     head = [line for line in (CONFIGS / group / f"{option}.yaml").read_text().splitlines() if line.startswith("#")]
     selected = any(f"python train.py {group}={option}" in line for line in head)
     default = {group: option} in OmegaConf.load(CONFIGS / "train.yaml").defaults
@@ -41,7 +45,7 @@ def own_sentences(folder, option):
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
-def test_it_composes_and_instantiates(tmp_path, group, option):
+def test_options_compose_and_instantiate(tmp_path, group, option):
     extra = ["encoder.pretrained=false"] if option in HUB else []
     if (group, option) in {("data", "files"), ("data", "hub")}:
         extra += own_sentences(tmp_path, option)
@@ -58,50 +62,96 @@ def test_it_composes_and_instantiates(tmp_path, group, option):
     assert parts.freeze_plan  # held against the skeleton of the encoder already
 
 
-@pytest.mark.parametrize(
-    ("freeze", "stages"),
-    [
-        ("none", [(0, [], [])]),
-        ("all", [(0, ["encoder", "heads"], [])]),
-        ("backbone", [(0, ["encoder"], [])]),
-        ("heads", [(0, ["heads"], [])]),
-        ("category_head", [(0, ["heads.category"], [])]),
-        ("sentiment_head", [(0, ["heads.sentiment"], [])]),
-        ("embeddings", [(0, ["encoder.embeddings"], [])]),
-        ("lower_layers", [(0, ["encoder.embeddings", "encoder.layers[:4]"], [])]),
-        ("upper_layers", [(0, ["encoder.layers[-2:]"], [])]),
-        ("bias_only", [(0, ["encoder"], ["encoder.biases"])]),
-        ("layer_norm_only", [(0, ["encoder"], ["encoder.norms"])]),
-        ("lora", [(0, ["encoder"], ["encoder.adapters"])]),
-        ("lp_ft", [(0, ["encoder"], []), (1, [], [])]),
-        ("gradual", [(0, ["encoder"], []), (1, ["encoder.embeddings", "encoder.layers[:3]"], []), (2, [], [])]),
-        (
-            "schedule",
-            [
-                (0, ["encoder"], []),
-                (1, ["encoder"], ["encoder.layers[-2:]"]),
-                (2, ["encoder"], ["encoder.layers[-2:]", "encoder.layers"]),
-            ],
-        ),
-    ],
-)
-def test_what_the_freeze_options_freeze_and_when(tmp_path, freeze, stages):
-    parts = compose_components(composed(tmp_path, f"freeze={freeze}"))
-    model = MultiTaskModel(parts.encoder.skeleton(), parts.tasks, dropout=0.1)
-    planned = [
-        (stage.epoch, list(stage.freezing.frozen), list(stage.freezing.trained))
-        for stage in parts.freeze_plan.stages(model)
-    ]
-    assert planned == stages
+def is_head(name):
+    return name.startswith("heads.")
 
 
-def test_every_freeze_option_is_in_the_table_above():
-    table = test_what_the_freeze_options_freeze_and_when.pytestmark[0].args[1]
-    assert {name for name, _ in table} == {option for group, option in OPTIONS if group == "freeze"}
+def is_embedding(name):
+    return ".embeddings." in name
+
+
+def layer_of(name):
+    """Return the number of the layer that a parameter belongs to, from the bottom; None outside of layers."""
+    match = re.search(r"\.layer\.(\d+)\.", name)
+    return int(match[1]) if match else None
+
+
+def from_layer(lowest):
+    return lambda name: is_head(name) or (layer_of(name) is not None and layer_of(name) >= lowest)
+
+
+def everything(name):
+    return True
+
+
+# For each option the parameters that it trains by its own description: a rule per epoch over the names of minilm's
+# parameters, whose layers are 0 to 5. The numbers are none of the defaults.
+TRAINED = {
+    "none": ([], [everything]),
+    "all": ([], []),
+    "backbone": ([], [is_head]),
+    "heads": ([], [lambda name: not is_head(name)]),
+    "category_head": ([], [lambda name: not name.startswith("heads.category.")]),
+    "sentiment_head": ([], [lambda name: not name.startswith("heads.sentiment.")]),
+    "embeddings": ([], [lambda name: not is_embedding(name)]),
+    "lower_layers": (["freeze.count=2"], [from_layer(2)]),
+    "upper_layers": (["freeze.count=3"], [lambda name: layer_of(name) not in {3, 4, 5}]),
+    "bias_only": ([], [lambda name: is_head(name) or name.endswith(".bias")]),
+    "layer_norm_only": ([], [lambda name: is_head(name) or "LayerNorm" in name]),
+    "lora": (["freeze.from_layer=4"], [lambda name: is_head(name) or (".lora_" in name and layer_of(name) >= 4)]),
+    "lp_ft": (["freeze.probe_epochs=2"], [is_head, is_head, everything]),
+    "gradual": (["freeze.groups=7"], [is_head, *(from_layer(layer) for layer in (5, 4, 3, 2, 1, 0)), everything]),
+    "schedule": (
+        [
+            "freeze.frozen=[encoder,heads.category]",
+            "freeze.unfreeze=[{epoch: 1, parts: ['encoder.layers[-2:]']}, {epoch: 2, parts: [heads]}]",
+        ],
+        [
+            lambda name: name.startswith("heads.sentiment."),
+            lambda name: name.startswith("heads.sentiment.") or layer_of(name) in {4, 5},
+            from_layer(4),
+        ],
+    ),
+}
+
+
+class MovedParameters(Callback):
+    """Notes the names of the parameters that each epoch moves."""
+
+    def __init__(self):
+        self.names, self.moved = [], []
+
+    def on_train_start(self, trainer, module):
+        self.names = [name for name, _ in module.model.named_parameters()]
+
+    def on_train_epoch_start(self, trainer, module):
+        self.before = {name: value.detach().clone() for name, value in module.model.named_parameters()}
+
+    def on_train_epoch_end(self, trainer, module):
+        after = dict(module.model.named_parameters())
+        self.moved.append([name for name, value in self.before.items() if not torch.equal(value, after[name])])
 
 
 @pytest.mark.slow
-def test_each_recipe_trains(tmp_path):
+@pytest.mark.parametrize("option", sorted(option for group, option in OPTIONS if group == "freeze"))
+def test_freeze_options_move_exactly_what_they_say_in_each_epoch(tmp_path, option):
+    """Three steps an epoch of a whole run, with minilm's architecture: its parameters by name, but narrower ones."""
+    given, trained = TRAINED[option]
+    narrow = [f"encoder.architecture.{name}" for name in ("hidden_size=24", "intermediate_size=32")]
+    sizes = [f"data.sizes.{split}=48" for split in ("train", "validation", "test")]
+    run = [f"run_dir={tmp_path}", f"trainer.max_epochs={max(1, len(trained))}", "loader.batch_size=16", "test=false"]
+    quiet = ["accelerator=cpu", "logger=none", "activation_cache=off", "~callbacks.progress"]
+    choices = [f"freeze={option}", *given, "encoder.pretrained=false", *narrow]
+    config = compose_as_train(CONFIGS, [*choices, *sizes, *run, *quiet])
+    recorder = MovedParameters()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning's on workers and eval mode
+        run_training(config, [recorder], quiet=True)
+    assert recorder.moved == [[name for name in recorder.names if rule(name)] for rule in trained]
+
+
+@pytest.mark.slow
+def test_experiments_train(tmp_path):
     """Two steps an epoch of each recipe's own plan on an encoder of the real depth, from the command line."""
     recipes = [option for group, option in OPTIONS if group == "experiment"]
     tiny = [f"encoder.architecture.{name}={size}" for name, size in (("hidden_size", 24), ("intermediate_size", 32))]
@@ -126,18 +176,18 @@ def test_the_default_run_is_the_reference_scenario(tmp_path):
     assert config.seed == 0
 
 
-def test_more_tasks_and_other_classes_are_a_change_of_config(tmp_path):
+def test_tasks_and_classes_are_a_change_of_configuration(tmp_path):
     config = composed(tmp_path, "~tasks.sentiment", "tasks.category=[Ode,Essay]", "+tasks.tone=[dry,warm,cold]")
     model = compose_model(config, compose_components(config))
     assert {name: head[1].out_features for name, head in model.heads.items()} == {"category": 2, "tone": 3}
 
 
-def test_both_ways_to_choose_a_processor(tmp_path):
+def test_accelerators_are_chosen_by_group_or_by_value(tmp_path):
     assert composed(tmp_path, "accelerator=cpu").trainer.accelerator == "cpu"
     assert composed(tmp_path, "trainer.accelerator=cpu").trainer.accelerator == "cpu"
 
 
-def test_what_is_monitored_is_named_once():
+def test_the_monitored_metric_is_named_once():
     text = "".join(path.read_text() for path in CONFIGS.rglob("*.yaml"))
     assert text.count("validation/macro_f1") == 1
 
@@ -166,7 +216,7 @@ def test_build_is_the_only_place_that_instantiates():
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_an_entry_s_head_shows_commands_that_compose(path):
+def test_commands_in_the_heads_of_entries_compose(path):
     head = [line for line in path.read_text().splitlines() if line.startswith("#")]
     script = "train.py" if path.stem == "train" else f"scripts/{path.stem}.py"
     commands = [line.partition(f"python {script} ")[2].split() for line in head if f"python {script} " in line]

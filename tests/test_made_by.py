@@ -151,7 +151,7 @@ def test_old_runs_have_keys_and_classes_that_their_overrides_give_today(run):
     today = OmegaConf.to_container(composed("run", *overrides))
     assert flat(upgraded).keys() <= flat(today).keys()
     old, new = ({key: node["_target_"] for key, node in targets_in(config)} for config in (upgraded, today))
-    assert old == new
+    assert old.items() <= new.items()  # today a class of ours may stand where one of Lightning's stood
 
 
 @pytest.mark.parametrize("run", FINISHED, ids=name_of)
@@ -261,7 +261,10 @@ def test_an_old_bundle_is_served(made):
 @pytest.mark.slow
 def test_old_runs_are_averaged_by_soup(made, monkeypatch):
     monkeypatch.chdir(made)
-    runs = finished(made, but=["lora"])  # adapters are weights of other names
+    refused = script("soup", *map(str, finished(made)), "--folder", str(made / "runs" / "refused"), cwd=made)
+    assert refused.returncode == 2
+    assert "runs/lora' was trained with freeze=lora, whose adapters cannot be averaged" in refused.stderr
+    runs = finished(made, but=["lora"])
     done = script("soup", *map(str, runs), "--folder", str(made / "runs" / "soup"), cwd=made)
     assert done.returncode == 0, done.stdout + done.stderr
     average = load_trained_run(made / "runs" / "soup").model.state_dict()

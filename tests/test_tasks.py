@@ -1,7 +1,7 @@
 import pytest
 
 from polyhead.errors import UserError
-from polyhead.tasks import MISSING, Task, make_tasks
+from polyhead.tasks import MISSING, Task, make_tasks, per_task_problems, value_for
 
 
 def test_task_index_is_the_labels_position():
@@ -68,3 +68,23 @@ def test_make_tasks_keeps_their_order_and_makes_labels_text():
     tasks = make_tasks({"stars": [1, 2, 3], "category": ["a", "b"]})
     assert [task.name for task in tasks] == ["stars", "category"]
     assert tasks[0].labels == ("1", "2", "3")
+
+
+@pytest.mark.parametrize(("given", "value"), [(0.5, 0.5), ({"a": 2.0}, 2.0), ({"b": 2.0}, 1.0), ({}, 1.0)])
+def test_value_for_a_task_is_its_own_or_the_default(given, value):
+    assert value_for("a", given, default=1.0) == value
+
+
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), True, "2", None, [1]])
+def test_per_task_problems_name_what_is_no_allowed_number(value):
+    def problems(given):
+        return per_task_problems("rate", given, ["a", "b"], lambda number: number >= 0, "a number, 0 or more")
+
+    assert problems(value) == [f"rate: {value!r} given; it must be a number, 0 or more"]
+    assert problems({"a": value, "b": 1}) == [f"rate.a: {value!r} given; it must be a number, 0 or more"]
+    assert problems({"c": value}) == ["rate: unknown task 'c'; Valid: a, b"]
+
+
+def test_per_task_problems_are_none_where_all_is_allowed():
+    for given in (0, 0.5, {}, {"a": 0, "b": 3.5}):
+        assert per_task_problems("rate", given, ["a", "b"], lambda number: number >= 0, "0 or more") == []

@@ -1,1 +1,1 @@
-"""The contests behind ``scripts/benchmark.py``."""
+"""The benchmarks behind ``scripts/benchmark.py``."""

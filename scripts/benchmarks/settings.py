@@ -1,13 +1,16 @@
-"""What a benchmark is run with. Imports nothing heavy."""
+"""Settings: what a benchmark is run with, read from the command line. Imports nothing heavy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from polyhead.errors import UserError, did_you_mean
 
 NAMES = ("encode", "finetune", "frozen", "partial", "weighting", "startup", "corpus", "serve", "load")
+COMPARABLE = ("startup", "finetune", "encode")
+"""Benchmarks that can also measure another checkout."""
+_CHOICES = {"device": ("cpu", "gpu"), "encoder": ("minilm", "bert_base")}
+_MAY_BE_ZERO = ("rows", "length", "compile")
 
 
 @dataclass(frozen=True)
@@ -16,17 +19,18 @@ class Settings:
 
     Args:
         device: ``cpu`` or ``gpu``.
-        data: ``hypothetical``, or a folder with train.csv, validation.csv and test.csv, or for ``encode`` one CSV.
+        data: ``hypothetical``, or a folder with train.csv, validation.csv and test.csv, or for texts alone one CSV.
         encoder: ``minilm`` with its weights, or ``bert_base`` with random ones.
-        repeats: how often each contestant runs; seeds 0, 1, ... of training.
-        rows: at most so many sentences of a split; 0 takes all.
+        repeats: how often each baseline runs; seeds 0, 1, ... of training.
+        rows: most sentences per split; 0 takes all.
         epochs: of full and of partial training.
         frozen_epochs: of training on a frozen encoder.
         batch_size: sentences.
         length: tokens of every text, made by joining sentences; 0 takes the texts as they are.
-        compile: whether ours and the Trainer are given to ``torch.compile``, too, in finetune.
+        compile: 1 also measures ours and the Trainer with ``torch.compile``, in finetune.
         clients: of the server at a time, in load.
         seconds: for which they send, in load.
+        against: folder of another checkout, which takes the peers' place in startup, finetune and encode.
         json: file that also takes the results; empty for none.
     """
 
@@ -42,50 +46,70 @@ class Settings:
     compile: int = 0
     clients: int = 64
     seconds: int = 60
+    against: str = ""
     json: str = ""
 
 
-def options() -> str:
-    """List the benchmarks, and the options with what they are and their defaults, a line each."""
-    meanings = (Settings.__doc__ or "").partition("Args:")[2].strip().splitlines()
-    told = [
-        f"  {name.strip()}={getattr(Settings, name.strip())}: {meaning.strip().replace('``', '')}"
-        for name, _, meaning in (line.partition(":") for line in meanings)
-    ]
-    return "\n".join([f"benchmarks: {', '.join(NAMES)}", "options and their defaults:", *told])
+def describe_options() -> str:
+    """Return the names of the benchmarks, and a line for each option with its default and its meaning."""
+    lines = [f"benchmarks: {', '.join(NAMES)}", "options and their defaults:"]
+    meanings = (Settings.__doc__ or "").partition("Args:")[2].strip()
+    for line in meanings.splitlines():
+        name, _, meaning = line.strip().partition(": ")
+        default = getattr(Settings, name)
+        lines.append(f"  {name}={default}: {meaning.replace('``', '')}")
+    return "\n".join(lines)
 
 
 def parse(arguments: Sequence[str]) -> tuple[list[str], Settings]:
     """Read names and ``option=value`` from a command line.
 
     Raises:
-        UserError: an unknown name or option, or a value that does not fit.
+        UserError: an unknown name or option, or a value that is not allowed.
     """
     names = [argument for argument in arguments if "=" not in argument]
+    _check_names(names)
+    options = [_read_option(argument) for argument in arguments if "=" in argument]
+    settings = Settings(**dict(options))  # type: ignore[arg-type]  # _read_option looked at each field's type
+    if settings.data != "hypothetical" and not Path(settings.data).exists():
+        raise UserError(f"data={settings.data}: neither hypothetical nor a file or folder that is there")
+    if settings.against:
+        _check_checkout(settings.against, names)
+    return names, settings
+
+
+def _check_names(names: list[str]) -> None:
+    if not names:
+        raise UserError(f"name what to measure: {', '.join(NAMES)}")
     for name in names:
         if name not in NAMES:
             raise UserError(f"no benchmark is called {name!r}; {did_you_mean(name, NAMES)}")
-    if not names:
-        raise UserError(f"name what to measure: {', '.join(NAMES)}")
-    kinds = {field.name: field.type for field in fields(Settings)}
-    given: dict[str, Any] = {}
-    for argument in arguments:
-        option, equals, value = argument.partition("=")
-        if not equals:
-            continue
-        if option not in kinds:
-            raise UserError(f"no option is called {option!r}; {did_you_mean(option, kinds)}")
-        if kinds[option] is int:
-            if not value.isdigit():
-                raise UserError(f"{option}={value}: it must be a whole number, 0 or more")
-            given[option] = int(value)
-        else:
-            given[option] = value
-    settings = Settings(**given)
-    if settings.device not in ("cpu", "gpu"):
-        raise UserError(f"device={settings.device}: it must be cpu or gpu")
-    if settings.encoder not in ("minilm", "bert_base"):
-        raise UserError(f"encoder={settings.encoder}: it must be minilm or bert_base")
-    if settings.data != "hypothetical" and not Path(settings.data).exists():
-        raise UserError(f"data={settings.data}: neither hypothetical nor a file or folder that is there")
-    return names, settings
+
+
+def _read_option(argument: str) -> tuple[str, str | int]:
+    """Return the name and the value of ``option=value``."""
+    option, _, value = argument.partition("=")
+    types = {field.name: field.type for field in fields(Settings)}
+    if option not in types:
+        raise UserError(f"no option is called {option!r}; {did_you_mean(option, types)}")
+    if types[option] is int:
+        return option, _read_number(option, value)
+    allowed = _CHOICES.get(option)
+    if allowed and value not in allowed:
+        raise UserError(f"{option}={value}: it must be {' or '.join(allowed)}")
+    return option, value
+
+
+def _read_number(option: str, value: str) -> int:
+    least = 0 if option in _MAY_BE_ZERO else 1
+    if not value.isdecimal() or int(value) < least:
+        raise UserError(f"{option}={value}: it must be a whole number, {least} or more")
+    return int(value)
+
+
+def _check_checkout(folder: str, names: list[str]) -> None:
+    if not Path(folder, "train.py").is_file() or not Path(folder, "src", "polyhead").is_dir():
+        raise UserError(f"against={folder}: no checkout of Polyhead; it needs train.py and src/polyhead")
+    for name in names:
+        if name not in COMPARABLE:
+            raise UserError(f"{name}: against= compares {', '.join(COMPARABLE)} alone; measure {name} without it")

@@ -1,64 +1,70 @@
-"""The workload: data, encoder and run that ours and the peers share."""
+"""The workload that ours and the peers share: sentences, tasks, encoder, device."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
 import yaml
 
 from benchmarks.settings import Settings
-from polyhead.data.datamodule import SentenceData
-from polyhead.data.samplers import LoaderSettings
-from polyhead.freezing.activation_cache import ActivationCache
-from polyhead.freezing.frozen_activations import attach_frozen
-from polyhead.freezing.plans import FreezeSpec
+from polyhead.errors import UserError
 from polyhead.hardware import best_precision
-from polyhead.models.multitask import MultiTaskModel
+from polyhead.models.encoder import Encoder
 from polyhead.models.pretrained import PretrainedEncoder
-from polyhead.objectives.weighting import Aggregation, Equal
 from polyhead.sources.base import Source
 from polyhead.sources.synthetic.corpus import LABELS, HypotheticalCorpus, Sentence
 from polyhead.tasks import Task
-from polyhead.training.module import MultiTaskTraining
-from polyhead.training.optimizer import Optimization
 
 ROOT = Path(__file__).parents[2]
-TASKS = tuple(Task(name, LABELS[name]) for name in ("category", "sentiment"))  # of the hypothetical sentences
-OPTIMIZATION = Optimization(
-    encoder_lr=1e-4, head_lr=1e-3, layer_decay=1.0, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8, warmup=0.1
-)
+SPLITS = ("train", "validation", "test")
+TASKS = tuple(Task(name, LABELS[name]) for name in ("category", "sentiment"))
+"""Those of the hypothetical sentences; a file may have a column for each of the same names."""
+_SIZES = {"train": 4000, "validation": 1000, "test": 1000}  # hypothetical sentences where rows=0
 
 
 class CsvFolder(Source):
-    """Sentences from train.csv, validation.csv and test.csv; every column but ``text`` may be a task."""
+    """Sentences from train.csv, validation.csv and test.csv.
 
-    def __init__(self, folder: Path, rows: int, tasks: tuple[str, ...]) -> None:
-        self.folder, self.rows, self.tasks = folder, rows, tasks
+    Args:
+        path: folder of the three files, or one file that stands for each of them.
+        rows: most sentences per split; 0 takes all.
+        tasks: columns with labels; a file may lack them.
+    """
+
+    def __init__(self, path: Path, rows: int, tasks: tuple[str, ...]) -> None:
+        self.path, self.rows, self.tasks = path, rows, tasks
 
     def sentences(self, split: str) -> Iterator[Sentence]:
-        """Yield the sentences of a split."""
-        path = self.folder / f"{split}.csv" if self.folder.is_dir() else self.folder
+        """Yield the sentences of a split.
+
+        Raises:
+            UserError: the file is not there, or has no column ``text``.
+        """
+        path = self.path / f"{split}.csv" if self.path.is_dir() else self.path
+        if not path.is_file():
+            raise UserError(f"data={self.path}: {path.name} is not there")
         with path.open(encoding="utf-8", newline="") as file:
-            for number, row in enumerate(csv.DictReader(file)):
-                if self.rows and number >= self.rows:
-                    return
-                yield Sentence(row["text"], {task: row.get(task) or None for task in self.tasks})
+            reader = csv.DictReader(file)
+            if "text" not in (reader.fieldnames or ()):
+                raise UserError(f"data={self.path}: {path.name} has no column called text")
+            for row in islice(reader, self.rows or None):
+                labels = {task: row.get(task) or None for task in self.tasks}
+                yield Sentence(row["text"], labels)
 
 
 @dataclass(frozen=True)
-class Joined(Source):
-    """The sentences of a source, joined to texts of so many words at least; the labels are the first one's.
+class JoinedSentences(Source):
+    """The sentences of a source, each joined to those after it, to texts of at least ``words`` words.
 
-    Cut to as many tokens, all have the same length: what is measured then is the model and no longer the padding.
+    The labels are the first one's. Cut to as many tokens, all have the same length: the measurement is then of the
+    model and no longer of the padding.
     """
 
-    source: Any
+    source: Source
     words: int
 
     def sentences(self, split: str) -> Iterator[Sentence]:
@@ -70,107 +76,94 @@ class Joined(Source):
                 words += sentence.text.split()
                 if len(words) >= self.words:
                     break
-            yield Sentence(" ".join(words), first.labels)
+            yield Sentence(" ".join(words), dict(first.labels))
 
 
-def open_data(settings: Settings) -> tuple[Any, tuple[Task, ...]]:
-    """Return the sentences and their tasks."""
-    source, tasks = _open_source(settings)
-    return (Joined(source, settings.length) if settings.length else source), tasks
+def open_data(settings: Settings) -> tuple[Source, tuple[Task, ...]]:
+    """Return the sentences and their tasks; texts alone have none."""
+    source, tasks = _open_hypothetical(settings) if settings.data == "hypothetical" else _open_files(settings)
+    if settings.length:
+        source = JoinedSentences(source, settings.length)
+    return source, tasks
 
 
-def _open_source(settings: Settings) -> tuple[Any, tuple[Task, ...]]:
-    if settings.data == "hypothetical":
-        most = {"train": settings.rows or 4000, "validation": 1000, "test": 1000}
-        sizes = {split: min(size, settings.rows or size) for split, size in most.items()}
-        corpus = HypotheticalCorpus(sizes, 0, label_noise=0, imbalance=1, correlation=0, missing=0)
-        return corpus, TASKS
-    names = ("category", "sentiment")
-    folder = CsvFolder(Path(settings.data), settings.rows, names)
-    seen = {name: sorted({s.labels[name] or "" for s in folder.sentences("train")} - {""}) for name in names}
-    return folder, tuple(Task(name, tuple(labels)) for name, labels in seen.items() if len(labels) > 1)
+def _open_hypothetical(settings: Settings) -> tuple[Source, tuple[Task, ...]]:
+    sizes = dict(_SIZES)
+    if settings.rows:
+        sizes = {split: min(size, settings.rows) for split, size in sizes.items()} | {"train": settings.rows}
+    return HypotheticalCorpus(sizes, 0, label_noise=0, imbalance=1, correlation=0, missing=0), TASKS
+
+
+def _open_files(settings: Settings) -> tuple[Source, tuple[Task, ...]]:
+    source = CsvFolder(Path(settings.data), settings.rows, tuple(task.name for task in TASKS))
+    classes: dict[str, set[str]] = {name: set() for name in source.tasks}
+    for sentence in source.sentences("train"):
+        for name, label in sentence.labels.items():
+            if label is not None:
+                classes[name].add(label)
+    tasks = [Task(name, tuple(sorted(labels))) for name, labels in classes.items() if len(labels) > 1]
+    return source, tuple(tasks)
+
+
+def write_csv_folder(settings: Settings, folder: Path) -> list[str]:
+    """Write train.csv, validation.csv and test.csv, and return the names of the tasks, a column each."""
+    source, tasks = open_data(settings)
+    names = [task.name for task in tasks]
+    for split in SPLITS:
+        with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["text", *names])
+            for sentence in source.sentences(split):
+                writer.writerow([sentence.text, *map(sentence.labels.get, names)])
+    return names
 
 
 def open_encoder(settings: Settings) -> PretrainedEncoder:
     """Return the encoder as it is configured, with random weights where no pretrained ones are at hand."""
-    leaves = yaml.safe_load((ROOT / "configs" / "encoder" / f"{settings.encoder}.yaml").read_text(encoding="utf-8"))
+    path = ROOT / "configs" / "encoder" / f"{settings.encoder}.yaml"
+    leaves = yaml.safe_load(path.read_text(encoding="utf-8"))
     del leaves["_target_"]
     source = replace(PretrainedEncoder(**leaves), pretrained=settings.encoder == "minilm")
-    return replace(source, max_length=settings.length) if settings.length else source
+    if settings.length:
+        source = replace(source, max_length=settings.length)
+    return source
 
 
 def device_of(settings: Settings) -> torch.device:
-    """Return the device of the contest."""
+    """Return the device of the benchmark."""
     return torch.device("cuda" if settings.device == "gpu" else "cpu")
+
+
+def precision_of(settings: Settings) -> str:
+    """Return the precision that ``precision=auto`` takes on the device."""
+    return best_precision(settings.device)
+
+
+def multiplies_bf16(settings: Settings) -> bool:
+    """Return whether the device multiplies bf16 natively."""
+    return precision_of(settings) == "bf16-mixed"
 
 
 def texts_of(settings: Settings) -> list[str]:
     """Return the training texts."""
-    corpus, _ = open_data(settings)
-    return [sentence.text for sentence in corpus.sentences("train")]
+    source, _ = open_data(settings)
+    return [sentence.text for sentence in source.sentences("train")]
 
 
 def tokens_per_text(settings: Settings) -> float:
-    """Return the mean number of tokens of the training texts, special ones included, padding not."""
+    """Return the mean number of tokens per training text, special ones included, padding not."""
     source, texts = open_encoder(settings), texts_of(settings)
     ids = source.load_tokenizer()(texts, truncation=True, max_length=source.max_length)["input_ids"]
     return sum(map(len, ids)) / len(texts)
 
 
-def precision_of(settings: Settings) -> str:
-    """Return the precision that ``precision=auto`` takes on the device."""
-    return best_precision("gpu" if settings.device == "gpu" else "cpu")
+def encoder_flops_per_token(encoder: Encoder, length: float) -> float:
+    """Return the floating-point operations per token of a forward pass, attention over ``length`` tokens included.
 
-
-def encoder_flops_per_token(encoder: Any, length: float) -> float:
-    """Return the floating-point operations of a forward pass a token, attention over ``length`` tokens included."""
-    products = sum(2 * p.numel() for name, p in encoder.layers.named_parameters() if p.ndim == 2)
-    return float(products + 4 * length * encoder.hidden_size * len(encoder.layers))
-
-
-def build(
-    settings: Settings,
-    frozen: FreezeSpec,
-    precision: str,
-    seed: int,
-    epochs: int,
-    store: ActivationCache | None,
-    rule: Mapping[str, Any] | None = None,
-    watch_conflict: bool = False,
-) -> tuple[MultiTaskTraining, SentenceData, L.Trainer]:
-    """Build a run as ``train.py`` does, without files.
-
-    Args:
-        settings: of the benchmark.
-        frozen: what is not trained.
-        precision: of training.
-        seed: of the run.
-        epochs: of training.
-        store: of features; None computes them anew.
-        rule: arguments of gradient aggregation; None sums the losses.
-        watch_conflict: whether to look at how the tasks' gradients agree.
+    A product with a matrix takes two per element of it; attention, scores and sums over values, two per element of
+    both.
     """
-    L.seed_everything(seed, verbose=False)
-    corpus, tasks = open_data(settings)
-    source = open_encoder(settings)
-    model = MultiTaskModel(source.load(), tasks, dropout=0.1)
-    names = [task.name for task in tasks]
-    weighting = Aggregation(names, **rule) if rule else Equal(names)
-    module = MultiTaskTraining(model, tasks, weighting, frozen, OPTIMIZATION, watch_conflict=watch_conflict)
-    features = partial(attach_frozen, model.encoder, precision, store, device_of(settings)) if store else None
-    batching = LoaderSettings(settings.batch_size, evaluation_batch_size=128, bucket_batches=50, seed=seed, workers=0)
-    data = SentenceData(corpus, tasks, source.load_tokenizer(), source.max_length, batching, features)
-    trainer = L.Trainer(
-        accelerator=settings.device,
-        devices=1,
-        max_epochs=epochs,
-        precision=precision,  # type: ignore[arg-type]
-        gradient_clip_val=1.0,
-        limit_val_batches=0,
-        use_distributed_sampler=False,
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-    )
-    return module, data, trainer
+    matrices: list[Any] = [parameter for parameter in encoder.layers.parameters() if parameter.ndim == 2]
+    products = sum(2 * matrix.numel() for matrix in matrices)
+    attention = 4 * length * encoder.hidden_size * len(encoder.layers)
+    return float(products + attention)

@@ -5,21 +5,21 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
-_LISTED = 50  # legal values that are spelt out
+_LISTED = 50  # legal values that a message names
 
 
 class UserError(ValueError):
-    """A mistake in what the user gave; the message is one line.
+    """A mistake of the user's; the message has one line per mistake.
 
-    It names what was given, what is allowed and what to do. Entry scripts print the message without a traceback.
+    A line names the value given, the values allowed and the next step. Entry scripts print it without a traceback.
     """
 
 
 class ParameterError(UserError):
     """Parameters whose values are not allowed: a line each, ``name: 0 given; it must be 1 or more``.
 
-    A class knows the names of its own parameters alone. Whoever builds it from a configuration knows where they stand
-    there, and puts that in front (:func:`parameters_under`).
+    A class knows the names of its own parameters alone. The code that builds it from a configuration knows where they
+    stand there, and puts that in front (:func:`parameters_under`).
     """
 
     def under(self, key: str) -> "ParameterError":
@@ -56,7 +56,12 @@ def parameters_under(key: str) -> Iterator[None]:
 
 
 def did_you_mean(name: str, valid: Iterable[str]) -> str:
-    """Spell out the legal values, nearest first: ``did you mean 'none'? Valid: all, backbone, none``."""
+    """Return the legal values in words, the nearest first: ``did you mean 'none'? Valid: all, backbone, none``.
+
+    Args:
+        name: as given; it is none of them.
+        valid: the legal values; of very many only the first are named.
+    """
     options = sorted(valid)
     close = get_close_matches(name, options, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
@@ -66,7 +71,7 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """End the process on Ctrl-C in one line, by the exit code that shells give it."""
+    """End the process on Ctrl-C with one line, and with the exit code that shells give it."""
     try:
         yield
     except KeyboardInterrupt:
@@ -76,7 +81,15 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def require_extra(extra: str, what: str) -> Iterator[None]:
-    """Tell an import that fails inside by what to install: the extra of this package, for ``what`` the user chose."""
+    """Turn an ImportError inside into an error that names the extra to install.
+
+    Args:
+        extra: of this package.
+        what: the user's choice that needs it, such as ``output``.
+
+    Raises:
+        UserError: an import inside failed.
+    """
     try:
         yield
     except ImportError as error:
@@ -87,7 +100,7 @@ def require_extra(extra: str, what: str) -> Iterator[None]:
 
 @contextmanager
 def collect_errors(problems: list[str]) -> Iterator[None]:
-    """Put a user error raised inside into ``problems`` instead of raising it."""
+    """Add the lines of a user error that is raised inside to ``problems``; the block ends there."""
     try:
         yield
     except UserError as error:

@@ -20,34 +20,37 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # of mallopt, in malloc.h
 
 
 def keep_freed_memory() -> bool:
-    """Have glibc keep the memory that training frees, for the next step; tell whether it could be asked to.
+    """Make glibc keep the memory that training frees, for the next step.
 
-    By default it hands large blocks back to the system, and every step pays anew for the pages of each gradient.
+    By default it hands large blocks back to the system, and every step pays again for the pages of each gradient.
+
+    Returns:
+        Whether the C library could be asked.
     """
     try:
         libc = ctypes.CDLL("libc.so.6")
         return bool(libc.mallopt(_MMAP_THRESHOLD, 1 << 30) and libc.mallopt(_TRIM_THRESHOLD, (1 << 31) - 1))
-    except (OSError, AttributeError):  # another C library, which has its own ways
+    except (OSError, AttributeError):  # another C library
         return False
 
 
 def keep_few_kernels() -> None:
-    """Have oneDNN keep the code of the last few shapes of tensors only; call it before anything is multiplied.
+    """Make oneDNN keep compiled code for the last few tensor shapes only; call this before the first matrix product.
 
-    It compiles for each shape it meets and keeps a thousand of them. Over many texts, most batches are the last of
-    their length and have a size of their own: hundreds of megabytes, for shapes that hardly come again.
+    oneDNN compiles for each shape and keeps a thousand of them. Over many texts, most batches are the last of their
+    length and have a size of their own: hundreds of megabytes, for shapes that hardly return.
     """
     for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
         os.environ.setdefault(name, "64")
 
 
 def first_process() -> bool:
-    """Tell whether this is the first of a run's processes, the one that writes and tells."""
+    """Return whether this is the first of a run's processes: the one that writes files and messages."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def use_cores(count: int | None) -> None:
-    """Compute on ``count`` cores where a launcher has dealt them out; a job on this machine sees all of them."""
+    """Compute on ``count`` cores; None changes nothing. A job sees all cores, also those of the jobs beside it."""
     if count is not None:
         torch.set_num_threads(count)
 
@@ -55,12 +58,12 @@ def use_cores(count: int | None) -> None:
 def problems(
     accelerator: str, precision: str, keys: tuple[str, str] = ("trainer.accelerator", "trainer.precision")
 ) -> Iterator[str]:
-    """Say what of the accelerator and precision asked for is not to be had here, a line each.
+    """Yield a line for each of accelerator and precision that this machine does not have.
 
     Args:
         accelerator: as Lightning names it.
         precision: as Lightning names it, or ``auto``.
-        keys: what the two are called in the configuration, for messages.
+        keys: names of the two in the configuration, for messages.
     """
     where, how = keys
     missing = {
@@ -98,10 +101,10 @@ def best_precision(accelerator: str) -> str:
 
 
 def forget_peak() -> None:
-    """Measure anew from here, so that the runs of one process do not count each other's memory.
+    """Measure the peak from here on, so that the runs of one process do not count each other's memory.
 
-    Only Linux can; elsewhere a peak stays that of the whole process. What earlier runs freed goes back to the system
-    first: the allocator may have been told to keep it. What they still hold counts.
+    Only Linux can; elsewhere a peak stays that of the whole process. Memory that earlier runs freed goes back to the
+    system first, because :func:`keep_freed_memory` keeps it. Memory that they still hold counts.
     """
     gc.collect()
     with suppress(OSError, AttributeError):

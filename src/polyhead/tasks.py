@@ -1,4 +1,4 @@
-"""Tasks: the one place that knows class names and their number. Knows nothing about models or tensors."""
+"""Tasks: the one place that knows class names and counts. Knows nothing about models or tensors."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass

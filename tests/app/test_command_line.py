@@ -21,19 +21,19 @@ from polyhead.app.hydra_errors import Configuration, explain
         ("", "default"),
     ],
 )
-def test_a_runs_folder_is_named_after_its_overrides(overrides, name):
+def test_folder_name_is_made_of_the_overrides(overrides, name):
     assert folder_name(overrides) == name
 
 
-def test_a_runs_folder_name_is_never_too_long_for_a_file_system():
+def test_folder_name_is_never_too_long_for_a_file_system():
     assert all(len(folder_name(letter * 1000).encode()) <= 150 for letter in "aé")
 
 
-def test_long_names_that_differ_at_their_end_only_stay_apart():
+def test_folder_names_that_differ_at_their_far_end_stay_apart():
     assert folder_name("x" * 200 + "seed=0") != folder_name("x" * 200 + "seed=1")
 
 
-def test_an_error_without_a_message_is_told_by_its_cause():
+def test_explain_takes_the_words_of_the_cause_where_an_error_has_none():
     error = RuntimeError()
     error.__cause__ = ValueError("token recognition error\nat: '~'")
     assert explain(error, Configuration(ROOT / "configs", "train")) == "token recognition error at: '~'"
@@ -55,7 +55,7 @@ def test_an_error_without_a_message_is_told_by_its_cause():
         ("monitor=3", "monitor: 3 given; it has entries with names"),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_told_in_one_line(tmp_path, override, message):
+def test_a_value_of_the_wrong_kind_is_one_line(tmp_path, override, message):
     assert message in one_line(train(override, cwd=tmp_path))
 
 
@@ -118,7 +118,7 @@ def test_a_wrong_override_is_one_line_that_names_its_neighbours(tmp_path, argume
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU")
-def test_the_literal_line_without_a_gpu_ends_at_once(tmp_path):
+def test_accelerator_gpu_without_a_gpu_ends_at_once(tmp_path):
     line = one_line(train("freeze=backbone", "trainer.accelerator=gpu", cwd=tmp_path))
     assert line == "error: trainer.accelerator=gpu: none is present here; use trainer.accelerator=cpu|auto"
 
@@ -130,7 +130,7 @@ def test_a_hub_encoder_without_a_hub_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["plain", "0_freeze=none,seed=1", "it's", "a b", "[x]", "ends\\\\"])
-def test_a_folder_s_name_comes_through_hydra_as_it_is(tmp_path, name):
+def test_folder_as_brings_a_folder_s_name_through_hydra_as_it_is(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir()
     (override,) = folder_as("run", [str(folder)])
@@ -138,20 +138,20 @@ def test_a_folder_s_name_comes_through_hydra_as_it_is(tmp_path, name):
     assert (parsed.key_or_group, parsed.value()) == ("run", str(folder))
 
 
-def test_a_folder_that_is_not_there_is_passed_on_for_the_job_to_say_so():
+def test_folder_as_passes_on_a_folder_that_is_missing_for_the_job_to_refuse():
     assert folder_as("run", ["/nowhere", "graph=onnx"]) == ["run='/nowhere'", "graph=onnx"]
 
 
 @pytest.mark.parametrize("first", ["output=a", "--help", "~graph", "+x=1"])
-def test_an_override_is_left_alone(first):
+def test_folder_as_leaves_an_override_alone(first):
     assert folder_as("run", [first, "graph=onnx"]) == [first, "graph=onnx"]
 
 
-def test_without_an_argument_there_is_no_folder():
+def test_folder_as_makes_nothing_of_no_argument():
     assert folder_as("run", []) == []
 
 
-def test_a_pipe_that_was_closed_ends_without_a_word():
+def test_a_closed_pipe_ends_a_command_without_a_word():
     talk = "from polyhead.app.command_line import run; run(lambda: [print('x' * 80) for _ in range(10**5)], None, '')"
     with subprocess.Popen([sys.executable, "-c", talk], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.readline()
@@ -164,7 +164,7 @@ def test_a_pipe_that_was_closed_ends_without_a_word():
     ("code", "advice"),
     [(errno.ENOSPC, "make room"), (errno.EACCES, "see that it is there and that you may use it")],
 )
-def test_what_the_system_refuses_ends_in_advice_that_fits(capsys, code, advice):
+def test_a_refusal_of_the_system_ends_in_advice_that_fits(capsys, code, advice):
     def refused():
         raise OSError(code, os.strerror(code), "weights")
 

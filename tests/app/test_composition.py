@@ -1,15 +1,8 @@
 import pytest
-from omegaconf import OmegaConf
 from support.configs import composed
 
-from polyhead.app.builder import build
 from polyhead.app.composition import compose_components, compose_trainer
 from polyhead.errors import UserError
-
-
-class Made:
-    def __init__(self, a, marker):
-        self.a, self.marker = a, marker
 
 
 def problems(tmp_path, *overrides):
@@ -18,7 +11,7 @@ def problems(tmp_path, *overrides):
     return str(caught.value).splitlines()
 
 
-def test_all_problems_are_told_at_once_before_weights_load(tmp_path, monkeypatch):
+def test_problems_are_reported_all_at_once_before_weights_load(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "polyhead.models.pretrained.PretrainedEncoder.load", lambda self: pytest.fail("weights were loaded")
     )
@@ -82,19 +75,10 @@ def test_a_wrong_value_is_one_line_with_key_value_and_rule(tmp_path, override, m
         ("+trainer.x=1", "trainer.x"),
     ],
 )
-def test_what_lightning_refuses_is_one_line_too(tmp_path, override, key):
+def test_a_value_that_lightning_refuses_is_one_line(tmp_path, override, key):
     config = composed(tmp_path, override)
     with pytest.raises(UserError, match=f"^{key}: [^\n]*$"):
         compose_trainer(config, "32-true", [])
-
-
-def test_objects_reach_the_target_as_they_are():
-    marker = object()
-    node = OmegaConf.create({"_target_": f"{__name__}.Made", "a": [1, {"b": 2}]})
-    made = build(node, "key", marker=marker)
-    assert made.marker is marker
-    assert made.a == [1, {"b": 2}]
-    assert type(made.a) is list
 
 
 @pytest.mark.parametrize("switch", ["compile", "test", "watch_conflict"])

@@ -20,6 +20,7 @@ from support.commands import ROOT, TINY, train
 
 from polyhead import Predictor
 from polyhead.app.trained import load_trained_run
+from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.errors import UserError
 from polyhead.training.checkpoints import load_checkpoint
 
@@ -59,7 +60,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_a_bundle_gives_what_the_run_s_best_weights_give(folder):
+def test_export_gives_what_the_run_s_best_weights_give(folder):
     trained = load_trained_run(folder / "runs" / "0_seed=1,a")
     tokenizer = trained.encoder.load_tokenizer()
     predictions = Predictor.load(folder / "bundle", precision="32-true").predict(TEXTS)
@@ -77,21 +78,46 @@ def test_a_bundle_gives_what_the_run_s_best_weights_give(folder):
     torch.testing.assert_close(weight, state["model.heads.category.1.weight"])
 
 
-def test_what_it_says_of_itself(folder):
+def test_export_describes_the_run_in_the_manifest(folder):
     manifest = json.loads((folder / "bundle" / "tasks.json").read_text())
     metrics = json.loads((folder / "runs" / "0_seed=1,a" / "metrics.json").read_text())
+    assert manifest["format"] == 2
     assert [task["name"] for task in manifest["tasks"]] == ["category", "sentiment"]
     for task in manifest["tasks"]:
-        assert task["metrics"]["macro_f1"] == metrics["test"][task["name"]]["macro_f1"]
-        assert manifest["quantisation"][task["name"]].keys() == {"float32", "int8"}
-        assert task["temperature"] == metrics["validation"][task["name"]]["temperature"]
+        name = task["name"]
+        numbers = {metric: value for metric, value in metrics["test"][name].items() if isinstance(value, int | float)}
+        numbers.pop("temperature", None)  # of the validation split, as it stands beside the metrics
+        assert task["metrics"] == numbers
+        assert task["temperature"] == metrics["validation"][name]["temperature"]
+    assert manifest["made_with"]["run"] == "0_seed=1,a"
     assert "0_seed=1,a" in (folder / "bundle" / "README.md").read_text()
-    sentences = json.loads((folder / "bundle" / "sentences.json").read_text())
-    assert len(sentences) == 32
+
+
+def test_export_measures_the_accuracy_of_both_graphs(folder):
+    manifest = json.loads((folder / "bundle" / "tasks.json").read_text())
+    sentences = list(load_trained_run(folder / "runs" / "0_seed=1,a").source.sentences("test"))
+    for backend, graph in (("onnx", "float32"), ("onnx-int8", "int8")):
+        predictions = Predictor.load(folder / "bundle", backend).predict([sentence.text for sentence in sentences])
+        for task, found in manifest["quantization"].items():
+            labels = [sentence.labels[task] for sentence in sentences]
+            right = [ours == theirs for ours, theirs in zip(predictions.labels(task), labels, strict=True)]
+            assert found[graph] == pytest.approx(sum(right) / 32)
+    assert manifest["quantization"].keys() == {"category", "sentiment"}
+
+
+def test_export_stores_the_sentences_of_a_split_with_their_embeddings(folder):
+    from sentence_transformers import SentenceTransformer
+
+    stored = Neighbors.read(folder / "bundle")
+    source = load_trained_run(folder / "runs" / "0_seed=1,a").source
+    assert stored.sentences == [sentence.text for sentence in source.sentences("test")]
+    model = SentenceTransformer(str(folder / "bundle"), device="cpu")
+    expected = model.encode(stored.sentences, normalize_embeddings=True)
+    np.testing.assert_allclose(stored.directions, expected, atol=0.02)  # in half precision, computed in bf16 at best
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-def test_every_format_keeps_the_columns_and_the_order(folder, tmp_path, monkeypatch, ending):
+def test_predict_keeps_columns_and_order_in_every_format(folder, tmp_path, monkeypatch, ending):
     monkeypatch.chdir(tmp_path)
     with Path("in.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["id", "sentence"], *enumerate(TEXTS)])
@@ -114,27 +140,29 @@ def test_every_format_keeps_the_columns_and_the_order(folder, tmp_path, monkeypa
                 assert abs(float(row[f"predicted_{task}_probability_{label}"]) - share) < 1e-4
 
 
-def test_types_of_a_parquet_file_are_kept(folder, tmp_path, monkeypatch):
+def test_predict_keeps_the_types_of_a_parquet_file(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ids = pyarrow.array([1, 2], pyarrow.int8())
     parquet.write_table(pyarrow.table({"text": ["a", "b"], "id": ids}), "in.parquet")
     run("predict", f"model={folder / 'bundle'}", "input=in.parquet", "output=out.parquet", "embeddings=true")
     table = parquet.read_table("out.parquet")
     assert table["id"].type == pyarrow.int8()
-    assert {len(row) for row in table["embedding"].to_pylist()} == {24}
+    expected = Predictor.load(folder / "bundle").predict(["a", "b"])
+    np.testing.assert_allclose(table["embedding"].to_pylist(), expected.embeddings, rtol=1e-6)
+    assert table["predicted_category"].to_pylist() == expected.labels("category")
 
 
 @pytest.mark.parametrize(
     ("name", "arguments"), [("export", ["nowhere"]), ("predict", ["model=a", "input=b", "output=-"])]
 )
-def test_a_mistake_is_told_once(tmp_path, name, arguments):
+def test_scripts_report_a_mistake_once(tmp_path, name, arguments):
     done = script(name, *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith(b"error: ")
 
 
-def test_standard_input_to_standard_output(folder):
+def test_predict_reads_standard_input_and_writes_standard_output(folder):
     arguments = ["model=bundle", "input=-", "output=-"]
     done = script("predict", *arguments, cwd=folder, stdin="\n".join(TEXTS).encode())
     assert [json.loads(line)["text"] for line in done.stdout.decode().splitlines()] == TEXTS
@@ -156,7 +184,7 @@ def test_standard_input_to_standard_output(folder):
         ("export", ["graph=int8", "max_int8_loss=-101"], "graph=int8: it costs category .* points of test accuracy"),
     ],
 )
-def test_mistakes_are_told_and_leave_nothing(folder, tmp_path, monkeypatch, name, arguments, message):
+def test_scripts_refuse_mistakes_and_leave_nothing(folder, tmp_path, monkeypatch, name, arguments, message):
     monkeypatch.chdir(tmp_path)
     Path("gold.csv").write_text("text,predicted_category\nA,News\n")
     Path("half.jsonl").write_text('{"text": "fine"}\n{"text": null}\n')
@@ -167,7 +195,7 @@ def test_mistakes_are_told_and_leave_nothing(folder, tmp_path, monkeypatch, name
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gold.csv", "half.jsonl"]
 
 
-def test_a_checkpoint_of_another_version_is_refused(folder, tmp_path, monkeypatch):
+def test_export_refuses_a_checkpoint_of_another_version(folder, tmp_path, monkeypatch):
     copy = shutil.copytree(folder / "runs" / "0_seed=1,a", tmp_path / "run")
     checkpoint = torch.load(copy / "checkpoints" / "best.ckpt", weights_only=True)
     checkpoint["state_dict"]["model.heads.category.2.weight"] = torch.zeros(1)
@@ -179,14 +207,14 @@ def test_a_checkpoint_of_another_version_is_refused(folder, tmp_path, monkeypatc
         run("export", f"run={copy}", f"output={tmp_path / 'new'}")
 
 
-def test_classifiers_are_written_and_sealed(folder, tmp_path):
+def test_export_writes_and_seals_classifiers(folder, tmp_path):
     run("export", RUN.format(folder), f"output={tmp_path / 'new'}", "classifiers=true")
     files = json.loads((tmp_path / "new" / "tasks.json").read_text())["files"]
     assert {f"classifiers/{task}/model.safetensors" for task in ("category", "sentiment")} <= set(files)
     Predictor.load(tmp_path / "new")
 
 
-def test_adapters_are_merged(tmp_path):
+def test_export_merges_adapters(tmp_path):
     from sentence_transformers import SentenceTransformer
 
     options = ["freeze=lora", "optimizer.encoder_lr=1e-2", "hydra.run.dir=run"]
@@ -207,7 +235,7 @@ def test_adapters_are_merged(tmp_path):
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
-def test_a_temperature_that_was_fitted_is_used(folder, tmp_path):
+def test_export_uses_a_temperature_that_was_fitted(folder, tmp_path):
     copy = shutil.copytree(folder / "runs" / "0_seed=1,a", tmp_path / "run")
     metrics = json.loads((copy / "metrics.json").read_text())
     fitted = metrics["validation"]["sentiment"]["temperature"]

@@ -9,7 +9,7 @@ KINDS = {"input": str, "port": int, "overwrite": bool, "run": str | None, "loss"
 FINE = {"input": "a", "port": 1, "overwrite": True, "run": None, "loss": 1}
 
 
-def test_what_fits_passes():
+def test_check_options_accepts_values_of_the_right_kind():
     check_options(OmegaConf.create(FINE), **KINDS)
 
 
@@ -29,14 +29,14 @@ def test_what_fits_passes():
         ),
     ],
 )
-def test_what_does_not_is_told_all_at_once(wrong, message):
+def test_check_options_reports_all_wrong_values_at_once(wrong, message):
     with pytest.raises(UserError) as error:
         check_options(OmegaConf.create(FINE | wrong), **KINDS)
     assert str(error.value) == message
 
 
 @pytest.mark.parametrize("name", ["encode", "export", "predict", "serve"])
-def test_no_option_is_called_as_a_group(name):
+def test_options_of_commands_are_not_called_like_a_group(name):
     """The command line would take ``accelerator=cpu`` for a choice in that group, and refuse it."""
     config = OmegaConf.load(ROOT / "configs" / f"{name}.yaml")
     groups = {path.name for path in (ROOT / "configs").iterdir() if path.is_dir()}

@@ -9,7 +9,7 @@ from polyhead.app.reproduce import differences, run
 from polyhead.errors import UserError
 
 
-def test_differences_are_named_and_equal_values_are_not():
+def test_differences_names_what_differs_alone():
     before = {"versions": {"torch": "1", "numpy": "2"}, "seed": 0}
     after = {"versions": {"torch": "1", "numpy": "3"}, "seed": 1}
     assert list(differences(before, after, ("versions",))) == ["versions.numpy: 2 then, 3 now"]
@@ -17,7 +17,7 @@ def test_differences_are_named_and_equal_values_are_not():
 
 
 @pytest.mark.slow
-def test_a_run_is_made_again_to_the_last_bit(tmp_path):
+def test_reproduce_trains_a_run_again_to_the_last_bit(tmp_path):
     done = train(*TINY, "freeze=embeddings", "weighting=uncertainty", "seed=3", "hydra.run.dir=run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     again = script("reproduce", str(tmp_path / "run"))
@@ -27,6 +27,6 @@ def test_a_run_is_made_again_to_the_last_bit(tmp_path):
     assert set(data) == {"train", "validation", "test"}
 
 
-def test_what_is_no_finished_run_is_told(tmp_path):
+def test_reproduce_refuses_a_folder_without_a_finished_run(tmp_path):
     with pytest.raises(UserError, match="a finished run"):
         run(ROOT / "configs", tmp_path, tmp_path / "again")

@@ -24,7 +24,7 @@ from transformers import AutoConfig, AutoModel
 from polyhead import Predictor
 from polyhead.app.serve import _listen, run
 from polyhead.deployment.bundle.manifest import seal
-from polyhead.deployment.bundle.neighbours import Neighbours
+from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.errors import UserError
 from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
     encoder = Encoder(AutoModel.from_config(AutoConfig.for_model("bert", **FAMILIES["bert"])), "mean")
     folder = make_bundle(tmp_path_factory.mktemp("serve") / "bundle", MultiTaskModel(encoder, tasks, 0.0), tasks)
     stored = texts(30)[1:]
-    Neighbours.of(stored, [Predictor.load(folder).predict(stored).embeddings]).write(folder)
+    Neighbors.from_embeddings(stored, [Predictor.load(folder).predict(stored).embeddings]).write(folder)
     seal(folder, manifest_of(tasks))
     return folder
 
@@ -77,13 +77,13 @@ def post(address, path, some):
         return json.load(response)
 
 
-def test_answers_are_sent_at_once():
+def test_server_sends_answers_at_once():
     """asyncio sets TCP_NODELAY on the connections of sockets that name their protocol."""
     with _listen("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
 
 
-def test_no_request_of_many_clients_is_lost_or_mixed_up(folder, server):
+def test_server_loses_and_mixes_up_no_request_of_many_clients(folder, server):
     some = texts(300)
     expected = Predictor.load(folder, precision="32-true", device="cpu").predict(some).embeddings
     barrier = threading.Barrier(CLIENTS)
@@ -107,7 +107,7 @@ def test_no_request_of_many_clients_is_lost_or_mixed_up(folder, server):
     assert float(lines["polyhead_batch_texts_count"]) < CLIENTS * 6  # some were computed together
 
 
-def test_what_was_accepted_is_finished_when_the_server_is_told_to_stop(folder):
+def test_server_finishes_what_it_accepted_when_it_stops(folder):
     process, address = start(folder)
     host, port = address.removeprefix("http://").split(":")
     body = json.dumps({"texts": texts(250)}).encode()
@@ -134,7 +134,7 @@ def test_what_was_accepted_is_finished_when_the_server_is_told_to_stop(folder):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-def test_the_page_shows_both_heads_and_the_nearest_sentences(server, folder, tmp_path):
+def test_page_shows_both_heads_and_the_nearest_sentences(server, folder, tmp_path):
     done = subprocess.run(
         [
             CHROMIUM,
@@ -170,15 +170,15 @@ def test_the_page_shows_both_heads_and_the_nearest_sentences(server, folder, tmp
     ("arguments", "message"),
     [
         (["port={taken}"], "port: 127.0.0.1:.* cannot be served"),
-        (["port=70000"], "port: 70000 given; it must lie between 0 and 65535"),
-        (["limits.texts=0"], r"limits\.texts: 0 given; it must be at least 1"),
+        (["port=70000"], "port: 70000 given; it must be from 0 to 65535"),
+        (["limits.texts=0"], r"limits\.texts: 0 given; it must be 1 or more"),
         (["batch_texts=0"], "batch_texts: 0 given"),
         (["stop_seconds=-1"], "stop_seconds: -1 given"),
         (["backend=onnx"], r"has no graph\.onnx; export it again with graph=onnx"),
         (["model=."], r"is no bundle, it has no tasks\.json"),
     ],
 )
-def test_mistakes_at_the_start_are_one_line(folder, tmp_path, monkeypatch, arguments, message):
+def test_serve_refuses_mistakes_in_one_line(folder, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
@@ -189,3 +189,15 @@ def test_mistakes_at_the_start_are_one_line(folder, tmp_path, monkeypatch, argum
         with pytest.raises(UserError, match=message) as error:
             run(compose("serve", overrides=overrides))
     assert "\n" not in str(error.value)
+
+
+def test_serve_names_all_ranges_that_do_not_fit_at_once(folder):
+    wrong = ["port=-1", "batch_texts=0", "stop_seconds=-1", "limits.texts=0"]
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"), pytest.raises(UserError) as error:
+        run(compose("serve", overrides=[f"model={folder}", *wrong]))
+    assert [line.split(":")[0] for line in str(error.value).splitlines()] == [
+        "port",
+        "batch_texts",
+        "stop_seconds",
+        "limits.texts",
+    ]

@@ -29,7 +29,7 @@ def soup(runs):
     return folder
 
 
-def test_the_weights_are_the_mean_of_the_runs_and_the_metrics_are_its_own(runs, soup):
+def test_soup_has_the_mean_of_the_runs_weights_and_metrics_of_its_own(runs, soup):
     first, second, average = (load_trained_run(folder) for folder in (*runs, soup))
     for name, value in average.model.state_dict().items():
         mean = (first.model.state_dict()[name].double() + second.model.state_dict()[name].double()) / 2
@@ -39,7 +39,7 @@ def test_the_weights_are_the_mean_of_the_runs_and_the_metrics_are_its_own(runs, 
     assert average.metrics.soup == [str(folder) for folder in runs]
 
 
-def test_it_is_a_run_like_any_other(soup):
+def test_soup_is_exported_reproduced_and_reported_like_any_run(soup):
     bundle = soup.parent / "bundle"
     exported = script("export", str(soup).replace("=", r"\="), f"output={bundle}")
     assert exported.returncode == 0, exported.stderr
@@ -49,7 +49,7 @@ def test_it_is_a_run_like_any_other(soup):
     assert reported.returncode == 0, reported.stderr
 
 
-def test_greedy_is_at_least_as_good_on_validation_as_the_best_run(runs):
+def test_greedy_soup_is_at_least_as_good_on_validation_as_the_best_run(runs):
     folder = runs[0].parents[1] / "greedy"
     done = script("soup", *map(str, runs), "--recipe", "greedy", "--folder", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -57,7 +57,7 @@ def test_greedy_is_at_least_as_good_on_validation_as_the_best_run(runs):
     assert values[0] >= max(values[1:])
 
 
-def test_training_can_go_on_from_an_average(runs, tmp_path):
+def test_training_starts_from_an_average(runs, tmp_path):
     given = [f"soup.runs=['{runs[0]}','{runs[1]}']", "soup=uniform", "freeze=backbone", "trainer.max_epochs=1"]
     for name, how in (("on", "activation_cache=disk"), ("recomputed", "activation_cache=off")):
         done = train(*TINY, *given, how, "trainer.precision=32-true", f"hydra.run.dir={name}", cwd=tmp_path)
@@ -80,7 +80,7 @@ def test_training_can_go_on_from_an_average(runs, tmp_path):
         (["~tasks.sentiment"], "was trained with other choices of tasks"),
     ],
 )
-def test_runs_that_do_not_fit_together_are_refused(runs, tmp_path, changed, message):
+def test_soup_refuses_runs_that_do_not_fit_together(runs, tmp_path, changed, message):
     done = train(*TINY, "freeze=backbone", *changed, "trainer.max_epochs=1", "hydra.run.dir=other", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     mixed = script("soup", str(runs[0]), str(tmp_path / "other"), "--folder", str(tmp_path / "soup"))
@@ -89,7 +89,7 @@ def test_runs_that_do_not_fit_together_are_refused(runs, tmp_path, changed, mess
     assert len(mixed.stderr.splitlines()) == 1
 
 
-def test_what_is_not_there_is_told_in_one_line(runs, tmp_path):
+def test_soup_refuses_runs_that_are_missing_in_one_line(runs, tmp_path):
     for given, message in (
         ([str(runs[0])], "1 finished runs in"),
         ([str(tmp_path / "none")], "is no folder"),

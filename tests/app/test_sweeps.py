@@ -20,7 +20,7 @@ def runs(folder):
 
 
 @pytest.mark.slow
-def test_a_sweep_that_is_taken_up_again_repeats_nothing_and_finishes_the_rest(tmp_path):
+def test_a_sweep_that_is_continued_repeats_nothing_and_finishes_the_rest(tmp_path):
     first = train("-m", *GRID, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert "sweep: 2 of 2 done, 0 running, 0 failed" in first.stdout
@@ -39,7 +39,7 @@ def test_a_sweep_that_is_taken_up_again_repeats_nothing_and_finishes_the_rest(tm
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("launcher", "threads"), [("joblib", 1), ("submitit_local", 1)])
-def test_other_launchers_run_jobs_side_by_side_on_their_share_of_the_cores(tmp_path, launcher, threads):
+def test_launchers_run_jobs_side_by_side_on_their_share_of_the_cores(tmp_path, launcher, threads):
     share = {"joblib": "hydra.launcher.n_jobs=2", "submitit_local": "hydra.launcher.cpus_per_task=1"}[launcher]
     environment = {"OMP_NUM_THREADS": ""} if (os.cpu_count() or 1) < 4 else {}
     done = train("-m", *GRID, f"hydra/launcher={launcher}", share, cwd=tmp_path, **environment)
@@ -60,7 +60,7 @@ def claimed(folder, **config):
     return run, text
 
 
-def test_a_twin_is_found_in_another_folder_of_the_sweep(tmp_path):
+def test_finished_twin_finds_a_run_in_another_folder_of_the_sweep(tmp_path):
     done, _ = claimed(tmp_path / "0_a", seed=0)
     done.write_json("metrics.json", {})
     text = yaml.safe_dump({"seed": 0, "run_dir": str(tmp_path / "7_b"), "log": f"{tmp_path / '7_b'}/log"})
@@ -68,7 +68,7 @@ def test_a_twin_is_found_in_another_folder_of_the_sweep(tmp_path):
     assert finished_twin(RunFolder(tmp_path / "7_b"), text.replace("seed: 0", "seed: 1")) is None
 
 
-def test_a_run_that_was_broken_off_is_cleared_and_one_of_another_configuration_is_not(tmp_path):
+def test_finished_twin_clears_the_same_run_that_was_broken_off_and_no_other(tmp_path):
     run, text = claimed(tmp_path / "0_a", seed=0)
     (run.folder / "checkpoints").mkdir()
     (run.folder / "train.log").write_text("old")
@@ -79,14 +79,14 @@ def test_a_run_that_was_broken_off_is_cleared_and_one_of_another_configuration_i
     assert (run.folder / "train.log").read_text() == ""
 
 
-def test_a_refused_run_starts_with_an_empty_log(tmp_path):
+def test_finished_twin_empties_the_log_of_a_refused_run(tmp_path):
     (tmp_path / "0_a").mkdir()
     (tmp_path / "0_a" / "train.log").write_text("[now][x][ERROR] this run failed: no such file\n")
     finished_twin(RunFolder(tmp_path / "0_a"), "seed: 0\n")
     assert (tmp_path / "0_a" / "train.log").read_text() == ""
 
 
-def test_runs_are_counted_by_what_became_of_them(tmp_path):
+def test_watch_counts_runs_by_status(tmp_path):
     watch = _Watch(tmp_path, jobs=4)
     watch.started -= 1
     claimed(tmp_path / "0", seed=0)[0].write_json("metrics.json", {})
@@ -98,7 +98,7 @@ def test_runs_are_counted_by_what_became_of_them(tmp_path):
     assert watch.count() == {"done": 1, "unfinished": 1, "failed": 1}
 
 
-def test_what_an_earlier_sweep_left_unfinished_does_not_run(tmp_path):
+def test_watch_does_not_count_runs_that_an_earlier_sweep_left_unfinished(tmp_path):
     log = claimed(tmp_path / "1", seed=1)[0].folder / "train.log"
     log.write_text("")
     os.utime(log, (0, 0))
@@ -112,7 +112,7 @@ def test_sweep_files_may_have_old_names(capsys):
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
-def test_a_twin_is_found_that_an_earlier_version_made_with_its_cache_elsewhere(tmp_path):
+def test_finished_twin_finds_a_run_of_an_earlier_version_with_its_cache_elsewhere(tmp_path):
     old = {"features": {"_target_": "polyhead.features.FeatureStore", "folder": "a"}, "loader": {"window": 50}}
     done, _ = claimed(tmp_path / "0_a", **old)
     done.write_json("metrics.json", {})
@@ -122,7 +122,7 @@ def test_a_twin_is_found_that_an_earlier_version_made_with_its_cache_elsewhere(t
     assert finished_twin(RunFolder(tmp_path / "1_b"), yaml.safe_dump(new | {"loader": {"bucket_batches": 5}})) is None
 
 
-def test_jobs_are_counted_from_the_file_and_the_command_line():
+def test_count_jobs_reads_the_file_and_the_command_line():
     config = OmegaConf.create(
         {
             "hydra": {
@@ -134,13 +134,13 @@ def test_jobs_are_counted_from_the_file_and_the_command_line():
     assert count_jobs(config) == 4
 
 
-def test_the_status_travels_to_other_processes_without_its_thread():
+def test_sweep_status_travels_to_other_processes_without_its_thread():
     make, arguments = SweepStatus().__reduce__()
     assert isinstance(make(*arguments), SweepStatus)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "configs" / "sweep").glob("*.yaml")))
-def test_every_sweep_names_choices_that_there_are(name):
+def test_sweeps_that_ship_name_choices_that_exist(name):
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         config = compose("train", overrides=[f"sweep={name}"], return_hydra_config=True)
         assert config.hydra.mode.name == "MULTIRUN"

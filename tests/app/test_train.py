@@ -44,7 +44,7 @@ def test_a_run_shows_progress_tables_and_where_it_lies(default_run):
     assert "INFO" not in done.stdout + done.stderr
 
 
-def test_what_a_run_leaves(default_run):
+def test_a_run_leaves_its_files_and_their_content(default_run):
     _, folder = default_run
     assert {
         "config.yaml",
@@ -71,7 +71,7 @@ def test_what_a_run_leaves(default_run):
     assert read(folder, "provenance.json")["choices"]["freeze"] == "none"
 
 
-def test_its_events_hold_curves_pictures_and_choices(default_run):
+def test_a_run_s_events_hold_curves_pictures_and_choices(default_run):
     _, folder = default_run
     events = EventAccumulator(str(folder), size_guidance={"images": 0}).Reload()
     scalars, images = set(events.Tags()["scalars"]), set(events.Tags()["images"])
@@ -121,7 +121,7 @@ def test_a_multirun_leaves_a_folder_a_run_and_one_failure_does_not_lose_the_othe
         assert "the model has no 'nothing'" in (run / "train.log").read_text()
 
 
-def test_a_run_that_stopped_goes_on(tmp_path):
+def test_a_run_that_stopped_is_resumed(tmp_path):
     first = train(*TINY, "hydra.run.dir=first", "+trainer.limit_test_batches=1", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     more = [*TINY, "resume=first/checkpoints/last.ckpt", "trainer.max_epochs=3", "hydra.run.dir=second"]
@@ -140,7 +140,7 @@ def test_a_folder_with_a_run_in_it_is_left_alone(tmp_path):
     assert (tmp_path / "run" / "config.yaml").read_text() == "precious"
 
 
-def test_a_read_only_folder_is_told(tmp_path):
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "runs").write_text("a file where a folder should be")
     done = train(*TINY, cwd=tmp_path)
     assert done.returncode == 2
@@ -180,7 +180,7 @@ def own_files(tmp_path):
     ]
 
 
-def test_ones_own_files_train_both_tasks_on_disjoint_sources_in_two_processes(tmp_path, own_files):
+def test_own_files_train_both_tasks_on_disjoint_sources_in_two_processes(tmp_path, own_files):
     stores = {"POLYHEAD_DATA": str(tmp_path / "data"), "POLYHEAD_TOKENS": str(tmp_path / "tokens")}
     arguments = [*own_files, *TINY_ENCODER, "accelerator=ddp_cpu", "trainer.max_epochs=2", "hydra.run.dir=run"]
     done = train(*arguments, cwd=tmp_path, **stores)
@@ -202,7 +202,7 @@ def test_ones_own_files_train_both_tasks_on_disjoint_sources_in_two_processes(tm
     assert len(list((tmp_path / "tokens").iterdir())) == 4  # a split each, nothing half-written
 
 
-def test_what_is_wrong_with_ones_own_files_is_told_before_weights_load(tmp_path, own_files):
+def test_problems_of_own_files_are_reported_before_weights_load(tmp_path, own_files):
     (tmp_path / "tweets.tsv").write_text("text\tsentiment\n \tpos\nso good\tpos\nso bad\tneg\n")
     (tmp_path / "news.csv").write_text("text,sentiment\nfine,positive\n")
     done = train(*own_files, "optimizer.head_lr=0", cwd=tmp_path, POLYHEAD_DATA=str(tmp_path / "data"))
@@ -216,7 +216,7 @@ def test_what_is_wrong_with_ones_own_files_is_told_before_weights_load(tmp_path,
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_the_literal_line_on_a_gpu(tmp_path):
+def test_a_run_on_a_gpu_says_so(tmp_path):
     done = train(*SMALL_DATA, "freeze=backbone", "trainer.accelerator=gpu", "hydra.run.dir=run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert read(tmp_path / "run", "metrics.json")["device"] == "cuda"

@@ -8,7 +8,7 @@ from polyhead.tasks import Task
 
 
 @pytest.mark.parametrize("content", ["a: [b", "\t: x", "a: b: c", "\x00"])
-def test_a_configuration_that_is_no_yaml_is_told_in_one_line(tmp_path, content):
+def test_read_config_refuses_what_is_no_yaml_in_one_line(tmp_path, content):
     (tmp_path / "config.yaml").write_text(content)
     with pytest.raises(UserError, match=r"config.yaml' cannot be read; give the folder of a finished run") as error:
         read_config(tmp_path)
@@ -16,13 +16,13 @@ def test_a_configuration_that_is_no_yaml_is_told_in_one_line(tmp_path, content):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "hello", "tasks: {}"])
-def test_one_of_something_else_is_told_too(tmp_path, content):
+def test_read_config_refuses_yaml_of_something_else(tmp_path, content):
     (tmp_path / "config.yaml").write_text(content)
     with pytest.raises(UserError, match="is no configuration of this version of polyhead; train again"):
         read_config(tmp_path)
 
 
-def test_a_split_of_own_files_is_read(tmp_path):
+def test_trained_run_reads_the_splits_of_own_files(tmp_path):
     """Tables have no test split until they were looked through, and int8 is judged on that one."""
     rows = "".join(f"sentence {i},{'ab'[i % 2]}\n" for i in range(40))
     (tmp_path / "train.csv").write_text("text,sentiment\n" + rows)

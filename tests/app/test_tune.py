@@ -25,7 +25,7 @@ def space_file(folder, **changes):
 
 
 @pytest.mark.slow
-def test_a_search_ends_with_a_line_to_paste_and_never_looks_at_the_test_set(tmp_path):
+def test_tune_ends_with_a_line_to_paste_and_never_looks_at_the_test_set(tmp_path):
     done = script("tune", *TINY, "logger=none", "--trials", "3", *space_file(tmp_path))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -51,15 +51,20 @@ def test_a_search_ends_with_a_line_to_paste_and_never_looks_at_the_test_set(tmp_
         ({"more": 1}, "must hold space, objectives, seeds and pruning"),
     ],
 )
-def test_mistakes_are_told_before_any_trial(tmp_path, changes, message):
+def test_tune_refuses_mistakes_before_any_trial(tmp_path, changes, message):
     space_file(tmp_path, **changes)
     with pytest.raises(UserError, match=message):
         run(ROOT / "configs", tmp_path / "space.yaml", [], tmp_path / "study", trials=1)
     assert not (tmp_path / "study").exists()
 
 
+def test_tune_refuses_to_make_no_trial(tmp_path):
+    with pytest.raises(UserError, match="^--trials: 0 given; it must be 1 or more$"):
+        run(ROOT / "configs", ROOT / "configs" / "tune.yaml", [], tmp_path / "study", trials=0)
+
+
 @pytest.mark.slow
-def test_a_wrong_override_is_one_line(tmp_path):
+def test_tune_explains_a_wrong_override_in_one_line(tmp_path):
     done = script("tune", "freez=none", *space_file(tmp_path))
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()

@@ -1,52 +1,55 @@
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from support.fakes import WORDS, FakeSentence, FakeSource, word_tokenizer
+from support.fakes import FakeSource, word_tokenizer
 
 from polyhead.data.datamodule import SentenceData
-from polyhead.data.dataset import tokenize
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.errors import UserError
 from polyhead.tasks import MISSING, Task
 
 SIZES = {"train": 50, "validation": 20, "test": 20}
 
 
-def data(tasks, max_length=16, batch_size=8, workers=0, **source):
-    batching = LoaderSettings(batch_size=batch_size, evaluation_batch_size=7, bucket_batches=4, seed=0, workers=workers)
-    return SentenceData(FakeSource(**{"sizes": SIZES} | source), tasks, word_tokenizer(), max_length, batching)
+SETTINGS = LoaderSettings(batch_size=8, evaluation_batch_size=7, bucket_batches=4, seed=0, workers=0)
+
+
+def data(tasks, max_length=16, workers=0, **source):
+    settings = replace(SETTINGS, workers=workers)
+    return SentenceData(FakeSource(**{"sizes": SIZES} | source), tasks, word_tokenizer(), max_length, settings)
 
 
 @pytest.mark.slow
-def test_workers_give_the_same_batches(tasks):
+def test_data_gives_the_same_batches_with_workers(tasks):
     plain, ahead = (list(data(tasks, workers=workers).train_dataloader()) for workers in (0, 2))
-    assert len(plain) == len(ahead)
     assert all(torch.equal(one.input_ids, other.input_ids) for one, other in zip(plain, ahead, strict=True))
 
 
-def test_rows_come_in_the_order_asked_for(tasks):
+def test_split_gives_rows_in_the_order_of_the_list(tasks):
     split = data(tasks).split("train")
     one, two = split[[7, 3]], split[[3, 7]]
     assert torch.equal(one.input_ids.flip(0), two.input_ids)
     assert torch.equal(one.labels["category"].flip(0), two.labels["category"])
 
 
-def test_labels_are_class_indices_and_missing_ones_are_marked(tasks):
+def test_split_labels_are_class_indices_and_missing_ones_are_marked(tasks):
     split = data(tasks, unlabelled={"sentiment": 5}).split("train")
     labels = split[[0, 1, 2, 3]].labels
     assert labels["category"].tolist() == [0, 1, 2, 0]
     assert labels["sentiment"].tolist() == [MISSING, 0, 0, 1]
 
 
-def test_a_task_that_the_source_knows_nothing_of_is_missing_everywhere(tasks):
+def test_split_has_no_labels_of_a_task_that_the_source_does_not_know(tasks):
     split = data([*tasks, Task("topic", ("a", "b"))]).split("train")
     assert (split.labels["topic"] == MISSING).all()
 
 
-def test_long_sentences_are_cut_and_counted(tasks, caplog):
+def test_split_cuts_long_sentences_and_counts_them(tasks, caplog):
     long = data(tasks, max_length=5)
     with caplog.at_level(logging.WARNING):
         split = long.split("train")
@@ -56,12 +59,12 @@ def test_long_sentences_are_cut_and_counted(tasks, caplog):
     assert f"{(words + 2 > 5).sum()} of 50 train sentences cut to 5 tokens" in caplog.text
 
 
-def test_an_unknown_label_is_refused(tasks):
+def test_split_refuses_an_unknown_label(tasks):
     with pytest.raises(UserError, match="tasks.category: unknown label 'Ode'"):
         data(tasks, categories=("Quote", "Ode")).split("train")
 
 
-def test_an_empty_split_is_refused(tasks):
+def test_split_refuses_to_be_empty(tasks):
     with pytest.raises(UserError, match="the validation split is empty"):
         data(tasks, sizes={**SIZES, "validation": 0}).split("validation")
 
@@ -74,27 +77,80 @@ def test_loaders_give_every_row_once(tasks, split):
     assert len(list(loader)) == len(loader)
 
 
-def test_a_split_is_tokenised_once(tasks):
+def test_split_is_tokenized_once(tasks):
     module = data(tasks)
     assert module.split("train") is module.split("train")
 
 
-def test_many_sentences_come_through_in_order(tasks):
-    texts = [FakeSentence(WORDS[i % 90], {}) for i in range(10_000)]
-    split, truncated = tokenize(iter(texts), tasks, word_tokenizer(), 16)
-    assert truncated == 0
-    assert (split.tokens.reshape(-1, 3)[:, 1] == np.arange(10_000) % 90 + 4).all()
+def test_evaluation_loader_gives_any_split_in_one_order_longest_sentences_first(tasks):
+    module = data(tasks, sizes={**SIZES, "news": 30})
+    first, again = (list(module.evaluation_loader("news")) for _ in range(2))
+    rows = [row for batch in first for row in batch.rows.tolist()]
+    assert sorted(rows) == list(range(30))
+    assert [batch.rows.tolist() for batch in again] == [batch.rows.tolist() for batch in first]
+    lengths = module.split("news").lengths[rows]
+    assert (np.diff(lengths) <= 0).all()
+    assert max(len(batch) for batch in first) == SETTINGS.evaluation_batch_size
 
 
-def test_a_batch_moves_whole(tasks):
-    batch = data(tasks).split("train")[[0, 8]].to("meta")
-    assert batch.input_ids.is_meta
-    assert batch.attention_mask.is_meta
-    assert all(labels.is_meta for labels in batch.labels.values())
+def test_evaluation_loader_leaves_the_test_set_of_the_data_alone(tasks):
+    module = data(tasks, sizes={**SIZES, "news": 30})
+    before = [batch.input_ids for batch in module.test_dataloader()]
+    list(module.evaluation_loader("news"))
+    after = [batch.input_ids for batch in module.test_dataloader()]
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
-class Kept(FakeSource):
-    """A source whose tokens are worth keeping."""
+def test_data_moves_a_batch_whole(tasks):
+    batch = data(tasks).split("train")[[0, 8]]
+    moved = data(tasks).transfer_batch_to_device(batch, torch.device("meta"), 0)
+    tensors = [moved.input_ids, moved.attention_mask, moved.rows, *moved.labels.values()]
+    assert all(tensor.is_meta for tensor in tensors)
+
+
+def test_data_leaves_the_tokenizer_as_it_is(tasks):
+    module = data(tasks, max_length=5)
+    before = module.tokenizer("w1 w2 w3 w4 w5 w6")["input_ids"]
+    module.split("train")
+    assert module.tokenizer("w1 w2 w3 w4 w5 w6")["input_ids"] == before
+    assert len(before) == 8
+
+
+class Activations:
+    """Counts how often it is asked; gives splits a number that says which answer they got."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def __call__(self):
+        self.asked += 1
+        return None if self.asked == 3 else self.attach
+
+    def attach(self, split, name):
+        split.activations, split.depth = torch.full((len(split), 1), float(self.asked)), None
+
+
+def test_data_asks_for_activations_once_and_again_on_refreshing(tasks):
+    module, activations = data(tasks), Activations()
+    module.activations = activations
+    assert [module.split(name).activations[0].item() for name in ("train", "validation")] == [1, 1]
+    module.refresh_activations()
+    assert [module.split(name).activations[0].item() for name in ("train", "validation", "test")] == [2, 2, 2]
+    module.refresh_activations()
+    for name in ("train", "validation", "test"):
+        assert (module.split(name).activations, module.split(name).depth) == (None, 0)
+    assert activations.asked == 3
+
+
+def test_data_without_activations_stores_none(tasks):
+    module = data(tasks)
+    module.split("train")
+    module.refresh_activations()
+    assert module.split("train").activations is None
+
+
+class FingerprintedSource(FakeSource):
+    """A source whose tokens are worth caching."""
 
     def fingerprint(self, split):
         return f"{self.sizes} {split}"
@@ -103,52 +159,41 @@ class Kept(FakeSource):
         return self.sizes[split]
 
 
-def stored(tasks, store, max_length=16, sizes=SIZES):
-    batching = LoaderSettings(batch_size=8, evaluation_batch_size=7, bucket_batches=4, seed=0, workers=0)
-    return SentenceData(Kept(sizes), tasks, word_tokenizer(), max_length, batching, store=store)
+def cached(tasks, cache, max_length=16, sizes=SIZES):
+    source = FingerprintedSource(sizes)
+    return SentenceData(source, tasks, word_tokenizer(), max_length, SETTINGS, token_cache=cache)
 
 
-def test_tokens_are_kept_for_the_next_run(tmp_path, tasks, monkeypatch):
-    store = TokenCache(str(tmp_path), 1)
-    fresh, first = data(tasks).split("train"), stored(tasks, store).split("train")
-    monkeypatch.setattr("polyhead.data.datamodule.token_chunks", lambda *_: pytest.fail("tokenised again"))
-    again = stored(tasks, store).split("train")
+def test_data_reads_the_tokens_of_an_earlier_run(tmp_path, tasks, monkeypatch):
+    cache = TokenCache(str(tmp_path), 1)
+    fresh, first = data(tasks).split("train"), cached(tasks, cache).split("train")
+    monkeypatch.setattr(TextTokenizer, "tokenize_labeled", lambda *_: pytest.fail("tokenized again"))
+    again = cached(tasks, cache).split("train")
     for split in (first, again):
         for ours, theirs in zip(split[[0, 7, 31]].labels.values(), fresh[[0, 7, 31]].labels.values(), strict=True):
             assert torch.equal(ours, theirs)
         assert torch.equal(split[[0, 7, 31]].input_ids, fresh[[0, 7, 31]].input_ids)
-    assert isinstance(again.tokens, np.memmap)
+    assert isinstance(again.sentences.ids, np.memmap)
 
 
 @pytest.mark.parametrize("change", ["length", "sentences", "tasks", "split"])
-def test_they_are_not_taken_for_others(tmp_path, tasks, change):
-    store = TokenCache(str(tmp_path), 1)
-    stored(tasks, store).split("train")
+def test_data_finds_no_tokens_of_another_tokenization(tmp_path, tasks, change):
+    cache = TokenCache(str(tmp_path), 1)
+    cached(tasks, cache).split("train")
     other = {
-        "length": lambda: stored(tasks, store, max_length=5),
-        "sentences": lambda: stored(tasks, store, sizes=SIZES | {"train": 51}),
-        "tasks": lambda: stored([Task("category", ("News", "Quote", "Riddle")), tasks[1]], store),
-        "split": lambda: stored(tasks, store),
+        "length": lambda: cached(tasks, cache, max_length=5),
+        "sentences": lambda: cached(tasks, cache, sizes=SIZES | {"train": 51}),
+        "tasks": lambda: cached([Task("category", ("News", "Quote", "Riddle")), tasks[1]], cache),
+        "split": lambda: cached(tasks, cache),
     }[change]()
     other.split("validation" if change == "split" else "train")
-    assert len(store.entries()) == 2
+    assert len(cache.entries()) == 2
 
 
-def test_odd_texts_come_through(tasks, caplog):
-    texts = ["w1 \0 w2", "🦜🦜🏽", "שלום w3", "w4 " * 30_000, "w5\nw6\u2028w7", "\u200b"]
-    with caplog.at_level(logging.WARNING):
-        split, truncated = tokenize([FakeSentence(text, {}) for text in texts], tasks, word_tokenizer(), 16)
-    assert len(split) == len(texts)
-    assert truncated == 1
-    assert split.lengths.max() == 16
-    assert split.lengths.min() >= 2
-    assert len(split[list(range(6))]) == 6
-
-
-def test_what_a_tokenizer_was_used_for_before_changes_nothing(tmp_path, tasks):
-    store = TokenCache(str(tmp_path), 1)
+def test_data_finds_its_tokens_whatever_the_tokenizer_was_used_for(tmp_path, tasks):
+    cache = TokenCache(str(tmp_path), 1)
     for length in (16, 5):
-        module = stored(tasks, store)
+        module = cached(tasks, cache)
         module.tokenizer(["w1 w2"], truncation=True, padding=True, max_length=length)
         module.split("train")
-    assert len(store.entries()) == 1
+    assert len(cache.entries()) == 1

@@ -5,10 +5,15 @@ import numpy as np
 import pytest
 import torch
 from support.bundles import MAX_LENGTH, make_bundle, texts
+from support.fakes import word_tokenizer
 
 import polyhead
-from polyhead.deployment.predictor import Predictor, softmax
-from polyhead.errors import UserError
+from polyhead.deployment.bundle.folder import Bundle
+from polyhead.deployment.predictor import Predictions, Predictor, softmax
+from polyhead.errors import ParameterError, UserError
+from polyhead.tasks import Task
+
+SHARES = np.array([[0.125, 0.5, 0.375], [0.25, 0.25, 0.5], [0.5, 0.5, 0.0]], dtype=np.float32)
 
 
 @pytest.fixture
@@ -21,20 +26,26 @@ def predictor(folder):
     return Predictor.load(folder, precision="32-true", device="cpu")
 
 
-def reference(model, predictor, text):
+@pytest.fixture
+def predictions():
+    embeddings = np.arange(6, dtype=np.float32).reshape(3, 2)
+    return Predictions((Task("kind", ("a", "b", "c")),), {"kind": SHARES}, embeddings)
+
+
+def reference(model, text):
     """Embedding and logits of one text, by the model as it was trained."""
-    ids = predictor.runner.tokenizer(text, truncation=True, max_length=MAX_LENGTH)["input_ids"]
+    ids = word_tokenizer()(text, truncation=True, max_length=MAX_LENGTH)["input_ids"]
     with torch.inference_mode():
         embedding = model.eval().encoder(torch.tensor([ids]))
         return embedding[0], {name: logits[0] for name, logits in model.classify(embedding).items()}
 
 
 @pytest.mark.parametrize("count", [1, 2, 33, 100])
-def test_each_text_gets_its_own_answer_in_order(model, predictor, tasks, count):
+def test_predictor_gives_each_text_what_the_model_gives_it_alone(model, predictor, tasks, count):
     predictions = predictor.predict(texts(count))
     assert len(predictions) == count
     for row, text in enumerate(texts(count)):
-        embedding, logits = reference(model, predictor, text)
+        embedding, logits = reference(model, text)
         expected = {"category": logits["category"].softmax(0), "sentiment": (logits["sentiment"] / 2).softmax(0)}
         found = predictions[row]
         np.testing.assert_allclose(found.embedding, embedding, atol=1e-5)
@@ -42,47 +53,102 @@ def test_each_text_gets_its_own_answer_in_order(model, predictor, tasks, count):
             assert list(found.probabilities[task.name]) == list(task.labels)
             shares = list(found.probabilities[task.name].values())
             np.testing.assert_allclose(shares, expected[task.name], atol=1e-5)
-            assert found.labels[task.name] == task.labels[int(np.argmax(shares))]
+            assert found.labels[task.name] == task.labels[int(expected[task.name].argmax())]
 
 
-def test_rows_and_columns_say_the_same(predictor, tasks):
-    predictions = predictor.predict(texts(30))
-    for task in tasks:
-        assert predictions.labels(task.name) == [row.labels[task.name] for row in predictions]
-    np.testing.assert_allclose([sum(row.probabilities["category"].values()) for row in predictions], 1, atol=1e-6)
+def test_predictor_gives_the_embeddings_of_sentence_transformers(folder, predictor):
+    from sentence_transformers import SentenceTransformer
+
+    theirs = SentenceTransformer(str(folder), device="cpu").encode(texts(40))
+    np.testing.assert_allclose(predictor.predict(texts(40)).embeddings, theirs, atol=1e-5)
 
 
-@pytest.mark.parametrize("chunk", [1, 7, None])
-def test_a_stream_gives_what_a_list_gives(predictor, chunk):
+def test_predictions_are_read_by_row_and_by_column(predictions):
+    assert predictions.labels("kind") == ["b", "c", "a"]  # of two that are equally probable, the first
+    assert [row.labels["kind"] for row in predictions] == ["b", "c", "a"]
+    assert predictions[1].probabilities == {"kind": {"a": 0.25, "b": 0.25, "c": 0.5}}
+    assert predictions[-1].embedding.tolist() == [4, 5]
+    with pytest.raises(KeyError):
+        predictions.labels("other")
+
+
+def test_predictions_can_be_sliced(predictions):
+    part = predictions[1:]
+    assert isinstance(part, Predictions)
+    assert len(part) == 2
+    assert part.labels("kind") == ["c", "a"]
+    assert part.embeddings.tolist() == [[2, 3], [4, 5]]
+    assert part.probabilities["kind"].tolist() == SHARES[1:].tolist()
+
+
+@pytest.mark.parametrize(("chunk", "sizes"), [(1, [1] * 20), (7, [7, 7, 6]), (None, [20])])
+def test_predictor_streams_what_it_predicts_of_a_list(predictor, chunk, sizes):
     whole = predictor.predict(texts(20))
     parts = list(predictor.stream(iter(texts(20)), chunk))
-    assert [len(part) for part in parts] == (
-        [20] if chunk is None else [*[chunk] * (20 // chunk), 20 % chunk][: len(parts)]
-    )
-    np.testing.assert_allclose(np.concatenate([p.embeddings for p in parts]), whole.embeddings, atol=1e-5)
+    assert [len(part) for part in parts] == sizes
+    np.testing.assert_allclose(np.concatenate([part.embeddings for part in parts]), whole.embeddings, atol=1e-5)
+    for task, shares in whole.probabilities.items():
+        found = np.concatenate([part.probabilities[task] for part in parts])
+        np.testing.assert_allclose(found, shares, atol=1e-5)
 
 
-def test_no_texts_give_no_predictions(predictor):
+def test_predictor_takes_no_more_of_a_stream_than_the_chunk_asked_for(predictor):
+    taken = []
+    stream = predictor.stream((taken.append(text) or text for text in texts(20)), 5)
+    next(stream)
+    assert taken == texts(5)
+
+
+def test_predictor_gives_no_predictions_for_no_texts(predictor):
     predictions = predictor.predict([])
     assert len(predictions) == 0
     assert predictions.labels("category") == []
+    assert predictions.embeddings.shape == (0, 16)
+    assert {task: shares.shape for task, shares in predictions.probabilities.items()} == {
+        "category": (0, 3),
+        "sentiment": (0, 2),
+    }
 
 
+@pytest.mark.parametrize("method", ["predict", "stream"])
 @pytest.mark.parametrize("given", ["w1 w2", b"w1", None, 5])
-def test_anything_else_in_place_of_a_list_is_refused(predictor, given):
-    with pytest.raises(UserError, match=f"{given!r} given; give a list of texts"):
-        predictor.predict(given)
+def test_predictor_refuses_anything_but_many_texts(predictor, method, given):
+    with pytest.raises(ParameterError, match=f"^texts: {given!r} given; it must be a list of texts$"):
+        getattr(predictor, method)(given)
 
 
-def test_what_is_cut_is_counted(predictor):
+def test_predictor_refuses_an_entry_that_is_no_text(predictor):
+    with pytest.raises(UserError, match=r"texts: 5 at position 1 \(counted from 0\)"):
+        predictor.predict(["w1", 5])
+
+
+@pytest.mark.parametrize("chunk", [0, -1])
+def test_predictor_refuses_a_chunk_below_one(predictor, chunk):
+    with pytest.raises(ParameterError, match=f"^chunk: {chunk} given; it must be 1 or more, or None$"):
+        predictor.stream(["w1"], chunk)
+
+
+def test_predictor_refuses_a_backend_that_does_not_fit_the_tasks(folder):
+    class Narrow:
+        width, streams = 5, 1  # as wide as the logits of both tasks, with no embedding
+
+    with pytest.raises(UserError, match=r"its graph does not fit its tasks\.json; export the bundle again"):
+        Predictor(Bundle.open(folder), Narrow())
+
+
+def test_predictor_counts_the_texts_that_it_cuts(predictor):
     predictor.predict(texts(40))
-    assert predictor.truncated == sum(len(text.split()) > MAX_LENGTH - 2 for text in texts(40))
+    assert predictor.truncated == sum(len(text.split()) > MAX_LENGTH - 2 for text in texts(40)) == 8
 
 
-def test_half_precision_is_close(folder, predictor):
-    half = Predictor.load(folder, precision="bf16-true", device="cpu").predict(texts(40))
-    whole = predictor.predict(texts(40))
-    assert 0 < np.abs(half.probabilities["category"] - whole.probabilities["category"]).max() < 0.05
+def test_predictor_computes_in_half_precision_where_it_is_asked_to(folder, model):
+    half = Predictor.load(folder, precision="bf16-true", device="cpu")
+    found = half.predict(texts(40)).embeddings
+    dtypes = {parameter.dtype for parameter in half.runner.network.encoder.parameters()}
+    assert dtypes == {torch.bfloat16}
+    expected = torch.stack([reference(model, text)[0] for text in texts(40)])
+    assert torch.cosine_similarity(torch.from_numpy(found), expected).min() > 0.999
+    assert not np.allclose(found, expected, atol=1e-5)
 
 
 def test_softmax_stands_large_logits():
@@ -91,19 +157,27 @@ def test_softmax_stands_large_logits():
     )
 
 
-def test_the_package_gives_it_without_importing_it_first():
+def test_softmax_equals_torch():
+    logits = torch.randn(20, 4)
+    np.testing.assert_allclose(softmax(logits.numpy()), logits.softmax(dim=1), rtol=1e-5)
+
+
+def test_package_gives_predictor_and_version():
     assert polyhead.Predictor is Predictor
+    assert polyhead.__version__
     with pytest.raises(AttributeError, match="Predictr"):
         polyhead.Predictr  # noqa: B018
 
 
 @pytest.mark.slow
-def test_it_needs_neither_lightning_nor_hydra(folder):
+def test_predictor_needs_neither_lightning_nor_hydra(folder):
     code = (
         "import sys, polyhead\n"
         "assert 'torch' not in sys.modules\n"
         f"polyhead.Predictor.load({str(folder)!r}).predict(['w1'])\n"
-        "print(sorted({'lightning', 'hydra', 'omegaconf', 'sentence_transformers'} & set(sys.modules)))"
+        "import polyhead.deployment.server.limits\n"
+        "print(sorted({'lightning', 'hydra', 'omegaconf', 'sentence_transformers', 'fastapi', 'onnxruntime'}"
+        " & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.stdout == "[]\n", done.stderr

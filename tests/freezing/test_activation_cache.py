@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from polyhead.errors import UserError
-from polyhead.freezing import activation_cache as features
+from polyhead.freezing import activation_cache
 from polyhead.freezing.activation_cache import ActivationCache, digest
 
 SHAPE = (100, 8)
@@ -26,53 +26,65 @@ def fill(value, calls=None):
 
 
 @pytest.fixture
-def store(tmp_path):
-    return ActivationCache(str(tmp_path / "features"), limit_gb=1)
+def cache(tmp_path):
+    return ActivationCache(str(tmp_path / "activations"), limit_gb=1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_an_entry_is_computed_once_and_read_ever_after(store, dtype):
+def test_cache_computes_an_entry_once_and_reads_it_ever_after(cache, dtype):
     calls = []
     for _ in range(3):
-        found = store.get("key", SHAPE, dtype, fill(1.5, calls))
+        found = cache.get("key", SHAPE, dtype, fill(1.5, calls))
         assert found.shape == SHAPE
         assert found.dtype == dtype
         assert (found == 1.5).all()
     assert calls == [1.5]
-    assert [path.name for path in store.entries()] == ["key.bin"]
+    assert cache.counts == {"computed": 1, "reused": 2}
+    assert [path.name for path in cache.entries()] == ["key.bin"]
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "extend"])
-def test_a_damaged_entry_is_computed_again_with_one_line(store, caplog, damage):
-    store.get("key", SHAPE, torch.float32, fill(1))
-    (path,) = store.entries()
+def test_cache_computes_a_damaged_entry_again_with_one_line(cache, caplog, damage):
+    cache.get("key", SHAPE, torch.float32, fill(1))
+    (path,) = cache.entries()
     content = bytearray(path.read_bytes())
     content[1234] ^= 1
     path.write_bytes({"flip": content, "cut": content[:-10], "empty": b"", "extend": content + b"x"}[damage])
     with caplog.at_level(logging.WARNING):
-        assert (store.get("key", SHAPE, torch.float32, fill(2)) == 2).all()
+        assert (cache.get("key", SHAPE, torch.float32, fill(2)) == 2).all()
     assert len(caplog.records) == 1
     assert "damaged; computing it again" in caplog.text
 
 
-def test_an_entry_of_another_shape_is_not_taken(store):
-    store.get("key", SHAPE, torch.float32, fill(1))
-    assert (store.get("key", (8, 100), torch.float32, fill(2)) == 2).all()
+def test_cache_does_not_take_an_entry_of_another_shape(cache):
+    cache.get("key", SHAPE, torch.float32, fill(1))
+    assert (cache.get("key", (8, 100), torch.float32, fill(2)) == 2).all()
 
 
-def test_what_is_written_to_the_array_does_not_reach_the_disk(store):
-    store.get("key", SHAPE, torch.float32, fill(1)).fill_(7)
-    assert (store.get("key", SHAPE, torch.float32, fill(2)) == 1).all()
+def test_cache_does_not_take_an_entry_of_another_type_and_the_same_size(cache):
+    cache.get("key", SHAPE, torch.float32, fill(1))
+    assert (cache.get("key", SHAPE, torch.int32, fill(2)) == 2).all()
 
 
-def test_a_failed_computation_leaves_nothing_behind(store):
+def test_cache_keeps_entries_of_different_keys_apart(cache):
+    for number, key in enumerate("abc"):
+        cache.get(key, SHAPE, torch.float32, fill(number))
+    assert [cache.get(key, SHAPE, torch.float32, fill(9))[0, 0].item() for key in "abc"] == [0, 1, 2]
+
+
+def test_cache_keeps_changes_of_an_array_off_the_disk(cache):
+    cache.get("key", SHAPE, torch.float32, fill(1)).fill_(7)
+    assert (cache.get("key", SHAPE, torch.float32, fill(2)) == 1).all()
+
+
+def test_cache_leaves_nothing_of_a_failed_computation(cache):
     def fail(array):
         array[0] = 1
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.get("key", SHAPE, torch.float32, fail)
-    assert os.listdir(store.folder) == []
+        cache.get("key", SHAPE, torch.float32, fail)
+    assert os.listdir(cache.folder) == []
 
 
 def _race(folder, barrier, value, results):
@@ -85,7 +97,7 @@ def _race(folder, barrier, value, results):
     results.put(found.unique().tolist())
 
 
-def test_two_processes_that_fill_the_same_entry_both_end_well(tmp_path):
+def test_cache_serves_two_processes_that_fill_the_same_entry(tmp_path):
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(2), context.Queue()
     processes = [context.Process(target=_race, args=(str(tmp_path), barrier, value, results)) for value in (1, 2)]
@@ -99,78 +111,79 @@ def test_two_processes_that_fill_the_same_entry_both_end_well(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["key.bin"]
 
 
-def test_the_oldest_go_when_room_is_needed(tmp_path):
+def test_cache_evicts_the_least_recently_used(tmp_path):
     size = 100 * 8 * 4 + 256
-    store = ActivationCache(str(tmp_path), limit_gb=3.5 * size / 1e9)
+    cache = ActivationCache(str(tmp_path), limit_gb=3.5 * size / 1e9)
     for age, key in enumerate("abc"):
-        store.get(key, SHAPE, torch.float32, fill(1))
+        cache.get(key, SHAPE, torch.float32, fill(1))
         os.utime(tmp_path / f"{key}.bin", (age, age))
-    store.get("a", SHAPE, torch.float32, fill(1))  # used again: now b is the oldest
-    store.get("d", SHAPE, torch.float32, fill(1))
-    assert sorted(path.stem for path in store.entries()) == ["a", "c", "d"]
-    assert store.size() <= store.limit_gb * 1e9
+    cache.get("a", SHAPE, torch.float32, fill(1))  # used again: now b is the oldest
+    cache.get("d", SHAPE, torch.float32, fill(1))
+    assert sorted(path.stem for path in cache.entries()) == ["a", "c", "d"]
+    assert cache.size() <= cache.limit_gb * 1e9
 
 
-def test_an_entry_over_the_limit_is_not_stored_and_the_caller_is_told(tmp_path, caplog):
-    store = ActivationCache(str(tmp_path), limit_gb=1e-9)
+def test_cache_does_not_store_an_entry_over_the_limit_and_says_so(tmp_path, caplog):
+    cache = ActivationCache(str(tmp_path), limit_gb=1e-9)
     with caplog.at_level(logging.WARNING):
-        assert store.get("key", SHAPE, torch.float32, fill(1)) is None
-    assert "features.limit_gb=1e-09" in caplog.text
-    assert "going on without" in caplog.text
+        assert cache.get("key", SHAPE, torch.float32, fill(1)) is None
+    assert "0.0 GB needed, limit_gb is 1e-09" in caplog.text
+    assert "continuing without" in caplog.text
+    assert not cache.path.exists() or cache.entries() == []
 
 
-def test_a_full_disk_turns_storing_off_with_a_warning(store, monkeypatch, caplog):
+def test_cache_warns_of_a_full_disk_and_stores_nothing(cache, monkeypatch, caplog):
     def full(*arguments):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with caplog.at_level(logging.WARNING):
-        assert store.get("key", SHAPE, torch.float32, fill(1)) is None
+        assert cache.get("key", SHAPE, torch.float32, fill(1)) is None
     assert "No space left on device" in caplog.text
-    assert os.listdir(store.folder) == []
+    assert os.listdir(cache.folder) == []
 
 
-def test_a_folder_that_cannot_be_made_turns_storing_off(tmp_path, caplog):
+def test_cache_warns_of_a_folder_that_cannot_be_made(tmp_path, caplog):
     (tmp_path / "file").write_text("")
     assert ActivationCache(str(tmp_path / "file"), 1).get("key", SHAPE, torch.float32, fill(1)) is None
-    assert "going on without" in caplog.text
+    assert "continuing without" in caplog.text
 
 
-def test_files_of_killed_processes_are_swept_up(store):
-    store.get("a", SHAPE, torch.float32, fill(1))
-    old, young = (store.entries()[0].with_name(f"{name}.partial") for name in ("old", "young"))
+def test_cache_removes_the_files_of_killed_processes(cache):
+    cache.get("a", SHAPE, torch.float32, fill(1))
+    old, young = (cache.entries()[0].with_name(f"{name}.partial") for name in ("old", "young"))
     old.write_text("")
     young.write_text("")
     os.utime(old, (0, 0))
-    store.get("b", SHAPE, torch.float32, fill(1))
+    cache.get("b", SHAPE, torch.float32, fill(1))
     assert not old.exists()
     assert young.exists()
 
 
-def test_clearing(store):
-    store.get("a", SHAPE, torch.float32, fill(1))
-    size = store.size()
+def test_cache_clears_all_entries(cache):
+    cache.get("a", SHAPE, torch.float32, fill(1))
+    size = cache.size()
     assert size >= 100 * 8 * 4
-    assert store.clear() == size
-    assert store.entries() == []
+    assert cache.clear() == size
+    assert cache.entries() == []
 
 
-def test_a_limit_that_is_not_above_zero_is_refused():
-    with pytest.raises(UserError, match="features.limit_gb: 0 given"):
+def test_cache_refuses_a_limit_that_is_not_above_zero():
+    with pytest.raises(UserError, match="limit_gb: 0 given"):
         ActivationCache("folder", 0)
 
 
-def test_a_mapped_file_has_the_digest_of_its_content_and_stays_as_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(features, "_PIECE", 100)
+def test_digest_of_a_mapped_file_is_that_of_its_content(tmp_path, monkeypatch):
+    monkeypatch.setattr(activation_cache, "_PIECE", 100)
     numbers = np.arange(1234, dtype=np.int32)
     numbers.tofile(tmp_path / "numbers")
     mapped = np.memmap(tmp_path / "numbers", np.int32, mode="c")
-    whole = hashlib.sha256(f"{features._FORMAT}int32(1234,)".encode() + numbers.tobytes() + b"|").hexdigest()
+    whole = hashlib.sha256(f"{activation_cache._FORMAT}int32(1234,)".encode() + numbers.tobytes() + b"|").hexdigest()
     assert digest([mapped]) == digest([numbers]) == whole
     assert (mapped == numbers).all()
 
 
-def test_a_digest_tells_values_types_and_shapes_apart():
+def test_digest_differs_with_values_types_and_shapes():
     parts = [
         [torch.zeros(4)],
         [torch.ones(4)],

@@ -4,7 +4,7 @@ import pytest
 import torch
 from support.models import FAMILIES, random_batch
 
-from polyhead.errors import UserError
+from polyhead.errors import ParameterError, UserError
 from polyhead.freezing.frozen_activations import frozen_depth
 from polyhead.freezing.lora import LoRA, merge_adapters
 from polyhead.models.multitask import MultiTaskModel
@@ -26,7 +26,7 @@ def shake(model):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_untrained_adapters_change_nothing_and_merged_ones_keep_what_was_learned(make_encoder, tasks, family):
+def test_adapters_change_nothing_untrained_and_merged_ones_keep_what_was_learned(make_encoder, tasks, family):
     model, batch = MultiTaskModel(make_encoder(family), tasks, dropout=0.1), random_batch()
     names, before = list(model.state_dict()), embed(model, batch)
     LoRA(rank=2, alpha=4, targets="all-linear", from_layer=1).prepare(model)
@@ -39,7 +39,7 @@ def test_untrained_adapters_change_nothing_and_merged_ones_keep_what_was_learned
     torch.testing.assert_close(embed(model, batch), trained, atol=1e-5, rtol=1e-5)
 
 
-def test_an_update_is_the_scaled_product_of_the_two_matrices(model):
+def test_update_is_the_scaled_product_of_the_two_matrices(model):
     before = {name: value.clone() for name, value in model.encoder.state_dict().items()}
     LoRA(rank=2, alpha=6, targets=["query"], from_layer=0).prepare(model)
     shake(model)
@@ -73,7 +73,7 @@ def test_layers_below_the_adapters_are_frozen_whole(model):
     assert frozen_depth(model.encoder) == 2
 
 
-def test_fresh_adapters_of_equal_value_are_told_apart(model):
+def test_fresh_adapters_of_equal_value_are_different_parameters(model):
     LoRA(rank=2, alpha=4, targets="all-linear", from_layer=0).prepare(model)
     zeros = [p for p in parameters_named(model, "encoder.adapters") if not p.any()]
     assert len(zeros) == 18  # one B for each of six linear modules in three layers
@@ -83,25 +83,49 @@ def test_fresh_adapters_of_equal_value_are_told_apart(model):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"from_layer": 3}, "freeze.from_layer: 3 given; this encoder has the layers 0 to 2"),
-        ({"targets": ["query", "valu"]}, "no linear module of a layer is called 'valu'; did you mean 'value'"),
+        ({"from_layer": 3}, "^from_layer: 3 given; it must be a layer of this encoder, 0 to 2"),
+        (
+            {"targets": ["query", "valu"]},
+            "^targets: no linear module of a layer is called 'valu'; did you mean 'value'",
+        ),
         ({"targets": "q_lin"}, "Valid: all-linear, attention.output.dense"),
     ],
 )
-def test_a_plan_that_does_not_fit_the_encoder_is_refused(model, settings, message):
+def test_lora_that_does_not_fit_the_encoder_is_refused(model, settings, message):
     plan = LoRA(**{"rank": 2, "alpha": 4, "targets": "all-linear", "from_layer": 0} | settings)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(ParameterError, match=message):
         plan.prepare(model)
 
 
-def test_all_wrong_values_are_told_at_once():
-    with pytest.raises(UserError) as caught:
-        LoRA(rank=0, alpha=-1, targets="all-linear", from_layer=-1)
-    keys = [line.split(":")[0] for line in str(caught.value).splitlines()]
-    assert keys == ["freeze.rank", "freeze.alpha", "freeze.from_layer"]
+def test_lora_refuses_all_wrong_values_at_once():
+    with pytest.raises(ParameterError) as caught:
+        LoRA(rank=0, alpha=0, targets="all-linear", from_layer=-1)
+    assert str(caught.value).splitlines() == [
+        "rank: 0 given; it must be 1 or more",
+        "alpha: 0 given; it must be above 0",
+        "from_layer: -1 given; it must be 0 or more",
+    ]
 
 
-def test_without_peft_one_line_says_how_to_get_it(monkeypatch):
+@pytest.mark.parametrize("targets", ["query", ["query"], ["attention.self.query"], ("query",)])
+def test_lora_takes_targets_by_name_or_path_alone_or_listed(model, targets):
+    LoRA(rank=1, alpha=0.5, targets=targets, from_layer=1).prepare(model)
+    adapted = {name for name, _ in model.encoder.layers.named_modules() if name.endswith("lora_A")}
+    assert adapted == {f"{layer}.attention.self.query.lora_A" for layer in (1, 2)}
+
+
+def test_lora_has_no_dropout_of_its_own(model):
+    LoRA(rank=2, alpha=4, targets="all-linear", from_layer=0).prepare(model)
+    shake(model)
+    batch = random_batch()
+    expected = embed(model, batch)
+    for name, module in model.encoder.named_modules():
+        if "lora" in name:
+            module.train()  # of the adapters alone: the encoder's own dropout stays off
+    assert torch.equal(model.encoder(batch.input_ids, batch.attention_mask), expected)
+
+
+def test_lora_without_peft_says_in_one_line_how_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "peft", None)
-    with pytest.raises(UserError, match=r'is not installed; run: pip install "polyhead\[lora\]"'):
+    with pytest.raises(UserError, match=r'^LoRA: .*peft.* is not installed; run: pip install "polyhead\[lora\]"'):
         LoRA(rank=1, alpha=1, targets="all-linear", from_layer=0)

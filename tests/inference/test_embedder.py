@@ -5,7 +5,7 @@ import pytest
 import torch
 from support.fakes import WORDS, word_tokenizer
 
-from polyhead.inference import text_runner as texts_module
+from polyhead.inference import text_runner
 from polyhead.inference.embedder import Embedder
 
 
@@ -18,15 +18,15 @@ def texts(count):
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
-def test_the_order_is_that_of_the_texts_whatever_the_chunk(make_encoder, monkeypatch, chunk):
-    monkeypatch.setattr(texts_module, "CHUNK", chunk)
+def test_embedder_keeps_the_order_of_the_texts_whatever_the_chunk(make_encoder, monkeypatch, chunk):
+    monkeypatch.setattr(text_runner, "CHUNK", chunk)
     ours = make(make_encoder)
     found = np.concatenate(list(ours.embed(iter(texts(60)))))
-    alone = [ours.encoder(torch.tensor([ours.runner.tokenizer(text)["input_ids"]]))[0] for text in texts(60)]
+    alone = [ours.encoder(torch.tensor([word_tokenizer()(text)["input_ids"]]))[0] for text in texts(60)]
     np.testing.assert_allclose(found, torch.stack(alone).numpy(), atol=1e-5)
 
 
-def test_half_precision_is_close(make_encoder):
+def test_embedder_in_half_precision_is_close(make_encoder):
     torch.manual_seed(0)
     whole = next(make(make_encoder).embed(texts(50)))
     torch.manual_seed(0)
@@ -36,18 +36,18 @@ def test_half_precision_is_close(make_encoder):
     assert 0.999 < cosines.min() < 1
 
 
-def test_what_is_cut_is_counted(make_encoder):
+def test_embedder_counts_the_texts_it_cut(make_encoder):
     ours = make(make_encoder, max_length=8)
     list(ours.embed(texts(26)))
     assert ours.truncated == sum(len(text.split()) > 6 for text in texts(26))
 
 
-def test_no_texts_give_no_chunks(make_encoder):
+def test_embedder_of_no_texts_yields_no_chunks(make_encoder):
     assert list(make(make_encoder).embed([])) == []
 
 
-def test_memory_does_not_grow_with_the_number_of_texts(make_encoder, monkeypatch):
-    monkeypatch.setattr(texts_module, "CHUNK", 200)
+def test_embedder_needs_no_more_memory_for_more_texts(make_encoder, monkeypatch):
+    monkeypatch.setattr(text_runner, "CHUNK", 200)
 
     def peak(count):
         ours = make(make_encoder)

@@ -3,13 +3,14 @@ import pytest
 import torch
 from support.models import VOCABULARY
 
-from polyhead.inference.length_batches import encode_rows, equal_length_batches, inference_copy
+from polyhead.data.tokenization import TokenizedSentences
+from polyhead.inference.length_batches import equal_length_batches, inference_copy, run_batches
 
 LENGTHS = np.random.default_rng(0).integers(2, 30, size=500)
 
 
 @pytest.mark.parametrize("budget", [1, 64, 2048, 10**6])
-def test_batches_have_one_length_keep_the_budget_and_cover_every_row_once(budget):
+def test_equal_length_batches_have_one_length_keep_the_budget_and_cover_every_row_once(budget):
     batches = list(equal_length_batches(LENGTHS, budget))
     assert sorted(np.concatenate(batches).tolist()) == list(range(len(LENGTHS)))
     for rows in batches:
@@ -19,23 +20,27 @@ def test_batches_have_one_length_keep_the_budget_and_cover_every_row_once(budget
     assert first == sorted(first, reverse=True)
 
 
-def test_no_rows_make_no_batches():
+def test_equal_length_batches_of_no_rows_are_none():
     assert list(equal_length_batches(np.zeros(0, dtype=np.int64))) == []
 
 
-def test_rows_get_what_their_own_sentence_gives(make_encoder):
+def test_run_batches_gives_each_row_the_values_of_its_own_sentence(make_encoder):
     encoder = make_encoder()
     sentences = [torch.randint(3, VOCABULARY, (int(n),)) for n in LENGTHS[:50]]
     tokens = torch.cat(sentences).numpy().astype(np.int32)
     offsets = np.concatenate([[0], np.cumsum(LENGTHS[:50])])
     received = torch.full((50, 16), torch.nan)
-    encode_rows(tokens, offsets, encoder, lambda rows, values: received.index_copy_(0, torch.from_numpy(rows), values))
+    run_batches(
+        TokenizedSentences(tokens, offsets),
+        encoder,
+        lambda rows, values: received.index_copy_(0, torch.from_numpy(rows), values),
+    )
     alone = torch.cat([encoder(sentence[None]) for sentence in sentences])
     torch.testing.assert_close(received, alone.detach(), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)])
-def test_the_copy_for_inference_leaves_the_original_alone(make_encoder, precision, dtype):
+def test_inference_copy_leaves_the_original_alone(make_encoder, precision, dtype):
     encoder = make_encoder().train()
     copy = inference_copy(encoder, precision, torch.device("cpu"))
     assert {p.dtype for p in copy.parameters()} == {dtype}
@@ -46,7 +51,7 @@ def test_the_copy_for_inference_leaves_the_original_alone(make_encoder, precisio
     assert all(p.requires_grad for p in encoder.parameters())
 
 
-def test_batches_side_by_side_give_the_same():
+def test_run_batches_gives_the_same_side_by_side():
     lengths = np.random.default_rng(0).integers(1, 9, size=200)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     tokens = np.arange(offsets[-1], dtype=np.int32)
@@ -56,15 +61,16 @@ def test_batches_side_by_side_give_the_same():
         def receive(rows, values, into=sums):
             into[rows] = values.numpy()
 
-        encode_rows(tokens, offsets, lambda ids: ids.sum(dim=1), receive, streams)
+        run_batches(TokenizedSentences(tokens, offsets), lambda ids: ids.sum(dim=1), receive, streams)
     np.testing.assert_array_equal(received[3], np.add.reduceat(tokens, offsets[:-1]))
     np.testing.assert_array_equal(received[1], received[3])
 
 
 @pytest.mark.parametrize("streams", [1, 2])
-def test_what_a_batch_raises_is_raised(streams):
-    def encode(ids):
+def test_run_batches_raises_the_error_of_a_batch(streams):
+    def network(ids):
         raise ZeroDivisionError
 
+    sentences = TokenizedSentences(np.zeros(4, dtype=np.int32), np.array([0, 2, 4]))
     with pytest.raises(ZeroDivisionError):
-        encode_rows(np.zeros(4, dtype=np.int32), np.array([0, 2, 4]), encode, lambda rows, values: None, streams)
+        run_batches(sentences, network, lambda rows, values: None, streams)

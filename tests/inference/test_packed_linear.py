@@ -5,7 +5,7 @@ import torch
 from support.models import FAMILIES, VOCABULARY
 from torch import nn
 
-from polyhead.inference import packed_linear as packing
+from polyhead.inference import packed_linear
 from polyhead.inference.packed_linear import PackedLinear, can_pack, pack_linear_layers
 
 pytestmark = pytest.mark.skipif(not can_pack(), reason="this build of torch cannot pack")
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(not can_pack(), reason="this build of torch cann
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-2)])
 @pytest.mark.parametrize("shape", [(1, 48), (5, 48), (3, 7, 48), (64, 33, 48)])
-def test_it_gives_what_the_linear_layer_gives(bias, dtype, tolerance, shape):
+def test_packed_linear_gives_what_the_linear_layer_gives(bias, dtype, tolerance, shape):
     linear = nn.Linear(48, 20, bias=bias).to(dtype)
     states = torch.randn(shape, dtype=dtype)
     with torch.inference_mode():
@@ -22,7 +22,7 @@ def test_it_gives_what_the_linear_layer_gives(bias, dtype, tolerance, shape):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_encoders_of_every_family_give_the_same_embeddings(make_encoder, family):
+def test_packed_encoders_of_every_family_give_the_same_embeddings(make_encoder, family):
     encoder = make_encoder(family)
     packed = copy.deepcopy(encoder)
     pack_linear_layers(packed)
@@ -32,8 +32,8 @@ def test_encoders_of_every_family_give_the_same_embeddings(make_encoder, family)
         torch.testing.assert_close(packed(ids), encoder(ids), atol=1e-5, rtol=1e-5)
 
 
-def test_where_it_cannot_be_done_nothing_happens(make_encoder, monkeypatch):
-    monkeypatch.setattr(packing, "can_pack", lambda: False)
+def test_packing_does_nothing_if_torch_cannot_pack(make_encoder, monkeypatch):
+    monkeypatch.setattr(packed_linear, "can_pack", lambda: False)
     encoder = make_encoder()
     pack_linear_layers(encoder)
     assert not any(isinstance(module, PackedLinear) for module in encoder.modules())

@@ -19,13 +19,13 @@ def runner(max_length=16):
 
 
 @pytest.mark.parametrize("chunk", [1, 7, None])
-def test_each_row_is_its_text_s_whatever_the_chunk(chunk):
+def test_text_runner_gives_each_text_its_own_row_whatever_the_chunk(chunk):
     found = np.concatenate(list(runner().run(iter(TEXTS), chunk)))
     ids = [word_tokenizer()(text)["input_ids"] for text in TEXTS]
     assert found.tolist() == [[sum(row), len(row)] for row in ids]
 
 
-def test_chunks_are_given_before_the_next_texts_are_read():
+def test_text_runner_yields_a_chunk_before_it_reads_the_next_texts():
     read = []
 
     def texts():
@@ -37,16 +37,23 @@ def test_chunks_are_given_before_the_next_texts_are_read():
     assert len(read) == 10
 
 
-def test_what_is_cut_is_counted():
+def test_text_runner_counts_the_texts_it_cut():
     ours = runner(max_length=8)
     list(ours.run(TEXTS))
     assert ours.truncated == sum(len(text.split()) > 6 for text in TEXTS)
 
 
+def test_text_runner_leaves_the_tokenizer_as_it_is():
+    tokenizer = word_tokenizer()
+    expected = tokenizer(TEXTS, padding=True)
+    list(TextRunner(tokenizer, 8, 2, sums).run(TEXTS))
+    assert tokenizer(TEXTS, padding=True).data == expected.data
+
+
 @pytest.mark.parametrize("wrong", [None, 5, b"w1", ["w1", "w2"], ("w1", "w2"), float("nan"), "\ud800"])
 @pytest.mark.parametrize("chunk", [1, 10, None])
-def test_what_is_no_text_is_told_with_its_position_among_all(wrong, chunk):
-    """The tokenizer takes a pair for one text, and tells of the others without saying where."""
+def test_text_runner_refuses_anything_but_texts_with_the_position_among_all(wrong, chunk):
+    """The tokenizer would take a pair for one text, and refuse the others without their position."""
     with pytest.raises(UserError, match=r"position 17 \(counted from 0\)") as error:
         list(runner().run([*TEXTS[:17], wrong, *TEXTS], chunk))
     assert str(error.value).isprintable()

@@ -8,7 +8,7 @@ from polyhead.models.dropout import FastDropout, use_fast_dropout
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("shape", [(400, 501), (7, 13, 2203)])
-def test_the_share_and_the_mean_are_those_of_dropout(p, dtype, shape):
+def test_fast_dropout_has_the_share_and_the_mean_of_dropout(p, dtype, shape):
     dropped = FastDropout(p)(torch.ones(shape, dtype=dtype)).float()
     count = dropped.numel()
     kept = dropped[dropped != 0]
@@ -18,27 +18,27 @@ def test_the_share_and_the_mean_are_those_of_dropout(p, dtype, shape):
     assert abs(share - p) < 5 * (p * (1 - p) / count) ** 0.5  # five standard deviations
 
 
-def test_neighbours_are_independent():
+def test_fast_dropout_drops_neighbors_independently():
     kept = (FastDropout(0.5)(torch.ones(1_000_000)) != 0).double()
     for shift in (1, 2, 3, 4, 5):
         correlation = torch.corrcoef(torch.stack([kept[:-shift], kept[shift:]]))[0, 1]
         assert abs(correlation) < 5 / 1000
 
 
-def test_gradients_flow_through_what_is_kept():
+def test_fast_dropout_passes_gradients_to_what_it_keeps():
     states = torch.ones(1000, requires_grad=True)
     dropped = FastDropout(0.3)(states)
     dropped.sum().backward()
     assert torch.equal(states.grad, dropped.detach())
 
 
-def test_in_evaluation_nothing_happens():
+def test_fast_dropout_does_nothing_in_evaluation():
     states = torch.randn(10)
     assert FastDropout(0.5).eval()(states) is states
     assert FastDropout(0.0)(states) is states
 
 
-def test_the_seed_decides():
+def test_fast_dropout_follows_the_seed():
     def once():
         torch.manual_seed(1)
         return FastDropout(0.5)(torch.ones(100))
@@ -47,11 +47,11 @@ def test_the_seed_decides():
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 5])
-def test_any_size(size):
+def test_fast_dropout_takes_any_size(size):
     assert FastDropout(0.5)(torch.ones(size)).shape == (size,)
 
 
-def test_layers_are_replaced_with_their_mode_and_share():
+def test_use_fast_dropout_keeps_mode_and_share():
     network = nn.Sequential(
         nn.Dropout(0.25), nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5).eval()), nn.AlphaDropout(0.1)
     )
@@ -63,6 +63,6 @@ def test_layers_are_replaced_with_their_mode_and_share():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_on_a_gpu_torchs_own_runs():
+def test_fast_dropout_on_a_gpu_is_torchs_own():
     dropped = FastDropout(0.5)(torch.ones(100_000, device="cuda"))
     assert 0.49 < (dropped == 0).float().mean() < 0.51

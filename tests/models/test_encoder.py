@@ -10,7 +10,7 @@ from polyhead.models.encoder import Encoder
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_an_embedding_depends_on_its_own_sentence_alone(make_encoder, family):
+def test_embedding_depends_on_its_own_sentence_alone(make_encoder, family):
     encoder = make_encoder(family)
     sentence = torch.randint(3, VOCABULARY, (1, 6))
     alone = encoder(sentence)
@@ -22,7 +22,7 @@ def test_an_embedding_depends_on_its_own_sentence_alone(make_encoder, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_mask_without_padding_changes_nothing(make_encoder, family):
+def test_mask_without_padding_changes_nothing(make_encoder, family):
     encoder = make_encoder(family)
     ids = torch.randint(3, VOCABULARY, (4, 9))
     torch.testing.assert_close(encoder(ids, torch.ones_like(ids)), encoder(ids, None), atol=1e-6, rtol=1e-5)
@@ -49,13 +49,13 @@ def test_shared_position_biases_count_among_the_embeddings(make_encoder):
     assert any(module is bias for module in encoder.embeddings)
 
 
-def test_every_parameter_has_a_gradient(make_encoder):
+def test_encoder_has_a_gradient_for_every_parameter(make_encoder):
     encoder = make_encoder("bert").train()
     encoder(torch.randint(3, VOCABULARY, (4, 9))).sum().backward()
     assert [name for name, p in encoder.named_parameters() if p.grad is None] == []
 
 
-def test_a_network_without_layers_is_refused():
+def test_encoder_refuses_a_network_without_layers():
     class Layerless(nn.Module):
         class config:  # noqa: N801
             num_hidden_layers = 3

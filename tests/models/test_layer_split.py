@@ -31,7 +31,7 @@ def sentences():
 @pytest.mark.parametrize("family", [*FAMILIES, *MORE])
 @pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("padded", [True, False])
-def test_the_two_parts_give_what_the_whole_gives_bit_for_bit(family, depth, padded):
+def test_two_parts_give_the_embeddings_of_the_whole_bit_for_bit(family, depth, padded):
     encoder = make(family)
     ids, mask = sentences()
     mask = mask if padded else None
@@ -50,7 +50,7 @@ def test_gradients_reach_the_layers_above_and_none_below(family):
     assert all(p.grad is None for p in encoder.layers[:2].parameters())
 
 
-def test_a_cut_leaves_the_transformer_as_it_was():
+def test_split_leaves_the_transformer_as_it_was():
     encoder = make("bert")
     names = [name for name, _ in encoder.named_modules()]
     ids, mask = sentences()

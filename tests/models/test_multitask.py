@@ -7,7 +7,7 @@ from polyhead.models.multitask import MultiTaskModel
 from polyhead.tasks import Task
 
 
-def test_one_encoder_pass_serves_all_heads(model):
+def test_model_runs_the_encoder_once_for_all_heads(model):
     calls = []
     model.encoder.register_forward_hook(lambda *_: calls.append(1))
     logits = model(random_batch(size=5))
@@ -15,7 +15,7 @@ def test_one_encoder_pass_serves_all_heads(model):
     assert len(calls) == 1
 
 
-def test_a_head_is_dropout_and_a_linear_layer(model):
+def test_head_is_dropout_and_a_linear_layer(model):
     embeddings = torch.randn(4, 16)
     weight, bias = model.heads["category"][1].weight, model.heads["category"][1].bias
     torch.testing.assert_close(model.eval().classify(embeddings)["category"], embeddings @ weight.T + bias)
@@ -23,26 +23,26 @@ def test_a_head_is_dropout_and_a_linear_layer(model):
     assert not torch.equal(first, second)
 
 
-def test_a_head_has_no_gradient_from_another_tasks_logits(model):
+def test_head_has_no_gradient_from_another_tasks_logits(model):
     model(random_batch())["category"].sum().backward()
     assert model.heads["category"][1].weight.grad is not None
     assert model.heads["sentiment"][1].weight.grad is None
     assert all(p.grad is not None for p in model.encoder.parameters())
 
 
-def test_any_number_of_tasks_and_classes(make_encoder):
+def test_model_takes_any_number_of_tasks_and_classes(make_encoder):
     tasks = [Task(f"task_{i}", tuple(f"label {j}" for j in range(i + 2))) for i in range(4)]
     logits = MultiTaskModel(make_encoder(), tasks, dropout=0.0)(random_batch(3))
     assert [tuple(value.shape) for value in logits.values()] == [(3, 2), (3, 3), (3, 4), (3, 5)]
 
 
 @pytest.mark.parametrize("dropout", [-0.1, 1.0])
-def test_dropout_out_of_range_is_refused(make_encoder, tasks, dropout):
-    with pytest.raises(UserError, match=r"model.dropout: .* must lie in \[0, 1\)"):
+def test_model_refuses_dropout_out_of_range(make_encoder, tasks, dropout):
+    with pytest.raises(UserError, match="dropout: .* given; it must be 0 or more, and below 1"):
         MultiTaskModel(make_encoder(), tasks, dropout)
 
 
-def test_the_heads_are_on_the_pooled_embedding_not_on_padding(model):
+def test_model_ignores_padding(model):
     batch = random_batch(size=4)
     logits = model.eval()(batch)
     batch.input_ids[batch.attention_mask == 0] = 7
@@ -52,7 +52,7 @@ def test_the_heads_are_on_the_pooled_embedding_not_on_padding(model):
 
 
 @pytest.mark.parametrize("name", ["type", "keys", "training"])
-def test_a_task_cannot_be_called_what_pytorch_calls_its_own(model, name):
+def test_model_refuses_a_task_with_a_name_that_pytorch_uses(model, name):
     with pytest.raises(
         UserError, match=f"tasks: '{name}' cannot name a head, PyTorch uses it; call the task otherwise"
     ):

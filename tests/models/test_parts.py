@@ -15,7 +15,7 @@ def names_of(model, parameters):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_units_hold_every_parameter_once(make_encoder, tasks, family):
+def test_layer_groups_hold_every_parameter_once(make_encoder, tasks, family):
     model = MultiTaskModel(make_encoder(family), tasks, dropout=0.1)
     held = ids(p for modules in layer_groups(model).values() for module in modules for p in module.parameters())
     assert sorted(held) == sorted(ids(model.parameters()))
@@ -23,7 +23,7 @@ def test_units_hold_every_parameter_once(make_encoder, tasks, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_valid_name_stands_for_parameters(make_encoder, tasks, family):
+def test_valid_names_stand_for_parameters(make_encoder, tasks, family):
     model = MultiTaskModel(make_encoder(family), tasks, dropout=0.1)
     for name in valid_names(model):
         if " " not in name:
@@ -44,10 +44,33 @@ def test_biases_are_those_of_the_encoder_alone(model):
     assert names_of(model, parameters_named(model, "encoder.biases")) == expected
 
 
-def test_without_adapters_there_are_none(model):
+def test_adapters_are_none_without_any(model):
     assert parameters_named(model, "encoder.adapters") == []
     assert "encoder.adapters" not in valid_names(model)
 
 
-def test_an_empty_slice_names_nothing(model):
-    assert parameters_named(model, "encoder.layers[2:2]") == []
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("encoder.layers[0]", [0]),
+        ("encoder.layers[2]", [2]),
+        ("encoder.layers[-3]", [0]),
+        ("encoder.layers[:]", [0, 1, 2]),
+        ("encoder.layers[:3]", [0, 1, 2]),
+        ("encoder.layers[:-1]", [0, 1]),
+        ("encoder.layers[-3:-1]", [0, 1]),
+        ("encoder.layers[1:]", [1, 2]),
+        ("encoder.layers[3]", []),
+        ("encoder.layers[-4]", []),
+        ("encoder.layers[:4]", []),
+        ("encoder.layers[-4:]", []),
+        ("encoder.layers[2:2]", []),
+        ("encoder.layers[-]", []),
+        ("encoder.layers[1-2]", []),
+        ("encoder.layers[1:2:1]", []),
+        ("encoder.layers[ 1]", []),
+    ],
+)
+def test_layer_names_are_indices_and_slices_that_the_encoder_has(model, name, layers):
+    expected = [parameter for index in layers for parameter in model.encoder.layers[index].parameters()]
+    assert ids(parameters_named(model, name)) == ids(expected)

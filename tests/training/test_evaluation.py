@@ -87,7 +87,7 @@ def test_validation_reports_plain_cross_entropy_whatever_training_minimizes(tmp_
     assert module.results["validation"]["category"]["loss"] > 0.5
 
 
-def test_a_task_without_a_label_is_not_measured(tmp_path, model, tasks):
+def test_task_without_a_label_is_not_measured(tmp_path, model, tasks):
     module, data = make_module(model, tasks), make_data(tasks, unlabelled={"sentiment": 1})
     trainer = make_trainer(tmp_path)
     trainer.test(module, data, verbose=False)

@@ -36,14 +36,22 @@ def ids(parameters):
 
 
 @pytest.mark.parametrize(
-    "frozen",
-    [[], ["encoder"], ["heads.category"], ["encoder.embeddings", "encoder.layers[:2]"], ["encoder", "heads.sentiment"]],
+    "plan",
+    [
+        FreezeSpec([]),
+        FreezeSpec(["encoder"]),
+        FreezeSpec(["heads.category"]),
+        FreezeSpec(["encoder.embeddings", "encoder.layers[:2]"]),
+        FreezeSpec(["encoder", "heads.sentiment"]),
+        FreezeSpec(["encoder"], ["encoder.biases"]),
+    ],
+    ids=str,
 )
 @pytest.mark.parametrize("weighting", [Equal, Uncertainty])
-def test_groups_hold_each_trainable_parameter_once_and_no_frozen_one(model, frozen, weighting):
-    FreezeSpec(frozen).apply(model)
+def test_groups_hold_each_trainable_parameter_once_and_no_frozen_one(model, plan, weighting):
+    plan.apply(model)
     rule = weighting(TASKS)
-    stages = FreezeSpec(frozen).stages(model)
+    stages = plan.stages(model)
     optimizer, _ = Optimization(**SETTINGS).build(model, rule, stages, steps=10, steps_per_epoch=5, fused=True)
     grouped = ids(p for group in optimizer.param_groups for p in group["params"])
     trainable = ids(p for p in [*model.parameters(), *rule.parameters()] if p.requires_grad)
@@ -145,6 +153,18 @@ def test_groups_are_named_after_the_layers_that_they_hold_some_of(model):
         groups = named_groups(model, Equal(TASKS), FreezeSpec(frozen).stages(model))
         encoder = [group for group in groups if group.startswith("encoder")]
         assert encoder == [name, f"{name}.no_decay"]
+
+
+def test_groups_are_named_after_layers_of_which_they_hold_one_parameter(model):
+    layers = model.encoder.layers
+    trained = ids([layers[0].output.dense.weight, layers[1].output.dense.weight])
+
+    class TwoMatrices(FreezeSpec):
+        def frozen_parameters(self, model):
+            return {*ids(model.parameters())} - {*trained}
+
+    groups = named_groups(model, Equal(TASKS), [Stage(0, TwoMatrices([]))])
+    assert list(groups) == ["encoder.layers[0]..layers[1]"]
 
 
 def test_groups_are_one_for_each_set_of_stages_with_a_name_of_its_own(model):

@@ -78,7 +78,7 @@ def run(folder, make_encoder, tasks, plan, losses, features, resume=None):
     module, data = make_module(model, tasks, plan), make_data(tasks)
     if features:
         store = ActivationCache(str(folder / "features"), 1)
-        data.features = lambda: attach_frozen(model.encoder, "32-true", store, torch.device("cpu"))
+        data.activations = lambda: attach_frozen(model.encoder, "32-true", store, torch.device("cpu"))
     fit_and_test(module, data, make_trainer(folder, max_epochs=3, callbacks=[losses]), resume)
     return module
 
@@ -105,15 +105,15 @@ def test_activation_cache_covers_what_is_frozen_in_each_stage(tmp_path, model, t
     class Depths(Callback):
         def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
             assert batch.depth == frozen_depth(model.encoder)
-            assert (batch.features is None) == (batch.depth == 0)
+            assert (batch.activations is None) == (batch.depth == 0)
             depths.append(batch.depth)
 
     data = make_data(tasks)
     store = ActivationCache(str(tmp_path / "features"), 1)
-    data.features = lambda: attach_frozen(model.encoder, "32-true", store, torch.device("cpu"))
+    data.activations = lambda: attach_frozen(model.encoder, "32-true", store, torch.device("cpu"))
     module = make_module(model, tasks, Gradual(groups=4, epochs=1))
     fit_and_test(module, data, make_trainer(tmp_path, max_epochs=5, callbacks=[Depths()]), None)
-    assert depths[::6] == [-1, 2, 1, 0, 0]
+    assert depths[::6] == [None, 2, 1, 0, 0]
 
 
 def test_activations_are_those_of_the_weights_they_are_attached_for(tmp_path, model, tasks):
@@ -124,10 +124,10 @@ def test_activations_are_those_of_the_weights_they_are_attached_for(tmp_path, mo
     FrozenActivations(model.encoder, frozen_depth(model.encoder), "32-true", store, torch.device("cpu")).attach(
         split, "train"
     )
-    before = split.features.clone()
+    before = split.activations.clone()
     with torch.no_grad():
         model.encoder.layers[2].output.dense.weight.add_(0.1)
     FrozenActivations(model.encoder, frozen_depth(model.encoder), "32-true", store, torch.device("cpu")).attach(
         split, "train"
     )
-    assert not torch.allclose(split.features, before)
+    assert not torch.allclose(split.activations, before)

@@ -72,4 +72,5 @@ def _encode(reader: RowReader, config: DictConfig) -> None:
                 progress.update(bar, completed=reader.position, rows=rows)
     seconds = time.perf_counter() - started
     cut = f", {embedder.truncated:,} of them cut to {source.max_length} tokens" if embedder.truncated else ""
-    print(f"{rows:,} embeddings of width {width} in {config.output}: {rows / seconds:,.0f} a second, {precision}{cut}")
+    rate = f"{rows / seconds:,.0f} per second"
+    print(f"{rows:,} embeddings of width {width} in {config.output}: {rate}, {precision}{cut}")

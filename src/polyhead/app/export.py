@@ -1,6 +1,7 @@
 """One export: what a run trained, written as a bundle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,17 @@ import torch
 import transformers
 from omegaconf import DictConfig
 
-import polyhead.deployment.bundle.graph as onnx_graph
+import polyhead
 from polyhead import hardware
 from polyhead.app.options import check_options
 from polyhead.app.trained import TrainedRun, load_trained_run
 from polyhead.deployment.backends import GRAPH, INT8_GRAPH, Backend, OnnxBackend
+from polyhead.deployment.bundle import graph as onnx_graph
 from polyhead.deployment.bundle.classifiers import write_classifiers
 from polyhead.deployment.bundle.folder import new_folder, write_model
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
 from polyhead.deployment.bundle.model_card import model_card
-from polyhead.deployment.bundle.neighbours import Neighbours
+from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.errors import UserError, did_you_mean
 from polyhead.inference.embedder import Embedder
 from polyhead.inference.text_runner import TextRunner
@@ -60,58 +62,92 @@ def run(config: DictConfig) -> None:
     RunMetrics.read(RunFolder(Path(config.run)))  # before a folder is made for what is no run
     output = Path(config.output)
     with new_folder(output, config.overwrite) as folder:
-        trained = load_trained_run(Path(config.run))
-        tokenizer = trained.encoder.load_tokenizer()
-        write_model(folder, trained.model, tokenizer, trained.encoder.max_length)
-        quantisation = _write_graphs(folder, trained, tokenizer, config)
-        if config.classifiers:
-            write_classifiers(folder, trained.model, trained.tasks, tokenizer, trained.encoder.max_length)
-        if config.sentences is not None:
-            _neighbours(stored_sentences(config, trained), trained, tokenizer).write(folder)
-        manifest = Manifest(
-            tasks=[_entry(task.name, list(task.labels), trained) for task in trained.tasks],
-            pooling=trained.encoder.pooling,
-            max_length=trained.encoder.max_length,
-            made_with=_made_with(trained),
-            quantisation=quantisation,
-        )
-        card = model_card(output.name, manifest, graph=config.graph != "none")
-        (folder / "README.md").write_text(card, encoding="utf-8")
-        seal(folder, manifest)
+        _write_bundle(folder, output.name, load_trained_run(Path(config.run)), config)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     print(f"{output}: a bundle of {size / 1e6:,.0f} MB; try: python scripts/predict.py model={output} input=- output=-")
 
 
-def _write_graphs(folder: Path, trained: TrainedRun, tokenizer: Any, config: DictConfig) -> dict[str, dict[str, float]]:
-    """Write the graphs asked for, and return the test accuracy by task of both, if both were.
+def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConfig) -> None:
+    """Write the files of a bundle, the manifest last.
+
+    Args:
+        folder: empty.
+        name: of the bundle, for its model card.
+        trained: the run.
+        config: which files to write besides the model.
 
     Raises:
-        UserError: int8 costs a task more than it may.
+        UserError: int8 costs too much, or the sentences to store cannot be read.
+    """
+    tokenizer = trained.encoder.load_tokenizer()
+    write_model(folder, trained.model, tokenizer, trained.encoder.max_length)
+    quantization = _write_graphs(folder, trained, tokenizer, config)
+    if config.classifiers:
+        write_classifiers(folder, trained.model, trained.tasks, tokenizer, trained.encoder.max_length)
+    if config.sentences is not None:
+        _neighbors(stored_sentences(config, trained), trained, tokenizer).write(folder)
+    manifest = Manifest(
+        tasks=[_entry(task.name, list(task.labels), trained) for task in trained.tasks],
+        pooling=trained.encoder.pooling,
+        max_length=trained.encoder.max_length,
+        made_with=_made_with(trained),
+        quantization=quantization,
+    )
+    card = model_card(name, manifest, graph=config.graph != "none")
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    seal(folder, manifest)
+
+
+def _write_graphs(folder: Path, trained: TrainedRun, tokenizer: Any, config: DictConfig) -> dict[str, dict[str, float]]:
+    """Write the graphs that are asked for.
+
+    Returns:
+        The test accuracy by task of the graphs in single precision and in int8, if both were written.
+
+    Raises:
+        UserError: the encoder cannot be exported, or int8 costs a task more than it may.
     """
     if config.graph == "none":
         return {}
-    difference = onnx_graph.write_graph(folder / GRAPH, trained.model, trained.encoder.max_length)
+    with _under_graph_key():
+        difference = onnx_graph.write_graph(folder / GRAPH, trained.model, trained.encoder.max_length)
     print(f"{GRAPH}: differs from PyTorch by at most {difference:.1e}")
     if config.graph == "onnx":
         return {}
     onnx_graph.quantize(folder / GRAPH, folder / INT8_GRAPH)
     sentences = list(trained.source.sentences("test"))
-    accuracy = {
-        name: _accuracies(OnnxBackend(folder / file), sentences, trained, tokenizer)
-        for name, file in (("float32", GRAPH), ("int8", INT8_GRAPH))
-    }
+    before = _accuracies(OnnxBackend(folder / GRAPH), sentences, trained, tokenizer)
+    after = _accuracies(OnnxBackend(folder / INT8_GRAPH), sentences, trained, tokenizer)
     for task in trained.tasks:
-        before, after = (100 * accuracy[name][task.name] for name in ("float32", "int8"))
-        print(
-            f"{INT8_GRAPH}: accuracy of {task.name} on {len(sentences):,} test sentences {after:.1f} %, "
-            f"in single precision {before:.1f} %"
+        _check_int8(task.name, len(sentences), before[task.name], after[task.name], config.max_int8_loss)
+    return {task.name: {"float32": before[task.name], "int8": after[task.name]} for task in trained.tasks}
+
+
+@contextmanager
+def _under_graph_key() -> Iterator[None]:
+    """Name the option behind an error of the library."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"graph: {error}: set graph=none") from error
+
+
+def _check_int8(task: str, sentences: int, before: float, after: float, allowed: float) -> None:
+    """Print the accuracies (from 0 to 1) of a task before and after quantization.
+
+    Raises:
+        UserError: the difference is more than the points allowed.
+    """
+    print(
+        f"{INT8_GRAPH}: accuracy of {task} on {sentences:,} test sentences {100 * after:.1f} %, "
+        f"in single precision {100 * before:.1f} %"
+    )
+    cost = 100 * before - 100 * after
+    if cost > allowed:
+        raise UserError(
+            f"graph=int8: it costs {task} {cost:.1f} points of test accuracy, and may cost {allowed}; "
+            "take graph=onnx, or set max_int8_loss"
         )
-        if before - after > config.max_int8_loss:
-            raise UserError(
-                f"graph=int8: it costs {task.name} {before - after:.1f} points of test accuracy, and may cost "
-                f"{config.max_int8_loss}; take graph=onnx, or set max_int8_loss"
-            )
-    return {task.name: {name: accuracy[name][task.name] for name in accuracy} for task in trained.tasks}
 
 
 def _accuracies(
@@ -120,7 +156,8 @@ def _accuracies(
     """Return the share of labelled sentences that a graph gets right, by task; 1 where none is labelled."""
     runner = TextRunner(tokenizer, trained.encoder.max_length, backend.width, backend)
     outputs = np.concatenate(list(runner.run(sentence.text for sentence in sentences)))  # (N, H + C of all tasks)
-    end, accuracies = trained.model.encoder.hidden_size, {}
+    accuracies: dict[str, float] = {}
+    end = trained.model.encoder.hidden_size
     for task in trained.tasks:
         start, end = end, end + len(task.labels)
         labels = np.asarray([task.index(sentence.labels.get(task.name)) for sentence in sentences])  # (N,)
@@ -150,16 +187,16 @@ def stored_sentences(config: DictConfig, trained: TrainedRun) -> list[str]:
     return texts
 
 
-def _neighbours(texts: Sequence[str], trained: TrainedRun, tokenizer: Any) -> Neighbours:
+def _neighbors(texts: Sequence[str], trained: TrainedRun, tokenizer: Any) -> Neighbors:
     """Embed the sentences that the bundle stores."""
     device = torch.device("cpu")
     precision = hardware.best_precision("cpu")
     embedder = Embedder(trained.model.encoder, tokenizer, trained.encoder.max_length, precision, device)
-    return Neighbours.of(texts, embedder.embed(texts))
+    return Neighbors.from_embeddings(texts, embedder.embed(texts))
 
 
 def _entry(name: str, labels: list[str], trained: TrainedRun) -> TaskEntry:
-    """Describe a head; metrics are those that are one number."""
+    """Describe a head, with those of its test metrics that are one number."""
     results: Mapping[str, Any] = trained.metrics.test.get(name, {})
     temperature = trained.temperatures.get(name)
     numbers = {metric: value for metric, value in results.items() if isinstance(value, int | float)}
@@ -168,10 +205,8 @@ def _entry(name: str, labels: list[str], trained: TrainedRun) -> TaskEntry:
 
 
 def _made_with(trained: TrainedRun) -> dict[str, str]:
-    from importlib.metadata import version
-
     return {
-        "polyhead": version("polyhead"),
+        "polyhead": polyhead.__version__,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "encoder": trained.encoder.location if trained.encoder.pretrained else "random weights",

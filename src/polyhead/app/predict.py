@@ -66,7 +66,7 @@ def run(config: DictConfig) -> None:
                 progress.update(bar, completed=reader.position, rows=rows)
     cut = f", {predictor.truncated:,} of them cut" if predictor.truncated else ""
     rate = rows / (time.perf_counter() - started)
-    print(f"{rows:,} texts predicted, written to {config.output}: {rate:,.0f} a second{cut}", file=sys.stderr)
+    print(f"{rows:,} texts predicted, written to {config.output}: {rate:,.0f} per second{cut}", file=sys.stderr)
 
 
 def _chunks(reader: RowReader) -> Iterator[list[tuple[int, Row]]]:

@@ -1,11 +1,11 @@
-"""Progress of what reads a stream: a bar on a terminal, nothing elsewhere."""
+"""The progress bar of commands that read a stream of texts: on a terminal, and nothing elsewhere."""
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 
 def text_progress() -> Progress:
-    """Make a bar with the field ``rows``: how many texts are done."""
+    """Return a bar whose field ``rows`` is the number of texts that are done."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,4 +1,4 @@
-"""Reproduction: a run made again from what it left, and whether its metrics are the same."""
+"""Reproduction: a run trained again from the files it left, and whether its metrics are the same."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,15 +16,15 @@ _MEASURED = ("validation", "test", "extra_test_sets")
 
 
 def run(configs: Path, original: Path, folder: Path) -> bool:
-    """Run again what ``original`` ran, in ``folder``, and print how the two compare.
+    """Train a run again in another folder, and print how the two compare.
 
     Args:
         configs: the folder of train.py's configuration.
-        original: folder of a run that is done.
+        original: folder of a finished run.
         folder: of the new run.
 
     Returns:
-        Whether all metrics are equal, to the last bit.
+        Whether all metrics are equal to the last bit.
 
     Raises:
         UserError: the original is not a finished run, or the new folder is taken.
@@ -42,7 +42,7 @@ def run(configs: Path, original: Path, folder: Path) -> bool:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[str]:
-    """Say what is not the same under ``keys``, a line each."""
+    """Yield a line for each value under ``keys`` that differs."""
     old, new = (flat({key: side.get(key) for key in keys}) for side in (before, after))
     for name in dict.fromkeys([*old, *new]):
         if old.get(name) != new.get(name):

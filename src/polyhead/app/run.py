@@ -241,7 +241,7 @@ def _data_digests(data: SentenceData) -> dict[str, str]:
     digests: dict[str, str] = {}
     for name, split in data.splits.items():
         labels = [labels for _, labels in sorted(split.labels.items())]
-        digests[name] = digest([split.tokens, split.offsets, *labels])
+        digests[name] = digest([split.sentences.ids, split.sentences.offsets, *labels])
     return digests
 
 

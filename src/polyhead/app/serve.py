@@ -8,11 +8,11 @@ from polyhead import hardware
 from polyhead.app.builder import build
 from polyhead.app.options import check_options
 from polyhead.deployment.predictor import Predictor
-from polyhead.errors import UserError, require_extra
+from polyhead.errors import UserError, check_parameters, collect_errors, require_extra
 
 
 def run(config: DictConfig) -> None:
-    """Serve a bundle until told to stop, and finish then what was accepted.
+    """Serve a bundle until SIGTERM or Ctrl-C, then finish the requests that were accepted.
 
     Raises:
         UserError: the configuration has problems, a library is missing, or the port is taken.
@@ -33,13 +33,15 @@ def run(config: DictConfig) -> None:
         batch_texts=int,
         stop_seconds=int,
     )
-    limits = build(config.limits, "limits")
-    if config.batch_texts < 1:
-        raise UserError(f"batch_texts: {config.batch_texts} given; it must be at least 1")
-    if config.stop_seconds < 0:
-        raise UserError(f"stop_seconds: {config.stop_seconds} given; it must be at least 0")
+    problems: list[str] = []
+    with collect_errors(problems):
+        _check_ranges(config)
+    with collect_errors(problems):
+        limits = build(config.limits, "limits")
+    if problems:
+        raise UserError("\n".join(problems))
     predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
-    predictor.predict(["warm", "up"])  # what is made on first use is made before the first request
+    predictor.predict(["warm", "up"])  # libraries prepare on first use; the first request must not wait for that
     with _listen(config.host, config.port) as listener:
         settings = uvicorn.Config(
             create_app(predictor, limits, config.batch_texts),
@@ -54,9 +56,20 @@ def run(config: DictConfig) -> None:
         uvicorn.Server(settings).run(sockets=[listener])
 
 
+def _check_ranges(config: DictConfig) -> None:
+    check_parameters(
+        ("port", config.port, 0 <= config.port < 1 << 16, "from 0 to 65535"),
+        ("batch_texts", config.batch_texts, config.batch_texts >= 1, "1 or more"),
+        ("stop_seconds", config.stop_seconds, config.stop_seconds >= 0, "0 or more"),
+    )
+
+
 def _listen(host: str, port: int) -> socket.socket:
-    if not 0 <= port < 1 << 16:
-        raise UserError(f"port: {port} given; it must lie between 0 and 65535")
+    """Open a listening socket; port 0 takes a free one.
+
+    Raises:
+        UserError: the system refuses the host or the port.
+    """
     try:
         made = socket.create_server((host, port), backlog=2048)
     except OSError as error:

@@ -1,6 +1,6 @@
-"""Training from the command line: settle the process, compose what the configuration asks for, and hand it on.
+"""Training from the command line: set the process up, compose what the configuration describes, and run that.
 
-Lightning takes seconds to import, so that waits until all that can be wrong with a configuration has been told.
+Lightning takes seconds to import, so that waits until the problems of the configuration have been reported.
 """
 
 import logging
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = False) -> float:
-    """Train and evaluate as configured, and leave the results in the run's folder.
+    """Train and evaluate as configured, and write the results to the run's folder.
 
     Args:
         config: of the run.
@@ -42,10 +42,10 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
         logging.getLogger("polyhead").setLevel(logging.ERROR)
     if several := [group for group in MAIN_CHOICES if group not in chosen_options()]:
         raise UserError(f"{several[0]}: a list of options given; name one, or sweep over them with -m {several[0]}=A,B")
-    parts = compose_components(config)
-    config.tasks = {task.name: list(task.labels) for task in parts.tasks}  # as found, for whoever reads the run
+    components = compose_components(config)
+    config.tasks = {task.name: list(task.labels) for task in components.tasks}  # as found, for readers of the run
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
 
     from polyhead.app.run import TrainingRun
 
-    return TrainingRun(config, parts).run(started, callbacks, quiet)
+    return TrainingRun(config, components).run(started, callbacks, quiet)

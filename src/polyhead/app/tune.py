@@ -36,6 +36,8 @@ def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, tria
     Raises:
         UserError: the space, the overrides or the study are not well-formed.
     """
+    if trials < 1:
+        raise UserError(f"--trials: {trials} given; it must be 1 or more")
     tuning = _read(space)
     default = _composed(configs, overrides, folder / "default")
     study = open_study(folder, tuning, default.monitor.mode, tuning.inside(_defaults(tuning, default)))

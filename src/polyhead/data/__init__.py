@@ -11,13 +11,16 @@ if TYPE_CHECKING:
     from polyhead.data.loader import TrainingLoader
     from polyhead.data.samplers import LengthGroupedBatchSampler, LoaderSettings
     from polyhead.data.token_cache import TokenCache
+    from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
 
 __all__ = [
     "Batch",
     "LengthGroupedBatchSampler",
     "LoaderSettings",
     "SentenceData",
+    "TextTokenizer",
     "TokenCache",
+    "TokenizedSentences",
     "TokenizedSplit",
     "TrainingLoader",
 ]
@@ -32,5 +35,7 @@ __getattr__ = lazy_exports(
         "LengthGroupedBatchSampler": "samplers",
         "LoaderSettings": "samplers",
         "TokenCache": "token_cache",
+        "TextTokenizer": "tokenization",
+        "TokenizedSentences": "tokenization",
     },
 )

@@ -1,4 +1,4 @@
-"""Batch: what the model is given in one step. Knows nothing about where sentences come from.
+"""Batch: the input of the model in one step. Knows nothing about where sentences come from.
 
 Shapes: B sentences, S tokens, H hidden units.
 """
@@ -10,36 +10,34 @@ from typing import Self
 import torch
 from torch import Tensor
 
-WHOLE = -1
-"""The depth that stands for the whole encoder, pooling included."""
-
 
 @dataclass
 class Batch:
-    """Tokenised sentences and their labels.
+    """Tokenized sentences and their labels.
 
     Args:
         input_ids: token ids (B, S).
-        attention_mask: (B, S), 1 for a token and 0 for padding; None when nothing is padded.
-        labels: class index (B,) of each task, ``polyhead.tasks.MISSING`` where there is none.
-        features: what the frozen part of the encoder gives for the sentences, where it is stored: token states
-            (B, S, H) after ``depth`` layers, or embeddings (B, H) if ``depth`` is ``WHOLE``.
-        depth: see ``features``.
-        rows: which sentences of the split these are (B,); None where nobody needs to know.
+        attention_mask: (B, S), 1 for a token and 0 for padding; None if nothing is padded.
+        labels: class index (B,) by task, ``polyhead.tasks.MISSING`` where a sentence has no label.
+        activations: stored output of the frozen part of the encoder for these sentences: token states (B, S, H) after
+            the lowest ``depth`` layers, or embeddings (B, H) if ``depth`` is None; None if none are stored.
+        depth: number of layers that the stored activations replace, or None for all layers and the pooling; 0 if none
+            are stored.
+        rows: position of each sentence in its split (B,); None if it is not needed.
     """
 
     input_ids: Tensor
     attention_mask: Tensor | None
     labels: dict[str, Tensor]
-    features: Tensor | None = None
-    depth: int = 0
+    activations: Tensor | None = None
+    depth: int | None = 0
     rows: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.input_ids)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
-        """Move all tensors to ``device``."""
+        """Copy all tensors to ``device``."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Self:
@@ -51,10 +49,10 @@ class Batch:
             return None if tensor is None else function(tensor)
 
         return type(self)(
-            function(self.input_ids),
-            optional(self.attention_mask),
-            {name: function(tensor) for name, tensor in self.labels.items()},
-            optional(self.features),
-            self.depth,
-            optional(self.rows),
+            input_ids=function(self.input_ids),
+            attention_mask=optional(self.attention_mask),
+            labels={name: function(tensor) for name, tensor in self.labels.items()},
+            activations=optional(self.activations),
+            depth=self.depth,
+            rows=optional(self.rows),
         )

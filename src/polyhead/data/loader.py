@@ -1,4 +1,4 @@
-"""Loading: the training loader, which goes on within an epoch where a checkpoint left it. No model here."""
+"""The training loader: batches of an epoch, from any place in it. Knows nothing about models."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,27 +12,27 @@ from polyhead.data.samplers import LengthGroupedBatchSampler
 class TrainingLoader(DataLoader[Batch]):
     """Training batches in an order that depends on (seed, epoch) alone, from any place in it.
 
-    Lightning asks for ``state_dict`` when it writes a checkpoint and gives it back when it resumes from one; without
-    it an interrupted epoch would start again with batches that were trained on already.
+    Lightning asks for ``state_dict`` when it writes a checkpoint and hands it back when it resumes from one; without
+    it an interrupted epoch would begin again with batches that were trained on already.
 
     Args:
-        split: gives a batch for a list of rows.
+        split: makes a batch of a list of rows.
         batches: the lists of rows.
-        done: returns how many batches of the epoch have been trained on.
-        settings: of torch's loader.
+        done: returns the number of batches of the epoch that have been trained on.
+        options: of torch's loader.
     """
 
     def __init__(
-        self, split: Dataset[Batch], batches: LengthGroupedBatchSampler, done: Callable[[], int], **settings: Any
+        self, split: Dataset[Batch], batches: LengthGroupedBatchSampler, done: Callable[[], int], **options: Any
     ) -> None:
-        super().__init__(split, sampler=batches, batch_size=None, **settings)
+        super().__init__(split, sampler=batches, batch_size=None, **options)
         self.batches = batches
         self.done = done
 
     def state_dict(self) -> dict[str, int]:
-        """Return how many batches of the epoch are done; none after the last."""
+        """Return the number of batches of the epoch that are done; 0 after the last."""
         return {"batches": self.done() % max(1, len(self.batches))}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Have the next epoch begin after so many batches."""
+        """Let the next epoch leave out as many batches."""
         self.batches.skip = state["batches"]

@@ -1,4 +1,4 @@
-"""Batching: which rows make a batch, and in which order. Knows nothing about their content but the length in tokens."""
+"""Samplers: the rows of each batch, and their order. Knows nothing about the rows but their lengths in tokens."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from polyhead.errors import UserError
+from polyhead.errors import check_parameters
 from polyhead.sources.mixing import Mixture
 
 Rows = NDArray[np.integer[Any]]
@@ -16,18 +16,18 @@ Rows = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class LoaderSettings:
-    """How large batches are, and how their rows are chosen.
+    """Sizes and order of batches.
 
     Args:
-        batch_size: sentences a training batch and process.
-        evaluation_batch_size: sentences a validation or test batch and process; it keeps no gradients, so it may be
-            larger.
+        batch_size: sentences per training batch and process.
+        evaluation_batch_size: sentences per validation or test batch and process; no gradients are kept for them, so
+            it may be larger.
         bucket_batches: batches that are sorted by length together; 1 is a plain shuffle, more pads less.
         seed: of the order of training batches.
-        workers: processes a split that put batches together ahead of time; with 0 the training process does it itself.
+        workers: processes per split that collate batches ahead of time; with 0 the training process does it itself.
 
     Raises:
-        UserError: values out of range, all at once.
+        ParameterError: values out of range, all at once.
     """
 
     batch_size: int
@@ -37,35 +37,35 @@ class LoaderSettings:
     workers: int
 
     def __post_init__(self) -> None:
-        sizes = {name: getattr(self, name) for name in ("batch_size", "evaluation_batch_size", "bucket_batches")}
-        problems = [f"loader.{name}: {size} given; it must be 1 or more" for name, size in sizes.items() if size < 1]
-        for name, value in (("seed", self.seed), ("loader.workers", self.workers)):
-            if value < 0:
-                problems.append(f"{name}: {value} given; it must be 0 or more")
-        if problems:
-            raise UserError("\n".join(problems))
+        sizes = ("batch_size", "evaluation_batch_size", "bucket_batches")
+        check_parameters(
+            *((name, getattr(self, name), getattr(self, name) >= 1, "1 or more") for name in sizes),
+            ("seed", self.seed, self.seed >= 0, "0 or more"),
+            ("workers", self.workers, self.workers >= 0, "0 or more"),
+        )
 
 
 class LengthGroupedBatchSampler(Sampler[list[int]]):
-    """Batches of rows of similar length, shuffled, so that little is padded and the order stays random.
+    """Batches of rows of similar length in random order, so that little is padded.
 
     Rows are shuffled, cut into buckets of ``bucket_batches`` batches, sorted by length within each bucket and cut into
-    batches, which are shuffled again. The order is a function of (seed, epoch) alone, so a resumed run sees what it
-    would have seen.
+    batches, which are shuffled again. The order is a function of (seed, epoch) alone, so a resumed run sees the batches
+    that it would have seen.
 
-    With several processes each batch of ``batch_size * processes`` rows is dealt out row by row: every process gets as
-    many batches, every row goes to exactly one, and together they see the batches that one process would see with
-    the larger batch size. No batch is smaller than the number of processes: a short rest joins the batch before it.
+    With several processes each batch of ``batch_size * processes`` rows is dealt out row by row: all processes get the
+    same number of batches, every row goes to exactly one process, and together they see the batches that one process
+    would see with the larger batch size. No batch is smaller than the number of processes: a shorter rest joins the
+    batch before it.
 
     Args:
-        lengths: tokens in each row.
-        batch_size: rows a batch and process.
-        bucket_batches: batches that are sorted together; 1 is a plain shuffle, more pads less.
+        lengths: tokens of each row (N,).
+        batch_size: rows per batch and process.
+        bucket_batches: batches that are sorted by length together; 1 is a plain shuffle, more pads less.
         seed: of the order.
         shuffle: False keeps one order for all epochs, longest rows first, so that memory runs out at once if at all.
-        rank: this process, from 0.
-        processes: how many share the rows.
-        mixture: draws the rows of an epoch, which are as many; None takes each once.
+        rank: index of this process, from 0.
+        processes: number of processes that share the rows.
+        mixture: draws the rows of an epoch, N of them; None takes each row once.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         self.processes = processes
         self.mixture = mixture
         self.epoch = 0
-        self.skip = 0  # batches that the next epoch leaves out, because they were trained on before an interruption
+        self.skip = 0  # batches that the next epoch leaves out: they were trained on before an interruption
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of ``epoch``; Lightning calls it, also on resuming."""
@@ -102,20 +102,22 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         random = np.random.default_rng([self.seed, self.epoch])
         order = self._shuffled(random) if self.shuffle else np.argsort(-self.lengths, kind="stable")
         starts = self._starts()
+        ends = [*starts[1:], len(order)]
         sequence = random.permutation(len(starts)) if self.shuffle else np.arange(len(starts))
         for batch in sequence[done:]:
-            end = starts[batch + 1] if batch + 1 < len(starts) else len(order)
-            yield order[starts[batch] : end][self.rank :: self.processes].tolist()
+            rows = order[starts[batch] : ends[batch]]
+            yield rows[self.rank :: self.processes].tolist()
 
-    def _shuffled(self, random: np.random.Generator) -> NDArray[np.integer[Any]]:
-        """Return the rows of an epoch, sorted by length within buckets."""
+    def _shuffled(self, random: np.random.Generator) -> Rows:
+        """Return the rows of an epoch (N,), sorted by length within buckets."""
         kind = np.int32 if len(self.lengths) < 2**31 else np.int64  # half the memory, and the same order
         rows = np.arange(len(self.lengths), dtype=kind) if self.mixture is None else self.mixture.draw(random)
-        order = random.permutation(rows)
-        bucket_rows = self.bucket_batches * self.batch_size * self.processes
-        for start in range(0, len(order), bucket_rows):
-            part = order[start : start + bucket_rows]
-            order[start : start + bucket_rows] = part[np.argsort(self.lengths[part], kind="stable")]
+        order: Rows = random.permutation(rows)
+        bucket_size = self.bucket_batches * self.batch_size * self.processes
+        for start in range(0, len(order), bucket_size):
+            bucket = order[start : start + bucket_size]
+            by_length = np.argsort(self.lengths[bucket], kind="stable")
+            order[start : start + bucket_size] = bucket[by_length]
         return order
 
     def _starts(self) -> range:

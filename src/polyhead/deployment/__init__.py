@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from polyhead import lazy_exports
 
 if TYPE_CHECKING:
-    from polyhead.deployment.backends import Backend, open_backend
+    from polyhead.deployment.backends import BACKENDS, Backend, open_backend
     from polyhead.deployment.predictor import Prediction, Predictions, Predictor
 
 __all__ = [
+    "BACKENDS",
     "Backend",
     "Prediction",
     "Predictions",
@@ -19,6 +20,7 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
+        "BACKENDS": "backends",
         "Backend": "backends",
         "open_backend": "backends",
         "Prediction": "predictor",

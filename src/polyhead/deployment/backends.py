@@ -1,4 +1,4 @@
-"""Backends: what computes a bundle's embeddings and logits. Knows nothing about texts or probabilities.
+"""Backends: a bundle's embeddings and logits, by different libraries. Knows nothing about texts or probabilities.
 
 A backend maps ids (B, S), nothing padded, to (B, H + C): the embedding, then the logits of all heads in their order.
 Shapes: B texts, S tokens, H hidden units, C classes of all tasks together.
@@ -14,11 +14,16 @@ from torch import Tensor
 
 from polyhead import hardware
 from polyhead.deployment.bundle.folder import Bundle
-from polyhead.errors import UserError, did_you_mean, require_extra
+from polyhead.deployment.bundle.graph import open_session, require
+from polyhead.errors import ParameterError, UserError, did_you_mean, require_extra
 from polyhead.inference.length_batches import inference_copy
 from polyhead.inference.packed_linear import pack_linear_layers
 
 GRAPH, INT8_GRAPH = "graph.onnx", "graph.int8.onnx"
+BACKENDS = ("torch", "onnx", "onnx-int8", "openvino")
+
+_GRAPHS = {"onnx": GRAPH, "onnx-int8": INT8_GRAPH, "openvino": GRAPH}  # backend -> the graph that it runs
+_EXPORT_OPTIONS = {GRAPH: "graph=onnx", INT8_GRAPH: "graph=int8"}
 
 
 class Backend(Protocol):
@@ -26,7 +31,7 @@ class Backend(Protocol):
 
     Attributes:
         width: H + C.
-        streams: batches that it computes side by side, asked for by as many threads.
+        streams: batches that it computes side by side, each called for by a thread of its own.
     """
 
     width: int
@@ -39,9 +44,9 @@ class TorchBackend:
     """PyTorch, on any device.
 
     Args:
-        bundle: whose weights.
+        bundle: holds the weights.
         precision: ``32-true``, or one that starts with ``bf16``; the heads compute in single precision either way.
-        device: where to compute.
+        device: where to compute, as torch names it.
     """
 
     streams = 1
@@ -56,7 +61,7 @@ class TorchBackend:
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Map ids (B, S) to embeddings and logits (B, H + C)."""
-        embeddings = self.encoder(ids.to(self.device))
+        embeddings = self.encoder(ids.to(self.device))  # (B, H)
         return torch.cat([embeddings, *(head(embeddings) for head in self.heads.values())], dim=1)
 
 
@@ -65,34 +70,37 @@ class OnnxBackend:
 
     Args:
         graph: file of the graph.
+
+    Raises:
+        UserError: ONNX Runtime is not installed, or cannot read the graph.
     """
 
     streams = 1
 
     def __init__(self, graph: Path) -> None:
-        with require_extra("onnx", "backend"):
-            import onnxruntime as runtime
-        options = runtime.SessionOptions()
-        options.log_severity_level = 3  # its warnings are about its own fusions
+        require("onnxruntime", parameter="backend")
         try:
-            self.session: Any = runtime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+            self.session = open_session(graph)
             self.width = sum(int(output.shape[1]) for output in self.session.get_outputs())
         except Exception as error:  # the library has a class for each kind of damage, and no common one
             raise _unreadable(graph, error) from error
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Map ids (B, S) to embeddings and logits (B, H + C)."""
-        inputs = {"input_ids": ids.numpy(), "attention_mask": np.ones(ids.shape, dtype=np.int64)}
-        return torch.from_numpy(np.concatenate(self.session.run(None, inputs), axis=1))
+        outputs = self.session.run(None, _inputs(ids))
+        return torch.from_numpy(np.concatenate(outputs, axis=1))
 
 
 class OpenVinoBackend:
-    """OpenVINO, on the processor, with as many streams as it finds best: few cores a batch wait less for each other.
+    """OpenVINO, on the processor, with as many streams as it finds best: few cores per batch wait less for each other.
 
     Args:
         graph: file of the ONNX graph.
-        precision: ``32-true``, or one that starts with ``bf16``; the latter is a hint, followed by processors that
-            multiply bfloat16.
+        precision: ``32-true``, or one that starts with ``bf16``; the latter is a hint, which processors that multiply
+            bfloat16 follow.
+
+    Raises:
+        UserError: OpenVINO is not installed, or cannot read the graph.
     """
 
     def __init__(self, graph: Path, precision: str) -> None:
@@ -110,58 +118,64 @@ class OpenVinoBackend:
         self.idle: SimpleQueue[Any] = SimpleQueue()
         for _ in range(self.streams):
             self.idle.put(compiled.create_infer_request())
+        # The first inference of a process initialises OpenVINO's side of NumPy under a lock of C++ that does not know
+        # Python's: two threads that come to it at once wait for each other forever. So it is done here, by one.
+        self(torch.ones(1, 2, dtype=torch.long))
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Map ids (B, S) to embeddings and logits (B, H + C)."""
-        inputs = {"input_ids": ids.numpy(), "attention_mask": np.ones(ids.shape, dtype=np.int64)}
         request = self.idle.get()
         try:
-            request.infer(inputs, share_inputs=True)
-            # Concatenation copies: the next batch writes over what the request holds.
+            request.infer(_inputs(ids), share_inputs=True)
             arrays = [request.get_output_tensor(index).data for index in self.outputs]
+            # Concatenation copies: the next batch overwrites the arrays that the request holds.
             return torch.from_numpy(np.concatenate(arrays, axis=1, dtype=np.float32))
         finally:
             self.idle.put(request)
 
 
-BACKENDS = ("torch", "onnx", "onnx-int8", "openvino")
-
-
-def open_backend(bundle: Bundle, name: str, precision: str, device: str) -> Backend:
+def open_backend(bundle: Bundle, backend: str, precision: str, device: str) -> Backend:
     """Load a bundle for computing.
 
     Args:
-        bundle: whose weights.
-        name: of the backend.
+        bundle: holds the weights, and the graphs if it was exported with them.
+        backend: ``torch``, ``onnx``, ``onnx-int8`` or ``openvino``.
         precision: as Lightning names it; ``auto`` takes bf16 where the processor multiplies it natively.
-        device: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``; all but torch compute on the processor.
+        device: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``; all backends but torch compute on the processor.
 
     Raises:
-        UserError: an unknown name, something that is not here, a library that is not installed, or no graph.
+        ParameterError: an unknown backend, precision or device, a device that is not present, or a backend whose graph
+            the bundle lacks.
+        UserError: a library is not installed, or a file cannot be read.
     """
-    if name not in BACKENDS:
-        raise UserError(f"backend: unknown {name!r}; {did_you_mean(name, BACKENDS)}")
-    where = device if name == "torch" else "cpu"
+    if backend not in BACKENDS:
+        raise ParameterError(f"backend: unknown {backend!r}; {did_you_mean(backend, BACKENDS)}")
+    where = device if backend == "torch" else "cpu"
     problems = list(hardware.problems(where, precision, ("device", "precision")))
     if problems:
-        raise UserError("\n".join(problems))
+        raise ParameterError("\n".join(problems))
     if precision == "auto":
         precision = hardware.best_precision(where)
-    if name == "torch":
+    if backend == "torch":
         return TorchBackend(bundle, precision, hardware.device_type(where))
-    if name == "openvino":
-        return OpenVinoBackend(_graph(bundle, GRAPH), precision)
-    return OnnxBackend(_graph(bundle, INT8_GRAPH if name == "onnx-int8" else GRAPH))
+    graph = _find_graph(bundle, _GRAPHS[backend])
+    return OpenVinoBackend(graph, precision) if backend == "openvino" else OnnxBackend(graph)
 
 
-def _graph(bundle: Bundle, name: str) -> Path:
+def _find_graph(bundle: Bundle, name: str) -> Path:
     path = bundle.folder / name
     if not path.is_file():
-        option = "graph=int8" if name == INT8_GRAPH else "graph=onnx"
-        raise UserError(f"backend: the bundle {str(bundle.folder)!r} has no {name}; export it again with {option}")
+        folder, option = str(bundle.folder), _EXPORT_OPTIONS[name]
+        raise ParameterError(f"backend: the bundle {folder!r} has no {name}; export it again with {option}")
     return path
 
 
+def _inputs(ids: Tensor) -> dict[str, Any]:
+    """Return the inputs of a graph for ids (B, S) without padding."""
+    return {"input_ids": ids.numpy(), "attention_mask": np.ones(ids.shape, dtype=np.int64)}
+
+
 def _unreadable(graph: Path, error: Exception) -> UserError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return UserError(f"backend: {str(graph)!r} is no graph that can be read ({reason[:200]}); export the bundle again")
+    lines = str(error).splitlines()
+    reason = lines[0][:200] if lines else type(error).__name__
+    return UserError(f"backend: {str(graph)!r} is no graph that can be read ({reason}); export the bundle again")

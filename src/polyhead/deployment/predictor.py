@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from polyhead.deployment.backends import Backend, open_backend
 from polyhead.deployment.bundle.folder import Bundle
-from polyhead.errors import UserError
+from polyhead.errors import ParameterError, UserError, check_parameters
 from polyhead.inference.text_runner import TextRunner
 from polyhead.tasks import Task
 
@@ -22,7 +22,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What is predicted for one text.
+    """The prediction for one text.
 
     Args:
         labels: the most probable class name of each task.
@@ -37,7 +37,15 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Predictions(Sequence[Prediction]):
-    """What is predicted for texts, in their order: by column as arrays, by row as :class:`Prediction`.
+    """The predictions for texts, in their order: as arrays by task, and as a sequence of :class:`Prediction`.
+
+    >>> task = Task("sentiment", ("Positive", "Negative"))
+    >>> shares = np.array([[0.75, 0.25], [0.5, 0.5]], dtype=np.float32)
+    >>> predictions = Predictions((task,), {"sentiment": shares}, embeddings=np.zeros((2, 3), dtype=np.float32))
+    >>> predictions.labels("sentiment")
+    ['Positive', 'Positive']
+    >>> predictions[0].probabilities["sentiment"]
+    {'Positive': 0.75, 'Negative': 0.25}
 
     Args:
         tasks: what is predicted.
@@ -59,18 +67,19 @@ class Predictions(Sequence[Prediction]):
     def __getitem__(self, rows: slice) -> Self: ...
 
     def __getitem__(self, rows: int | slice) -> Prediction | Self:
+        some = {name: shares[rows] for name, shares in self.probabilities.items()}
         if isinstance(rows, slice):
-            some = {name: shares[rows] for name, shares in self.probabilities.items()}
             return type(self)(self.tasks, some, self.embeddings[rows])
-        probabilities = {
-            task.name: dict(zip(task.labels, self.probabilities[task.name][rows].tolist(), strict=True))
-            for task in self.tasks
-        }
-        labels = {name: max(scores, key=scores.__getitem__) for name, scores in probabilities.items()}
+        labels: dict[str, str] = {}
+        probabilities: dict[str, dict[str, float]] = {}
+        for task in self.tasks:
+            shares = some[task.name]  # (C,)
+            labels[task.name] = task.labels[int(shares.argmax())]
+            probabilities[task.name] = dict(zip(task.labels, shares.tolist(), strict=True))
         return Prediction(labels, probabilities, self.embeddings[rows])
 
     def labels(self, task: str) -> list[str]:
-        """Return the most probable class name of a task for each text.
+        """Return the most probable class name of a task for each text; of equally probable ones, the first.
 
         Raises:
             KeyError: no such task.
@@ -82,15 +91,25 @@ class Predictions(Sequence[Prediction]):
 class Predictor:
     """Predicts all tasks of a bundle in one pass.
 
+    Use :meth:`load` to make one from a folder::
+
+        predictor = Predictor.load("bundle")
+        for prediction in predictor.predict(["What a lovely day", "Shares fell on Monday"]):
+            print(prediction.labels, prediction.embedding.shape)
+
     Args:
-        bundle: what to predict with.
-        backend: what computes.
+        bundle: names the tasks and holds the tokenizer.
+        backend: computes embeddings and logits.
+
+    Raises:
+        UserError: the backend's graph does not fit the bundle's tasks, or the tokenizer cannot be read.
     """
 
     def __init__(self, bundle: Bundle, backend: Backend) -> None:
         self.bundle = bundle
         self.tasks = bundle.tasks
-        self.temperatures = [entry.temperature or 1.0 for entry in bundle.manifest.tasks]
+        fitted = [entry.temperature for entry in bundle.manifest.tasks]
+        self.temperatures = [1.0 if temperature is None else temperature for temperature in fitted]
         self.classes = [len(task.labels) for task in self.tasks]
         self.hidden_size = backend.width - sum(self.classes)
         if self.hidden_size < 1:
@@ -101,7 +120,7 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: str | Path, backend: str = "torch", precision: str = "auto", device: str = "auto") -> Self:
-        """Load a bundle that ``scripts/export.py`` wrote.
+        """Load a bundle that ``scripts/export.py`` wrote, of this or an older version of Polyhead.
 
         Args:
             folder: of the bundle.
@@ -110,51 +129,67 @@ class Predictor:
             device: where torch computes: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``.
 
         Raises:
-            UserError: no bundle, an altered one, or something asked for that is not here.
+            ParameterError: an unknown backend, precision or device, or one that is not present.
+            UserError: no bundle, an altered one, one of a newer format, or a library that is not installed.
         """
         bundle = Bundle.open(folder)
         return cls(bundle, open_backend(bundle, backend, precision, device))
 
     @property
     def truncated(self) -> int:
-        """How many texts were cut so far."""
+        """The number of texts that were cut to the length limit so far."""
         return self.runner.truncated
 
     def predict(self, texts: Sequence[str]) -> Predictions:
         """Predict any number of texts, in the order given.
 
         Raises:
-            UserError: one text or anything else in place of a list, or something in it that is no text.
+            ParameterError: one text or anything else in place of a list.
+            UserError: an entry of the list that is no text.
         """
-        if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-            raise UserError(f"texts: {texts!r:.40} given; give a list of texts")
+        _check_texts(texts)
         chunks = list(self.runner.run(texts))
-        return self._predictions(
-            np.concatenate(chunks) if chunks else np.zeros((0, self.runner.width), dtype=np.float32)
-        )
+        nothing = np.zeros((0, self.runner.width), dtype=np.float32)
+        return self._predictions(np.concatenate(chunks) if chunks else nothing)
 
     def stream(self, texts: Iterable[str], chunk: int | None = None) -> Iterator[Predictions]:
         """Predict one chunk of texts after the other, in memory that does not grow with their number.
 
         Args:
             texts: any number of them.
-            chunk: texts of a chunk; None takes as many as compute well together.
+            chunk: texts per chunk; None takes as many as compute well together.
+
+        Raises:
+            ParameterError: one text or anything else in place of many, or a chunk below 1.
+            UserError: an entry that is no text; it is raised once the entry's chunk is asked for.
         """
+        _check_texts(texts)
+        check_parameters(("chunk", chunk, chunk is None or chunk >= 1, "1 or more, or None"))
         return map(self._predictions, self.runner.run(texts, chunk))
 
-    def _predictions(self, values: Floats) -> Predictions:
-        """Split what the backend gave (N, H + C of all tasks) into embeddings and probabilities."""
-        embeddings, logits = np.split(values, [self.hidden_size], axis=1)
-        by_task = np.split(logits, np.cumsum(self.classes)[:-1], axis=1)
+    def _predictions(self, outputs: Floats) -> Predictions:
+        """Split the backend's outputs (N, H + C of all tasks) into embeddings and probabilities."""
+        embeddings, logits = np.split(outputs, [self.hidden_size], axis=1)
+        logits_by_task = np.split(logits, np.cumsum(self.classes)[:-1], axis=1)
         probabilities = {
-            task.name: softmax(some / np.float32(temperature))
-            for task, some, temperature in zip(self.tasks, by_task, self.temperatures, strict=True)
+            task.name: softmax(task_logits / np.float32(temperature))
+            for task, task_logits, temperature in zip(self.tasks, logits_by_task, self.temperatures, strict=True)
         }
         return Predictions(self.tasks, probabilities, embeddings)
 
 
 def softmax(logits: Floats) -> Floats:
-    """Turn logits (N, C) into probabilities (N, C)."""
+    """Turn logits (N, C) into probabilities (N, C).
+
+    >>> softmax(np.array([[1000, 1000]], dtype=np.float32)).tolist()
+    [[0.5, 0.5]]
+    """
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares: Floats = powers / powers.sum(axis=1, keepdims=True)
     return shares
+
+
+def _check_texts(texts: object) -> None:
+    """Refuse one text, whose characters would be taken for texts, and anything else that holds none."""
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise ParameterError(f"texts: {texts!r:.40} given; it must be a list of texts")

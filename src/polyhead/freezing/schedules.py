@@ -1,4 +1,4 @@
-"""Schedules: plans that thaw parts of the model while training goes on. Knows nothing about steps or rates.
+"""Unfreezing schedules: plans that unfreeze parts of the model during training. Knows nothing about steps or rates.
 
 Epochs count from 0, as on the progress bar.
 """
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from polyhead.errors import UserError
-from polyhead.freezing.plans import FreezePlan, FreezeSpec, Stage
+from polyhead.errors import ParameterError, check_parameters
+from polyhead.freezing.plans import FreezePlan, FreezeSpec, Stage, unknown_parts
 from polyhead.models.multitask import MultiTaskModel
 
 
@@ -16,79 +16,90 @@ from polyhead.models.multitask import MultiTaskModel
 class Gradual(FreezePlan):
     """Gradual unfreezing (Howard and Ruder 2018, ULMFiT, arXiv 1801.06146, section 3.3).
 
-    The heads are trained first; then the encoder thaws from the top down, a group at a time. What is newly thawed warms
-    up from a small learning rate while the rest goes on.
+    The heads are trained first; then the encoder is unfrozen from the top down, a group at a time. A newly unfrozen
+    group warms up from a small learning rate while the others continue.
 
     Args:
-        groups: how many groups the embeddings and the layers are cut into, as even as can be; the paper has one a
-            layer.
-        epochs: of each group, and of the heads alone.
+        groups: number of groups that the embeddings and the layers are cut into, as evenly as possible; the paper has
+            one per layer.
+        epochs: epochs per group, and of the heads alone.
 
     Raises:
-        UserError: values below 1.
+        ParameterError: values below 1, all at once.
     """
 
     groups: int
     epochs: int
 
     def __post_init__(self) -> None:
-        problems = [
-            f"freeze.{name}: {getattr(self, name)} given; it must be 1 or more"
-            for name in ("groups", "epochs")
-            if getattr(self, name) < 1
-        ]
-        if problems:
-            raise UserError("\n".join(problems))
+        check_parameters(
+            ("groups", self.groups, self.groups >= 1, "1 or more"),
+            ("epochs", self.epochs, self.epochs >= 1, "1 or more"),
+        )
 
     def stages(self, model: MultiTaskModel) -> tuple[Stage, ...]:
-        """Return the heads' stage and one for each group.
+        """Return the stage of the heads and one for each group.
 
         Raises:
-            UserError: more groups than there are layers and embeddings.
+            ParameterError: more groups than there are layers and embeddings.
         """
         depth = len(model.encoder.layers)
-        if self.groups > depth + 1:
-            raise UserError(
-                f"freeze.groups: {self.groups} given; this encoder has {depth} layers and the embeddings, "
-                f"so give 1 to {depth + 1}"
-            )
-        stages = [Stage(0, FreezeSpec(["encoder"]))]
-        for group in range(1, self.groups + 1):
-            units = round((depth + 1) * (self.groups - group) / self.groups)  # still frozen, counted from the bottom
-            layers = [f"encoder.layers[:{units - 1}]"] if units > 1 else []
-            stages.append(Stage(group * self.epochs, FreezeSpec(["encoder.embeddings", *layers] if units else [])))
-        return tuple(stages)
+        rule = f"1 to {depth + 1}, this encoder has {depth} layers and the embeddings"
+        check_parameters(("groups", self.groups, self.groups <= depth + 1, rule))
+        heads_alone = Stage(0, FreezeSpec(["encoder"]))
+        unfrozen = [self._stage(group, depth) for group in range(1, self.groups + 1)]
+        return (heads_alone, *unfrozen)
+
+    def _stage(self, group: int, depth: int) -> Stage:
+        """Return the stage in which the uppermost ``group`` groups are trained."""
+        frozen_groups = self.groups - group
+        below = round((depth + 1) * frozen_groups / self.groups)  # frozen: the embeddings and below - 1 layers
+        frozen = []
+        if below > 0:
+            frozen.append("encoder.embeddings")
+        if below > 1:
+            frozen.append(f"encoder.layers[:{below - 1}]")
+        return Stage(group * self.epochs, FreezeSpec(frozen))
 
 
 @dataclass(frozen=True)
 class UnfreezeSchedule(FreezePlan):
-    """A list of what thaws when. What is newly thawed warms up from a small learning rate while the rest goes on.
+    """A list of the parts to unfreeze and when.
+
+    A newly unfrozen part warms up from a small learning rate while the others continue.
 
     Args:
         frozen: names of the parts that are frozen at first, see :mod:`polyhead.models.parts`.
         unfreeze: ``{epoch: 2, parts: [encoder.layers[-2:]]}`` for each change, in the order of the epochs.
 
     Raises:
-        UserError: an entry without an epoch or parts.
+        ParameterError: an entry of another form.
     """
 
     frozen: Sequence[str]
     unfreeze: Sequence[Mapping[str, Any]]
 
     def __post_init__(self) -> None:
-        for entry in self.unfreeze:
-            fits = {*entry} == {"epoch", "parts"} and isinstance(entry["epoch"], int)
-            if not fits or isinstance(entry["parts"], str):
-                raise UserError(
-                    f"freeze.unfreeze: {dict(entry)} given; write {{epoch: 2, parts: [encoder.layers[-2:]]}}"
-                )
+        check_parameters(
+            *(
+                ("unfreeze", entry, _is_change(entry), "of the form {epoch: 2, parts: [encoder.layers[-2:]]}")
+                for entry in self.unfreeze
+            )
+        )
 
     def stages(self, model: MultiTaskModel) -> tuple[Stage, ...]:
-        """Return a stage for the beginning and one for each entry."""
-        stages, thawed = [Stage(0, FreezeSpec(self.frozen))], []
+        """Return the first stage and one for each entry.
+
+        Raises:
+            ParameterError: names that the model does not have.
+        """
+        listed = [name for entry in self.unfreeze for name in entry["parts"]]
+        if problems := unknown_parts(model, "frozen", self.frozen) + unknown_parts(model, "unfreeze", listed):
+            raise ParameterError("\n".join(problems))
+        stages, unfrozen = [Stage(0, FreezeSpec(self.frozen))], []
         for entry in self.unfreeze:
-            thawed += entry["parts"]
-            stages.append(Stage(entry["epoch"], FreezeSpec(self.frozen, tuple(thawed))))
+            unfrozen += entry["parts"]
+            stages.append(Stage(entry["epoch"], FreezeSpec(self.frozen, tuple(unfrozen))))
         return tuple(stages)
 
 
@@ -96,30 +107,35 @@ class UnfreezeSchedule(FreezePlan):
 class ProbeThenFineTune(FreezePlan):
     """Linear probing, then fine-tuning (LP-FT, Kumar et al. 2022, arXiv 2202.10054).
 
-    Heads that fit the pretrained embeddings pull less on the encoder than random ones, so that it keeps more of what it
-    knows. Each of the two stages has a learning-rate schedule of its own.
+    Heads that fit the pretrained embeddings change the encoder less than random ones, so it keeps more of its
+    knowledge. Each of the two stages has a learning-rate schedule of its own.
 
     Args:
         probe_epochs: epochs of the heads alone; cheap, because the encoder's embeddings are stored.
         lr_scale: factor on all learning rates while the whole network trains.
 
     Raises:
-        UserError: fewer than 1 epoch, or a factor that is not above 0.
+        ParameterError: fewer than 1 epoch, or a factor that is not above 0.
     """
 
     probe_epochs: int
     lr_scale: float
 
     def __post_init__(self) -> None:
-        problems = []
-        if self.probe_epochs < 1:
-            problems.append(f"freeze.probe_epochs: {self.probe_epochs} given; it must be 1 or more")
-        if self.lr_scale <= 0:
-            problems.append(f"freeze.lr_scale: {self.lr_scale} given; it must be above 0")
-        if problems:
-            raise UserError("\n".join(problems))
+        check_parameters(
+            ("probe_epochs", self.probe_epochs, self.probe_epochs >= 1, "1 or more"),
+            ("lr_scale", self.lr_scale, self.lr_scale > 0, "above 0"),
+        )
 
     def stages(self, model: MultiTaskModel) -> tuple[Stage, ...]:
         """Return the two stages."""
         probe = Stage(0, FreezeSpec(["encoder"]))
-        return probe, Stage(self.probe_epochs, FreezeSpec([]), lr_scale=self.lr_scale, restart=True)
+        fine_tune = Stage(self.probe_epochs, FreezeSpec([]), lr_scale=self.lr_scale, restart=True)
+        return probe, fine_tune
+
+
+def _is_change(entry: object) -> bool:
+    """Return whether an entry of ``unfreeze`` has an epoch and a list of parts, and nothing else."""
+    if not isinstance(entry, Mapping) or {*entry} != {"epoch", "parts"}:
+        return False
+    return isinstance(entry["epoch"], int) and not isinstance(entry["parts"], str)

@@ -1,4 +1,4 @@
-"""Embedder: texts -> embeddings, in order, in memory that does not grow with their number. Knows nothing about tasks.
+"""Embedder: texts -> embeddings, in order, in bounded memory. Knows nothing about tasks.
 
 Shapes: N texts of a chunk, B texts of a batch, S tokens, H hidden units.
 """
@@ -21,9 +21,9 @@ class Embedder:
     """A frozen encoder with its tokenizer.
 
     Args:
-        encoder: its weights are copied.
-        tokenizer: text -> token ids.
-        max_length: longest text in tokens; what is longer is cut.
+        encoder: the encoder, which is copied.
+        tokenizer: text -> token ids; it is copied.
+        max_length: longest text in tokens; longer ones are cut.
         precision: ``32-true``, or one that starts with ``bf16``.
         device: where to compute.
     """
@@ -38,18 +38,22 @@ class Embedder:
     ) -> None:
         self.encoder = inference_copy(encoder, precision, device)
         pack_linear_layers(self.encoder)
-        self.runner = TextRunner(tokenizer, max_length, self.encoder.hidden_size, self._encode)
+        self.runner = TextRunner(tokenizer, max_length, self.encoder.hidden_size, self._embed_ids)
         self.device = device
 
     @property
     def truncated(self) -> int:
-        """How many texts were cut so far."""
+        """Number of texts that were cut so far."""
         return self.runner.truncated
 
     def embed(self, texts: Iterable[str]) -> Iterator[NDArray[np.float32]]:
-        """Yield the embeddings (N, H) of one chunk of texts after the other, in the order of the texts."""
+        """Yield the embeddings (N, H) of one chunk of texts after the other, in the order of the texts.
+
+        Raises:
+            UserError: one of them is no text.
+        """
         return self.runner.run(texts)
 
-    def _encode(self, ids: Tensor) -> Tensor:
+    def _embed_ids(self, ids: Tensor) -> Tensor:
         embeddings: Tensor = self.encoder(ids.to(self.device))
         return embeddings

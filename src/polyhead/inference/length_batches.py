@@ -1,17 +1,19 @@
-"""Encoding: token ids -> activations of a frozen encoder, with nothing padded. Knows nothing about text or training.
+"""Length batches: a frozen network over tokenized sentences, with nothing padded. Knows nothing about text or training.
 
-Shapes: N sentences, B sentences of a batch, S tokens, H hidden units.
+Shapes: N sentences, B sentences of a batch, S tokens.
 """
 
 import copy
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from polyhead.data.tokenization import TokenizedSentences
 from polyhead.models.encoder import Encoder
 
 TOKENS_PER_BATCH = 2048
@@ -20,12 +22,18 @@ TOKENS_PER_BATCH = 2048
 Rows = NDArray[np.int64]
 
 
-def equal_length_batches(lengths: Rows, tokens_per_batch: int = TOKENS_PER_BATCH) -> Iterator[Rows]:
-    """Cut rows into batches of one length each, longest first: no padding, and so no mask.
+def equal_length_batches(lengths: NDArray[np.integer[Any]], tokens_per_batch: int = TOKENS_PER_BATCH) -> Iterator[Rows]:
+    """Cut rows into batches of one length each, longest first, so that there is no padding and no mask.
+
+    >>> [rows.tolist() for rows in equal_length_batches(np.array([3, 5, 3, 3]), tokens_per_batch=6)]
+    [[1], [0, 2], [3]]
 
     Args:
         lengths: tokens of each sentence (N,).
-        tokens_per_batch: most tokens in a batch; a longer sentence makes a batch of its own.
+        tokens_per_batch: tokens per batch, at most; a longer sentence makes a batch of its own.
+
+    Yields:
+        The rows (B,) of a batch.
     """
     order = np.argsort(-lengths, kind="stable")
     changes = np.flatnonzero(np.diff(lengths[order])) + 1
@@ -34,44 +42,43 @@ def equal_length_batches(lengths: Rows, tokens_per_batch: int = TOKENS_PER_BATCH
         yield from np.split(group, range(size, len(group), size))
 
 
-def encode_rows(
-    tokens: NDArray[np.int32],
-    offsets: Rows,
-    encode: Callable[[Tensor], Tensor],
+def run_batches(
+    sentences: TokenizedSentences,
+    network: Callable[[Tensor], Tensor],
     receive: Callable[[Rows, Tensor], None],
     streams: int = 1,
 ) -> None:
-    """Run ``encode`` over all sentences, batch by batch.
+    """Run a network over all sentences, in batches of equal length.
 
     Args:
-        tokens: ids of all sentences, one after the other.
-        offsets: where each sentence starts (N + 1,).
-        encode: ids (B, S) -> whatever is wanted of them, first dimension B.
-        receive: takes the rows (B,) of a batch and what ``encode`` gave for them.
-        streams: batches that go side by side, each in a thread; both functions must bear that where it is above 1.
+        sentences: N of them.
+        network: token ids (B, S) -> values (B, ...).
+        receive: called with the rows (B,) of each batch and the network's values for them.
+        streams: batches that run side by side, each in a thread; above 1 both functions must be safe to call so.
     """
+    ids, offsets = sentences.ids, sentences.offsets
 
     def run(rows: Rows) -> None:
         length = int(offsets[rows[0] + 1] - offsets[rows[0]])
         positions = offsets[rows][:, None] + np.arange(length)  # (B, S)
-        ids = torch.from_numpy(tokens[positions].astype(np.int64))
+        batch = torch.from_numpy(ids[positions].astype(np.int64))
         with torch.inference_mode():
-            receive(rows, encode(ids))
+            receive(rows, network(batch))
 
-    batches = equal_length_batches(np.diff(offsets))
+    batches = equal_length_batches(sentences.lengths)
     if streams == 1:
         for rows in batches:
             run(rows)
     else:
         with ThreadPoolExecutor(streams) as pool:
-            list(pool.map(run, batches))  # the list is of nothing, but asking for it raises what a batch raised
+            list(pool.map(run, batches))  # of nothing, but making the list raises whatever a batch raised
 
 
 def inference_copy(encoder: Encoder, precision: str, device: torch.device) -> Encoder:
-    """Return a copy of the encoder for inference: no dropout, no gradients, weights in the precision given.
+    """Return a copy of the encoder for inference: without dropout and gradients, its weights in the precision given.
 
     Args:
-        encoder: any; it is left alone.
+        encoder: the original, which stays as it is.
         precision: ``32-true``, or one that starts with ``bf16``; bfloat16 weights save the cast that autocast makes
             in every step.
         device: where the copy computes.

@@ -1,6 +1,6 @@
-"""Packing: linear layers whose weights are laid out once for a processor's matrix products. For inference only.
+"""Packed linear layers: weights laid out once for a processor's matrix products. Knows nothing about encoders.
 
-Knows nothing about encoders. oneDNN, which torch carries, multiplies packed weights with no copy a call; in single
+For inference only. oneDNN, which comes with torch, multiplies packed weights without a copy per call; in single
 precision it is also twice as fast as torch's default library on processors that are not Intel's. The operators are
 those that ``torch.compile`` uses when it freezes a model.
 """
@@ -8,14 +8,14 @@ those that ``torch.compile`` uses when it freezes a model.
 import torch
 from torch import Tensor, nn
 
-_EXPECTED_ROWS = 2048  # tokens a batch, for which the layout is chosen; others work as well
+_EXPECTED_ROWS = 2048  # tokens per batch for which the layout is chosen; other numbers work as well
 
 
 class PackedLinear(nn.Module):
-    """An ``nn.Linear`` without gradients, its weight packed.
+    """An ``nn.Linear`` with a packed weight and without gradients.
 
     Args:
-        linear: on a processor, in float32 or bfloat16; it is left alone.
+        linear: the layer to copy, on a processor, in float32 or bfloat16; it stays as it is.
     """
 
     def __init__(self, linear: nn.Linear) -> None:
@@ -31,17 +31,20 @@ class PackedLinear(nn.Module):
         return product
 
     def extra_repr(self) -> str:
-        """Show the widths."""
+        """Return the widths, for ``repr``."""
         return f"in_features={self.shape[1]}, out_features={self.shape[0]}"
 
 
 def can_pack() -> bool:
-    """Tell whether this build of torch has the operators."""
+    """Return whether this build of torch has the operators."""
     return bool(torch.backends.mkldnn.is_available()) and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
 
 
 def pack_linear_layers(module: nn.Module) -> None:
-    """Replace the linear layers below ``module`` by packed ones; nothing happens where that cannot be done."""
+    """Replace the linear layers below ``module`` by packed ones.
+
+    Layers on other devices than the processor stay as they are, and all do if this build of torch cannot pack.
+    """
     if not can_pack():
         return
     for parent in list(module.modules()):

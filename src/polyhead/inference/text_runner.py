@@ -1,10 +1,9 @@
-"""Texts through a network: what it gives for each text, in order, in memory that does not grow with their number.
+"""Text runner: texts -> a network's values, in order, in bounded memory. Knows nothing about what the network is.
 
-Knows nothing about what the network is. Shapes: N texts of a chunk, B texts of a batch, S tokens, W numbers a text.
+Shapes: N texts of a chunk, B texts of a batch, S tokens, W values per text.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -12,61 +11,72 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from polyhead.data.tokenization import token_ids
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.errors import UserError
-from polyhead.inference.length_batches import encode_rows
+from polyhead.inference.length_batches import run_batches
 
 CHUNK = 16_384
 """Texts sorted by length together: enough for full batches of each length, few enough to fit in little memory."""
 
 
-@dataclass
 class TextRunner:
-    """Takes texts through a network.
+    """Runs texts through a network, in the order of the texts and in memory that does not grow with their number.
 
     Args:
-        tokenizer: text -> token ids.
-        max_length: longest text in tokens; what is longer is cut.
-        width: numbers W that the network gives for a text.
-        network: ids (B, S) without padding -> (B, W).
+        tokenizer: text -> token ids; it is copied.
+        max_length: longest text in tokens; longer ones are cut.
+        width: values W per text.
+        network: token ids (B, S) without padding -> values (B, W).
         streams: batches that the network takes side by side, each in a thread.
-        truncated: how many texts were cut so far.
+
+    Attributes:
+        truncated: number of texts that were cut so far.
     """
 
-    tokenizer: PreTrainedTokenizerBase
-    max_length: int
-    width: int
-    network: Callable[[Tensor], Tensor]
-    streams: int = 1
-    truncated: int = 0
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        max_length: int,
+        width: int,
+        network: Callable[[Tensor], Tensor],
+        streams: int = 1,
+    ) -> None:
+        self.tokenizer = TextTokenizer(tokenizer, max_length)
+        self.width = width
+        self.network = network
+        self.streams = streams
+        self.truncated = 0
 
     def run(self, texts: Iterable[str], chunk: int | None = None) -> Iterator[NDArray[np.float32]]:
-        """Yield what the network gives (N, W) for one chunk of texts after the other, in the order of the texts.
+        """Yield the values (N, W) of one chunk of texts after the other.
 
         Args:
             texts: any number of them.
-            chunk: texts of a chunk; None is ``CHUNK``.
+            chunk: texts per chunk; None is ``CHUNK``.
 
         Raises:
-            UserError: something among them is no text.
+            UserError: one of them is no text.
         """
         remaining, done = iter(texts), 0
         while some := list(islice(remaining, chunk or CHUNK)):
             _check_texts(some, done)
             done += len(some)
-            tokens = token_ids(some, self.tokenizer, self.max_length)
-            self.truncated += tokens.truncated
-            values = np.empty((len(some), self.width), dtype=np.float32)
+            yield self._values(some)
 
-            def receive(rows: NDArray[np.int64], batch: Tensor, into: NDArray[np.float32] = values) -> None:
-                into[rows] = batch.float().cpu().numpy()
+    def _values(self, texts: list[str]) -> NDArray[np.float32]:
+        sentences = self.tokenizer.tokenize(texts)
+        self.truncated += sentences.truncated
+        values = np.empty((len(texts), self.width), dtype=np.float32)
 
-            encode_rows(tokens.ids, tokens.offsets, self.network, receive, self.streams)
-            yield values
+        def receive(rows: NDArray[np.int64], batch: Tensor) -> None:
+            values[rows] = batch.float().cpu().numpy()
+
+        run_batches(sentences, self.network, receive, self.streams)
+        return values
 
 
 def _check_texts(some: list[str], first: int) -> None:
-    """Refuse what the tokenizer would take for something else, or refuse without telling where.
+    """Refuse values that the tokenizer would misread, or refuse without their position.
 
     Args:
         some: texts.
@@ -80,4 +90,6 @@ def _check_texts(some: list[str], first: int) -> None:
                 text.encode()
             except UnicodeEncodeError as error:
                 reason = f"{text[error.start]!r} is half of a character"
-                raise UserError(f"texts: the one at position {position} (counted from 0): {reason}; mend it") from error
+                raise UserError(
+                    f"texts: the one at position {position} (counted from 0): {reason}; repair it"
+                ) from error

@@ -1,4 +1,4 @@
-"""Dropout: the same as torch's, with random numbers that cost a processor a quarter. Knows nothing about models."""
+"""Dropout: as torch's, with a quarter of the random draws on a processor. Knows nothing about models."""
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +8,11 @@ _STEPS = 1 << 16
 
 
 class FastDropout(nn.Module):
-    """Zeroes elements with probability ``p`` while training, and scales up the rest (Hinton et al. 2012, 1207.0580).
+    """Zeroes elements with probability ``p`` in training and scales up the rest (Hinton et al. 2012, arXiv 1207.0580).
 
-    On a processor torch draws one random number an element from a serial generator, which takes longer than the
+    On a processor torch draws one random number per element from a serial generator, which takes longer than the
     layer's own work; here one draw of 64 bits decides four elements. ``p`` is rounded to a multiple of 2^-16. On other
-    devices torch's own runs.
+    devices torch's own dropout runs.
 
     Args:
         p: probability in [0, 1).
@@ -34,7 +34,7 @@ class FastDropout(nn.Module):
         return states * keep.to(states.dtype).mul_(1 / (1 - self.p))
 
     def extra_repr(self) -> str:
-        """Show the probability."""
+        """Return the probability, for ``repr``."""
         return f"p={self.p}"
 
 

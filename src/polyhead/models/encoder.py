@@ -1,4 +1,4 @@
-"""The encoder: a transformer and a pooling, token ids -> one embedding a sentence. Knows nothing about tasks.
+"""The encoder: a transformer and a pooling, token ids -> one embedding per sentence. Knows nothing about tasks.
 
 Shapes: B sentences, S tokens, H hidden units.
 """
@@ -14,17 +14,17 @@ from polyhead.models.pooling import Pooling, pool
 
 
 class Encoder(nn.Module):
-    """A Hugging Face transformer whose token states are pooled to one embedding a sentence.
+    """A Hugging Face transformer whose token states are pooled to one embedding per sentence.
 
     The pooler that some families put on top is removed: the embedding does not pass through it, and parameters
     without a gradient break distributed training.
 
     Args:
         transformer: any encoder of transformers with a list of layers (bert, roberta, distilbert, mpnet, ...).
-        pooling: how token states become an embedding, see :func:`polyhead.models.pooling.pool`.
+        pooling: name of the reduction from token states to an embedding, see :func:`polyhead.models.pooling.pool`.
 
     Raises:
-        UserError: the transformer has no list of layers that can be told apart.
+        UserError: the transformer has no list of layers.
     """
 
     def __init__(self, transformer: nn.Module, pooling: Pooling) -> None:
@@ -43,12 +43,12 @@ class Encoder(nn.Module):
 
     @property
     def embeddings(self) -> list[nn.Module]:
-        """What feeds the layers: the embedding tables, and position biases or projections that layers share."""
+        """Modules that feed the layers: embedding tables, and position biases or projections that layers share."""
         return _below(self.transformer, self.layers)
 
     @property
     def top(self) -> list[nn.Module]:
-        """What stands on top of the last layer: a norm, in some families."""
+        """Modules with parameters on top of the last layer: a norm, in some families."""
         inside = {id(module) for part in (self.layers, *self.embeddings) for module in part.modules()}
         modules = (module for module in self.transformer.modules() if id(module) not in inside)
         return [module for module in modules if any(True for _ in module.parameters(recurse=False))]
@@ -59,14 +59,14 @@ class Encoder(nn.Module):
         return int(_config(self.transformer).hidden_size)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Embed token ids (B, S) under a mask (B, S), None when nothing is padded, as (B, H)."""
+        """Return the embeddings (B, H) of token ids (B, S) under a mask (B, S), None if nothing is padded."""
         states = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, S, H)
         return pool(states, attention_mask, self.pooling)
 
     def compile_layers(self) -> None:
-        """Give each layer to ``torch.compile``: layers are alike, so one is compiled, and any part may be run alone.
+        """Compile each layer by itself with ``torch.compile``: layers are alike, and any part of them may run alone.
 
-        The names of parameters stay as they are; a copy of the encoder is not compiled.
+        The names of parameters stay as they are; copies of the encoder are not compiled.
         """
         for layer in self.layers:
             layer.compile(dynamic=True)
@@ -78,7 +78,7 @@ class Encoder(nn.Module):
         return states
 
     def embed_states(self, depth: int, states: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Go on from the token states (B, S, H) after the first ``depth`` layers to the embeddings (B, H)."""
+        """Return the embeddings (B, H) for token states (B, S, H) after the first ``depth`` layers."""
         part = upper_part(self.transformer, self.layers, depth)
         states = part(inputs_embeds=states, attention_mask=attention_mask).last_hidden_state
         return pool(states, attention_mask, self.pooling)
@@ -98,7 +98,7 @@ def _find_layers(transformer: nn.Module) -> nn.ModuleList:
 
 
 def _below(module: nn.Module, layers: nn.ModuleList) -> list[nn.Module]:
-    """Collect the outermost modules beside ``layers`` that come before them."""
+    """Return the outermost modules that come before ``layers``."""
     found: list[nn.Module] = []
     for name, child in module.named_children():
         if child is layers or name in AFTER_THE_LAYERS:

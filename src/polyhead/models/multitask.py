@@ -1,4 +1,4 @@
-"""The model: one encoder pass, one linear head a task. Knows nothing about losses or training.
+"""The multi-task model: one encoder pass, one linear head per task. Knows nothing about losses or training.
 
 Shapes: B sentences, S tokens, H hidden units, C classes of a task.
 """
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from polyhead.data.batch import WHOLE, Batch
-from polyhead.errors import UserError
+from polyhead.data.batch import Batch
+from polyhead.errors import UserError, check_parameters
 from polyhead.models.dropout import FastDropout
 from polyhead.models.encoder import Encoder
 from polyhead.tasks import Task
@@ -18,45 +18,47 @@ class MultiTaskModel(nn.Module):
     """A shared encoder and a linear head for each task.
 
     Args:
-        encoder: ids and mask -> embedding (B, H).
-        tasks: one head each, under the task's name.
-        dropout: share of embedding units zeroed before each head while that head trains.
+        encoder: token ids and mask -> embeddings (B, H).
+        tasks: the tasks; each has a head under its name.
+        dropout: share of embedding units that are zeroed before each head while that head trains.
 
     Raises:
-        UserError: dropout outside [0, 1), or a task called like something of PyTorch's.
+        ParameterError: dropout outside [0, 1).
+        UserError: a task with a name that PyTorch uses.
     """
 
     def __init__(self, encoder: Encoder, tasks: Sequence[Task], dropout: float) -> None:
         super().__init__()
-        if not 0 <= dropout < 1:
-            raise UserError(f"model.dropout: {dropout} given; it must lie in [0, 1)")
-        for task in tasks:  # the names of what a module has of its own
-            if hasattr(nn.ModuleDict(), task.name):
-                raise UserError(
-                    f"tasks: {task.name!r} cannot name a head, PyTorch uses it; call the task otherwise, and give its "
-                    f"column in data.columns={{NAME: {task.name}}}"
-                )
+        check_parameters(("dropout", dropout, 0 <= dropout < 1, "0 or more, and below 1"))
         self.encoder = encoder
-        self.heads = nn.ModuleDict(
-            {
-                task.name: nn.Sequential(FastDropout(dropout), nn.Linear(encoder.hidden_size, len(task.labels)))
-                for task in tasks
-            }
-        )
+        self.heads = nn.ModuleDict()
+        for task in tasks:
+            _check_head_name(task.name)
+            linear = nn.Linear(encoder.hidden_size, len(task.labels))
+            self.heads[task.name] = nn.Sequential(FastDropout(dropout), linear)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the logits (B, C) of every task; the encoder runs once."""
         return self.classify(self.embed(batch))
 
     def embed(self, batch: Batch) -> Tensor:
-        """Return the embeddings (B, H), going on from stored features where the batch has them."""
-        if batch.features is None:
+        """Return the embeddings (B, H), computed from stored activations if the batch has them."""
+        if batch.activations is None:
             embeddings: Tensor = self.encoder(batch.input_ids, batch.attention_mask)
             return embeddings
-        if batch.depth == WHOLE:
-            return batch.features
-        return self.encoder.embed_states(batch.depth, batch.features, batch.attention_mask)
+        if batch.depth is None:
+            return batch.activations
+        return self.encoder.embed_states(batch.depth, batch.activations, batch.attention_mask)
 
     def classify(self, embeddings: Tensor) -> dict[str, Tensor]:
         """Return the logits (B, C) of every task for embeddings (B, H)."""
         return {name: head(embeddings) for name, head in self.heads.items()}
+
+
+def _check_head_name(name: str) -> None:
+    """Refuse the names of a module's own attributes: they would be hidden, or hide the head."""
+    if hasattr(nn.ModuleDict(), name):
+        raise UserError(
+            f"tasks: {name!r} cannot name a head, PyTorch uses it; call the task otherwise, and give its column in "
+            f"data.columns={{NAME: {name}}}"
+        )

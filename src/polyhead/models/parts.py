@@ -1,4 +1,4 @@
-"""Parts: the names a user sees in the model, and the parameters they stand for. Knows nothing about freezing.
+"""Parts: names for parts of the model, and the parameters they stand for. Knows nothing about freezing.
 
 ``encoder``, ``encoder.embeddings``, ``encoder.layers``, ``encoder.layers[0]``, ``encoder.layers[:4]``, ``heads`` and
 ``heads.category`` are modules; ``encoder.biases``, ``encoder.norms`` and ``encoder.adapters`` are kinds of parameters.
@@ -12,11 +12,12 @@ from torch.nn import Parameter
 
 from polyhead.models.multitask import MultiTaskModel
 
-_LAYERS = re.compile(r"encoder\.layers\[(?P<start>-?\d*)(?P<colon>:?)(?P<stop>-?\d*)\]")
+_LAYER = re.compile(r"encoder\.layers\[(-?\d+)\]")
+_SLICE = re.compile(r"encoder\.layers\[(-?\d+)?:(-?\d+)?\]")
 
 
 def parameters_named(model: MultiTaskModel, name: str) -> list[Parameter]:
-    """Return the parameters that a part's name stands for; empty if the model has none of that name."""
+    """Return the parameters that the name of a part stands for; none if the model has no such part."""
     modules: dict[str, list[nn.Module]] = {
         "encoder": [model.encoder],
         "encoder.embeddings": model.encoder.embeddings,
@@ -28,13 +29,12 @@ def parameters_named(model: MultiTaskModel, name: str) -> list[Parameter]:
         return [parameter for module in modules[name] for parameter in module.parameters()]
     if name in _KINDS:
         return list(_KINDS[name](model.encoder))
-    match = _LAYERS.fullmatch(name)
-    layers = _layers_between(list(model.encoder.layers), **match.groupdict()) if match else []
+    layers = _layers_named(list(model.encoder.layers), name)
     return [parameter for layer in layers for parameter in layer.parameters()]
 
 
 def valid_names(model: MultiTaskModel) -> list[str]:
-    """List the names that stand for something in this model."""
+    """Return the names of the parts that this model has."""
     depth = len(model.encoder.layers)
     return [
         "encoder",
@@ -48,9 +48,9 @@ def valid_names(model: MultiTaskModel) -> list[str]:
 
 
 def layer_groups(model: MultiTaskModel) -> dict[str, list[nn.Module]]:
-    """Cut the model into the units that train or rest as one: embeddings, each layer, what is on top, each head.
+    """Return the modules of each layer group: the embeddings, each layer, the modules on top, each head.
 
-    Together they hold every parameter exactly once.
+    A group is in training or evaluation mode as one. Together the groups hold every parameter exactly once.
     """
     found = {"encoder.embeddings": model.encoder.embeddings}
     found |= {f"encoder.layers[{index}]": [layer] for index, layer in enumerate(model.encoder.layers)}
@@ -80,11 +80,15 @@ def _adapters(encoder: nn.Module) -> Iterator[Parameter]:
 _KINDS = {"encoder.biases": _biases, "encoder.norms": _norms, "encoder.adapters": _adapters}
 
 
-def _layers_between(layers: list[nn.Module], start: str, colon: str, stop: str) -> list[nn.Module]:
+def _layers_named(layers: list[nn.Module], name: str) -> list[nn.Module]:
+    """Return the layers that a name as ``encoder.layers[:4]`` stands for; none if one of them is missing."""
     depth = len(layers)
-    bounds = [int(bound) for bound in (start, stop) if bound]
-    if any(not -depth <= bound <= depth for bound in bounds):
-        return []  # Python would cut the slice silently: layers[:9] of 6 is a mistake, not all of them
-    if colon:
-        return layers[int(start) if start else None : int(stop) if stop else None]
-    return [layers[int(start)]] if start and not stop and int(start) < depth else []
+    if layer := _LAYER.fullmatch(name):
+        index = int(layer[1])
+        return [layers[index]] if -depth <= index < depth else []
+    if bounds := _SLICE.fullmatch(name):
+        start, stop = (None if bound is None else int(bound) for bound in bounds.groups())
+        # Python shortens a slice silently: layers[:9] of 6 is a mistake, not all of them.
+        if all(bound is None or -depth <= bound <= depth for bound in (start, stop)):
+            return layers[start:stop]
+    return []

@@ -1,4 +1,4 @@
-"""Pooling: token states and their mask -> one embedding a sentence. Knows nothing about transformers or tasks.
+"""Pooling: token states and their mask -> one embedding per sentence. Knows nothing about transformers or tasks.
 
 Shapes: B sentences, S tokens, H hidden units.
 """
@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from polyhead.errors import UserError, did_you_mean
+from polyhead.errors import ParameterError, did_you_mean
 
 Pooling = Literal["mean", "cls", "max"]
 POOLINGS: tuple[str, ...] = get_args(Pooling)
@@ -17,15 +17,20 @@ POOLINGS: tuple[str, ...] = get_args(Pooling)
 def pool(states: Tensor, mask: Tensor | None, pooling: Pooling) -> Tensor:
     """Reduce token states (B, S, H) to embeddings (B, H), at least in single precision.
 
-    A sentence's embedding depends on its own tokens alone, on whichever side it is padded.
+    The embedding of a sentence depends on its own tokens alone, on whichever side it is padded. ``mean`` is the default
+    of Sentence-BERT (Reimers and Gurevych 2019, arXiv 1908.10084), which compares all three.
+
+    >>> states = torch.tensor([[[1.0, 2.0], [3.0, 6.0], [9.0, 9.0]]])
+    >>> pool(states, torch.tensor([[1, 1, 0]]), "mean")
+    tensor([[2., 4.]])
 
     Args:
         states: token states (B, S, H).
-        mask: (B, S), 1 for a token and 0 for padding; None when nothing is padded.
+        mask: (B, S), 1 for a token and 0 for padding; None if nothing is padded.
         pooling: ``mean`` over the tokens, ``cls`` for the first token, ``max`` over the tokens by hidden unit.
 
     Raises:
-        UserError: an unknown pooling.
+        ParameterError: an unknown pooling.
     """
     states = states.to(torch.promote_types(states.dtype, torch.float32))
     if mask is None:
@@ -40,4 +45,4 @@ def pool(states: Tensor, mask: Tensor | None, pooling: Pooling) -> Tensor:
     if pooling == "max":
         padding = mask.unsqueeze(-1) == 0  # (B, S, 1)
         return states.masked_fill(padding, torch.finfo(states.dtype).min).amax(dim=1)
-    raise UserError(f"encoder.pooling: unknown {pooling!r}; {did_you_mean(pooling, POOLINGS)}")
+    raise ParameterError(f"pooling: unknown {pooling!r}; {did_you_mean(pooling, POOLINGS)}")

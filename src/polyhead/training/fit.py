@@ -60,7 +60,7 @@ def fit_and_test(
         _fit(module, data, trainer, resume)
         best_epoch = _restore_best(module, trainer)
         module.enter(best_epoch)
-        data.refresh_features()  # the frozen parts by now need not be those of the start
+        data.refresh_activations()  # the frozen parts by now need not be those of the start
     if module.results.get("validation") is None:
         trainer.validate(module, data, verbose=False)
         if best_epoch is None:
@@ -85,7 +85,7 @@ def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resu
         _check_fits(module, checkpoint, resume)
         # Before data load and processes join: both depend on what is frozen.
         if module.enter(_next_epoch(checkpoint["loops"]["fit_loop"])):
-            data.refresh_features()
+            data.refresh_activations()
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
 
 

@@ -109,7 +109,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
             # DDP looks at requires_grad once, when it wraps the model: what thaws later would never be averaged.
             self.trainer.strategy.model = self
             self.trainer.strategy.configure_ddp()
-        cast(SentenceData, self.trainer.datamodule).refresh_features()  # type: ignore[attr-defined]
+        cast(SentenceData, self.trainer.datamodule).refresh_activations()  # type: ignore[attr-defined]
         self._log_if_nothing_shared()
 
     def _log_if_nothing_shared(self) -> None:

@@ -102,20 +102,8 @@ class Optimization:
             RuntimeError: see :func:`prove_coverage`.
         """
         frozen = [stage.freezing.frozen_parameters(model) for stage in stages]
-        model_parts = layer_groups(model)
-        grouped: dict[_Kind, _Members] = {}
-        for layer_group, modules in [*model_parts.items(), ("weighting", [weighting])]:
-            part = "encoder" if layer_group.startswith("encoder") else layer_group
-            lr = self.peak_lr(model, layer_group)
-            for parameter in _parameters_of(modules):
-                trained = tuple(id(parameter) not in ids for ids in frozen)
-                if not any(trained):
-                    continue
-                decay = self.weight_decay if parameter.ndim > 1 else 0.0  # biases, norms, weightings have none
-                members = grouped.setdefault(_Kind(part, lr, decay, trained), _Members([], []))
-                members.layer_groups.append(layer_group)
-                members.parameters.append(parameter)
-        encoder_parts = {name for name in model_parts if name.startswith("encoder")}
+        grouped = self._sort_by_kind(model, weighting, frozen)
+        encoder_parts = {name for name in layer_groups(model) if name.startswith("encoder")}
         names = _distinct([_group_name(kind, members, encoder_parts) for kind, members in grouped.items()])
         groups = [
             {
@@ -129,6 +117,25 @@ class Optimization:
         ]
         prove_coverage(groups, [model, weighting], set.intersection(*frozen))
         return groups
+
+    def _sort_by_kind(
+        self, model: MultiTaskModel, weighting: nn.Module, frozen: Sequence[set[int]]
+    ) -> dict["_Kind", "_Members"]:
+        """Gather the parameters by kind, without those that are frozen in all stages."""
+        grouped: dict[_Kind, _Members] = {}
+        for layer_group, modules in [*layer_groups(model).items(), ("weighting", [weighting])]:
+            part = "encoder" if layer_group.startswith("encoder") else layer_group
+            lr = self.peak_lr(model, layer_group)
+            for parameter in _parameters_of(modules):
+                trained = tuple(id(parameter) not in ids for ids in frozen)
+                if not any(trained):
+                    continue
+                decay = self.weight_decay if parameter.ndim > 1 else 0.0  # biases, norms, weightings have none
+                kind = _Kind(part, lr, decay, trained)
+                members = grouped.setdefault(kind, _Members([], []))
+                members.layer_groups.append(layer_group)
+                members.parameters.append(parameter)
+        return grouped
 
     def peak_lr(self, model: MultiTaskModel, layer_group: str) -> float:
         """Return the peak learning rate of a layer group of the model, or of the ``weighting``."""
@@ -167,8 +174,9 @@ def _group_name(kind: _Kind, members: _Members, encoder_parts: Collection[str]) 
     if kind.part == "encoder" and set(members.layer_groups) != set(encoder_parts):
         first, last = members.layer_groups[0], members.layer_groups[-1]
         name = first if first == last else f"{first}..{last.removeprefix('encoder.')}"
-    is_plain = kind.weight_decay > 0 or kind.part == "weighting"
-    return name if is_plain else f"{name}.no_decay"
+    if kind.weight_decay > 0 or kind.part == "weighting":
+        return name
+    return f"{name}.no_decay"
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
@@ -184,7 +192,7 @@ def _distinct(names: Iterable[str]) -> list[str]:
 def prove_coverage(groups: Iterable[dict[str, Any]], modules: Iterable[nn.Module], frozen: Collection[int]) -> None:
     """Check that the groups hold every parameter that is ever trained exactly once, and no other.
 
-    Parameters are told apart by identity: fresh norms and zero biases are equal in value without being the same.
+    Parameters are distinguished by identity: fresh norms and zero biases are equal in value without being the same.
 
     Args:
         groups: of an optimizer.

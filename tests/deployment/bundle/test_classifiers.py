@@ -5,7 +5,7 @@ from support.fakes import word_tokenizer
 from polyhead.deployment.bundle.classifiers import write_classifiers
 
 
-def test_a_cross_encoder_of_stock_modules_gives_the_logits(tmp_path, model, tasks):
+def test_classifiers_of_stock_modules_give_the_logits(tmp_path, model, tasks):
     from sentence_transformers import CrossEncoder
 
     write_classifiers(tmp_path, model.eval(), tasks, word_tokenizer(), MAX_LENGTH)
@@ -14,6 +14,7 @@ def test_a_cross_encoder_of_stock_modules_gives_the_logits(tmp_path, model, task
         assert {type(module).__module__.split(".")[0] for module in theirs} == {"sentence_transformers"}
         assert theirs.num_labels == len(task.labels)
         assert theirs[0].model.config.id2label == dict(enumerate(task.labels))
+        assert theirs[0].model.config.label2id == {label: index for index, label in enumerate(task.labels)}
         with torch.inference_mode():
             found = theirs(theirs.preprocess(texts(30)))["scores"]
             ids = [word_tokenizer()(t, truncation=True, max_length=MAX_LENGTH)["input_ids"] for t in texts(30)]

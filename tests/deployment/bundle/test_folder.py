@@ -1,5 +1,4 @@
 import json
-import logging
 import pickle
 from pathlib import Path
 
@@ -7,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors import SafetensorError
-from support.bundles import MAX_LENGTH, make_bundle, manifest_of, texts
-from support.models import FAMILIES, random_batch
+from support.bundles import make_bundle, manifest_of
+from support.models import random_batch
 
 from polyhead.deployment.bundle.folder import Bundle, new_folder
 from polyhead.deployment.bundle.manifest import seal
 from polyhead.errors import UserError
-from polyhead.models.multitask import MultiTaskModel
 
 
 @pytest.fixture
@@ -21,7 +19,7 @@ def folder(tmp_path, model, tasks):
     return make_bundle(tmp_path / "bundle", model, tasks)
 
 
-def test_the_model_comes_back(folder, model, tasks):
+def test_bundle_gives_the_model_back(folder, model, tasks):
     bundle = Bundle.open(folder)
     loaded, batch = bundle.load_model(), random_batch()
     assert bundle.tasks == tasks
@@ -33,33 +31,7 @@ def test_the_model_comes_back(folder, model, tasks):
     }
 
 
-@pytest.mark.parametrize(
-    ("family", "pooling"), [*((family, "mean") for family in FAMILIES), ("bert", "cls"), ("bert", "max")]
-)
-def test_sentence_transformers_gives_the_same_embeddings(
-    tmp_path, caplog, monkeypatch, make_encoder, tasks, family, pooling
-):
-    from sentence_transformers import SentenceTransformer
-
-    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
-    model = MultiTaskModel(make_encoder(family, pooling), tasks, 0.1)
-    folder = make_bundle(tmp_path / "bundle", model, tasks)
-    theirs = SentenceTransformer(str(folder), device="cpu")
-    assert [type(module).__module__.split(".")[0] for module in theirs] == ["sentence_transformers"] * 2
-    encoder, tokenizer = model.eval().encoder, Bundle.open(folder).load_tokenizer()
-    with torch.inference_mode():
-        ours = [
-            encoder(torch.tensor([tokenizer(t, truncation=True, max_length=MAX_LENGTH)["input_ids"]]))[0]
-            for t in texts(40)
-        ]
-    found = torch.from_numpy(theirs.encode(texts(40)))
-    assert torch.cosine_similarity(found, torch.stack(ours)).min() > 0.99999
-    torch.testing.assert_close(found, torch.stack(ours), atol=1e-5, rtol=1e-4)
-    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [text for text in warnings if "os_token_id" not in text] == []  # the tiny vocabulary lacks modernbert's
-
-
-def test_nothing_in_it_is_a_pickle_or_code_or_says_where_it_was_made(folder):
+def test_bundle_holds_no_pickle_no_code_and_no_path_of_where_it_was_made(folder):
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".json", ".safetensors"}
     assert not any(str(folder.parent).encode() in path.read_bytes() for path in files)
@@ -76,7 +48,7 @@ class Trap:
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "heads.safetensors"])
-def test_a_pickle_in_disguise_is_refused_and_not_run(tmp_path, folder, tasks, name):
+def test_bundle_refuses_a_pickle_in_disguise_without_running_it(tmp_path, folder, tasks, name):
     (folder / name).write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
     seal(folder, manifest_of(tasks))  # with hashes that fit
     with pytest.raises(UserError, match="its weights are no safetensors"):
@@ -84,14 +56,14 @@ def test_a_pickle_in_disguise_is_refused_and_not_run(tmp_path, folder, tasks, na
     assert not (tmp_path / "sprung").exists()
 
 
-def test_a_pickle_beside_it_is_refused_before_anything_is_read(tmp_path, folder):
+def test_bundle_refuses_a_pickle_beside_it_before_anything_is_read(tmp_path, folder):
     (folder / "model.safetensors").unlink()
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
     with pytest.raises(UserError, match=r"'model\.safetensors' is missing"):
         Bundle.open(folder)
 
 
-def test_a_pickle_in_place_of_safetensors_is_not_run(tmp_path, folder, tasks):
+def test_bundle_does_not_run_a_pickle_in_place_of_safetensors(tmp_path, folder, tasks):
     (folder / "model.safetensors").unlink()
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
     seal(folder, manifest_of(tasks))
@@ -100,7 +72,7 @@ def test_a_pickle_in_place_of_safetensors_is_not_run(tmp_path, folder, tasks):
     assert not (tmp_path / "sprung").exists()
 
 
-def test_code_in_a_bundle_is_not_run(tmp_path, folder, tasks):
+def test_bundle_does_not_run_code_in_it(tmp_path, folder, tasks):
     (folder / "trap.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w')\nclass Model: pass\n")
     config = json.loads((folder / "config.json").read_text())
     auto = {"AutoConfig": "trap.Model", "AutoModel": "trap.Model"}
@@ -112,19 +84,25 @@ def test_code_in_a_bundle_is_not_run(tmp_path, folder, tasks):
     assert not (tmp_path / "sprung").exists()
 
 
-def test_heads_of_other_tasks_are_refused(folder, tasks):
+def test_bundle_refuses_heads_of_other_tasks(folder, tasks):
     seal(folder, manifest_of(tasks[:1]))
     with pytest.raises(UserError, match=r"does not hold the heads of tasks\.json"):
         Bundle.open(folder).load_model()
 
 
-def test_a_new_folder_is_there_whole_or_not_at_all(tmp_path):
+def test_new_folder_leaves_nothing_when_its_block_fails(tmp_path):
     with pytest.raises(UserError, match="cannot be written"), new_folder(tmp_path / "a", overwrite=False) as folder:
         folder.write_text("fails")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_new_folder_says_so_when_the_disk_is_full(tmp_path):
     with pytest.raises(UserError, match="No space left"), new_folder(tmp_path / "a", overwrite=False):
-        raise SafetensorError("I/O error: No space left on device (os error 28)")  # what it says on a full disk
+        raise SafetensorError("I/O error: No space left on device (os error 28)")  # its message on a full disk
     assert list(tmp_path.iterdir()) == []
+
+
+def test_new_folder_replaces_a_bundle_only_when_it_may(tmp_path):
     for content in ("first", "second"):
         with new_folder(tmp_path / "a", overwrite=True) as folder:
             (folder / content).touch()
@@ -135,8 +113,26 @@ def test_a_new_folder_is_there_whole_or_not_at_all(tmp_path):
         pass
 
 
+def test_new_folder_keeps_the_old_bundle_when_the_new_one_fails(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "tasks.json").write_text("old")
+    with pytest.raises(UserError), new_folder(tmp_path / "a", overwrite=True) as folder:
+        (folder / "tasks.json" / "part").write_text("no folder of that name")
+    assert (tmp_path / "a" / "tasks.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_new_folder_makes_its_parents_and_may_replace_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    for name in ("a/b/c", "empty"):
+        with new_folder(Path(name), overwrite=True) as folder:
+            (folder / "tasks.json").touch()
+        assert [path.name for path in (tmp_path / name).iterdir()] == ["tasks.json"]
+
+
 @pytest.mark.parametrize("name", ["mine", "mine/work.txt", "."])
-def test_what_is_no_bundle_is_never_overwritten(tmp_path, monkeypatch, name):
+def test_new_folder_never_overwrites_what_is_no_bundle(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "work.txt").write_text("a year of work")
@@ -146,13 +142,13 @@ def test_what_is_no_bundle_is_never_overwritten(tmp_path, monkeypatch, name):
     assert (tmp_path / "mine" / "work.txt").read_text() == "a year of work"
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_new_folder_refuses_a_place_where_none_can_be_made(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot be written"), new_folder(tmp_path / "file" / "a", overwrite=False):
         pass
 
 
-def test_the_heads_can_be_read_without_polyhead(folder, model):
+def test_bundle_has_heads_that_are_read_without_polyhead(folder, model):
     from safetensors.numpy import load_file
 
     heads, batch = load_file(folder / "heads.safetensors"), random_batch()

@@ -1,6 +1,7 @@
 import sys
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -19,7 +20,7 @@ def make(make_encoder, tasks, family="bert", pooling="mean"):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "pooling"), [("bert", "mean"), ("mpnet", "max")])
-def test_the_graph_equals_the_model_for_every_batch_and_length(tmp_path, make_encoder, tasks, family, pooling):
+def test_graph_equals_the_model_for_every_batch_and_length(tmp_path, make_encoder, tasks, family, pooling):
     model = make(make_encoder, tasks, family, pooling)
     assert graph.write_graph(tmp_path / "a.onnx", model, LONGEST - 2) < 1e-4  # roberta counts positions from 2
     assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
@@ -41,23 +42,64 @@ def test_the_graph_equals_the_model_for_every_batch_and_length(tmp_path, make_en
             np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-def test_a_graph_that_differs_is_refused(tmp_path, monkeypatch, make_encoder, tasks):
-    monkeypatch.setattr(graph, "_largest_difference", lambda *_: 1e-3)
+def tensors_of(path):
+    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+
+
+@pytest.mark.slow
+def test_quantize_rounds_each_channel_of_a_weight_to_8_bits(tmp_path, make_encoder, tasks):
+    graph.write_graph(tmp_path / "a.onnx", make(make_encoder, tasks), LONGEST)
+    graph.quantize(tmp_path / "a.onnx", tmp_path / "b.onnx")
+    before, after = tensors_of(tmp_path / "a.onnx"), tensors_of(tmp_path / "b.onnx")
+    scales = {name.removesuffix("_scale"): scale for name, scale in after.items() if name.endswith("_scale")}
+    by_channel = {name: scale for name, scale in scales.items() if scale.ndim == 1}
+    assert len(by_channel) == 3 * 6 + 2  # the matrix products of three layers and two heads
+    for name, scale in by_channel.items():
+        original, transposed, _ = name.partition("_Transposed")
+        weight = before[original].T if transposed else before[original]  # (in, out)
+        steps = after[f"{name}_quantized"]
+        assert steps.dtype == np.int8
+        assert scale.shape == weight.shape[1:]
+        assert (np.abs(steps * scale - weight) <= scale / 2 * 1.001).all()
+
+
+def test_write_graph_refuses_a_graph_that_differs(tmp_path, monkeypatch, make_encoder, tasks):
     monkeypatch.setattr(torch.onnx, "export", lambda *_, **__: None)
-    with pytest.raises(UserError, match=r"differ from PyTorch's by 1\.0e-03; set graph=none"):
-        graph.write_graph(tmp_path / "a.onnx", make(make_encoder, tasks), LONGEST)
+    for difference in (1e-3, float("nan")):
+        monkeypatch.setattr(graph, "_largest_difference", lambda *_, found=difference: found)
+        message = rf"outputs differ from PyTorch's by {difference:.1e}; do without a graph"
+        with pytest.raises(UserError, match=message):
+            graph.write_graph(tmp_path / "a.onnx", make(make_encoder, tasks), LONGEST)
 
 
-def test_what_torch_cannot_export_is_told_in_one_line(tmp_path, monkeypatch, make_encoder, tasks):
+@pytest.mark.slow
+def test_write_graph_compares_every_output_with_the_model(tmp_path, monkeypatch, make_encoder, tasks):
+    """The graph is of other weights than the model that it is compared with."""
+    model = make(make_encoder, tasks)
+    export = torch.onnx.export
+
+    def of_other_weights(network, *arguments, **options):
+        bias = network.heads["sentiment"][-1].bias
+        bias.add_(1.0)
+        export(network, *arguments, **options)
+        bias.sub_(1.0)
+
+    monkeypatch.setattr(torch.onnx, "export", of_other_weights)
+    with pytest.raises(UserError, match=r"differ from PyTorch's by 1\.0e\+00"):
+        graph.write_graph(tmp_path / "a.onnx", model, LONGEST)
+
+
+def test_write_graph_says_in_one_line_that_torch_cannot_export(tmp_path, monkeypatch, make_encoder, tasks):
     def fail(*_, **__):
         raise torch.onnx.OnnxExporterError("no such operator\nand a page of advice")
 
     monkeypatch.setattr(torch.onnx, "export", fail)
-    with pytest.raises(UserError, match=r"cannot export this encoder to ONNX \(no such operator\); set graph=none"):
+    message = r"^torch cannot export this encoder to ONNX \(no such operator\); do without a graph$"
+    with pytest.raises(UserError, match=message):
         graph.write_graph(tmp_path / "a.onnx", make(make_encoder, tasks), LONGEST)
 
 
-def test_a_missing_library_is_told_with_what_to_install(monkeypatch):
+def test_require_says_what_to_install_where_a_library_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
-    with pytest.raises(UserError, match=r'onnxscript is not installed; run: pip install "polyhead\[onnx\]"'):
+    with pytest.raises(UserError, match=r'^graph: onnxscript is not installed; run: pip install "polyhead\[onnx\]"'):
         graph.require("onnx", "onnxscript")

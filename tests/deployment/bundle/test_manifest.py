@@ -1,10 +1,12 @@
 import json
 
 import pytest
-from support.bundles import manifest_of
+from support.bundles import MAX_LENGTH, manifest_of
 
-from polyhead.deployment.bundle.manifest import seal, unseal
-from polyhead.errors import UserError
+from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal, unseal
+from polyhead.errors import ParameterError, UserError
+
+ENTRY = {"name": "kind", "labels": ["a", "b"], "temperature": None, "metrics": {}}
 
 
 @pytest.fixture
@@ -22,13 +24,53 @@ def edit(folder, change):
     (folder / "tasks.json").write_text(json.dumps(content))
 
 
-def test_what_is_sealed_is_read_back(folder, tasks):
+def test_manifest_is_read_back_as_it_was_sealed(folder, tasks):
     assert unseal(folder) == manifest_of(tasks, category=1.5)
     assert [entry.task for entry in unseal(folder).tasks] == list(tasks)
-    files = json.loads((folder / "tasks.json").read_text())["files"]
+    assert sorted(path.name for path in folder.iterdir()) == ["part", "tasks.json", "weights"]
+
+
+def test_manifest_is_written_in_format_2(folder):
+    content = json.loads((folder / "tasks.json").read_text())
+    files = content.pop("files")
     # printf 12345 | sha256sum
     assert files["weights"] == "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5"
-    assert set(files) == {"weights", "part/config.json"}
+    assert list(files) == ["part/config.json", "weights"]
+    metrics = {"accuracy": 0.5}
+    assert content == {
+        "format": 2,
+        "tasks": [
+            {"name": "category", "labels": ["Quote", "Riddle", "News"], "temperature": 1.5, "metrics": metrics},
+            {"name": "sentiment", "labels": ["Positive", "Negative"], "temperature": None, "metrics": metrics},
+        ],
+        "pooling": "mean",
+        "max_length": MAX_LENGTH,
+        "made_with": {"polyhead": "0"},
+        "quantization": {},
+    }
+
+
+def test_manifest_of_format_1_is_read_under_the_names_of_today(folder):
+    def to_format_1(content):
+        content["format"] = 1
+        del content["quantization"]
+        content["quantisation"] = {"category": {"float32": 0.75, "int8": 0.5}}
+        content["tasks"][0]["metrics"] = {"accuracy": 0.5, "calibration_error": 0.25, "calibration_error_scaled": 0.125}
+
+    edit(folder, to_format_1)
+    manifest = unseal(folder)
+    assert manifest.quantization == {"category": {"float32": 0.75, "int8": 0.5}}
+    assert manifest.tasks[0].metrics == {"accuracy": 0.5, "ece": 0.25, "ece_scaled": 0.125}
+    assert manifest.tasks[0].temperature == 1.5
+    assert manifest.tasks[1].metrics == {"accuracy": 0.5}
+
+
+def test_manifest_of_a_newer_format_is_refused_with_what_to_do(folder):
+    edit(folder, lambda content: content.update(format=3, files={}, shape="unknown"))
+    message = "has format 3, and this version of polyhead reads formats up to 2; install a newer polyhead, or export"
+    with pytest.raises(UserError, match=message) as error:
+        unseal(folder)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -37,14 +79,14 @@ def test_what_is_sealed_is_read_back(folder, tasks):
         (lambda f: (f / "weights").unlink(), "the file 'weights' is missing"),
         (lambda f: (f / "part" / "config.json").unlink(), "the file 'part/config.json' is missing"),
         (lambda f: (f / "weights").write_bytes(b"12346"), "the file 'weights' was altered"),
-        (lambda f: (f / "part" / "model.bin").write_bytes(b""), "the file 'part/model.bin' is not of the bundle"),
+        (lambda f: (f / "part" / "model.bin").touch(), "the file 'part/model.bin' does not belong to the bundle"),
         (lambda f: (f / "tasks.json").unlink(), "is no bundle, it has no tasks.json"),
         (lambda f: (f / "tasks.json").write_text("{"), "is not as scripts/export.py writes it"),
         (lambda f: (f / "tasks.json").write_text("[]"), "is not as scripts/export.py writes it"),
         (lambda f: (f / "tasks.json").write_bytes(b"\xff\xfe"), "is not as scripts/export.py writes it"),
     ],
 )
-def test_a_damaged_folder_is_refused_in_one_line(folder, damage, message):
+def test_unseal_refuses_a_damaged_folder_in_one_line(folder, damage, message):
     damage(folder)
     with pytest.raises(UserError) as error:
         unseal(folder)
@@ -57,31 +99,61 @@ def test_a_damaged_folder_is_refused_in_one_line(folder, damage, message):
     [
         lambda c: c.pop("tasks"),
         lambda c: c.pop("format"),
+        lambda c: c.pop("files"),
+        lambda c: c.update(files=None),
+        lambda c: c.update(format=0),
+        lambda c: c.update(format="2"),
+        lambda c: c.update(format=1, tasks=[1]),
         lambda c: c.update(tasks=[]),
         lambda c: c.update(tasks=c["tasks"] * 2),
         lambda c: c.update(tasks=[{"name": "a"}]),
         lambda c: c["tasks"][0].update(labels=["one"]),
+        lambda c: c["tasks"][0].update(labels="abc"),
+        lambda c: c["tasks"][0].update(labels=[1, 2]),
         lambda c: c["tasks"][0].update(temperature=0),
         lambda c: c["tasks"][0].update(temperature="hot"),
         lambda c: c.update(max_length=-1),
+        lambda c: c.update(max_length="64"),
         lambda c: c.update(pooling="sum"),
+        lambda c: c.update(quantisation={}),
         lambda c: c.update(surprise=1),
     ],
 )
-def test_a_manifest_that_is_not_ours_is_refused(folder, change):
+def test_unseal_refuses_a_manifest_that_export_does_not_write(folder, change):
     edit(folder, change)
     with pytest.raises(UserError, match="is not as scripts/export.py writes it"):
         unseal(folder)
 
 
-def test_another_format_is_told(folder):
-    edit(folder, lambda c: c.update(format=2))
-    with pytest.raises(UserError, match="of another format than 1; export the run again"):
-        unseal(folder)
-
-
-def test_hidden_files_and_an_edited_card_are_no_concern(folder):
+def test_unseal_accepts_hidden_files_and_an_edited_card(folder, tasks):
     (folder / "README.md").write_text("mine")
     (folder / ".cache").mkdir()
     (folder / ".cache" / "x").write_text("system")
-    unseal(folder)
+    assert unseal(folder) == manifest_of(tasks, category=1.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": "ab"}, "labels: 'ab' given; it must be a list of class names"),
+        ({"temperature": -1.0}, "temperature: -1.0 given; it must be above 0, or None"),
+        ({"temperature": float("inf")}, "temperature: inf given"),
+    ],
+)
+def test_task_entry_names_the_parameter_that_does_not_fit(change, message):
+    with pytest.raises(ParameterError, match=message):
+        TaskEntry(**ENTRY | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tasks": []}, r"tasks: \[\] given; it must be at least one, and each name once"),
+        ({"pooling": "sum"}, "pooling: 'sum' given; it must be one of cls, max, mean"),
+        ({"max_length": 0}, "max_length: 0 given; it must be a whole number of 1 or more"),
+        ({"max_length": 1.5}, "max_length: 1.5 given"),
+    ],
+)
+def test_manifest_names_the_parameter_that_does_not_fit(change, message):
+    with pytest.raises(ParameterError, match=message):
+        Manifest(**{"tasks": [TaskEntry(**ENTRY)], "pooling": "mean", "max_length": 8, "made_with": {}} | change)

@@ -1,20 +1,64 @@
-import yaml
-from support.bundles import manifest_of
+import re
 
+import numpy as np
+import pytest
+import yaml
+from support.bundles import MAX_LENGTH, make_bundle
+
+from polyhead import Predictor
+from polyhead.deployment.bundle.manifest import Manifest, TaskEntry
 from polyhead.deployment.bundle.model_card import model_card
 
-
-def test_the_card_opens_with_what_a_hub_reads_and_lists_every_task(tasks):
-    card = model_card("mine", manifest_of(tasks, category=1.2), graph=True)
-    _, head, body = card.split("---\n", 2)
-    assert yaml.safe_load(head)["library_name"] == "sentence-transformers"
-    assert "| category | Quote, Riddle, News | 0.500 |" in body
-    assert "| sentiment | Positive, Negative | 0.500 |" in body
-    assert "calibrated for category." in body
-    assert "graph.onnx" in body
+ENTRIES = [
+    TaskEntry("category", ["Quote", "Riddle", "News"], 1.2, {"accuracy": 0.9126, "ece": 0.01}),
+    TaskEntry("sentiment", ["Positive", "Negative"], None, {"accuracy": 0.5, "macro_f1": 1.0}),
+]
 
 
-def test_the_table_has_as_many_cells_in_every_row(tasks):
-    lines = [line for line in model_card("mine", manifest_of(tasks), graph=False).splitlines() if line.startswith("|")]
-    assert len({line.count("|") for line in lines}) == 1
-    assert "graph.onnx" not in model_card("mine", manifest_of(tasks), graph=False)
+def card(graph=False, pooling="mean"):
+    return model_card("mine", Manifest(ENTRIES, pooling, MAX_LENGTH, {"polyhead": "9.9", "run": "a"}), graph)
+
+
+def test_model_card_opens_with_the_fields_that_a_hub_reads():
+    _, head, body = card().split("---\n", 2)
+    assert yaml.safe_load(head) == {
+        "library_name": "sentence-transformers",
+        "pipeline_tag": "text-classification",
+        "tags": ["sentence-transformers", "multi-task", "polyhead"],
+    }
+    assert body.startswith("\n# mine\n\nA sentence encoder with 2 linear classification heads,")
+
+
+def test_model_card_has_a_row_per_task_and_a_column_per_metric():
+    table = [line for line in card().splitlines() if line.startswith("|")]
+    assert table == [
+        "| task | classes | accuracy | ece | macro_f1 |",
+        "|---|---|---|---|---|",
+        "| category | Quote, Riddle, News | 0.913 | 0.010 |  |",
+        "| sentiment | Positive, Negative | 0.500 |  | 1.000 |",
+    ]
+
+
+def test_model_card_names_calibrated_tasks_length_pooling_and_origin():
+    text = card(pooling="cls")
+    assert "Probabilities are calibrated for category.\n" in text
+    assert f"cut to {MAX_LENGTH} tokens; the embedding is the first of the token states." in text
+    assert text.endswith("## Made with\n\n- polyhead: 9.9\n- run: a\n")
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_model_card_describes_a_graph_where_there_is_one(graph):
+    assert ("`graph.onnx`" in card(graph)) is graph
+
+
+@pytest.mark.slow
+def test_model_card_shows_code_that_runs(tmp_path, capsys, model, tasks):
+    folder = make_bundle(tmp_path / "bundle", model, tasks)
+    predicting, embedding = re.findall(r"```python\n(.*?)```", card(), flags=re.DOTALL)
+    exec(predicting.replace("FOLDER", str(folder)), {})
+    expected = Predictor.load(folder).predict(["A sentence.", "Another one?"])
+    assert capsys.readouterr().out == "".join(f"{row.labels} {row.probabilities}\n" for row in expected)
+    names = {}
+    exec(embedding.replace("FOLDER", str(folder)), names)
+    whole = Predictor.load(folder, precision="32-true").predict(["A sentence.", "Another one?"])
+    np.testing.assert_allclose(names["embeddings"], whole.embeddings, atol=1e-5)

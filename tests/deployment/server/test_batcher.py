@@ -4,10 +4,11 @@ import threading
 import pytest
 
 from polyhead.deployment.server import Batcher, ClosingError, QueueFullError
+from polyhead.errors import ParameterError
 
 
 class Slow:
-    """Doubles texts; waits in every batch until it is let go."""
+    """Doubles texts; waits in every batch until ``go`` is set."""
 
     def __init__(self):
         self.batches = []
@@ -50,7 +51,7 @@ async def queued(batcher, *requests):
     return tasks
 
 
-def test_requests_that_wait_together_are_computed_together_and_each_gets_its_own():
+def test_batcher_computes_waiting_requests_together_and_gives_each_its_own():
     async def scenario(batcher, compute):
         first = await busy(batcher, compute)
         tasks = await queued(batcher, ["a", "b"], ["c"], ["d", "e", "f"])
@@ -63,7 +64,7 @@ def test_requests_that_wait_together_are_computed_together_and_each_gets_its_own
     assert run(scenario) == [["first"], ["a", "b", "c", "d", "e", "f"]]
 
 
-def test_batches_are_bounded_and_requests_whole():
+def test_batcher_bounds_its_batches_and_keeps_requests_whole():
     async def scenario(batcher, compute):
         await busy(batcher, compute)
         tasks = await queued(batcher, ["a"] * 5, ["b"] * 4, ["c"] * 20, ["d"])
@@ -73,7 +74,7 @@ def test_batches_are_bounded_and_requests_whole():
     assert [len(batch) for batch in run(scenario)] == [1, 5, 4, 20, 1]
 
 
-def test_too_many_texts_are_refused_at_once_and_the_others_served():
+def test_batcher_refuses_too_many_texts_at_once_and_serves_the_others():
     async def scenario(batcher, compute):
         await busy(batcher, compute)
         (task,) = await queued(batcher, ["a"] * 9)
@@ -87,7 +88,7 @@ def test_too_many_texts_are_refused_at_once_and_the_others_served():
     run(scenario, waiting_texts=10)
 
 
-def test_stopping_finishes_what_was_accepted_and_takes_nothing_more():
+def test_batcher_finishes_accepted_requests_when_it_stops_and_takes_no_more():
     async def scenario(batcher, compute):
         first = await busy(batcher, compute)
         tasks = await queued(batcher, ["a"], ["b"])
@@ -102,7 +103,7 @@ def test_stopping_finishes_what_was_accepted_and_takes_nothing_more():
     run(scenario)
 
 
-def test_a_batch_that_fails_says_so_to_its_requests_and_the_next_is_computed():
+def test_batcher_gives_a_failure_to_its_requests_and_computes_the_next_batch():
     async def scenario(batcher, compute):
         compute.go.set()
         with pytest.raises(ValueError, match="cannot be computed"):
@@ -112,7 +113,7 @@ def test_a_batch_that_fails_says_so_to_its_requests_and_the_next_is_computed():
     run(scenario)
 
 
-def test_a_client_that_has_gone_is_not_computed_for():
+def test_batcher_does_not_compute_for_a_client_that_has_gone():
     async def scenario(batcher, compute):
         await busy(batcher, compute)
         gone, stays = await queued(batcher, ["gone"], ["stays"])
@@ -123,3 +124,30 @@ def test_a_client_that_has_gone_is_not_computed_for():
         assert batcher.waiting == 0
 
     assert run(scenario) == [["first"], ["stays"]]
+
+
+def test_batcher_answers_a_request_without_texts():
+    async def scenario(batcher, compute):
+        compute.go.set()
+        assert await batcher.submit([]) == []
+
+    run(scenario)
+
+
+def test_batcher_observes_the_texts_of_each_batch():
+    sizes = []
+
+    async def main():
+        batcher = Batcher(lambda texts: texts, 8, 100, sizes.append)
+        batcher.start()
+        await asyncio.gather(*(batcher.submit(["a"] * count) for count in (3, 4, 5)))
+        await batcher.stop()
+
+    asyncio.run(asyncio.wait_for(main(), timeout=30))
+    assert sizes == [7, 5]  # 3 + 4 + 5 are more than 8
+
+
+@pytest.mark.parametrize("name", ["batch_texts", "waiting_texts"])
+def test_batcher_refuses_a_number_below_one(name):
+    with pytest.raises(ParameterError, match=f"^{name}: 0 given; it must be 1 or more$"):
+        Batcher(len, **{"batch_texts": 1, "waiting_texts": 1} | {name: 0})

@@ -3,11 +3,13 @@ import asyncio
 import pytest
 from prometheus_client import generate_latest
 
-from polyhead.deployment.server.metrics import Counted, Measures
+from polyhead.deployment.server.metrics import MetricsMiddleware, ServerMetrics
+
+EDGES = ("1.0", "2.0", "4.0", "256.0", "512.0")
 
 
-def test_requests_are_counted_by_path_and_status_even_if_they_fail():
-    measures = Measures(lambda: 7)
+def test_metrics_count_requests_by_path_and_status_even_if_they_fail():
+    metrics = ServerMetrics(lambda: 7)
 
     async def app(scope, receive, send):
         if scope["path"] == "/fails":
@@ -18,15 +20,42 @@ def test_requests_are_counted_by_path_and_status_even_if_they_fail():
         async def nothing(*_):
             return {}
 
-        await Counted(app, measures, ["/predict", "/fails"])({"type": "http", "path": path}, nothing, nothing)
+        await MetricsMiddleware(app, metrics, ["/predict", "/fails"])({"type": "http", "path": path}, nothing, nothing)
 
     asyncio.run(ask("/predict"))
     asyncio.run(ask("/predict"))
     asyncio.run(ask("/anything/else"))
     with pytest.raises(ZeroDivisionError):
         asyncio.run(ask("/fails"))
-    text = generate_latest(measures.registry).decode()
+    text = generate_latest(metrics.registry).decode()
     assert 'polyhead_requests_total{path="/predict",status="200"} 2.0' in text
     assert 'polyhead_requests_total{path="other",status="200"} 1.0' in text
     assert 'polyhead_requests_total{path="/fails",status="500"} 1.0' in text
     assert "polyhead_waiting_texts 7.0" in text
+    assert 'polyhead_request_seconds_count{path="/predict"} 2.0' in text
+    assert 'polyhead_request_seconds_count{path="/fails"} 1.0' in text
+    assert "/anything" not in text
+
+
+def test_metrics_time_requests(monkeypatch):
+    clock = iter([10.0, 12.5])
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    metrics = ServerMetrics(lambda: 0)
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200})
+
+    async def nothing(*_):
+        return {}
+
+    asyncio.run(MetricsMiddleware(app, metrics, ["/a"])({"type": "http", "path": "/a"}, nothing, nothing))
+    assert metrics.registry.get_sample_value("polyhead_request_seconds_sum", {"path": "/a"}) == 2.5
+
+
+def test_metrics_sort_batches_by_their_texts():
+    metrics = ServerMetrics(lambda: 0)
+    for texts in (1, 3, 300):
+        metrics.batch_texts.observe(texts)
+    found = {edge: metrics.registry.get_sample_value("polyhead_batch_texts_bucket", {"le": edge}) for edge in EDGES}
+    assert found == {"1.0": 1, "2.0": 1, "4.0": 2, "256.0": 2, "512.0": 3}
+    assert metrics.registry.get_sample_value("polyhead_batch_texts_sum") == 304

@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 from support.bundles import make_bundle, manifest_of, texts
 
 from polyhead.deployment.bundle.manifest import seal
-from polyhead.deployment.bundle.neighbours import Neighbours
+from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.deployment.predictor import Predictor
 from polyhead.deployment.server import Limits, create_app
 
@@ -30,7 +30,7 @@ def client(predictor):
         yield client
 
 
-def test_answers_are_the_predictor_s(client, predictor):
+def test_service_answers_with_the_predictor_s_predictions(client, predictor):
     some = texts(8)
     expected = predictor.predict(some)
     predictions = client.post("/predict", json={"texts": some}).json()["predictions"]
@@ -42,7 +42,7 @@ def test_answers_are_the_predictor_s(client, predictor):
             assert answer["probabilities"] == pytest.approx(ours.probabilities[task], abs=1e-6)
 
 
-def test_many_at_once_each_get_their_own(client, predictor):
+def test_service_gives_each_of_many_clients_its_own_answer(client, predictor):
     some = texts(19)
     expected = predictor.predict(some).embeddings
     found = {}
@@ -77,7 +77,7 @@ def test_many_at_once_each_get_their_own(client, predictor):
         ('{"texts": ["' + "x" * 2000 + '"]}', 413, "larger than 2,000 bytes"),
     ],
 )
-def test_what_goes_beyond_the_limits_is_told_in_one_line(client, content, status, message):
+def test_service_refuses_what_goes_beyond_the_limits_in_one_line(client, content, status, message):
     answer = client.post("/predict", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == status
     (error,) = answer.json().values()
@@ -87,23 +87,23 @@ def test_what_goes_beyond_the_limits_is_told_in_one_line(client, content, status
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_a_body_that_does_not_say_it_is_json_is_told_what_to_say(client, kind):
+def test_service_asks_for_the_content_type_of_json_where_it_is_missing(client, kind):
     answer = client.post("/predict", content='{"texts": ["w1"]}', headers={"Content-Type": kind} if kind else {})
     assert answer.status_code == 422
     assert answer.json()["error"].startswith(f"Content-Type: {kind or 'none'} given; it must be application/json")
 
 
-def test_what_is_json_in_capitals_is_told_what_else_is_wrong(client):
+def test_service_takes_a_content_type_in_capitals(client):
     answer = client.post("/predict", content="{}", headers={"Content-Type": "Application/JSON"})
     assert answer.json()["error"].startswith("body.texts: Field required")
 
 
-def test_an_unknown_path_and_method_are_told(client):
+def test_service_refuses_an_unknown_path_and_method(client):
     assert client.get("/nowhere").json()["error"].startswith("Not Found; /openapi.json lists")
     assert client.get("/predict").status_code == 405
 
 
-def test_a_full_queue_is_429_and_nothing_is_lost(predictor, monkeypatch):
+def test_service_answers_429_to_a_full_queue_and_loses_nothing(predictor, monkeypatch):
     """While a batch is computed 16 texts may wait; what comes beyond is refused, the rest answered."""
     go, computing = threading.Event(), threading.Event()
     whole = predictor.predict
@@ -137,7 +137,7 @@ def test_a_full_queue_is_429_and_nothing_is_lost(predictor, monkeypatch):
     assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 429]
 
 
-def test_a_failure_inside_is_500_without_its_details(predictor, monkeypatch):
+def test_service_answers_500_to_a_failure_inside_without_its_details(predictor, monkeypatch):
     def fail(_):
         raise RuntimeError("secret")
 
@@ -148,7 +148,7 @@ def test_a_failure_inside_is_500_without_its_details(predictor, monkeypatch):
     assert answer.json() == {"error": "the server failed on this request; its log says why"}
 
 
-def test_once_stopping_it_says_so(predictor):
+def test_service_answers_503_once_it_stops(predictor):
     app = create_app(predictor, LIMITS, 8)
     with TestClient(app):
         pass
@@ -159,7 +159,7 @@ def test_once_stopping_it_says_so(predictor):
     assert "the server is stopping" in answer.json()["error"]
 
 
-def test_health_tells_tasks_and_limits(client, tasks):
+def test_health_lists_tasks_and_limits(client, tasks):
     health = client.get("/health").json()
     assert health["status"] == "ok"
     assert health["tasks"] == {task.name: list(task.labels) for task in tasks}
@@ -183,10 +183,10 @@ def test_openapi_describes_every_path_with_its_limits(client):
     assert {"200", "413", "422", "429", "503"} <= set(description["paths"]["/predict"]["post"]["responses"])
 
 
-def test_nearest_sentences_come_from_the_bundle(client, folder, tasks, predictor):
+def test_neighbours_come_from_the_bundle(client, folder, tasks, predictor):
     assert client.post("/neighbours", json={"texts": ["w1"]}).status_code == 404
     stored = texts(10)
-    Neighbours.of(stored, [predictor.predict(stored).embeddings]).write(folder)
+    Neighbors.from_embeddings(stored, [predictor.predict(stored).embeddings]).write(folder)
     seal(folder, manifest_of(tasks))
     with TestClient(create_app(Predictor.load(folder, precision="32-true"), LIMITS, 8)) as other:
         (nearest,) = other.post("/neighbours", json={"texts": [stored[5]]}).json()["neighbours"]
@@ -195,7 +195,7 @@ def test_nearest_sentences_come_from_the_bundle(client, folder, tasks, predictor
     assert len(nearest) == 5
 
 
-def test_the_page_needs_nothing_from_elsewhere(client):
+def test_page_needs_nothing_from_elsewhere(client):
     page = client.get("/")
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert not re.search(r"""(src|href)\s*=|https?://|@import|url\(""", page.text)

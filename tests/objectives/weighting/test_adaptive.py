@@ -112,6 +112,15 @@ def test_famo_first_step_by_hand():
     assert weighting.logits.tolist() == pytest.approx([-0.1, 0.1], rel=1e-4)
 
 
+def test_famo_step_is_damped_where_the_losses_hardly_move():
+    weighting = Famo(TASKS, lr=0.1, weight_decay=0.0)
+    weights(weighting, [1.0, 1.0])
+    weights(weighting, [1.0 - 2**-22, 1.0])
+    slope = 2**-22 / 4  # z (fall - mean fall) with z a half
+    step = 0.1 * slope / (slope + 1e-8)  # Adam's epsilon
+    assert weighting.logits.tolist() == pytest.approx([-step, step], rel=1e-3)
+
+
 def test_famo_gives_more_to_the_loss_that_falls_more_slowly():
     weighting = Famo(TASKS, lr=0.1, weight_decay=0.0)
     for step in range(10):

@@ -108,7 +108,7 @@ def test_effective_weights_of_absent_tasks_stay():
     torch.testing.assert_close(weighting.weights(), torch.tensor([0.5, 1.0, 0.5]))
 
 
-def test_a_stateful_aggregator_steps_aside_without_all_tasks():
+def test_stateful_aggregator_steps_aside_without_all_tasks():
     weighting = make("NashMTL", n_tasks=3)
     gradients = torch.randn(3, 5)
     before = weighting.get_extra_state()
@@ -143,7 +143,7 @@ def test_levels_that_are_known_are_taken(level):
     assert make("PCGrad", level=level).level == level
 
 
-def test_an_unknown_level_is_refused():
+def test_unknown_level_is_refused():
     with pytest.raises(ParameterError) as caught:
         make("PCGrad", level="heads")
     assert str(caught.value) == "level: 'heads' given; it must be one of embedding, parameters"

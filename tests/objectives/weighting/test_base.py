@@ -28,7 +28,7 @@ def test_total_is_the_weighted_sum_over_the_tasks_with_labels():
     assert losses.grad.tolist() == [2.0, 0.0, 0.5]
 
 
-def test_a_loss_that_is_no_number_does_not_count_without_a_label():
+def test_loss_that_is_no_number_does_not_count_without_a_label():
     total = make([1.0, 1.0, 1.0])(torch.tensor([1.0, float("nan"), 2.0]), torch.tensor([True, False, True]))
     assert total.item() == 3.0
 
@@ -43,7 +43,7 @@ def test_weights_are_one_at_first_and_then_those_of_the_last_batch_with_labels()
     assert weighting.weights().tolist() == [2.0, 6.0, 4.0]
 
 
-def test_a_rule_sees_detached_losses_and_what_it_is_given():
+def test_rule_sees_detached_losses_and_what_it_is_given():
     weighting = make([1.0, 1.0, 1.0])
     losses, labelled, gradients = torch.ones(3, requires_grad=True), torch.tensor([True] * 3), torch.ones(3, 5)
     weighting(losses, labelled, gradients)

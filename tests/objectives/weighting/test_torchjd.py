@@ -62,14 +62,14 @@ def test_names_that_are_suggested_are_those_of_the_kind():
 
 
 @pytest.mark.parametrize(("kind", "home"), [("scalarizer", "scalarization"), ("aggregator", "aggregation")])
-def test_without_torchjd_one_line_names_the_extra(monkeypatch, kind, home):
+def test_torchjd_that_is_missing_is_named_with_its_extra(monkeypatch, kind, home):
     monkeypatch.setitem(sys.modules, f"torchjd.{home}", None)
     with pytest.raises(UserError) as caught:
         torchjd_rule(kind, "Random", {}, 3)
     assert str(caught.value) == (f'{kind}: torchjd.{home} is not installed; run: pip install "polyhead[balancing]"')
 
 
-def test_without_what_a_rule_needs_one_line_names_the_extra(monkeypatch):
+def test_library_that_a_rule_lacks_is_named_with_the_extra(monkeypatch):
     def refuse(self, *_, **__):
         raise ModuleNotFoundError("No module named 'cvxpy'", name="cvxpy")
 

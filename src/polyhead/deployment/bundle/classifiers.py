@@ -3,16 +3,18 @@
 transformers' classification classes have layers of their own between the token states and the classifier, which a
 pooled embedding does not pass. So the form is a CrossEncoder of sentence-transformers 6: Transformer, Pooling, and
 a Dense layer that gives the logits, all of them stock modules. Its ``predict`` takes pairs of texts alone; for single
-ones it is ``model(model.preprocess(texts))["scores"]``.
+texts call ``model(model.preprocess(texts))["scores"]``.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors.torch import save_file
+from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from polyhead.deployment.bundle.folder import linear, stock_modules, write_encoder, write_json
+from polyhead.deployment.bundle.folder import linear
+from polyhead.deployment.bundle.stock_modules import stock_modules, write_encoder, write_json
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.tasks import Task
 
@@ -33,22 +35,23 @@ def write_classifier(
     """Write one head with a copy of the encoder.
 
     Args:
-        folder: is made.
+        folder: it is made, its parents as well.
         model: encoder and heads.
-        task: the head's; its class names go into the model's configuration.
+        task: names the head; its class names go into the model's configuration.
         tokenizer: of the encoder.
-        max_length: longest text in tokens.
+        max_length: longest text in tokens, special ones included.
     """
     folder.mkdir(parents=True)
     names = dict(enumerate(task.labels))
-    write_encoder(
-        folder, model.encoder, tokenizer, max_length, id2label=names, label2id={v: k for k, v in names.items()}
-    )
+    positions = {label: position for position, label in names.items()}
+    write_encoder(folder, model.encoder, tokenizer, max_length, id2label=names, label2id=positions)
     write_json(folder / "modules.json", stock_modules("Transformer", "Pooling", "Dense"))
     kind = {"model_type": "CrossEncoder", "activation_fn": _IDENTITY}
     write_json(folder / "config_sentence_transformers.json", kind)
-    head = linear(model.heads[task.name])
-    (folder / "2_Dense").mkdir()
+    _write_dense(folder / "2_Dense", linear(model.heads[task.name]))
+
+
+def _write_dense(folder: Path, head: nn.Linear) -> None:
     settings = {
         "in_features": head.in_features,
         "out_features": head.out_features,
@@ -57,6 +60,7 @@ def write_classifier(
         "module_input_name": "sentence_embedding",
         "module_output_name": "scores",
     }
-    write_json(folder / "2_Dense" / "config.json", settings)
     weights = {f"linear.{name}": tensor.detach().float().cpu() for name, tensor in head.named_parameters()}
-    save_file(weights, folder / "2_Dense" / "model.safetensors")
+    folder.mkdir()
+    write_json(folder / "config.json", settings)
+    save_file(weights, folder / "model.safetensors")

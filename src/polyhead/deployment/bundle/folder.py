@@ -1,32 +1,30 @@
 """Bundle: a trained model as a folder that loads elsewhere. Knows nothing about runs or serving.
 
-The folder is what sentence-transformers writes, of its stock modules, so that it gives the embeddings with no code of
-ours; beside that lie the heads in ``heads.safetensors`` and the manifest ``tasks.json``. Nothing in it is a pickle, and
-nothing of it is run.
+The folder is what sentence-transformers writes, of its stock modules, so that it gives the embeddings without code of
+Polyhead's; beside that lie the heads in ``heads.safetensors`` and the manifest ``tasks.json``. No file is a pickle, and
+none is executed.
 """
 
-import inspect
-import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from polyhead.deployment.bundle.manifest import FILE, Manifest, unseal
+from polyhead.deployment.bundle.stock_modules import stock_modules, write_encoder, write_json
 from polyhead.errors import UserError
-from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pooling import Pooling
 from polyhead.models.pretrained import PretrainedEncoder
-from polyhead.storage.output import refused
+from polyhead.storage.output import write_atomically, write_errors
 from polyhead.tasks import Task
 
 HEADS = "heads.safetensors"
@@ -34,41 +32,38 @@ HEADS = "heads.safetensors"
 
 @contextmanager
 def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
-    """Give a folder to write into, which takes its name when all is written, and is removed on failure.
+    """Give a folder to write into, which takes its name when the block ends, and is removed when the block fails.
 
     Args:
-        folder: its name at the end.
+        folder: the final name.
         overwrite: replace a bundle, or an empty folder, of that name.
 
     Raises:
-        UserError: it is there already and must not be overwritten or is no bundle, or it cannot be written.
+        UserError: the name is taken and must not be overwritten or is no bundle, or the system refuses to write.
     """
-    if folder.exists() and not overwrite:
-        raise UserError(f"output: {str(folder)!r} is there already; choose another folder, or set overwrite=true")
-    if folder.exists() and not (folder / FILE).is_file() and not _is_empty_folder(folder):
-        raise UserError(f"output: {str(folder)!r} is no bundle, and only those are overwritten; choose another folder")
-    whole = folder.absolute()  # for the name of what is given as "."
-    partial = whole.with_name(whole.name + ".partial")
+    _check_free(folder, overwrite)
+    whole = folder.absolute()  # "." has no name of its own
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise refused(folder, error) from error
-    try:
-        yield partial
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.replace(folder)
-    except OSError as error:
-        raise refused(folder, error) from error
-    except SafetensorError as error:  # has no class for a full disk
+        with write_errors(folder):
+            whole.parent.mkdir(parents=True, exist_ok=True)
+            with write_atomically(whole) as partial:
+                partial.mkdir()
+                yield partial
+                if whole.exists():
+                    shutil.rmtree(whole)
+    except SafetensorError as error:  # safetensors has no class of its own for a full disk
         raise UserError(f"output: {str(folder)!r} cannot be written ({error})") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
-def _is_empty_folder(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())
+def _check_free(folder: Path, overwrite: bool) -> None:
+    if not folder.exists():
+        return
+    if not overwrite:
+        raise UserError(f"output: {str(folder)!r} is there already; choose another folder, or set overwrite=true")
+    is_bundle = (folder / FILE).is_file()
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if not is_bundle and not is_empty:
+        raise UserError(f"output: {str(folder)!r} is no bundle, and only those are overwritten; choose another folder")
 
 
 def write_model(folder: Path, model: MultiTaskModel, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
@@ -76,69 +71,24 @@ def write_model(folder: Path, model: MultiTaskModel, tokenizer: PreTrainedTokeni
 
     Args:
         folder: empty.
-        model: its encoder must be plain: adapters are merged before.
+        model: with a plain encoder: adapters are merged before.
         tokenizer: of the encoder.
-        max_length: longest text in tokens.
+        max_length: longest text in tokens, special ones included.
     """
     write_encoder(folder, model.encoder, tokenizer, max_length)
     write_json(folder / "modules.json", stock_modules("Transformer", "Pooling"))
-    heads = {name: linear(head) for name, head in model.heads.items()}
-    save_file(
-        {
-            f"{name}.{part}": tensor.detach().float().cpu().contiguous()
-            for name, head in heads.items()
-            for part, tensor in head.named_parameters()
-        },
-        folder / HEADS,
-    )
-
-
-def write_encoder(
-    folder: Path, encoder: Encoder, tokenizer: PreTrainedTokenizerBase, max_length: int, **config: Any
-) -> None:
-    """Write transformer, tokenizer and pooling, as sentence-transformers reads them since its version 2.
-
-    Args:
-        folder: where to.
-        encoder: a plain one.
-        tokenizer: of the encoder.
-        max_length: longest text in tokens.
-        config: further entries of the transformer's ``config.json``.
-    """
-    transformer = cast(Any, encoder.transformer)
-    transformer.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    _complete_config(folder / "config.json", config)
-    settings: dict[str, Any] = {"max_seq_length": max_length, "do_lower_case": False}
-    if "add_pooling_layer" in inspect.signature(type(transformer).__init__).parameters:
-        settings["model_args"] = {"add_pooling_layer": False}  # else it is made anew, at random, with a warning
-    write_json(folder / "sentence_bert_config.json", settings)
-    modes = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max"}
-    pooling = {f"pooling_mode_{name}": mode == encoder.pooling for name, mode in modes.items()}
-    (folder / "1_Pooling").mkdir()
-    write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": encoder.hidden_size, **pooling})
-
-
-def stock_modules(*kinds: str) -> list[dict[str, Any]]:
-    """List modules for ``modules.json``; the first lies in the folder itself, the others in folders of their own."""
-    return [
-        {
-            "idx": index,
-            "name": str(index),
-            "path": f"{index}_{kind}" if index else "",
-            "type": f"sentence_transformers.models.{kind}",
-        }
-        for index, kind in enumerate(kinds)
-    ]
+    tensors = {name: _plain(parameter) for name, parameter in _head_parameters(model).items()}
+    save_file(tensors, folder / HEADS)
 
 
 def linear(head: nn.Module) -> nn.Linear:
-    """Return the linear layer of a head, its dropout left aside.
+    """Return the linear layer of a head, without its dropout.
 
     Raises:
-        TypeError: the head is not of that form; the bundle has no other.
+        TypeError: the head has another form, which the bundle cannot hold.
     """
-    (layer,) = [module for module in head.modules() if not list(module.children()) and list(module.parameters())]
+    leaves = [module for module in head.modules() if not list(module.children())]
+    (layer,) = [module for module in leaves if list(module.parameters())]
     if not isinstance(layer, nn.Linear):
         raise TypeError(f"a head must be a linear layer, found {type(layer).__name__}")
     return layer
@@ -161,7 +111,7 @@ class Bundle:
         """Read the manifest and check every file.
 
         Raises:
-            UserError: no bundle, or one with a file missing, altered or not listed.
+            UserError: no bundle, one of a newer format, or a file missing, altered or not listed.
         """
         return cls(Path(folder), unseal(Path(folder)))
 
@@ -176,43 +126,45 @@ class Bundle:
         Raises:
             UserError: it cannot be read.
         """
-        return self._source().load_tokenizer()
+        return self._encoder().load_tokenizer()
 
     def load_model(self) -> MultiTaskModel:
-        """Load encoder and heads in single precision, without dropout.
+        """Load encoder and heads in single precision, in evaluation mode and without gradients.
 
         Raises:
             UserError: the weights are no safetensors, or do not fit the manifest.
         """
         try:
-            encoder = self._source().load()
+            encoder = self._encoder().load()
             heads = load_file(self.folder / HEADS)
         except (SafetensorError, OSError) as error:
             raise UserError(f"{str(self.folder)!r}: its weights are no safetensors; export the bundle again") from error
         model = MultiTaskModel(encoder, self.tasks, dropout=0.0)
-        ours = {
-            f"{name}.{part}": p for name, head in model.heads.items() for part, p in linear(head).named_parameters()
-        }
-        shapes, expected = ({name: tensor.shape for name, tensor in some.items()} for some in (heads, ours))
-        if shapes != expected:
-            raise UserError(f"{str(self.folder)!r}: {HEADS} does not hold the heads of tasks.json; export again")
+        parameters = _head_parameters(model)
+        if _shapes(heads) != _shapes(parameters):
+            raise UserError(f"{str(self.folder)!r}: {HEADS} does not hold the heads of {FILE}; export the bundle again")
         with torch.no_grad():
-            for name, parameter in ours.items():
+            for name, parameter in parameters.items():
                 parameter.copy_(heads[name])
         return model.eval().requires_grad_(False)
 
-    def _source(self) -> PretrainedEncoder:
+    def _encoder(self) -> PretrainedEncoder:
         pooling = cast(Pooling, self.manifest.pooling)
         return PretrainedEncoder(str(self.folder), {}, True, pooling, self.manifest.max_length, sha256=None)
 
 
-def _complete_config(path: Path, entries: dict[str, Any]) -> None:
-    """Add entries to a configuration, and remove where its weights came from: a path of the machine that trained."""
-    content = json.loads(path.read_text(encoding="utf-8")) | entries
-    content.pop("_name_or_path", None)
-    write_json(path, content)
+def _head_parameters(model: MultiTaskModel) -> dict[str, nn.Parameter]:
+    """Return the parameters of all heads by their name in the bundle, ``TASK.weight`` and ``TASK.bias``."""
+    return {
+        f"{task}.{name}": parameter
+        for task, head in model.heads.items()
+        for name, parameter in linear(head).named_parameters()
+    }
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file that people may read."""
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+def _plain(parameter: Tensor) -> Tensor:
+    return parameter.detach().float().cpu().contiguous()
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}

@@ -1,25 +1,28 @@
 """Manifest: what a bundle says of itself, its ``tasks.json``. Knows nothing about models.
 
-It holds the tasks and what else a prediction needs, and the sha256 of every other file: what is missing, altered or
-not listed is refused before anything is read.
+It holds the tasks, whatever else a prediction needs, and the sha256 of every other file. A file that is missing,
+altered or not listed is refused before anything is read from it.
 """
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from polyhead.errors import UserError
+from polyhead.deployment.bundle.checksums import check_files, checksums
+from polyhead.errors import UserError, check_parameters
 from polyhead.models.pooling import POOLINGS
+from polyhead.storage.output import write_atomically
 from polyhead.tasks import Task
 
 FILE = "tasks.json"
-FORMAT = 1
-"""Raised when an older reader would misread the file."""
+FORMAT = 2
+"""The format that this version writes, and the newest that it reads. It is raised when names in the file change."""
 
-_UNSEALED = {FILE, "README.md"}  # a model card may be edited by its user
+_UNSEALED = {FILE, "README.md"}  # users may edit the model card
+_METRICS_OF_FORMAT_1 = {"calibration_error": "ece", "calibration_error_scaled": "ece_scaled"}
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,11 @@ class TaskEntry:
     Args:
         name: of the task.
         labels: class names in the order of the logits.
-        temperature: by which logits are divided before the softmax; None where none was fitted.
-        metrics: of the test split, as numbers by name.
+        temperature: divides the logits before the softmax; None if none was fitted.
+        metrics: of the test split, by name.
+
+    Raises:
+        UserError: labels that make no task, or a temperature that is not above 0.
     """
 
     name: str
@@ -38,9 +44,18 @@ class TaskEntry:
     temperature: float | None
     metrics: Mapping[str, float]
 
+    def __post_init__(self) -> None:
+        texts = isinstance(self.labels, list) and all(isinstance(label, str) for label in self.labels)
+        fitted = self.temperature is not None
+        check_parameters(
+            ("labels", self.labels, texts, "a list of class names"),
+            ("temperature", self.temperature, not fitted or _is_positive(self.temperature), "above 0, or None"),
+        )
+        Task(self.name, tuple(self.labels))  # refuses what makes no task
+
     @property
     def task(self) -> Task:
-        """The task without the rest."""
+        """The task alone, without temperature and metrics."""
         return Task(self.name, tuple(self.labels))
 
 
@@ -50,98 +65,95 @@ class Manifest:
 
     Args:
         tasks: the heads, in their order.
-        pooling: how token states become an embedding.
+        pooling: how token states become an embedding: ``mean``, ``cls`` or ``max``.
         max_length: longest text in tokens, special ones included.
         made_with: versions, and the run that the weights come from.
-        quantisation: test accuracy by task of the graph in single precision and in int8, where there is one.
+        quantization: test accuracy by task of the graphs in single precision (``float32``) and in ``int8``; empty
+            without an int8 graph.
+
+    Raises:
+        ParameterError: no tasks or two of one name, an unknown pooling, or a length below 1.
     """
 
     tasks: list[TaskEntry]
     pooling: str
     max_length: int
     made_with: Mapping[str, str]
-    quantisation: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    quantization: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [entry.name for entry in self.tasks]
+        distinct = len(names) > 0 and len(set(names)) == len(names)
+        whole = isinstance(self.max_length, int) and _is_positive(self.max_length)
+        check_parameters(
+            ("tasks", names, distinct, "at least one, and each name once"),
+            ("pooling", self.pooling, self.pooling in POOLINGS, f"one of {', '.join(sorted(POOLINGS))}"),
+            ("max_length", self.max_length, whole, "a whole number of 1 or more"),
+        )
 
 
 def seal(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, with the sha256 of every file that is in the folder now."""
-    files = {name: _sha256(folder / name) for name in sorted(_sealed_files(folder))}
-    content = {"format": FORMAT, **asdict(manifest), "files": files}
-    (folder / FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    content = {"format": FORMAT, **asdict(manifest), "files": checksums(folder, _UNSEALED)}
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with write_atomically(folder / FILE) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def unseal(folder: Path) -> Manifest:
-    """Read the manifest of a bundle whose files are all as they were written.
+    """Read the manifest of a bundle, of this or an older format, and check that every file is as it was written.
 
     Raises:
-        UserError: no bundle, one of another format, or a file missing, altered or not listed.
+        UserError: no bundle, one of a newer format, or a file missing, altered or not listed.
     """
-    content = _read(folder)
-    listed = content.pop("files")
-    there = _sealed_files(folder)
-    for name in sorted(listed):
-        if name not in there:
-            raise UserError(f"{str(folder)!r}: the file {name!r} is missing; copy or export the bundle again")
-    for name in sorted(there):
-        if name not in listed:
-            raise UserError(f"{str(folder)!r}: the file {name!r} is not of the bundle; remove it, or export again")
-        if _sha256(folder / name) != listed[name]:
-            raise UserError(f"{str(folder)!r}: the file {name!r} was altered; copy or export the bundle again")
-    return _manifest(content, folder)
-
-
-def _read(folder: Path) -> dict[str, Any]:
     path = folder / FILE
     if not path.is_file():
         raise UserError(f"{str(folder)!r} is no bundle, it has no {FILE}; give a folder that scripts/export.py wrote")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or not isinstance(content["files"], dict):
-            raise TypeError("no object with files")
-        if content.pop("format") != FORMAT:
-            raise UserError(
-                f"{str(path)!r} is of another format than {FORMAT}; export the run again with this version of polyhead"
-            )
-    except UserError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _unreadable(folder) from error
+        version = content.pop("format")
+        files = dict(content.pop("files"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unreadable(path) from error
+    if isinstance(version, int) and version > FORMAT:
+        raise UserError(
+            f"{str(path)!r} has format {version}, and this version of polyhead reads formats up to {FORMAT}; "
+            "install a newer polyhead, or export the run with this version"
+        )
+    check_files(folder, files, _UNSEALED)
+    try:
+        return _parse(_upgrade(content, version))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:  # a UserError is a ValueError, too
+        raise _unreadable(path) from error
+
+
+def _upgrade(content: dict[str, Any], version: object) -> dict[str, Any]:
+    """Return the content of any format under the names of today's.
+
+    Raises:
+        ValueError: there never was such a format.
+    """
+    if version == FORMAT:
+        return content
+    if version != 1:
+        raise ValueError(f"format {version!r}")
+    content["quantization"] = content.pop("quantisation", {})
+    for entry in content["tasks"]:
+        metrics = entry["metrics"].items()
+        entry["metrics"] = {_METRICS_OF_FORMAT_1.get(name, name): value for name, value in metrics}
     return content
 
 
-def _manifest(content: dict[str, Any], folder: Path) -> Manifest:
-    try:
-        entries = [TaskEntry(**entry) for entry in content.pop("tasks")]
-        manifest = Manifest(tasks=entries, **content)
-        names = [entry.task.name for entry in entries]
-        positive = [int(manifest.max_length), *(e.temperature for e in entries if e.temperature is not None)]
-        whole = min(positive) > 0 and manifest.pooling in POOLINGS
-    except (KeyError, TypeError, ValueError) as error:  # a UserError of Task is a ValueError, too
-        raise _unreadable(folder) from error
-    if not whole or not names or len(set(names)) < len(names):
-        raise _unreadable(folder)
-    return manifest
+def _parse(content: dict[str, Any]) -> Manifest:
+    entries = [TaskEntry(**entry) for entry in content.pop("tasks")]
+    return Manifest(tasks=entries, **content)
 
 
-def _unreadable(folder: Path) -> UserError:
-    return UserError(f"{str(folder / FILE)!r} is not as scripts/export.py writes it; export the bundle again")
+def _unreadable(path: Path) -> UserError:
+    return UserError(f"{str(path)!r} is not as scripts/export.py writes it; export the bundle again")
 
 
-def _sealed_files(folder: Path) -> set[str]:
-    return set(_visible_files(folder, "")) - _UNSEALED
-
-
-def _visible_files(folder: Path, prefix: str) -> Iterator[str]:
-    """Yield the names of all files below the folder; hidden ones belong to systems and version control."""
-    for path in folder.iterdir():
-        if path.name.startswith("."):
-            continue
-        if path.is_dir():
-            yield from _visible_files(path, f"{prefix}{path.name}/")
-        else:
-            yield prefix + path.name
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _is_positive(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and value > 0

@@ -1,6 +1,8 @@
 """Model card: the ``README.md`` of a bundle. Knows nothing about its files but the manifest."""
 
-from polyhead.deployment.bundle.manifest import Manifest
+from collections.abc import Sequence
+
+from polyhead.deployment.bundle.manifest import Manifest, TaskEntry
 
 _TEMPLATE = """---
 library_name: sentence-transformers
@@ -10,13 +12,13 @@ tags: [sentence-transformers, multi-task, polyhead]
 
 # {name}
 
-A sentence encoder with {heads}, all read from one pass, trained with Polyhead.
+A sentence encoder with {heads}, all computed in one pass, trained with Polyhead.
 
 | task | classes | {columns} |
 |---|---|{rules}
 {rows}
 
-Measured on the test split of the data it was trained on; other text can give other figures. {calibrated}
+Measured on the test split of its training data; other text can give other figures. {calibrated}
 Texts are cut to {max_length} tokens; the embedding is the {pooling} of the token states.
 
 ## Use
@@ -30,7 +32,7 @@ for prediction in Predictor.load("FOLDER").predict(["A sentence.", "Another one?
     print(prediction.labels, prediction.probabilities)
 ```
 
-Embeddings alone, with sentence-transformers and no code of Polyhead's:
+Embeddings alone, with sentence-transformers and without Polyhead:
 
 ```python
 from sentence_transformers import SentenceTransformer
@@ -52,7 +54,7 @@ _POOLINGS = {"mean": "mean", "max": "maximum", "cls": "first"}
 
 
 def model_card(name: str, manifest: Manifest, graph: bool) -> str:
-    """Write the card.
+    """Return the text of the card.
 
     Args:
         name: of the bundle.
@@ -60,10 +62,6 @@ def model_card(name: str, manifest: Manifest, graph: bool) -> str:
         graph: whether an ONNX graph lies in the bundle.
     """
     columns = sorted({metric for entry in manifest.tasks for metric in entry.metrics})
-    rows = []
-    for entry in manifest.tasks:
-        figures = [f"{entry.metrics[c]:.3f}" if c in entry.metrics else "" for c in columns]
-        rows.append(" | ".join(["", entry.name, ", ".join(entry.labels), *figures, ""]).strip())
     calibrated = [entry.name for entry in manifest.tasks if entry.temperature is not None]
     count = len(manifest.tasks)
     return _TEMPLATE.format(
@@ -71,10 +69,17 @@ def model_card(name: str, manifest: Manifest, graph: bool) -> str:
         heads=f"{count} linear classification head" + "s" * (count > 1),
         columns=" | ".join(columns),
         rules="---|" * len(columns),
-        rows="\n".join(rows),
+        rows="\n".join(_row(entry, columns) for entry in manifest.tasks),
         calibrated=f"Probabilities are calibrated for {', '.join(calibrated)}." if calibrated else "",
         max_length=manifest.max_length,
         pooling=_POOLINGS[manifest.pooling],
         graph=_GRAPH if graph else "",
         made_with="\n".join(f"- {key}: {value}" for key, value in manifest.made_with.items()),
     )
+
+
+def _row(entry: TaskEntry, columns: Sequence[str]) -> str:
+    """Return a row of the table of tasks; a cell without a figure stays empty."""
+    figures = [f"{entry.metrics[metric]:.3f}" if metric in entry.metrics else "" for metric in columns]
+    cells = [entry.name, ", ".join(entry.labels), *figures]
+    return "| " + " | ".join(cells) + " |"

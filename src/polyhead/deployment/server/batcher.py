@@ -1,7 +1,7 @@
 """Batcher: requests that wait at the same time are computed together. Knows nothing about HTTP or models.
 
-One batch is computed at a time, in a thread of its own; what arrives meanwhile makes the next one. So a lone request
-never waits for company, and the more requests there are, the larger the batches.
+One batch is computed at a time, in a thread of its own; requests that arrive meanwhile make the next one. So a lone
+request never waits for company, and the more requests there are, the larger the batches.
 """
 
 import asyncio
@@ -11,13 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from polyhead.errors import check_parameters
+
 
 class QueueFullError(Exception):
-    """As many texts wait as may wait."""
+    """No further text may wait."""
 
 
 class ClosingError(Exception):
-    """The batcher finishes what it has and takes nothing more."""
+    """The batcher finishes the requests that it has accepted, and accepts no more."""
 
 
 @dataclass
@@ -26,34 +28,54 @@ class _Request:
     answer: asyncio.Future[Sequence[Any]]
 
 
+def _ignore(_: int) -> None:
+    """Observe nothing."""
+
+
 @dataclass
 class Batcher:
     """Joins requests into batches for a function that does better with many texts than with one.
 
+    >>> async def main():
+    ...     batcher = Batcher(lambda texts: [text.upper() for text in texts], batch_texts=8, waiting_texts=100)
+    ...     batcher.start()
+    ...     answers = await asyncio.gather(batcher.submit(["a", "b"]), batcher.submit(["c"]))
+    ...     await batcher.stop()
+    ...     return answers
+    >>> asyncio.run(main())
+    [['A', 'B'], ['C']]
+
     Args:
-        compute: texts -> a sequence with an entry a text, that can be sliced.
-        batch_texts: texts of a batch; a request is never split, and one that is larger makes a batch of its own.
-        waiting_texts: texts that may wait; a request that would make them more is refused.
+        compute: texts -> a sequence with an entry per text, which can be sliced.
+        batch_texts: the most texts of a batch; a request is never split, and a larger one makes a batch of its own.
+        waiting_texts: the most texts that may wait; a request that would exceed it is refused.
         observe: called with the number of texts of each batch.
+
+    Raises:
+        ParameterError: a number below 1.
     """
 
     compute: Callable[[list[str]], Sequence[Any]]
     batch_texts: int
     waiting_texts: int
-    observe: Callable[[int], None] = lambda _: None
+    observe: Callable[[int], None] = _ignore
     waiting: int = field(default=0, init=False)
     closing: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
+        check_parameters(
+            ("batch_texts", self.batch_texts, self.batch_texts >= 1, "1 or more"),
+            ("waiting_texts", self.waiting_texts, self.waiting_texts >= 1, "1 or more"),
+        )
         self._queue: deque[_Request] = deque()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batcher")
 
     async def submit(self, texts: list[str]) -> Sequence[Any]:
-        """Wait for the entries of some texts.
+        """Queue some texts, and return their entries once they are computed.
 
         Raises:
             QueueFullError: too many texts wait.
-            ClosingError: the batcher was asked to stop.
+            ClosingError: the batcher is stopping.
         """
         if self.closing:
             raise ClosingError
@@ -78,15 +100,22 @@ class Batcher:
         self._thread.shutdown()
 
     async def _work(self) -> None:
-        while True:
-            while not self._queue:
-                if self.closing:
-                    return
-                self._arrived.clear()
-                await self._arrived.wait()
-            await self._answer(self._next_batch())
+        while await self._requests_wait():
+            batch = self._next_batch()
+            if batch:
+                await self._answer(batch)
+
+    async def _requests_wait(self) -> bool:
+        """Wait for a request; return False when there is none and none can come."""
+        while not self._queue:
+            if self.closing:
+                return False
+            self._arrived.clear()
+            await self._arrived.wait()
+        return True
 
     def _next_batch(self) -> list[_Request]:
+        """Take requests from the queue, but not those whose clients have gone."""
         batch: list[_Request] = []
         size = 0
         while self._queue and (not batch or size + len(self._queue[0].texts) <= self.batch_texts):
@@ -99,19 +128,26 @@ class Batcher:
 
     async def _answer(self, batch: list[_Request]) -> None:
         texts = [text for request in batch for text in request.texts]
-        if not texts:
-            return
         self.observe(len(texts))
         try:
             entries = await asyncio.get_running_loop().run_in_executor(self._thread, self.compute, texts)
         except Exception as error:  # each request gets it, and the next batch is computed all the same
-            for request in batch:
-                if not request.answer.done():
-                    request.answer.set_exception(error)
-            return
-        start = 0
-        for request in batch:
-            end = start + len(request.texts)
-            if not request.answer.done():
-                request.answer.set_result(entries[start:end])
-            start = end
+            _fail(batch, error)
+        else:
+            _deliver(batch, entries)
+
+
+def _fail(batch: list[_Request], error: Exception) -> None:
+    for request in batch:
+        if not request.answer.done():
+            request.answer.set_exception(error)
+
+
+def _deliver(batch: list[_Request], entries: Sequence[Any]) -> None:
+    """Give each request its own entries."""
+    start = 0
+    for request in batch:
+        end = start + len(request.texts)
+        if not request.answer.done():
+            request.answer.set_result(entries[start:end])
+        start = end

@@ -1,4 +1,4 @@
-"""Measures: what Prometheus reads, and the counting of requests. Knows nothing about what is served."""
+"""Metrics: the counters that Prometheus reads, and the counting of requests. Knows nothing about what is served."""
 
 import time
 from collections.abc import Callable, Collection
@@ -6,36 +6,40 @@ from collections.abc import Callable, Collection
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+_BATCH_SIZES = [2**power for power in range(11)]  # upper edges of the histogram's buckets, in texts
 
-class Measures:
+
+class ServerMetrics:
     """Counters of a server.
 
     Args:
-        waiting: gives the number of texts that wait.
+        waiting: gives the number of texts that wait; it is called when the counters are read.
     """
 
     def __init__(self, waiting: Callable[[], int]) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter("polyhead_requests", "Requests.", ["path", "status"], registry=self.registry)
         self.seconds = Histogram("polyhead_request_seconds", "Duration.", ["path"], registry=self.registry)
-        sizes = [2**power for power in range(11)]
-        self.batches = Histogram("polyhead_batch_texts", "Texts of a batch.", buckets=sizes, registry=self.registry)
+        self.batch_texts = Histogram(
+            "polyhead_batch_texts", "Texts per batch.", buckets=_BATCH_SIZES, registry=self.registry
+        )
         gauge = Gauge("polyhead_waiting_texts", "Texts that wait for a batch.", registry=self.registry)
         gauge.set_function(waiting)
 
 
-class Counted:
-    """Counts and times requests, those that are refused among them.
+class MetricsMiddleware:
+    """Counts and times requests, refused ones included.
 
     Args:
-        app: what serves them.
-        measures: what counts.
-        paths: that are told apart; any other is ``other``, else whoever asks could fill the memory with names.
+        app: serves them.
+        metrics: counts them.
+        paths: paths that are counted one by one; all others are counted as ``other``, or else clients could fill the
+            memory with names.
     """
 
-    def __init__(self, app: ASGIApp, measures: Measures, paths: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, metrics: ServerMetrics, paths: Collection[str]) -> None:
         self.app = app
-        self.measures = measures
+        self.metrics = metrics
         self.paths = frozenset(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,17 +47,18 @@ class Counted:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status = time.perf_counter(), 500
+        started = time.perf_counter()
+        status = 500
 
-        async def watch(message: Message) -> None:
+        async def note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self.app(scope, receive, watch)
+            await self.app(scope, receive, note_status)
         finally:
             path = scope["path"] if scope["path"] in self.paths else "other"
-            self.measures.requests.labels(path, str(status)).inc()
-            self.measures.seconds.labels(path).observe(time.perf_counter() - started)
+            self.metrics.requests.labels(path, str(status)).inc()
+            self.metrics.seconds.labels(path).observe(time.perf_counter() - started)

@@ -1,7 +1,4 @@
-"""Weighting: the tasks' losses -> one loss to minimize. Knows nothing about models, batches or trainers.
-
-Shapes: T tasks, N numbers in a gradient. All state lives in buffers and parameters, so that a checkpoint restores it.
-"""
+"""The tasks' losses -> one loss to minimize: a file per family of rules, whose state is in buffers and parameters."""
 
 from polyhead.objectives.weighting.adaptive import DynamicAverage, Famo, InverseLossSoftmax
 from polyhead.objectives.weighting.aggregation import Aggregation, surrogate_loss

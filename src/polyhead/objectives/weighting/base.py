@@ -1,4 +1,7 @@
-"""The base of all weightings."""
+"""The base of all weightings: losses -> one loss. Knows nothing about models, batches or trainers.
+
+Shapes: T tasks, N numbers in a gradient.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ from polyhead.runs.report.curves import Curves
 from polyhead.runs.report.table import metric_name
 
 SIZE = (4.6, 3.3)  # inches: readable at the width of a phone
-MOST_LINES = 8  # conditions told apart by color
+MOST_LINES = 8  # conditions that differ in color
 _COLORS = matplotlib.colormaps["tab10"].colors  # type: ignore[attr-defined]
 _STYLE: Any = {
     "font.size": 9,

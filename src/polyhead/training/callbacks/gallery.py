@@ -89,8 +89,8 @@ class _Shown:
 
     def text(self, row: int) -> str:
         """Return a sentence as the tokenizer read it, on one line."""
-        start, end = self.split.offsets[row : row + 2]
-        text = str(self.data.tokenizer.decode(self.split.tokens[start:end], skip_special_tokens=True))
+        start, end = self.split.sentences.offsets[row : row + 2]
+        text = str(self.data.tokenizer.decode(self.split.sentences.ids[start:end], skip_special_tokens=True))
         return " ".join(text.split())
 
     def labels(self, task: Task) -> Tensor:

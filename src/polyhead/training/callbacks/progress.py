@@ -7,14 +7,14 @@ from lightning.pytorch.callbacks import RichProgressBar
 from rich.progress import BarColumn
 
 _BAR_WIDTH = 10
-"""Columns of the bar itself; the other columns take up to 65 of the 80 that a terminal has at least."""
+"""Columns of the bar itself; the texts beside it may then take 70 of the 80 that a terminal has."""
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's progress bar, narrow enough for a line of 80 columns."""
+    """Lightning's progress bar, narrow enough for a line of 80 columns however many epochs and batches there are."""
 
     def configure_columns(self, trainer: L.Trainer) -> list[Any]:
-        """Return Lightning's columns with a shorter bar, whose own 40 columns would break the line."""
+        """Return Lightning's columns with a bar of a fixed width; its own shrinks only until the texts wrap, too."""
         columns = super().configure_columns(trainer)
         for column in columns:
             if isinstance(column, BarColumn):

@@ -1,6 +1,6 @@
-"""Neighbours: stored sentences, and which of them are nearest to an embedding. Knows nothing about models.
+"""Neighbors: stored sentences, and which of them are nearest to an embedding. Knows nothing about models.
 
-Shapes: N stored sentences, B embeddings asked about, H hidden units.
+Shapes: N stored sentences, B embeddings to look up, H hidden units.
 """
 
 import json
@@ -20,38 +20,42 @@ EMBEDDINGS, SENTENCES = "sentences.safetensors", "sentences.json"
 
 
 @dataclass(frozen=True)
-class Neighbours:
-    """Sentences with their embeddings.
+class Neighbors:
+    """Sentences with their embeddings, to be searched by cosine similarity.
+
+    >>> stored = Neighbors.from_embeddings(["east", "north"], [np.array([[2, 0], [0, 3]], dtype=np.float32)])
+    >>> stored.nearest(np.array([[5, 0]], dtype=np.float32), count=2)
+    [[('east', 1.0), ('north', 0.0)]]
 
     Args:
         sentences: N of them.
-        directions: their embeddings (N, H), each of length 1.
+        directions: their embeddings (N, H), each scaled to length 1.
     """
 
     sentences: list[str]
     directions: NDArray[np.float32]
 
     @classmethod
-    def of(cls, sentences: Iterable[str], embeddings: Iterable[NDArray[np.float32]]) -> Self:
-        """Take sentences and their embeddings, in chunks (n, H)."""
-        return cls(list(sentences), directions(np.concatenate(list(embeddings))))
+    def from_embeddings(cls, sentences: Iterable[str], embeddings: Iterable[NDArray[np.float32]]) -> Self:
+        """Take sentences and their embeddings, the latter in chunks (n, H) in the order of the sentences."""
+        return cls(list(sentences), unit_vectors(np.concatenate(list(embeddings))))
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """Read what :meth:`write` wrote; None if nothing was.
+        """Read what :meth:`write` wrote; return None if the folder stores no sentences.
 
         Raises:
-            UserError: a file is damaged, or the two do not fit one another.
+            UserError: a file is damaged, or the two files differ in length.
         """
         if not (folder / SENTENCES).is_file():
             return None
         try:
             sentences = json.loads((folder / SENTENCES).read_text(encoding="utf-8"))
             embeddings = load_file(folder / EMBEDDINGS)["embeddings"].astype(np.float32)
-            fit = len(sentences) == len(embeddings)
+            same_length = len(sentences) == len(embeddings)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise UserError(f"{str(folder)!r}: its stored sentences cannot be read; export the bundle again") from error
-        if not fit:
+        if not same_length:
             raise UserError(f"{str(folder)!r}: {SENTENCES} and {EMBEDDINGS} differ in length; export the bundle again")
         return cls(sentences, embeddings)
 
@@ -61,17 +65,20 @@ class Neighbours:
         save_file({"embeddings": self.directions.astype(np.float16)}, folder / EMBEDDINGS)
 
     def nearest(self, embeddings: NDArray[np.float32], count: int) -> list[list[tuple[str, float]]]:
-        """Return for each of the embeddings (B, H) the ``count`` nearest sentences and their cosines."""
-        cosines = directions(embeddings) @ self.directions.T  # (B, N)
+        """Return the ``count`` nearest sentences and their cosines, nearest first, for each of the embeddings (B, H).
+
+        There are fewer where fewer are stored.
+        """
+        cosines = unit_vectors(embeddings) @ self.directions.T  # (B, N)
         order = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
-        return [
-            [(self.sentences[i], float(row[i])) for i in best]
-            for row, best in zip(cosines, order.tolist(), strict=True)
-        ]
+        return [self._named(best, row) for best, row in zip(order.tolist(), cosines, strict=True)]
+
+    def _named(self, positions: list[int], cosines: NDArray[np.float32]) -> list[tuple[str, float]]:
+        return [(self.sentences[position], float(cosines[position])) for position in positions]
 
 
-def directions(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale embeddings (B, H) to length 1."""
+def unit_vectors(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale embeddings (B, H) to length 1; one that is 0 stays 0."""
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
     scaled: NDArray[np.float32] = embeddings / np.maximum(lengths, np.float32(1e-12))
     return scaled

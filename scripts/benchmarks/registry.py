@@ -1,0 +1,24 @@
+"""The benchmarks by name."""
+
+from collections.abc import Callable
+
+from benchmarks.corpus import corpus
+from benchmarks.embedding import encode
+from benchmarks.measurement import Comparison
+from benchmarks.prediction import serve
+from benchmarks.server_load import load
+from benchmarks.settings import Settings
+from benchmarks.startup import startup
+from benchmarks.training import finetune, frozen, partly_frozen, weighting
+
+BENCHMARKS: dict[str, Callable[[Settings], Comparison]] = {
+    "encode": encode,
+    "finetune": finetune,
+    "frozen": frozen,
+    "partial": partly_frozen,
+    "weighting": weighting,
+    "startup": startup,
+    "corpus": corpus,
+    "serve": serve,
+    "load": load,
+}
