@@ -17,7 +17,7 @@ def hydra_choices() -> dict[str, Any]:
 
 
 def hparams(config: DictConfig) -> dict[str, Any]:
-    """List what distinguishes a run from others: the main choices, the seed, and whatever the command line overrode.
+    """List the choices that distinguish a run: the main groups, the seed, and the overrides of the command line.
 
     TensorBoard's table of hyperparameters shows its first few columns only; the whole configuration is in the run.
     """

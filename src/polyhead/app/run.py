@@ -223,7 +223,7 @@ class TrainingRun:
         )
 
     def _write(self, metrics: RunMetrics, provenance: Provenance) -> None:
-        """Write what the run came to; the metrics last, because they say that the run is done."""
+        """Write the results of the run; the metrics last, because they say that the run is done."""
         provenance.write(self.folder)
         if self.config.test:
             Predictions(self.predictions.labels, self.predictions.predicted).write(self.folder)
@@ -246,5 +246,5 @@ def _data_digests(data: SentenceData) -> dict[str, str]:
 
 
 def _typed(results: Results) -> SplitResults:
-    """Return what training measured by the type that the run's files have for it."""
+    """Return the results that training measured under the type that the run's files have for them."""
     return cast(SplitResults, results)

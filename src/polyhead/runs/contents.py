@@ -1,6 +1,6 @@
-"""Contents: what a run writes to ``metrics.json``, ``provenance.json`` and ``predictions.npz``, and in which format.
+"""Contents: the fields of ``metrics.json``, ``provenance.json`` and ``predictions.npz``, which each run writes.
 
-Whoever writes or reads these files does it by the classes here. Knows nothing about how the values come about.
+All code that writes or reads these files does so by the classes here. Knows nothing about training.
 Shapes: N sentences of a test set, C classes.
 """
 
@@ -53,7 +53,7 @@ SplitResults = Mapping[str, TaskResults]
 
 
 class Monitor(TypedDict):
-    """By what the best weights were chosen: ``mode`` is ``max`` or ``min``; None if the metric was not measured."""
+    """The metric by which the best weights were chosen: ``max`` or ``min`` of it; None if it was not measured."""
 
     metric: str
     mode: str
@@ -88,7 +88,7 @@ class RunMetrics:
     """What a run measured: ``metrics.json``, the last file that it writes.
 
     Args:
-        monitor: by what the best weights were chosen, and its value.
+        monitor: the metric by which the best weights were chosen, and its value.
         validation: results of the best weights, by task.
         test: the same on the test set; empty where that was left alone.
         extra_test_sets: the same for each further test set, by its name.

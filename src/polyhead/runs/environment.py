@@ -1,4 +1,4 @@
-"""Environment: what a run was made with: command, versions, source, hardware. Knows nothing about runs."""
+"""Environment: command, versions, source and hardware of this process. Knows nothing about runs."""
 
 import os
 import platform

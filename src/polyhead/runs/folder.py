@@ -1,4 +1,4 @@
-"""Folder: where one run's files lie, written whole and read back. Knows nothing about what is in them.
+"""Folder: where one run's files lie, written whole and read back. Knows nothing about their content.
 
 A run's folder holds ``config.yaml`` (resolved), ``provenance.json``, ``metrics.json``, ``predictions.npz``,
 ``checkpoints/``, the log and TensorBoard events. :mod:`polyhead.runs.contents` describes the JSON files and arrays.

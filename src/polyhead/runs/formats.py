@@ -1,6 +1,6 @@
 """Formats: the versions of a run's JSON files, and how older ones are read.
 
-Knows nothing about what the fields mean; :mod:`polyhead.runs.contents` describes them.
+Knows nothing about the meaning of the fields; :mod:`polyhead.runs.contents` describes them.
 """
 
 from collections.abc import Mapping
@@ -29,19 +29,31 @@ def read_fields(kind: type["DataclassInstance"], run: RunFolder, name: str) -> d
     Raises:
         UserError: the file is missing, damaged, incomplete or of a newer format.
     """
-    path = str(run.folder / name)
+    content = _read_current(run, name)
+    known: dict[str, Any] = {}
+    missing: list[str] = []
+    for item in fields(kind):
+        if item.name in content:
+            known[item.name] = content[item.name]
+        elif item.default is MISSING and item.default_factory is MISSING:
+            missing.append(item.name)
+    if missing:
+        raise UserError(f"{str(run.folder / name)!r} lacks {', '.join(missing)}; is it a file of polyhead?")
+    return known
+
+
+def _read_current(run: RunFolder, name: str) -> Mapping[str, Any]:
+    """Read a JSON file, and give it the names of this format."""
     content = run.read_json(name)
     found = content.get("format", 1)
-    if found not in range(1, FORMAT + 1):
-        raise UserError(
-            f"{path!r} has format {found!r}, and this version of polyhead reads up to {FORMAT}; install a newer one"
-        )
+    if found == FORMAT:
+        return content
     if found == 1:
-        content = _FROM_FORMAT_1[name](content)
-    required = [item.name for item in fields(kind) if item.default is MISSING and item.default_factory is MISSING]
-    if missing := [key for key in required if key not in content]:
-        raise UserError(f"{path!r} lacks {', '.join(missing)}; is it a file of polyhead?")
-    return {item.name: content[item.name] for item in fields(kind) if item.name in content}
+        return _FROM_FORMAT_1[name](content)
+    path = str(run.folder / name)
+    raise UserError(
+        f"{path!r} has format {found!r}, and this version of polyhead reads up to {FORMAT}; install a newer one"
+    )
 
 
 def _metrics_from_format_1(content: Mapping[str, Any]) -> dict[str, Any]:

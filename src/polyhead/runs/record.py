@@ -1,4 +1,4 @@
-"""Record: what one run left, however far it got. Knows nothing about what is compared.
+"""Record: the files that one run left, however far it got. Knows nothing about comparisons.
 
 Runs that failed, or that are not finished, have records, too.
 """
@@ -26,7 +26,7 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What one run left.
+    """One run, read back.
 
     Args:
         folder: of the run.
@@ -116,7 +116,7 @@ def read_all(paths: Iterable[Path]) -> list[RunRecord]:
 
 
 def read(folder: Path) -> RunRecord:
-    """Read what a run left, however far it got; a run whose files cannot be read counts as failed."""
+    """Read the files of a run, however far it got; a run whose files cannot be read counts as failed."""
     run = RunFolder(folder)
     status, message = status_of(folder)
     choices: Mapping[str, Any] = {}

@@ -22,12 +22,12 @@ _RECIPES = get_args(Recipe)
 
 @dataclass(frozen=True)
 class Soup:
-    """The average of what runs learned from one encoder (model soups, Wortsman et al. 2022, arXiv 2203.05482).
+    """The average of the weights of runs with one encoder (model soups, Wortsman et al. 2022, arXiv 2203.05482).
 
-    It often classifies like an ensemble of the runs, and costs what one of them costs.
+    It often classifies like an ensemble of the runs, and costs as much as one of them.
 
     Args:
-        runs: folders of finished runs with the same encoder and heads; what else they were trained with may differ.
+        runs: folders of finished runs with the same encoder and heads; all else may differ.
         recipe: ``uniform`` takes all of them; ``greedy`` goes from the best on validation downwards and leaves out
             each that would make the average worse there.
 

@@ -1,4 +1,4 @@
-"""Status: how far a run got, and what its log says of a failure. Knows nothing about what runs measure."""
+"""Status: how far a run got, and the error in its log if it failed. Knows nothing about metrics."""
 
 import re
 from pathlib import Path

@@ -11,7 +11,7 @@ _NUMBERS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss (nats)
 
 
 def summary_table(metrics: RunMetrics) -> Table:
-    """Lay out accuracy, macro-F1 and loss of each task on every split measured, and below it what the run cost.
+    """Lay out accuracy, macro-F1 and loss of each task on every split measured, and the costs of the run below it.
 
     Long names are folded, so that the numbers stay whole in 80 columns.
     """

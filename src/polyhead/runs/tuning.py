@@ -1,6 +1,6 @@
 """Tuning: a search space, a study that can be resumed and shared, and the pruning of hopeless trials.
 
-Knows nothing about what a trial does with its values.
+Knows nothing about the meaning of the values.
 """
 
 import fcntl

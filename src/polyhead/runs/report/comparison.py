@@ -22,15 +22,15 @@ class Row:
 
     Args:
         number: its rank by the validation score, from 1.
-        condition: what tells it from the others, and its runs.
+        condition: its values and its runs.
         validation: score over the tasks, by which models and conditions are chosen.
         scores: test set -> task or ``mean`` -> score.
         differences: the same, less the baseline's; None where nothing tells how certain a difference is.
-        costs: name -> mean over the runs; what no run measured is left out.
+        costs: name -> mean over the runs; costs that no run measured are left out.
         activations: how many splits took their frozen activations from the cache and how many could have; None where
             none were kept.
         confusion: sentences of all runs.
-        conflict: what the runs noted about the tasks' gradients, averaged.
+        conflict: measures of how the tasks' gradients agree, averaged over the runs.
         front: no other condition is both better and cheaper in seconds.
     """
 
@@ -191,10 +191,10 @@ def _confusion(runs: Iterable[RunRecord]) -> dict[str, dict[str, dict[str, list[
 
 
 def _baseline(rows: Sequence[Row], wanted: str | None) -> Row | None:
-    """Find the row that is compared with.
+    """Find the row that the others are compared with.
 
     Raises:
-        UserError: no row is what is wanted, or more than one.
+        UserError: no row has the wanted values, or more than one row has.
     """
     if wanted is None:
         return rows[0] if rows else None

@@ -19,8 +19,8 @@ class Condition:
     """Runs of one configuration.
 
     Args:
-        values: by column, what tells it from the other conditions.
-        runs: by what they differ in.
+        values: by column, those in which conditions differ.
+        runs: by seed, or by the other keys that are averaged over.
     """
 
     values: Mapping[str, str]
@@ -63,7 +63,7 @@ def _condition(runs: Mapping[Replicate, RunRecord], columns: Iterable[str]) -> C
 
 
 def _compared_keys(records: Sequence[RunRecord], over: Sequence[str]) -> list[str]:
-    """List the keys that make conditions differ: not where a run lies, nor what follows the keys averaged over."""
+    """List the keys that make conditions differ: not the place of a run, nor keys that follow those averaged over."""
     keys = dict.fromkeys(key for record in records for key in record.config)
     return [key for key in keys if key not in {*over, *_IGNORED} and not _follows(key, records, over)]
 

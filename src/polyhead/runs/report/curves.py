@@ -1,4 +1,4 @@
-"""Curves: what a run logged step by step, from TensorBoard events or a CSV. Knows nothing about what is drawn of it."""
+"""Curves: the values that a run logged by step, from TensorBoard events or a CSV. Knows nothing about figures."""
 
 import csv
 from pathlib import Path

@@ -22,7 +22,7 @@ def differences(conditions: Sequence[Condition], baseline: Condition, metric: st
 
     Args:
         conditions: the baseline may be among them.
-        baseline: what is subtracted.
+        baseline: the condition whose scores are subtracted.
         metric: of the scores.
     """
     resamples = _Resamples(metric)

@@ -1,4 +1,4 @@
-"""Files: a comparison written as a page, as Markdown and as JSON. Knows nothing about what is in them."""
+"""Files: a comparison written as a page, as Markdown and as JSON. Knows nothing about their content."""
 
 import json
 from collections.abc import Mapping

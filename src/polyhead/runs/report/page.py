@@ -24,8 +24,8 @@ def page(comparison: Comparison, curves: Mapping[str, Curves], title: str) -> st
     """Render the page.
 
     Args:
-        comparison: what it shows.
-        curves: folder of a run -> what the run logged step by step.
+        comparison: to show.
+        curves: folder of a run -> the values that the run logged by step.
         title: of the page.
     """
     # Conditions and file names are anybody's text: everything is escaped but the figures drawn here.

@@ -40,7 +40,7 @@ class Difference:
     Args:
         value: the mean difference.
         margin: half the width of its interval.
-        p: the chance of a difference as large or larger where there is none.
+        p: the probability of a difference as large or larger where there is none.
         adjusted_p: ``p`` with respect to all comparisons made.
         seeds: how many both have.
         rows: whether the uncertainty from the choice of test sentences is in it.
@@ -66,10 +66,11 @@ class Difference:
 def mean(values: Sequence[float]) -> Mean:
     """Return the mean with Student's t interval over the seeds."""
     count = len(values)
+    value = float(np.mean(values))
     if count < 2:
-        return Mean(float(np.mean(values)), None, count)
-    margin = stats.t.ppf((1 + LEVEL) / 2, count - 1) * np.std(values, ddof=1) / math.sqrt(count)
-    return Mean(float(np.mean(values)), float(margin), count)
+        return Mean(value, None, count)
+    error = float(np.std(values, ddof=1)) / math.sqrt(count)
+    return Mean(value, _quantile(count - 1) * error, count)
 
 
 def paired_difference(differences: Sequence[float], row_variance: float | None) -> Difference | None:
@@ -87,20 +88,36 @@ def paired_difference(differences: Sequence[float], row_variance: float | None) 
     Returns:
         The difference, not yet corrected for others; None if nothing tells how certain it is.
     """
-    seeds, value = len(differences), float(np.mean(differences))
+    seeds = len(differences)
     if seeds < 2 and row_variance is None:
         return None
+    value = float(np.mean(differences))
     between = float(np.var(differences, ddof=1)) / seeds if seeds > 1 else 0.0
     variance = between + (row_variance or 0.0)
     freedom = (seeds - 1) * (variance / between) ** 2 if between else math.inf
     error = math.sqrt(variance)
-    p = 2 * float(stats.t.sf(abs(value) / error, freedom)) if error else float(value == 0)
-    margin = float(stats.t.ppf((1 + LEVEL) / 2, freedom)) * error
+    margin = _quantile(freedom) * error
+    p = _two_sided_p(value, error, freedom)
     return Difference(value, margin, p, p, seeds, row_variance is not None)
 
 
+def _quantile(freedom: float) -> float:
+    """Return half the width of the interval of Student's t, in standard errors."""
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom))
+
+
+def _two_sided_p(value: float, error: float, freedom: float) -> float:
+    if error == 0:
+        return 1.0 if value == 0 else 0.0
+    return 2 * float(stats.t.sf(abs(value) / error, freedom))
+
+
 def holm(p: Sequence[float]) -> list[float]:
-    """Correct p-values for their number (Holm 1979): the chance of any false finding stays below the level."""
+    """Correct p-values for their number (Holm 1979), so that any false finding is as rare as the level says.
+
+    >>> holm([0.25, 0.03125])
+    [0.25, 0.0625]
+    """
     order = np.argsort(p)
     steps = np.asarray(p)[order] * np.arange(len(p), 0, -1)
     adjusted = np.empty(len(p))
@@ -121,17 +138,37 @@ def resampled(
         metric: one of :data:`METRICS`.
         resamples: R.
     """
+    tables = {task: _Table(column, predicted[task], resamples) for task, column in labels.items()}
+    seeds = [zlib.crc32(np.ascontiguousarray(column).data) for column in labels.values()]
+    random = np.random.default_rng(seeds)
     rows = len(next(iter(labels.values())))
-    random = np.random.default_rng([zlib.crc32(np.ascontiguousarray(column).data) for column in labels.values()])
-    classes = {task: int(max(column.max(), predicted[task].max())) + 1 for task, column in labels.items()}
-    cells = {task: _cells(column, predicted[task], classes[task]) for task, column in labels.items()}
-    counts = {task: np.empty((resamples, size * size), dtype=np.int64) for task, size in classes.items()}
     for resample in range(resamples):
         draw = random.integers(rows, size=rows)
-        for task, size in classes.items():
-            counts[task][resample] = np.bincount(cells[task][draw], minlength=size * size + 1)[:-1]
-    scores = {task: METRICS[metric](counts[task].reshape(resamples, size, size)) for task, size in classes.items()}
+        for table in tables.values():
+            table.count(resample, draw)
+    scores = {task: METRICS[metric](table.confusions) for task, table in tables.items()}
     return scores | {"mean": np.mean(list(scores.values()), axis=0)}
+
+
+class _Table:
+    """The confusion matrices (R, C, C) of a task's resamples.
+
+    Args:
+        labels: (N,), below 0 where there is none.
+        predicted: (N,), below 0 where there is none.
+        resamples: R.
+    """
+
+    def __init__(self, labels: Classes, predicted: Classes, resamples: int) -> None:
+        classes = int(max(labels.max(), predicted.max())) + 1
+        self.cells = _cells(labels, predicted, classes)
+        self.confusions = np.empty((resamples, classes, classes), dtype=np.int64)
+
+    def count(self, resample: int, draw: NDArray[np.int64]) -> None:
+        """Count the rows of a draw (N,) by cell."""
+        confusion = self.confusions[resample]
+        counts = np.bincount(self.cells[draw], minlength=confusion.size + 1)
+        confusion[:] = counts[:-1].reshape(confusion.shape)
 
 
 def _cells(labels: Classes, predicted: Classes, classes: int) -> Classes:

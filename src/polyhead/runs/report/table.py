@@ -10,7 +10,7 @@ from polyhead.runs.report.statistics import Difference, Mean
 from polyhead.storage.markdown import markdown_table
 
 WIDTH = 80
-"""Characters of a terminal's line; what is wider becomes several tables below each other."""
+"""Characters of a terminal's line; a wider table becomes several tables below each other."""
 
 NONE = "–"
 _METRIC_NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
@@ -76,7 +76,7 @@ def score_columns(comparison: Comparison) -> list[tuple[str, str, str]]:
 
 
 def columns(comparison: Comparison) -> list[Column]:
-    """Lay the comparison out: number, what tells the conditions apart, scores of each test set, costs."""
+    """Lay the comparison out: number, values of the condition, scores on each test set, costs."""
     if not comparison.rows:
         return []
     rows = comparison.rows
@@ -105,7 +105,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def legend(comparison: Comparison) -> str:
-    """Say in a sentence or two what the numbers are; nothing where there are none."""
+    """Explain the numbers in a sentence or two; nothing where there are none."""
     if not comparison.rows:
         return ""
     text = (

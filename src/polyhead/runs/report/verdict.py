@@ -21,7 +21,7 @@ _KINDS = {
 
 
 def verdict(comparison: Comparison) -> list[str]:
-    """Say in a few sentences what the comparison comes to, each test set on its own."""
+    """Sum the comparison up in a few sentences, each test set on its own."""
     if comparison.best is None:
         return ["No run is done yet."]
     lines = [_best(comparison, comparison.best)]
@@ -51,7 +51,7 @@ def _best(comparison: Comparison, best: Row) -> str:
 
 
 def _kinds(comparison: Comparison, test_set: str) -> dict[str, list[Row]]:
-    """Sort the conditions by what is known about their difference from the baseline on a test set."""
+    """Sort the conditions by the kind of their difference from the baseline on a test set."""
     kinds: dict[str, list[Row]] = {}
     for row in comparison.rows:
         difference = row.differences.get(test_set, {}).get(OVERALL)
