@@ -50,7 +50,7 @@ def test_predict_keeps_the_columns_of_each_row_and_adds_its_labels(tmp_path, pre
     ("name", "content", "options"),
     [
         ("a.tsv", "id\ttext\n7\tw1 w2\n8\tw3, w4\n", []),
-        ("a.csv", "id,text\n7,w1 w2\n8,'w3, w4'\n", ["quote=\"'\""]),
+        ("a.csv", "id,text\n7,w1 w2\n8,'w3, w4'\n", ['quote="\'"']),
         ("a.tsv", "id\ttext\n7\tw1 w2\n8\tw3, w4\n".encode("utf-16"), ["encoding=utf-16"]),
         ("table", "id\ttext\n7\tw1 w2\n8\tw3, w4\n", ["input_format=tsv"]),
     ],
