@@ -24,6 +24,7 @@ from polyhead.app.old_names import new_overrides
 from polyhead.app.trained import load_trained_run, read_config
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.record import flat, read
+from polyhead.runs.report.conditions import group
 
 VERSIONS = sorted(path for path in (ROOT / "tests" / "made_by").iterdir() if path.is_dir())
 FINISHED = sorted(path.parent for version in VERSIONS for path in version.glob("*/metrics.json"))
@@ -282,7 +283,11 @@ def test_old_runs_are_reproduced(made):
         done = script("reproduce", str(original), cwd=made)
         assert done.returncode in (0, 1), done.stdout + done.stderr
         assert ("the metrics are the same, to the last bit" in done.stdout) == (done.returncode == 0)
-        assert losses(original.with_name(f"{original.name}-again")) == pytest.approx(losses(original), abs=1e-3)
+        again = original.with_name(f"{original.name}-again")
+        assert losses(again) == pytest.approx(losses(original), abs=1e-3)
+        conditions, replaced = group([read(original), read(again)])
+        assert len(conditions) == 1, "report takes the old run and the new one for the same choices"
+        assert [record.folder for record in replaced] == [original]
 
 
 @pytest.fixture(scope="module")

@@ -79,6 +79,13 @@ def test_encode_takes_the_encoder_of_a_run(tmp_path):
         (["input=-", "output=a.npy", "input_format=xml"], b"x", b"input_format: unknown 'xml'"),
         (["input=-"], b"x", b"output"),
         (["inptu=-", "output=a.npy"], b"x", b"did you mean 'input'"),
+        (["input=-", "output=a.npy", "encoder.max_length=900"], b"x", b"encoder.max_length: 900 given"),
+        (["input=-", "output=a.npy", "encoder.location=none"], b"x", b"encoder.location: 'none' is no local folder"),
+        (
+            ["input=-", "output=a.npy", "run=a", "encoder.pooling=cls"],
+            b"x",
+            b"encoder.pooling=cls: the encoder of the run 'a' is taken as it was trained",
+        ),
     ],
 )
 def test_encode_refuses_bad_input_in_one_line_and_leaves_no_file(tmp_path, arguments, stdin, message):

@@ -1,6 +1,7 @@
 """One encoding, from its configuration to its file: read texts, embed them, write the embeddings."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,13 @@ from omegaconf import DictConfig
 
 from polyhead import hardware
 from polyhead.app.builder import build
+from polyhead.app.hydra_state import task_overrides
 from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
 from polyhead.app.trained import load_trained_run
-from polyhead.errors import UserError
+from polyhead.errors import UserError, parameters_under
 from polyhead.inference.embedder import Embedder
+from polyhead.models.encoder import Encoder
 from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.storage.embedding_writers import open_embedding_file
 from polyhead.storage.row_readers import open_rows
@@ -28,6 +31,7 @@ def run(config: DictConfig) -> None:
     """
     hardware.keep_freed_memory()
     hardware.keep_few_kernels()
+    _check_encoder(config.run, task_overrides())
     check_options(
         config,
         input=str,
@@ -50,15 +54,32 @@ def run(config: DictConfig) -> None:
         _encode(reader, config)
 
 
+def _check_encoder(run: object, overrides: Sequence[str]) -> None:
+    """Check that a run, which brings its own encoder, is not given another one.
+
+    Raises:
+        UserError: an override concerns the encoder of a configuration that has a run.
+    """
+    given = [override for override in overrides if override.lstrip("+~").startswith(("encoder=", "encoder."))]
+    if run is not None and given:
+        raise UserError(f"{given[0]}: the encoder of the run {run!r} is taken as it was trained; leave one of them out")
+
+
+def _load(encoder: PretrainedEncoder) -> Encoder:
+    with parameters_under("encoder"):
+        return encoder.load()
+
+
 def _encode(reader: RowReader, config: DictConfig) -> None:
     trained = None if config.run is None else load_trained_run(Path(config.run))
     source: PretrainedEncoder = build(config.encoder, "encoder") if trained is None else trained.encoder
-    tokenizer, width = source.load_tokenizer(), source.load_config().hidden_size
+    with parameters_under("encoder"):
+        tokenizer, width = source.load_tokenizer(), source.load_config().hidden_size
     precision = hardware.best_precision(config.device) if config.precision == "auto" else config.precision
     device = torch.device(hardware.device_type(config.device))
 
     with open_embedding_file(Path(config.output), width, config.overwrite) as file:
-        encoder = source.load() if trained is None else trained.model.encoder
+        encoder = _load(source) if trained is None else trained.model.encoder
         embedder = Embedder(encoder, tokenizer, source.max_length, precision, device)
         del encoder, trained  # the embedder has its own copy
         started, rows = time.perf_counter(), 0
