@@ -32,8 +32,9 @@ def test_a_run_shows_progress_tables_and_where_it_lies(default_run):
     for shown in (
         "trainable 22,568,841 of 22,568,841 (100.00 %)",
         "Epoch 1/1",
-        "category loss",
-        "sentiment loss",
+        "loss:",
+        "category",
+        "sentiment",
         "macro-F1",
         "sentences per second",
         str(folder),
