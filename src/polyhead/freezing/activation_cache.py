@@ -71,7 +71,7 @@ class ActivationCache(Cache):
         counts: how many entries were ``reused`` and ``computed`` so far.
     """
 
-    name: ClassVar[str] = "features"
+    name: ClassVar[str] = "activations"
     stamp: ClassVar[str] = "*.bin"
     counts: Counter[str] = field(default_factory=Counter, init=False, compare=False)
 
