@@ -85,6 +85,7 @@ def test_pages_show_many_commands():
 
 
 @of(*COMPOSED)
+@pytest.mark.slow
 def test_commands_compose(name, words):
     for overrides in jobs(words):
         if name == "scripts/export.py" and "=" not in overrides[0]:
@@ -93,6 +94,7 @@ def test_commands_compose(name, words):
 
 
 @of("scripts/tune.py")
+@pytest.mark.slow
 def test_tune_commands_compose(name, words):
     flags = {index for index, word in enumerate(words) if word.startswith("--")}
     values = {index + 1 for index in flags}

@@ -39,6 +39,7 @@ def test_explain_takes_the_words_of_the_cause_where_an_error_has_none():
     assert explain(error, Configuration(ROOT / "configs", "train")) == "token recognition error at: '~'"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -78,6 +79,7 @@ def test_help_lists_every_option_and_imports_nothing_heavy(tmp_path):
     assert not imported & {"torch", "lightning", "transformers", "numpy", "rich"}
 
 
+@pytest.mark.slow
 def test_training_imports_no_library_that_only_tests_need(tmp_path):
     rooms = ("app.run", "training.tensorboard", "training.fit", "freezing.frozen_activations")
     modules = ", ".join(["lightning", *(f"polyhead.{room}" for room in rooms)])
@@ -88,6 +90,7 @@ def test_training_imports_no_library_that_only_tests_need(tmp_path):
     assert not imported & {"sklearn", "pandas", "sentence_transformers", "pyarrow"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
@@ -117,12 +120,14 @@ def test_a_wrong_override_is_one_line_that_names_its_neighbours(tmp_path, argume
     assert all(part in line for part in parts), line
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here is a GPU")
 def test_accelerator_gpu_without_a_gpu_ends_at_once(tmp_path):
     line = one_line(train("freeze=backbone", "trainer.accelerator=gpu", cwd=tmp_path))
     assert line == "error: trainer.accelerator=gpu: none is present here; use trainer.accelerator=cpu|auto"
 
 
+@pytest.mark.slow
 def test_a_hub_encoder_without_a_hub_is_one_line(tmp_path):
     line = one_line(train("encoder=bert_base", cwd=tmp_path, HF_HOME=str(tmp_path)))
     assert "encoder=minilm" in line

@@ -130,6 +130,7 @@ def _race(folder, barrier, value, results):
     results.put(found.unique().tolist())
 
 
+@pytest.mark.slow
 def test_cache_serves_two_processes_that_fill_the_same_entry(tmp_path):
     context = multiprocessing.get_context("spawn")
     barrier, results = context.Barrier(2), context.Queue()

@@ -46,6 +46,7 @@ def test_embedder_of_no_texts_yields_no_chunks(make_encoder):
     assert list(make(make_encoder).embed([])) == []
 
 
+@pytest.mark.slow
 def test_embedder_needs_no_more_memory_for_more_texts(make_encoder, monkeypatch):
     monkeypatch.setattr(text_runner, "CHUNK", 200)
 

@@ -13,6 +13,7 @@ from polyhead.data.tokenization import TokenizedSentences
 from polyhead.freezing.activation_cache import ActivationCache
 
 
+@pytest.mark.slow
 def test_cache_shows_and_clears_what_is_kept_for_later_runs(tmp_path):
     folders = {name: tmp_path / name for name in ("activations", "tokens", "data")}
     environment = {f"POLYHEAD_{name.upper()}": str(folder) for name, folder in folders.items()}
@@ -38,6 +39,7 @@ def test_cache_shows_and_clears_what_is_kept_for_later_runs(tmp_path):
     assert (folders["data"] / "precious.csv").exists()
 
 
+@pytest.mark.slow
 def test_cache_takes_the_names_of_version_0_1_0_with_a_line_that_gives_the_new_ones(tmp_path):
     activations = ActivationCache(str(tmp_path / "here"), 1)
     activations.get("abc", (1000, 250), torch.float32, lambda array: array.fill_(0))

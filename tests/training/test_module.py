@@ -83,6 +83,7 @@ def test_fresh_encoder_in_evaluation_mode_trains_with_dropout(tmp_path, model, t
     assert all(m.training for m in model.modules())
 
 
+@pytest.mark.slow
 def test_training_learns_sixteen_sentences(tmp_path, model, tasks):
     data = make_data(tasks, train=16)
     data.splits["validation"] = data.split("train")  # the same sentences: can it learn at all?

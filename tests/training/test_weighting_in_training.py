@@ -26,6 +26,8 @@ TASKS = ("category", "sentiment")
 OPTIONS = sorted(path.stem for path in (ROOT / "configs" / "weighting").glob("*.yaml"))
 CLOSE = {"rtol": 1e-4, "atol": 1e-6}
 
+pytestmark = pytest.mark.slow
+
 
 def make(option):
     node = yaml.safe_load((ROOT / "configs" / "weighting" / f"{option}.yaml").read_text())

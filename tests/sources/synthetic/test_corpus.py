@@ -81,6 +81,7 @@ def large() -> dict[str, list[Sentence]]:
     }
 
 
+@pytest.mark.slow
 def test_corpus_labels_are_those_announced(large):
     for sentence in large["train"][:2000]:
         assert list(sentence.labels) == list(LABELS)
@@ -193,6 +194,7 @@ def test_held_out_labels_have_neither_noise_nor_gaps(split):
     assert generate(split, 300, label_noise=1, missing=1) == generate(split, 300)
 
 
+@pytest.mark.slow
 def test_held_out_content_words_never_occur_in_training(large):
     known = words(large["train"])
     for split in ("validation", "test"):
@@ -227,12 +229,14 @@ def test_held_out_patterns_are_none_of_trainings():
     assert not train & held_out
 
 
+@pytest.mark.slow
 def test_splits_share_no_sentence(large):
     texts = {split: {text for text, _ in large[split]} for split in SPLITS}
     assert not texts["validation"] & texts["test"]
     assert not texts["train"] & (texts["validation"] | texts["test"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_sentences_are_nearly_all_distinct_among_100_000(large, split):
     assert len({text for text, _ in large[split]}) >= 0.99 * 100_000
@@ -247,6 +251,7 @@ def test_split_of_the_default_size_hardly_repeats_itself(split):
     assert len(texts) - len(set(texts)) <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_sentences_are_well_formed(large, split):
     for text, _ in large[split]:
@@ -257,6 +262,7 @@ def test_sentences_are_well_formed(large, split):
         assert text.count('"') in (0, 2, 4), text
 
 
+@pytest.mark.slow
 def test_sentence_lengths_vary(large):
     for split in ("train", "test"):
         lengths = sorted(len(text.split()) for text, _ in large[split])
@@ -265,6 +271,7 @@ def test_sentence_lengths_vary(large):
         assert lengths[90_000] >= 2 * lengths[10_000]
 
 
+@pytest.mark.slow
 def test_punctuation_gives_no_category_away(large):
     for split in ("train", "test"):
         for mark, least in (('"', 4), ("?", 4)):
@@ -275,6 +282,7 @@ def test_punctuation_gives_no_category_away(large):
             assert len(without) >= 0.1 * 100_000 / 6, (split, category)
 
 
+@pytest.mark.slow
 def test_topic_words_serve_many_categories(large):
     """No subject noun of a topic stands in fewer than four categories."""
     for word in ("menu", "hotel", "concert", "loan"):

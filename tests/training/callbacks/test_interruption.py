@@ -10,6 +10,8 @@ from polyhead.models.multitask import MultiTaskModel
 from polyhead.training.callbacks.interruption import SaveOnInterruption
 from polyhead.training.fit import fit_and_test
 
+pytestmark = pytest.mark.slow
+
 
 class Signals(Callback):
     """Sends signals to this process: in a step before its gradients, or in validation after an epoch."""

@@ -1,5 +1,6 @@
 import time
 
+import pytest
 from lightning.pytorch.callbacks import Callback
 from support.training import make_data, make_module, make_trainer
 
@@ -11,6 +12,7 @@ class SlowValidation(Callback):
         time.sleep(1)
 
 
+@pytest.mark.slow
 def test_throughput_counts_training_and_leaves_validation_out(tmp_path, model, tasks):
     throughput = Throughput()
     started = time.perf_counter()
