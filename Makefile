@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 
-.PHONY: help train test test-fast check tensorboard clean
+.PHONY: help train test test-fast campaign check tensorboard clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,6 +14,9 @@ test: .venv/.test  ## set up, and run all tests
 
 test-fast: .venv/.test  ## set up, and run the tests that take no time
 	$(VENV) -m pytest -n auto -m "not slow" $(ARGS)
+
+campaign: .venv/.test  ## set up, and run kills, damage, hostile input and load at full length: hours, with counts
+	$(VENV) -m pytest -n auto -m campaign --campaign $(ARGS)
 
 check: .venv/.lint  ## set up, and check format, lint and types
 	$(VENV) -m ruff format --check .

@@ -7,7 +7,8 @@ os.environ["OMP_NUM_THREADS"] = (
     "1"  # of the scripts that tests start, too: threads of two processes wait for each other
 )
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -19,6 +20,36 @@ from polyhead.models.multitask import MultiTaskModel
 from polyhead.tasks import Task
 
 torch.set_num_threads(1)  # tiny tensors: more threads only get in each other's way
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--campaign", action="store_true", help="give tests marked campaign their full number of trials")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the trials of the campaign counted, from whichever worker they ran on."""
+    teardowns = [report for report in terminalreporter.getreports("") if report.when == "teardown"]
+    counted = [
+        (report.nodeid, dict(report.user_properties)["campaign"]) for report in teardowns if report.user_properties
+    ]
+    if counted:
+        terminalreporter.section("campaign")
+    for test, counts in counted:
+        terminalreporter.write_line(f"{test}: " + ", ".join(f"{count} {what}" for what, count in counts.items()))
+
+
+@pytest.fixture
+def trials(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+    """Return a number of trials: the first of two in the suite, the second with ``--campaign``."""
+    return lambda few, many: many if request.config.getoption("campaign") else few
+
+
+@pytest.fixture
+def tally(record_property: Callable[[str, object], None]) -> Iterator[Counter[str]]:
+    """Yield a counter of trials by outcome, ``tally["resumed bit for bit"] += 1``; the end of the session prints it."""
+    counts: Counter[str] = Counter()
+    yield counts
+    record_property("campaign", dict(counts))
 
 
 @pytest.fixture(autouse=True)
