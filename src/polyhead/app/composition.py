@@ -6,7 +6,6 @@ is imported last, so that a mistake in the rest is reported without waiting for 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import torch
@@ -15,6 +14,7 @@ from omegaconf import DictConfig, ListConfig
 from polyhead import hardware
 from polyhead.app.builder import build, plain
 from polyhead.app.options import check_options
+from polyhead.app.resume_point import find_resume_point
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
 from polyhead.errors import UserError, collect_errors, parameters_under
@@ -135,12 +135,13 @@ class _Composer:
 
     def check_values(self) -> None:
         """Check what is a value by itself and no part of an object."""
-        trainer, resume = self.config.trainer, self.config.resume
+        trainer = self.config.trainer
         self.problems += hardware.problems(trainer.accelerator, trainer.precision)
         with collect_errors(self.problems):
-            check_options(self.config, **dict.fromkeys(_SWITCHES, bool))
-        if resume is not None and not Path(resume).is_file():
-            self.problems.append(f"resume: no file {resume!r}; give the checkpoints/last.ckpt of a run")
+            check_options(self.config, **dict.fromkeys(_SWITCHES, bool), resume=str | None)
+        if isinstance(self.config.resume, str):
+            with collect_errors(self.problems):
+                find_resume_point(self.config.resume)
 
     def make_tasks(self, source: "Source | None") -> tuple[Task, ...]:
         """Make the tasks, and check that the data has what they need; none where they or the data have problems."""

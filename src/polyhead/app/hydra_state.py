@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app.old_names import new_overrides, upgrade_composed
+from polyhead.app.resume_point import resumed_overrides
+from polyhead.runs.old_names import upgrade
 
 _SERIAL_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
@@ -27,12 +30,35 @@ def compose_as_train(configs: Path, overrides: Sequence[str]) -> DictConfig:
     Raises:
         HydraException: the overrides are not well-formed, or name what is not there.
     """
-    renamed = new_overrides(overrides)
+    renamed = resumed_overrides(new_overrides(overrides), configs)
     with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
         composed = compose("train", overrides=renamed, return_hydra_config=True)
     HydraConfig.instance().set_config(composed)
     config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     return upgrade_composed(config, renamed)
+
+
+def compose_beside(overrides: Sequence[str]) -> DictConfig:
+    """Compose other overrides as this process composed its own; what Hydra knows of this process stays as it is.
+
+    Args:
+        overrides: under the names of today.
+
+    Raises:
+        HydraException: the overrides are not well-formed, or name what is not there.
+    """
+    sources = [(source.provider, source.path) for source in HydraConfig.get().runtime.config_sources]
+    main = next(path for provider, path in sources if provider == "main")
+    more = [f'"file://{path}"' for provider, path in sources if provider == "command-line"]
+    search = [f"hydra.searchpath=[{','.join(more)}]"] if more else []
+    mine = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(main, version_base="1.3"):
+            config = compose("train", overrides=[*search, *overrides])
+    finally:
+        GlobalHydra.instance().hydra = mine
+    return OmegaConf.create(upgrade(cast(dict[str, Any], OmegaConf.to_container(config))))
 
 
 def chosen_options() -> dict[str, Any]:

@@ -18,11 +18,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from polyhead.app.old_names import new_overrides
+from polyhead.app.places import without_places
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, status_of
 
-_CACHE_FOLDERS = (("activation_cache", "folder"), ("tokens", "folder"), ("data", "cache"))
 _PERIOD = 2.0  # seconds between two looks at the folders
 
 
@@ -35,10 +35,10 @@ def finished_twin(run: RunFolder, config: str) -> RunFolder | None:
         run: of the job that is about to start, in the sweep's folder.
         config: its resolved configuration, in YAML.
     """
-    wanted = _without_places(config, run)
+    wanted = _comparable(config)
     for path in run.folder.parent.glob("*/config.yaml"):
         other = RunFolder(path.parent)
-        if _without_places(path.read_text(encoding="utf-8"), other) != wanted:
+        if _comparable(path.read_text(encoding="utf-8")) != wanted:
             continue
         if other.done:
             return other
@@ -49,18 +49,8 @@ def finished_twin(run: RunFolder, config: str) -> RunFolder | None:
     return None
 
 
-def _without_places(config: str, run: RunFolder) -> dict[str, Any]:
-    """Return a configuration without the places that decide no result, so that those of two runs can be equal.
-
-    The run's own folder is blank, and the folders of caches are left out.
-    """
-    content = yaml.safe_load(config)
-    moved = yaml.safe_load(config.replace(str(content.get("run_dir", run.folder)), "RUN"))
-    upgraded = upgrade(moved)
-    for section, key in _CACHE_FOLDERS:
-        if isinstance(entries := upgraded.get(section), dict):
-            entries.pop(key, None)
-    return upgraded
+def _comparable(config: str) -> dict[str, Any]:
+    return without_places(upgrade(yaml.safe_load(config)))
 
 
 class SweepStatus(Callback):

@@ -1,5 +1,6 @@
 """Output: files and folders that are there whole or not at all. Knows nothing about their content."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Self
 
 from polyhead.errors import UserError
+
+_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP)  # of a file system that has none
 
 
 @contextmanager
@@ -42,6 +45,26 @@ def write_atomically(path: Path) -> Iterator[Path]:
         yield partial
         with write_errors(path):
             partial.replace(path)
+    finally:
+        remove(partial)
+
+
+def create_atomically(path: Path, text: str) -> None:
+    """Write a new file whole or not at all; of several processes that try, one succeeds.
+
+    Raises:
+        FileExistsError: there is one.
+        OSError: the system refuses.
+    """
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.link(partial, path)  # unlike a replacement, this fails where there is one
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
     finally:
         remove(partial)
 

@@ -26,6 +26,7 @@ from polyhead.objectives.losses import MultiTaskLoss, check_finite
 from polyhead.objectives.weighting import Aggregation, Weighting, surrogate_loss
 from polyhead.tasks import Task
 from polyhead.training.checkpoints import FORMAT
+from polyhead.training.epochs import epoch_is_complete, reopen_epoch
 from polyhead.training.evaluation import MultiTaskEvaluation
 from polyhead.training.metrics import scalars
 from polyhead.training.optimizer import Optimization
@@ -202,9 +203,14 @@ class MultiTaskTraining(MultiTaskEvaluation):
         logged = scalars("train", self.results["training"])
         # The loss is logged step by step already.
         self.log_dict({name: value for name, value in logged.items() if not name.endswith("/loss")})
-        self.weighting.end_epoch()
+        if epoch_is_complete(self.trainer):
+            self.weighting.end_epoch()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write the format, and the validation metrics beside the weights that gave them."""
         checkpoint["polyhead_format"] = FORMAT
         checkpoint["results"] = {"validation": self.results.get("validation")}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continue within the epoch in which training ended, if it did not end with one."""
+        reopen_epoch(checkpoint)

@@ -4,7 +4,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
+
+from polyhead.storage.output import write_atomically
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -14,13 +17,23 @@ class BestCheckpoint(ModelCheckpoint):
     as the best, whatever came before.
     """
 
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Prepare; a file of that name is written over, whoever wrote it: a run that was killed since, and resumes."""
+        self._enable_version_counter = False
+        self._beside = Path(trainer.ckpt_path).parent if trainer.ckpt_path else None
+        super().setup(trainer, pl_module, stage)
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the best weights so far, as a copy, so that the other run keeps its own."""
         theirs = Path(state_dict["best_model_path"])
+        if self._beside is not None and not theirs.is_file():  # the run has been moved since
+            theirs = self._beside / theirs.name
         if self.dirpath is not None and state_dict["dirpath"] != self.dirpath and theirs.is_file():
             ours = Path(self.dirpath) / theirs.name
             ours.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(theirs, ours)
+            if not (ours.exists() and ours.samefile(theirs)):
+                with write_atomically(ours) as partial:
+                    shutil.copyfile(theirs, partial)
             state_dict = {
                 **state_dict,
                 "dirpath": self.dirpath,
