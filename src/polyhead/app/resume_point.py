@@ -120,7 +120,7 @@ def resumed_overrides(arguments: Sequence[str], configs: Path) -> list[str]:
     given = resume.value()
     if not isinstance(given, str) or given == AUTO or not Path(given).exists():
         return list(arguments)  # there is no run, or it is said later, with all other problems
-    own = {_key(argument) for argument in arguments}
+    own = {_key(argument) for argument in arguments if not argument.startswith("~")}  # what is taken out must be there
     inherited = [
         override for override in noted_overrides(find_resume_point(given).run) if not _replaced(override, own, configs)
     ]

@@ -100,8 +100,8 @@ def _check_fits(module: MultiTaskTraining, checkpoint: dict[str, Any], path: Pat
     theirs = _shapes(checkpoint.get("state_dict", {}))
     if ours != theirs:
         raise UserError(
-            f"resume: {str(path)!r} does not hold the encoder and heads of this configuration; resume with the last.ckpt "
-            "and the choices of one run"
+            f"resume: {str(path)!r} does not hold the encoder and heads of this configuration; resume with the "
+            "last.ckpt and the choices of one run"
         )
 
 

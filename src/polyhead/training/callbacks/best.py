@@ -8,6 +8,7 @@ import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from polyhead.storage.output import write_atomically
+from polyhead.training.epochs import epoch_is_complete
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -17,11 +18,18 @@ class BestCheckpoint(ModelCheckpoint):
     as the best, whatever came before.
     """
 
+    _beside: Path | None = None  # the folder of the checkpoint that is resumed
+
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Prepare; a file of that name is written over, whoever wrote it: a run that was killed since, and resumes."""
         self._enable_version_counter = False
         self._beside = Path(trainer.ckpt_path).parent if trainer.ckpt_path else None
         super().setup(trainer, pl_module, stage)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Keep the weights of an epoch, if it is one: where training ends within it, nothing was measured at its end."""
+        if epoch_is_complete(trainer):
+            super().on_train_epoch_end(trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the best weights so far, as a copy, so that the other run keeps its own."""
