@@ -223,14 +223,7 @@ def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callb
         from lightning.pytorch.callbacks import LearningRateMonitor
 
         configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
-    from polyhead.training.checkpoint_io import SafeCheckpointIO
-
     trainer: L.Trainer = build(
-        config.trainer,
-        "trainer",
-        precision=precision,
-        callbacks=[*configured, *callbacks],
-        logger=logger,
-        plugins=[SafeCheckpointIO()],
+        config.trainer, "trainer", precision=precision, callbacks=[*configured, *callbacks], logger=logger
     )
     return trainer

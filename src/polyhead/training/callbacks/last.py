@@ -75,11 +75,16 @@ class LastCheckpoint(ModelCheckpoint):
 def can_resume_after(trainer: L.Trainer, batch_idx: int) -> bool:
     """Return whether a checkpoint written at the end of a training batch holds all that the next one needs.
 
-    Gradients that wait for more batches are not in a checkpoint. After a batch that a validation follows, the
-    checkpoint of that validation, or of the next batch, is the one to write.
+    After a batch that a validation follows, the checkpoint of that validation, or of the next batch, is the one to
+    write.
     """
     done = batch_idx + 1
-    steps = done % trainer.accumulate_grad_batches == 0
     counted = trainer.fit_loop.total_batch_idx + 1 if trainer.check_val_every_n_epoch is None else done
     validates = isinstance(trainer.val_check_batch, int) and counted % trainer.val_check_batch == 0
-    return steps and not validates and done < trainer.num_training_batches
+    return has_stepped(trainer, batch_idx) and not validates and done < trainer.num_training_batches
+
+
+def has_stepped(trainer: L.Trainer, batch_idx: int) -> bool:
+    """Return whether the optimizer stepped after a training batch: gradients that wait for more are in no checkpoint."""
+    done = batch_idx + 1
+    return done % trainer.accumulate_grad_batches == 0 or done >= trainer.num_training_batches
