@@ -141,7 +141,10 @@ class TrainingRun:
             device = trainer.strategy.root_device
             attach = partial(attach_frozen, module.model.encoder, parts.precision, parts.activation_cache, device)
         tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
-        return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.loader, attach, parts.token_cache)
+        description = {"encoder": str(parts.encoder.location), "run": str(self.folder.folder)}
+        return SentenceData(
+            parts.source, parts.tasks, tokenizer, limit, parts.loader, attach, parts.token_cache, description
+        )
 
     def _start_from_average(self, module: MultiTaskTraining, trainer: L.Trainer) -> list[str]:
         """Give the model the average of other runs, where that is asked for, and return the runs that are in it."""

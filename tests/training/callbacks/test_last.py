@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from functools import partial
 
 import pytest
 import torch
@@ -28,11 +29,11 @@ FREEZES = {
 }
 WEIGHTINGS = {
     "uncertainty": Uncertainty,
-    "famo": lambda names: Famo(0.025, 1e-3, names),
-    "dwa": lambda names: DynamicAverage(2.0, names),
-    "gradnorm": lambda names: GradNorm(1.5, 0.025, names),
-    "pcgrad": lambda names: Aggregation("PCGrad", {}, False, "embedding", names),
-    "graddrop": lambda names: Aggregation("GradDrop", {}, False, "embedding", names),
+    "famo": partial(Famo, lr=0.025, weight_decay=1e-3),
+    "dwa": partial(DynamicAverage, temperature=2.0),
+    "gradnorm": partial(GradNorm, alpha=1.5, lr=0.025),
+    "pcgrad": partial(Aggregation, aggregator="PCGrad", settings={}, level="embedding", gives_mean=False),
+    "graddrop": partial(Aggregation, aggregator="GradDrop", settings={}, level="embedding", gives_mean=False),
 }
 
 
