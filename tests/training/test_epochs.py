@@ -2,13 +2,14 @@
 
 import pytest
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from support.training import make_data, make_module, make_trainer
 
 from polyhead.errors import UserError
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.weighting import DynamicAverage
 from polyhead.training.callbacks.best import BestCheckpoint
+from polyhead.training.callbacks.last import LastCheckpoint
 from polyhead.training.callbacks.stopping import LastStageStopping
 from polyhead.training.checkpoints import load_checkpoint
 from polyhead.training.epochs import check_resumable, next_epoch, within_epoch
@@ -44,7 +45,7 @@ def run(folder, make_encoder, tasks, callbacks=(), resume=None, workers=0, epoch
     data = make_data(tasks)
     data.loader = type(data.loader)(**vars(data.loader) | {"workers": workers})
     best = BestCheckpoint(folder, "best", monitor=METRIC, mode="max", save_weights_only=True)
-    last = ModelCheckpoint(folder, "last", save_on_train_epoch_end=True)
+    last = LastCheckpoint(str(folder), "last")
     patience = LastStageStopping(METRIC, mode="max", patience=9)
     trainer = make_trainer(
         folder, max_epochs=epochs, enable_checkpointing=True, callbacks=[best, last, patience, *callbacks], **settings

@@ -137,11 +137,12 @@ class TrainingRun:
     def _data(self, module: MultiTaskTraining, trainer: L.Trainer, cached: bool = True) -> SentenceData:
         """Describe the sentences; ``cached`` is whether frozen activations may come from the cache."""
         parts = self.parts
+        run = str(self.folder.folder)
         if not (parts.activation_cache and cached):
-            return make_data(parts)
+            return make_data(parts, run)
         device = trainer.strategy.root_device
         return make_data(
-            parts, partial(attach_frozen, module.model.encoder, parts.precision, parts.activation_cache, device)
+            parts, run, partial(attach_frozen, module.model.encoder, parts.precision, parts.activation_cache, device)
         )
 
     def _start_from_average(self, module: MultiTaskTraining, trainer: L.Trainer) -> list[str]:

@@ -14,10 +14,13 @@ from polyhead.runs.folder import RunFolder
 _LEARNED_FROM = ("train", "validation")
 
 
-def make_data(parts: RunComponents, activations: Callable[[], Attach | None] | None = None) -> SentenceData:
-    """Describe the sentences of a run; see :class:`SentenceData`."""
+def make_data(parts: RunComponents, run: str, activations: Callable[[], Attach | None] | None = None) -> SentenceData:
+    """Describe the sentences of the run in the folder ``run``; see :class:`SentenceData`."""
     tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
-    return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.loader, activations, parts.token_cache)
+    description = {"encoder": str(parts.encoder.location), "run": run}
+    return SentenceData(
+        parts.source, parts.tasks, tokenizer, limit, parts.loader, activations, parts.token_cache, description
+    )
 
 
 def data_digests(data: SentenceData) -> dict[str, str]:
@@ -39,7 +42,7 @@ def check_same_data(parts: RunComponents, stopped: RunFolder) -> None:
     names = [name for name in _LEARNED_FROM if name in noted]
     if not names:
         return
-    data = make_data(parts)
+    data = make_data(parts, str(stopped.folder))
     for name in names:
         data.split(name)
     found = data_digests(data)

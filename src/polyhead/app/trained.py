@@ -20,6 +20,7 @@ from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade
 from polyhead.sources.base import Source
+from polyhead.storage.digests import warn_if_changed
 from polyhead.tasks import Task, make_tasks
 
 _SECTIONS = {"encoder", "tasks", "model", "freeze", "data", "run_dir"}  # that a run is read back from
@@ -109,6 +110,7 @@ def read_config(folder: Path, moved: Path | None = None) -> DictConfig:
         UserError: the folder holds no configuration of a run.
     """
     path = folder / "config.yaml"
+    warn_if_changed(path)
     try:
         config = OmegaConf.create(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, YAMLError) as error:

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.errors import UserError
-from polyhead.storage.output import create_atomically, write_atomically
+from polyhead.storage.digests import check_intact, note_digest, write_with_digest
+from polyhead.storage.output import create_atomically
 
 _MARKS = ("config.yaml", "train.log")  # a run whose configuration was refused leaves nothing but its log
 
@@ -53,6 +53,7 @@ class RunFolder:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             create_atomically(self.folder / "config.yaml", config)
+            note_digest(self.folder / "config.yaml")
         except FileExistsError as error:
             raise UserError(
                 f"hydra.run.dir: {str(self.folder)!r} holds another run; choose a new folder, continue that one by "
@@ -63,7 +64,7 @@ class RunFolder:
 
     def continue_as(self, config: str) -> None:
         """Write the resolved configuration under which the run in this folder continues, in YAML."""
-        with write_atomically(self.folder / "config.yaml") as partial:
+        with write_with_digest(self.folder / "config.yaml") as partial:
             partial.write_text(config, encoding="utf-8")
 
     def clear(self) -> None:
@@ -78,16 +79,17 @@ class RunFolder:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file whole or not at all."""
-        with write_atomically(self.folder / name) as partial:
+        with write_with_digest(self.folder / name) as partial:
             partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the run.
 
         Raises:
-            UserError: the file is missing, or does not hold a JSON object.
+            UserError: the file is missing, damaged, or does not hold a JSON object.
         """
         path = self.folder / name
+        check_intact(path)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -98,7 +100,7 @@ class RunFolder:
 
     def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write arrays to a compressed ``.npz`` file, whole or not at all."""
-        with write_atomically(self.folder / name) as partial, partial.open("wb") as file:
+        with write_with_digest(self.folder / name) as partial, partial.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
     def read_arrays(self, name: str) -> dict[str, NDArray[Any]]:
@@ -108,10 +110,11 @@ class RunFolder:
             UserError: the file is missing or damaged.
         """
         path = self.folder / name
+        check_intact(path)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return dict(arrays)
-        except (OSError, ValueError, BadZipFile) as error:
+        except Exception as error:  # the library has a class for each kind of damage, and no common one
             raise self._unreadable(path) from error
 
     def _unreadable(self, path: Path) -> UserError:

@@ -3,6 +3,7 @@
 Runs that failed, or that are not finished, have records, too.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,9 @@ from polyhead.runs.contents import Predictions, Provenance, RunMetrics, SplitRes
 from polyhead.runs.folder import RunFolder, find_runs
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, UNTESTED, status_of
+from polyhead.storage.digests import warn_if_changed
+
+log = logging.getLogger(__name__)
 
 OVERALL = "mean"
 """Stands among the tasks for the mean over them."""
@@ -63,7 +67,9 @@ class RunRecord:
         """What the run predicted; nothing where it did not note that, or where the file is damaged."""
         try:
             return Predictions.read(RunFolder(self.folder))
-        except UserError:
+        except UserError as error:
+            if (self.folder / Predictions.file_name).exists():
+                log.warning("%s; left out", error)
             return Predictions({}, {})
 
     def scores(self, metric: str) -> Scores:
@@ -146,6 +152,7 @@ def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _config(folder: Path) -> dict[str, Any]:
+    warn_if_changed(folder / "config.yaml")
     try:
         content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):

@@ -13,6 +13,7 @@ from polyhead.data.datamodule import SentenceData
 from polyhead.errors import UserError
 from polyhead.freezing.plans import count_parameters
 from polyhead.training.callbacks.best import BestCheckpoint
+from polyhead.training.checkpoint_io import SafeCheckpointIO
 from polyhead.training.checkpoints import load_checkpoint
 from polyhead.training.epochs import check_resumable, next_epoch
 from polyhead.training.metrics import Results
@@ -55,6 +56,7 @@ def fit_and_test(
     Raises:
         UserError: ``resume`` does not fit this run.
     """
+    trainer.strategy.checkpoint_io = SafeCheckpointIO()  # Lightning's own loses checkpoints to kills and full disks
     best_epoch: int | None = None
     trained, _ = count_parameters(module.model)
     if trained:

@@ -4,6 +4,7 @@ from polyhead.training.callbacks.best import BestCheckpoint
 from polyhead.training.callbacks.gallery import TestGallery
 from polyhead.training.callbacks.gradients import GradientNorms
 from polyhead.training.callbacks.interruption import SaveOnInterruption
+from polyhead.training.callbacks.last import LastCheckpoint
 from polyhead.training.callbacks.mistakes import Mistakes
 from polyhead.training.callbacks.pictures import ConfusionMatrices, ReliabilityDiagrams
 from polyhead.training.callbacks.predictions import PredictionRecorder
@@ -15,6 +16,7 @@ __all__ = [
     "BestCheckpoint",
     "ConfusionMatrices",
     "GradientNorms",
+    "LastCheckpoint",
     "LastStageStopping",
     "Mistakes",
     "PredictionRecorder",

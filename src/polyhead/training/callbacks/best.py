@@ -7,7 +7,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from polyhead.storage.output import write_atomically
+from polyhead.storage.digests import check_intact, write_with_digest
 from polyhead.training.epochs import epoch_is_complete
 
 
@@ -16,23 +16,33 @@ class BestCheckpoint(ModelCheckpoint):
 
     Lightning's own forgets the best score when the folder changes, so that the first epoch after a resumption counts
     as the best, whatever came before.
+
+    Args:
+        arguments: of Lightning's ModelCheckpoint.
     """
 
     _beside: Path | None = None  # the folder of the checkpoint that is resumed
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        # A run that was killed and resumes in its folder finds its best.ckpt there, and writes no best-v1.ckpt.
+        super().__init__(*arguments, **{"enable_version_counter": False, **settings})
+
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Prepare; a file of that name is written over, whoever wrote it: a run that was killed since, and resumes."""
-        self._enable_version_counter = False
+        """Prepare, and note where the best weights lie of a run that has been moved since."""
         self._beside = Path(trainer.ckpt_path).parent if trainer.ckpt_path else None
         super().setup(trainer, pl_module, stage)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Keep the weights of an epoch, if it is one: where training ends within it, nothing was measured at its end."""
+        """Keep the weights of an epoch; where training ends within one, nothing was measured at its end."""
         if epoch_is_complete(trainer):
             super().on_train_epoch_end(trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the best weights so far, as a copy, so that the other run keeps its own."""
+        """Take over the best weights so far, as a copy, so that the other run keeps its own.
+
+        Raises:
+            UserError: they are damaged, or cannot be copied.
+        """
         theirs = Path(state_dict["best_model_path"])
         if self._beside is not None and not theirs.is_file():  # the run has been moved since
             theirs = self._beside / theirs.name
@@ -40,7 +50,8 @@ class BestCheckpoint(ModelCheckpoint):
             ours = Path(self.dirpath) / theirs.name
             ours.parent.mkdir(parents=True, exist_ok=True)
             if not (ours.exists() and ours.samefile(theirs)):
-                with write_atomically(ours) as partial:
+                check_intact(theirs)
+                with write_with_digest(ours) as partial:
                     shutil.copyfile(theirs, partial)
             state_dict = {
                 **state_dict,
