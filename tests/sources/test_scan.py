@@ -45,7 +45,9 @@ def test_scan_gives_a_file_without_labels_none():
 
 def test_scan_notes_empty_texts_damaged_characters_and_blank_lines(tmp_path):
     (tmp_path / "a.csv").write_text("text,tone\na,x\n\n\n ,y\nc\ufffd,x\n")
-    found = scan([read(tmp_path / "a.csv", COLUMNS, Dialect(), TableCache(str(tmp_path / "cache"), 1))], {"tone": Vocabulary()})
+    found = scan(
+        [read(tmp_path / "a.csv", COLUMNS, Dialect(), TableCache(str(tmp_path / "cache"), 1))], {"tone": Vocabulary()}
+    )
     assert (found.empty, found.damaged) == ([1], [2])
     assert found.blank == {str(tmp_path / "a.csv"): 2}
     assert found.place(1) == f"{tmp_path / 'a.csv'} row 5"

@@ -27,7 +27,10 @@ def test_table_of_csv_is_that_of_parquet(tmp_path):
     (tmp_path / "a.csv").write_text("id,text,label\n1,NA,dry\n2,two, \n3,three, warm \n")
     frame = pandas.DataFrame({"id": [1, 2, 3], "text": ["NA", "two", "three"], "label": ["dry", None, "warm"]})
     frame.to_parquet(tmp_path / "a.parquet")
-    csv, parquet = (read(tmp_path / name, COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1)) for name in ("a.csv", "a.parquet"))
+    csv, parquet = (
+        read(tmp_path / name, COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1))
+        for name in ("a.csv", "a.parquet")
+    )
     assert content(csv) == content(parquet) == {"text": ["NA", "two", "three"], "tone": ["dry", None, "warm"]}
     assert csv.tasks == parquet.tasks == ["tone"]
     assert [csv.row(2), parquet.row(2)] == [4, 3]  # a header is row 1
@@ -45,7 +48,10 @@ def test_table_of_csv_is_that_of_parquet(tmp_path):
 )
 def test_table_gives_labels_of_parquet_as_text(tmp_path, labels, expected):
     pandas.DataFrame({"text": ["x", "y", "z"], "label": labels}).to_parquet(tmp_path / "a.parquet")
-    assert content(read(tmp_path / "a.parquet", COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1)))["tone"] == expected
+    assert (
+        content(read(tmp_path / "a.parquet", COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1)))["tone"]
+        == expected
+    )
 
 
 def test_table_gives_class_labels_of_the_hub_by_name():
@@ -98,12 +104,16 @@ def test_table_refuses_cells_that_are_no_text_with_their_row(tmp_path, texts, la
 def test_read_takes_string_views_and_names_with_brackets(tmp_path):
     texts = pyarrow.array(["x", "y"], pyarrow.string_view())
     parquet.write_table(pyarrow.table({"text": texts, "label": texts}), tmp_path / "a[1].parquet")
-    assert content(read(tmp_path / "a[1].parquet", COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1)))["text"] == ["x", "y"]
+    assert content(read(tmp_path / "a[1].parquet", COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1)))[
+        "text"
+    ] == ["x", "y"]
 
 
 def test_table_may_have_a_column_called_like_the_row_numbers(tmp_path):
     parquet.write_table(pyarrow.table({"text": ["x", "y"], ROW: ["a", "b"]}), tmp_path / "a.parquet")
-    table = read(tmp_path / "a.parquet", Columns("text", {"tone": ROW}), DIALECT, TableCache(str(tmp_path / "cache"), 1))
+    table = read(
+        tmp_path / "a.parquet", Columns("text", {"tone": ROW}), DIALECT, TableCache(str(tmp_path / "cache"), 1)
+    )
     assert content(table)["tone"] == ["a", "b"]
     assert table.row(1) == 2
 

@@ -32,9 +32,7 @@ class TokenizedSplit(Dataset[Batch]):
             are stored.
     """
 
-    def __init__(
-        self, sentences: TokenizedSentences, padding: int, description: Description | None = None
-    ) -> None:
+    def __init__(self, sentences: TokenizedSentences, padding: int, description: Description | None = None) -> None:
         self.sentences = sentences
         self.padding = padding
         self.description = description or {}

@@ -111,9 +111,7 @@ class HubSource(TableSource):
 
     def _fetch(self, **how: str) -> Any:
         try:
-            return datasets_library().load_dataset(
-                self.name, self.configuration, cache_dir=str(self.cache.path), **how
-            )
+            return datasets_library().load_dataset(self.name, self.configuration, cache_dir=str(self.cache.path), **how)
         except Exception as error:  # the hub, its files and the network raise all kinds
             reason = " ".join(str(error).split())[:_LONGEST_REASON]
             raise UserError(

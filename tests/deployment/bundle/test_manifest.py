@@ -4,8 +4,8 @@ import pytest
 from support.bundles import MAX_LENGTH, manifest_of
 
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal, unseal
-from polyhead.storage.digests import json_digest
 from polyhead.errors import ParameterError, UserError
+from polyhead.storage.digests import json_digest
 
 ENTRY = {"name": "kind", "labels": ["a", "b"], "temperature": None, "metrics": {}}
 

@@ -38,7 +38,7 @@ WEIGHTINGS = {
 }
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -50,11 +50,11 @@ class Kill(Callback):
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if (trainer.current_epoch, batch_idx) == self.moment:
-            raise Killed
+            raise KilledError
 
     def on_validation_start(self, trainer, pl_module):
         if (trainer.current_epoch, STEPS) == self.moment:
-            raise Killed
+            raise KilledError
 
 
 class TrainingResults(Callback):
@@ -120,7 +120,7 @@ def test_last_checkpoint_within_an_epoch_resumes_bit_for_bit(tmp_path, make_enco
         moment = (dice.randrange(EPOCHS), dice.randrange(1, STEPS + 1))
         folder = tmp_path / str(number)
         whole = run(folder / "whole", make_encoder, tasks, freeze, weighting, minutes=None)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             run(folder / "killed", make_encoder, tasks, freeze, weighting, moment)
         last = folder / "killed" / "last.ckpt"
         into = folder / ("killed" if number % 2 else "elsewhere")  # the same folder, as a restarted container does
@@ -137,7 +137,7 @@ def test_last_checkpoint_waits_for_a_place_to_resume_from(tmp_path, make_encoder
     whole = run(tmp_path / "whole", make_encoder, tasks, "none", "uncertainty", minutes=None, **settings)
     for moment in ((0, 5), (1, 3)):
         folder = tmp_path / f"killed {moment}"
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             run(folder, make_encoder, tasks, "none", "uncertainty", moment, **settings)
         again = run(folder, make_encoder, tasks, "none", "uncertainty", resume=folder / "last.ckpt", **settings)
         assert_same(whole, again)
