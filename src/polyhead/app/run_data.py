@@ -17,9 +17,9 @@ _LEARNED_FROM = ("train", "validation")
 def make_data(parts: RunComponents, run: str, activations: Callable[[], Attach | None] | None = None) -> SentenceData:
     """Describe the sentences of the run in the folder ``run``; see :class:`SentenceData`."""
     tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
-    description = {"encoder": str(parts.encoder.location), "run": run}
+    about = parts.describe(run)
     return SentenceData(
-        parts.source, parts.tasks, tokenizer, limit, parts.loader, activations, parts.token_cache, description
+        parts.source, parts.tasks, tokenizer, limit, parts.loader, activations, parts.token_cache, about
     )
 
 

@@ -24,7 +24,8 @@ from torch import Tensor
 from polyhead.storage.cache import Cache, Description
 from polyhead.storage.digests import mark_used
 from polyhead.storage.memmap import map_file, release_pages
-from polyhead.storage.output import remove, write_atomically
+from polyhead.storage.output import write_atomically
+from polyhead.storage.partials import remove
 
 log = logging.getLogger(__name__)
 

@@ -89,13 +89,13 @@ class RunFolder:
             UserError: the file is missing, damaged, or does not hold a JSON object.
         """
         path = self.folder / name
-        check_intact(path)
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise self._unreadable(path) from error
         if not isinstance(content, dict):
             raise self._unreadable(path)
+        check_intact(path)
         return content
 
     def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:

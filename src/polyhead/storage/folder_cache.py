@@ -10,7 +10,8 @@ from typing import ClassVar
 from polyhead.errors import UserError
 from polyhead.storage.cache import Cache, Description
 from polyhead.storage.digests import LISTING, folder_is_intact, mark_used, note_folder
-from polyhead.storage.output import remove, write_atomically
+from polyhead.storage.output import write_atomically
+from polyhead.storage.partials import remove
 
 log = logging.getLogger(__name__)
 

@@ -207,7 +207,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
             self.weighting.end_epoch()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write the format, the validation metrics beside the weights that gave them, and the epoch's metrics so far."""
+        """Write the format, the validation metrics of the weights, and the training metrics of the epoch so far."""
         checkpoint["polyhead_format"] = FORMAT
         checkpoint["results"] = {"validation": self.results.get("validation")}
         if "optimizer_states" in checkpoint:

@@ -85,6 +85,6 @@ def can_resume_after(trainer: L.Trainer, batch_idx: int) -> bool:
 
 
 def has_stepped(trainer: L.Trainer, batch_idx: int) -> bool:
-    """Return whether the optimizer stepped after a training batch: gradients that wait for more are in no checkpoint."""
+    """Return whether the optimizer stepped after a training batch; gradients that wait are in no checkpoint."""
     done = batch_idx + 1
     return done % trainer.accumulate_grad_batches == 0 or done >= trainer.num_training_batches
