@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -16,6 +13,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from pyarrow import parquet
 from safetensors.torch import load_file
+from support import commands
 from support.commands import ROOT, TINY, train
 
 from polyhead import Predictor
@@ -30,14 +28,7 @@ TEXTS = ["A short one.", "", "Zwölf Boxkämpfer 🙂", "a much longer text " * 
 
 
 def script(name, *arguments, cwd, stdin=None):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments],
-        capture_output=True,
-        cwd=cwd,
-        input=stdin,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-        timeout=300,
-    )
+    return commands.script(name, *arguments, cwd=cwd, stdin=stdin, text=False)
 
 
 def run(name, *overrides):
