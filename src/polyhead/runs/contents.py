@@ -140,7 +140,13 @@ class RunMetrics:
         Raises:
             UserError: the file is missing, damaged, incomplete or of a newer format.
         """
-        return cls(**read_fields(cls, run, cls.file_name))
+        metrics = cls(**read_fields(cls, run, cls.file_name))
+        for results in (metrics.validation, metrics.test, *metrics.extra_test_sets.values()):
+            for task, values in results.items():
+                if values["temperature"] <= 0:
+                    path, found = str(run.folder / cls.file_name), values["temperature"]
+                    raise UserError(f"{path!r} has the temperature {found} for {task}; it must be above 0")
+        return metrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,7 +225,7 @@ class Predictions:
         """Read the file.
 
         Raises:
-            UserError: the file is missing, damaged, or holds other arrays.
+            UserError: the file is missing, damaged, or holds other arrays than classes (N,).
         """
         arrays = run.read_arrays(cls.file_name)
         labels: dict[str, dict[str, Classes]] = {}
@@ -229,7 +235,13 @@ class Predictions:
             pair = arrays.get(f"{cell}/label"), arrays.get(f"{cell}/predicted")
             if cell.count("/") != 1 or kind not in ("label", "predicted") or pair[0] is None or pair[1] is None:
                 raise UserError(f"{str(run.folder / cls.file_name)!r} holds {name!r}; is it a file of polyhead?")
+            if not all(_are_classes(array, pair[0]) for array in pair):
+                raise UserError(f"{str(run.folder / cls.file_name)!r}: {cell!r} has no classes; is it a file of polyhead?")
             test_set, task = cell.split("/")
             labels.setdefault(test_set, {})[task] = pair[0]
             predicted.setdefault(test_set, {})[task] = pair[1]
         return cls(labels, predicted)
+
+
+def _are_classes(array: NDArray[Any], other: NDArray[Any]) -> bool:
+    return array.ndim == 1 and array.dtype.kind == "i" and array.shape == other.shape
