@@ -108,7 +108,7 @@ def test_export_measures_the_accuracy_of_both_graphs(folder):
 def test_export_stores_the_sentences_of_a_split_with_their_embeddings(folder):
     from sentence_transformers import SentenceTransformer
 
-    stored = Neighbors.read(folder / "bundle")
+    stored = Neighbors.read(folder / "bundle", width=24)
     source = load_trained_run(folder / "runs" / "0_seed=1,a").source
     assert stored.sentences == [sentence.text for sentence in source.sentences("test")]
     model = SentenceTransformer(str(folder / "bundle"), device="cpu")

@@ -25,6 +25,7 @@ from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.errors import UserError, did_you_mean
 from polyhead.inference.embedder import Embedder
 from polyhead.inference.text_runner import TextRunner
+from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.sources.base import LabelledSentence
@@ -213,6 +214,14 @@ def _made_with(trained: TrainedRun) -> dict[str, str]:
         "polyhead": polyhead.__version__,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "encoder": trained.encoder.location if trained.encoder.pretrained else "random weights",
+        "encoder": _encoder_name(trained.encoder),
         "run": trained.folder.resolve().name,
     }
+
+
+def _encoder_name(encoder: PretrainedEncoder) -> str:
+    """Return where an encoder came from; of a folder only its own name, since the path says whose machine it was."""
+    if not encoder.pretrained:
+        return "random weights"
+    folder = Path(encoder.location)
+    return folder.resolve().name if folder.is_dir() else encoder.location

@@ -1,11 +1,12 @@
 """A trained run, read back: what its configuration describes, with the best weights in it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app.builder import build, plain
@@ -88,24 +89,31 @@ def load_trained_run(folder: Path, trust: Collection[str] = (), cache: str | Non
         config.data.cache = literal(cache)
     encoder: PretrainedEncoder = build(config.encoder, "encoder")
     tasks = make_tasks(plain(config.tasks))
-    model: MultiTaskModel = build(config.model, "model", encoder=_load_encoder(encoder, folder), tasks=tasks)
     plan: FreezePlan = build(config.freeze, "freeze")
-    with parameters_under("freeze"):
-        plan.prepare(model)  # adapters have weights of their own
-    model.load_state_dict(best_weights(folder, model))
+
+    def make_model(base: Encoder) -> MultiTaskModel:
+        made: MultiTaskModel = build(config.model, "model", encoder=base, tasks=tasks)
+        with parameters_under("freeze"):
+            plan.prepare(made)  # adapters have weights of their own
+        return made
+
+    with torch.device("meta"):  # before memory is taken for what the configuration claims
+        weights = best_weights(folder, make_model(_in_place(encoder.skeleton, folder)))
+    model = make_model(_in_place(encoder.load, folder))
+    model.load_state_dict(weights)
     merge_adapters(model.encoder)
     return TrainedRun(folder, config, tasks, encoder, model.eval().requires_grad_(False), metrics)
 
 
-def _load_encoder(encoder: PretrainedEncoder, folder: Path) -> Encoder:
-    """Load the encoder that a run started from.
+def _in_place(load: Callable[[], Encoder], folder: Path) -> Encoder:
+    """Load the encoder that a run started from, or its skeleton.
 
     Raises:
         UserError: it is not to be found; a location relative to a folder is only found from there.
     """
     try:
         with parameters_under("encoder"):
-            return encoder.load()
+            return load()
     except UserError as error:
         config = folder / "config.yaml"
         raise UserError(
