@@ -124,14 +124,14 @@ def _is_trusted(target: object, trust: tuple[str, ...]) -> bool:
 
 def _target_problems(node: Mapping[str, Any], place: tuple[str, ...]) -> Iterator[str]:
     """Yield what is wrong with the keys of a node by which Hydra builds it."""
-    for key in filter(node.__contains__, _HYDRA):
-        yield f"{'.'.join((*place, key))}, and what is read from a run is built by {_TARGET} alone; remove it there"
     target = node.get(_TARGET)
     if _TARGET in node and not (isinstance(target, str) and is_allowed(target, place)):
         yield (
             f"{'.'.join((*place, _TARGET))}: {target!r:.100}, which is no public name of polyhead for that place; it "
             f"would run code: if you trust whoever wrote the run, allow it by trust={_package_of(target)}"
         )
+    for key in filter(node.__contains__, _HYDRA):
+        yield f"{'.'.join((*place, key))}, and what is read from a run is built by {_TARGET} alone; remove it there"
 
 
 def _package_of(target: object) -> str:
