@@ -10,12 +10,14 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pyarrow
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from pyarrow import parquet
 from safetensors.torch import load_file
+from support.bundles import naming_a_path
 from support.commands import ROOT, TINY, train
 
 from polyhead import Predictor
@@ -91,6 +93,15 @@ def test_export_describes_the_run_in_the_manifest(folder):
         assert task["temperature"] == metrics["validation"][name]["temperature"]
     assert manifest["made_with"]["run"] == "0_seed=1,a"
     assert "0_seed=1,a" in (folder / "bundle" / "README.md").read_text()
+
+
+def test_export_names_no_place_of_the_machine(folder):
+    assert naming_a_path(folder / "bundle", folder) == []
+    for name in ("graph.onnx", "graph.int8.onnx"):
+        model = onnx.load(folder / "bundle" / name)
+        onnx.checker.check_model(model)
+        assert b"metadata" not in (folder / "bundle" / name).read_bytes()
+        assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
 
 
 def test_export_measures_the_accuracy_of_both_graphs(folder):

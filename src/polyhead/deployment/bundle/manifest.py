@@ -26,6 +26,8 @@ FILE = "tasks.json"
 FORMAT = 2
 """The format that this version writes, and the newest that it reads. It is raised when names in the file change."""
 
+_LONGEST_REASON = 200  # characters
+_MOST_TOKENS = 1_000_000  # of a text; encoders take some thousand
 _TEMPERATURES = "between 1e-6 and 1e6, or None"
 _UNSEALED = {FILE, "README.md"}  # users may edit the model card
 _METRICS_OF_FORMAT_1 = {"calibration_error": "ece", "calibration_error_scaled": "ece_scaled"}
@@ -91,10 +93,11 @@ class Manifest:
         names = [entry.name for entry in self.tasks]
         distinct = len(names) > 0 and len(set(names)) == len(names)
         whole = isinstance(self.max_length, int) and _is_positive(self.max_length)
+        bounded = whole and self.max_length <= _MOST_TOKENS
         check_parameters(
             ("tasks", names, distinct, "at least one, and each name once"),
             ("pooling", self.pooling, self.pooling in POOLINGS, f"one of {', '.join(sorted(POOLINGS))}"),
-            ("max_length", self.max_length, whole, "a whole number of 1 or more"),
+            ("max_length", self.max_length, bounded, f"a whole number from 1 to {_MOST_TOKENS}"),
         )
 
 
@@ -170,7 +173,7 @@ def _misfits(kind: "type[DataclassInstance]", content: Mapping[str, Any]) -> Ite
 
 def _unreadable(path: Path, error: Exception) -> UserError:
     lines = str(error).splitlines() if isinstance(error, ValueError) else []  # others say nothing to a user
-    reason = f" ({lines[0]})" if lines else ""
+    reason = f" ({lines[0][:_LONGEST_REASON]})" if lines else ""
     return UserError(f"{str(path)!r} is not as scripts/export.py writes it{reason}; export the bundle again")
 
 
