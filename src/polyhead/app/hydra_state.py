@@ -50,7 +50,7 @@ def note_choices(choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
         HydraException: an override is not well-formed.
     """
     OverridesParser.create().parse_overrides(list(overrides))
-    known = HydraConfig.get()
+    known: Any = HydraConfig.get()
     with read_write(known):
         known.runtime.choices = literal(choices)
         known.overrides.task = literal(list(overrides))

@@ -61,8 +61,8 @@ def _without_places(content: Any, run: RunFolder) -> dict[str, Any]:
 
     The run's own folder is blank, and the folders of caches are left out.
     """
-    entries = content if isinstance(content, dict) else {}
-    upgraded = upgrade(_blanked(entries, str(entries.get("run_dir", run.folder))))
+    config = content if isinstance(content, dict) else {}
+    upgraded = upgrade(_blanked(config, str(config.get("run_dir", run.folder))))
     for section, key in _CACHE_FOLDERS:
         if isinstance(entries := upgraded.get(section), dict):
             entries.pop(key, None)

@@ -232,16 +232,17 @@ class Predictions:
         predicted: dict[str, dict[str, Classes]] = {}
         for name in arrays:
             cell, _, kind = name.rpartition("/")
-            pair = arrays.get(f"{cell}/label"), arrays.get(f"{cell}/predicted")
-            if cell.count("/") != 1 or kind not in ("label", "predicted") or pair[0] is None or pair[1] is None:
+            label, guess = arrays.get(f"{cell}/label"), arrays.get(f"{cell}/predicted")
+            known = cell.count("/") == 1 and kind in ("label", "predicted")
+            if not known or label is None or guess is None or not _are_classes(label, guess):
                 raise UserError(f"{str(run.folder / cls.file_name)!r} holds {name!r}; is it a file of polyhead?")
-            if not all(_are_classes(array, pair[0]) for array in pair):
-                raise UserError(f"{str(run.folder / cls.file_name)!r}: {cell!r} has no classes; is it a file of polyhead?")
             test_set, task = cell.split("/")
-            labels.setdefault(test_set, {})[task] = pair[0]
-            predicted.setdefault(test_set, {})[task] = pair[1]
+            labels.setdefault(test_set, {})[task] = label
+            predicted.setdefault(test_set, {})[task] = guess
         return cls(labels, predicted)
 
 
-def _are_classes(array: NDArray[Any], other: NDArray[Any]) -> bool:
-    return array.ndim == 1 and array.dtype.kind == "i" and array.shape == other.shape
+def _are_classes(*arrays: NDArray[Any]) -> bool:
+    """Return whether arrays are indices of classes for the same sentences, (N,) each."""
+    kinds = {(array.ndim, array.dtype.kind, array.shape) for array in arrays}
+    return len(kinds) == 1 and next(iter(kinds))[:2] == (1, "i")

@@ -23,7 +23,8 @@ from polyhead.storage.documents import read_json
 from polyhead.storage.output import write_atomically
 
 _LARGEST_ARRAYS = 2_000_000_000  # bytes: 500 million predictions
-_DAMAGE = (OSError, ValueError, BadZipFile, MemoryError, EOFError, zlib.error, NotImplementedError, AttributeError)
+_DAMAGE = (OSError, ValueError, BadZipFile, MemoryError, EOFError, zlib.error, NotImplementedError, TypeError)
+_LONGEST_REASON = 200  # characters
 _MARKS = ("config.yaml", "train.log")  # a run whose configuration was refused leaves nothing but its log
 
 
@@ -107,10 +108,10 @@ class RunFolder:
                 _check_size(arrays)
                 return dict(arrays)
         except _DAMAGE as error:
-            raise self._unreadable(path) from error
+            raise self._unreadable(path, error) from error
 
     def _unreadable(self, path: Path, error: Exception | None = None) -> UserError:
-        reason = f" ({error})" if isinstance(error, ValueError) else ""
+        reason = f" ({' '.join(str(error).split())[:_LONGEST_REASON]})" if isinstance(error, ValueError) else ""
         return UserError(f"{str(path)!r} cannot be read{reason}; is {str(self.folder)!r} a finished run?")
 
 

@@ -1,4 +1,4 @@
-"""Schema: whether plain values, as JSON gives them, have the types that annotations state. Knows nothing about files."""
+"""Schema: whether plain values have the types that annotations state. Knows nothing about files."""
 
 import math
 import types

@@ -58,7 +58,11 @@ class Neighbors:
         try:
             sentences = read_json(folder / SENTENCES)
             embeddings = load_file(folder / EMBEDDINGS)["embeddings"].astype(np.float32)
-            if embeddings.shape[1:] != (width,) or not np.isfinite(embeddings).all() or [*misfits("", sentences, list[str])]:
+            if (
+                embeddings.shape[1:] != (width,)
+                or not np.isfinite(embeddings).all()
+                or [*misfits("", sentences, list[str])]
+            ):
                 raise ValueError(SENTENCES)
             same_length = len(sentences) == len(embeddings)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
