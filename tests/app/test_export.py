@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pyarrow
 import pytest
 import torch
@@ -14,6 +15,7 @@ from hydra import compose, initialize_config_dir
 from pyarrow import parquet
 from safetensors.torch import load_file
 from support import commands
+from support.bundles import naming_a_path
 from support.commands import ROOT, TINY, train
 
 from polyhead import Predictor
@@ -84,6 +86,15 @@ def test_export_describes_the_run_in_the_manifest(folder):
     assert "0_seed=1,a" in (folder / "bundle" / "README.md").read_text()
 
 
+def test_export_names_no_place_of_the_machine(folder):
+    assert naming_a_path(folder / "bundle", folder) == []
+    for name in ("graph.onnx", "graph.int8.onnx"):
+        model = onnx.load(folder / "bundle" / name)
+        onnx.checker.check_model(model)
+        assert b"metadata" not in (folder / "bundle" / name).read_bytes()
+        assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+
+
 def test_export_measures_the_accuracy_of_both_graphs(folder):
     manifest = json.loads((folder / "bundle" / "tasks.json").read_text())
     sentences = list(load_trained_run(folder / "runs" / "0_seed=1,a").source.sentences("test"))
@@ -99,7 +110,7 @@ def test_export_measures_the_accuracy_of_both_graphs(folder):
 def test_export_stores_the_sentences_of_a_split_with_their_embeddings(folder):
     from sentence_transformers import SentenceTransformer
 
-    stored = Neighbors.read(folder / "bundle")
+    stored = Neighbors.read(folder / "bundle", width=24)
     source = load_trained_run(folder / "runs" / "0_seed=1,a").source
     assert stored.sentences == [sentence.text for sentence in source.sentences("test")]
     model = SentenceTransformer(str(folder / "bundle"), device="cpu")

@@ -1,14 +1,16 @@
 """What Hydra knows about this process: the one reader and writer of its global configuration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 
+from polyhead.app.literals import literal
 from polyhead.app.old_names import new_overrides, upgrade_composed
 
 _SERIAL_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
@@ -33,6 +35,25 @@ def compose_as_train(configs: Path, overrides: Sequence[str]) -> DictConfig:
     HydraConfig.instance().set_config(composed)
     config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     return upgrade_composed(config, renamed)
+
+
+def note_choices(choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Have Hydra know the choices that another run noted as those of this one.
+
+    Nothing is composed from them: overrides name files, and a run of somebody else is not to choose which are read.
+
+    Args:
+        choices: the option of each config group.
+        overrides: of train.py, under the names of today.
+
+    Raises:
+        HydraException: an override is not well-formed.
+    """
+    OverridesParser.create().parse_overrides(list(overrides))
+    known: Any = HydraConfig.get()
+    with read_write(known):
+        known.runtime.choices = literal(choices)
+        known.overrides.task = literal(list(overrides))
 
 
 def chosen_options() -> dict[str, Any]:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
@@ -21,6 +20,7 @@ from polyhead.app.old_names import new_overrides
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, status_of
+from polyhead.storage.documents import parse_yaml, read_yaml
 
 _CACHE_FOLDERS = (("activation_cache", "folder"), ("tokens", "folder"), ("data", "cache"))
 _PERIOD = 2.0  # seconds between two looks at the folders
@@ -35,10 +35,10 @@ def finished_twin(run: RunFolder, config: str) -> RunFolder | None:
         run: of the job that is about to start, in the sweep's folder.
         config: its resolved configuration, in YAML.
     """
-    wanted = _without_places(config, run)
+    wanted = _without_places(parse_yaml(config), run)
     for path in run.folder.parent.glob("*/config.yaml"):
         other = RunFolder(path.parent)
-        if _without_places(path.read_text(encoding="utf-8"), other) != wanted:
+        if _read_without_places(path, other) != wanted:
             continue
         if other.done:
             return other
@@ -49,18 +49,33 @@ def finished_twin(run: RunFolder, config: str) -> RunFolder | None:
     return None
 
 
-def _without_places(config: str, run: RunFolder) -> dict[str, Any]:
+def _read_without_places(path: Path, run: RunFolder) -> dict[str, Any] | None:
+    try:
+        return _without_places(read_yaml(path), run)
+    except (OSError, ValueError):  # damaged: the configuration of no run that is known
+        return None
+
+
+def _without_places(content: Any, run: RunFolder) -> dict[str, Any]:
     """Return a configuration without the places that decide no result, so that those of two runs can be equal.
 
     The run's own folder is blank, and the folders of caches are left out.
     """
-    content = yaml.safe_load(config)
-    moved = yaml.safe_load(config.replace(str(content.get("run_dir", run.folder)), "RUN"))
-    upgraded = upgrade(moved)
+    config = content if isinstance(content, dict) else {}
+    upgraded = upgrade(_blanked(config, str(config.get("run_dir", run.folder))))
     for section, key in _CACHE_FOLDERS:
         if isinstance(entries := upgraded.get(section), dict):
             entries.pop(key, None)
     return upgraded
+
+
+def _blanked(node: Any, place: str) -> Any:
+    """Return plain values with a folder's name left blank in all texts."""
+    if isinstance(node, dict):
+        return {key: _blanked(part, place) for key, part in node.items()}
+    if isinstance(node, list):
+        return [_blanked(part, place) for part in node]
+    return node.replace(place, "RUN") if isinstance(node, str) and place else node
 
 
 class SweepStatus(Callback):

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from polyhead import hardware
 from polyhead.app.composition import MAIN_CHOICES, compose_components
 from polyhead.app.hydra_state import chosen_options, cores_per_job
+from polyhead.app.literals import literal
 from polyhead.app.old_names import announce_environment
 from polyhead.errors import UserError
 
@@ -43,7 +44,8 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     if several := [group for group in MAIN_CHOICES if group not in chosen_options()]:
         raise UserError(f"{several[0]}: a list of options given; name one, or sweep over them with -m {several[0]}=A,B")
     components = compose_components(config)
-    config.tasks = {task.name: list(task.labels) for task in components.tasks}  # as found, for readers of the run
+    found = {task.name: task.labels for task in components.tasks}
+    config.tasks = literal(found)  # for readers of the run
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
 
     from polyhead.app.run import TrainingRun

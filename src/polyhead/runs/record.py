@@ -9,13 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from polyhead.errors import UserError
 from polyhead.runs.contents import Predictions, Provenance, RunMetrics, SplitResults
 from polyhead.runs.folder import RunFolder, find_runs
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, UNTESTED, status_of
+from polyhead.storage.documents import read_yaml
 
 OVERALL = "mean"
 """Stands among the tasks for the mean over them."""
@@ -147,7 +146,7 @@ def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _config(folder: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        content = read_yaml(folder / "config.yaml")
+    except (OSError, ValueError):
         return {}
     return flat(upgrade(content)) if isinstance(content, dict) else {}
