@@ -10,29 +10,19 @@ that is training keeps the activations and tokens it has; clear tables when none
 import sys
 import time
 from argparse import ArgumentParser
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from omegaconf import OmegaConf
-from rich.console import Console
-from rich.table import Table
 
 from polyhead.errors import did_you_mean, interruptible
-from polyhead.storage.cache import Cache, size_of
+from polyhead.storage.cache import Cache, Description, size_of
+from polyhead.storage.markdown import markdown_table
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 NAMES = ("activations", "tokens", "tables")
+_LONGEST = 40  # characters of an encoder, data or run in the table
 OLD_NAMES = {"features": "activations"}  # of version 0.1.0
-
-
-@dataclass(frozen=True)
-class Tables(Cache):
-    """Tables that Hugging Face datasets made of the user's files: without a limit, dated by their last reading."""
-
-    name: ClassVar[str] = "tables"
-    stamp: ClassVar[str] = "**/dataset_info.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +55,7 @@ def _caches() -> dict[str, Cache]:
     from polyhead.app.old_names import announce_environment
     from polyhead.data.token_cache import TokenCache
     from polyhead.freezing.activation_cache import ActivationCache
+    from polyhead.sources.table_cache import TableCache
 
     announce_environment()
     activations = OmegaConf.load(CONFIGS / "activation_cache" / "disk.yaml")
@@ -73,32 +64,48 @@ def _caches() -> dict[str, Cache]:
     return {
         "activations": ActivationCache(activations.folder, activations.limit_gb),
         "tokens": TokenCache(tokens.folder, tokens.limit_gb),
-        "tables": Tables(files.data.cache, float("inf")),
+        "tables": TableCache(files.data.cache, files.data.limit_gb),
     }
 
 
 def _clear(caches: dict[str, Cache]) -> None:
     for cache in caches.values():
         before = len(cache.entries())
+        left = sum(cache.partials().values())
         freed = cache.clear()
         removed = before - len(cache.entries())
-        print(f"{cache.folder}: {removed} entries removed, {freed / 1e6:,.1f} MB freed")
+        unfinished = f" and {left} that killed processes left" if left else ""
+        print(f"{cache.folder}: {removed} entries{unfinished} removed, {freed / 1e6:,.1f} MB freed")
 
 
 def _show(caches: dict[str, Cache]) -> None:
-    table = Table("cache", "entry", "last used")
-    table.add_column("MB", justify="right")
-    for name, cache in caches.items():
-        for entry, moment in cache.used().items():
-            used = time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
-            table.add_row(name, str(entry.relative_to(cache.path))[:44], used, f"{size_of(entry) / 1e6:,.1f}")
-    Console().print(table)
+    rows = [row for name, cache in caches.items() for row in _rows(name, cache)]
+    columns = ["cache", "entry", "encoder", "data", "run", "last used", "MB"]
+    print(markdown_table(columns, rows, right=[6]) if rows else "nothing is kept")
     for cache in caches.values():
-        limit = f" of at most {cache.limit_gb:g} GB" if cache.limit_gb < float("inf") else ""
-        print(f"{cache.folder}: {cache.size() / 1e6:,.1f} MB{limit}")
+        print(f"{cache.folder}: {cache.size() / 1e6:,.1f} MB of at most {cache.limit_gb:g} GB")
     old = Path.home() / ".cache" / "polyhead" / "features"
     if old.is_dir() and old not in [cache.path for cache in caches.values()]:
         print(f"{old}: {size_of(old) / 1e6:,.1f} MB that version 0.1.0 left; this version does not read it, remove it")
+
+
+def _rows(name: str, cache: Cache) -> Iterator[list[str]]:
+    """Yield a row for each entry, and for each that is not finished."""
+    for entry, moment in cache.used().items():
+        used = time.strftime("%Y-%m-%d %H:%M", time.localtime(moment))
+        yield _row(name, cache, entry, used, cache.describe(entry))
+    for partial, abandoned in cache.partials().items():
+        yield _row(name, cache, partial, "left by a killed process" if abandoned else "being written", {})
+
+
+def _row(name: str, cache: Cache, path: Path, used: str, description: Description) -> list[str]:
+    known = [_end_of(description.get(what, "")) for what in ("encoder", "data", "run")]
+    return [name, str(path.relative_to(cache.path))[:12], *known, used, f"{size_of(path) / 1e6:,.1f}"]
+
+
+def _end_of(text: str) -> str:
+    """Return a text, or the end of a long one, by which paths differ."""
+    return text if len(text) <= _LONGEST else f"...{text[-_LONGEST:]}"
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def test_cache_serves_two_processes_that_fill_the_same_entry(tmp_path):
         process.join(timeout=60)
     assert [process.exitcode for process in processes] == [0, 0]
     assert all(values in ([1.0], [2.0]) for values in found)
-    assert [path.name for path in tmp_path.iterdir()] == ["key.bin"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["key.bin", "key.json"]
 
 
 def test_cache_evicts_the_least_recently_used(tmp_path):
@@ -188,15 +188,33 @@ def test_cache_warns_of_a_folder_that_cannot_be_made(tmp_path, caplog):
     assert "continuing without" in caplog.text
 
 
-def test_cache_removes_the_files_of_killed_processes(cache):
+def test_cache_removes_what_killed_processes_left_also_where_nothing_is_written(cache):
     cache.get("a", SHAPE, torch.float32, fill(1))
-    old, young = (cache.entries()[0].with_name(f"{name}.partial") for name in ("old", "young"))
-    old.write_text("")
-    young.write_text("")
-    os.utime(old, (0, 0))
-    cache.get("b", SHAPE, torch.float32, fill(1))
-    assert not old.exists()
-    assert young.exists()
+    left = cache.path / "b.bin.01234567.partial"
+    left.write_text("")
+    cache.get("a", SHAPE, torch.float32, fill(2))
+    assert not left.exists()
+
+
+def test_cache_describes_its_entries_and_removes_the_descriptions_with_them(cache):
+    facts = {"encoder": "package:minilm", "data": "made up train", "run": "runs/a"}
+    cache.get("a", SHAPE, torch.float32, fill(1), facts)
+    assert cache.describe(cache.path / "a.bin") == facts
+    (cache.path / "a.json").write_text("damaged")
+    assert cache.describe(cache.path / "a.bin") == {}
+    cache.clear()
+    assert os.listdir(cache.folder) == []
+
+
+def test_cache_that_is_filled_is_used_where_nothing_can_be_written(cache, monkeypatch, caplog):
+    cache.get("a", SHAPE, torch.float32, fill(1))
+
+    def refuse(*arguments, **settings):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert (cache.get("a", SHAPE, torch.float32, fill(2)) == 1).all()
+    assert caplog.text == ""
 
 
 def test_cache_clears_all_entries(cache):

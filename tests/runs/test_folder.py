@@ -38,7 +38,7 @@ def test_json_is_read_as_it_was_written_and_no_part_is_left(tmp_path):
     run = RunFolder(tmp_path)
     run.write_json("metrics.json", {"a": [1, 2.5, None]})
     assert run.read_json("metrics.json") == {"a": [1, 2.5, None]}
-    assert os.listdir(tmp_path) == ["metrics.json"]
+    assert sorted(os.listdir(tmp_path)) == ["SHA256SUMS", "metrics.json"]
 
 
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
@@ -47,7 +47,7 @@ def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
     with pytest.raises(TypeError):
         run.write_json("metrics.json", {"a": object()})
     assert run.read_json("metrics.json") == {"a": 1}
-    assert os.listdir(tmp_path) == ["metrics.json"]
+    assert sorted(os.listdir(tmp_path)) == ["SHA256SUMS", "metrics.json"]
 
 
 @pytest.mark.parametrize("content", [None, "{", "[1]", "3"])
@@ -62,7 +62,7 @@ def test_arrays_are_read_as_they_were_written_and_no_part_is_left(tmp_path):
     RunFolder(tmp_path).write_arrays("a.npz", {"test/category/label": np.arange(3, dtype=np.int16)})
     (array,) = RunFolder(tmp_path).read_arrays("a.npz").values()
     assert array.tolist() == [0, 1, 2]
-    assert os.listdir(tmp_path) == ["a.npz"]
+    assert sorted(os.listdir(tmp_path)) == ["SHA256SUMS", "a.npz"]
 
 
 def test_arrays_that_are_pickled_damaged_or_missing_are_refused(tmp_path):

@@ -6,6 +6,7 @@ from support.run_folders import make_metrics, make_run
 from polyhead.errors import UserError
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.record import flat, read, read_all
+from polyhead.storage.digests import LISTING
 
 
 def test_record_has_the_scores_of_each_test_set_with_their_means(tmp_path):
@@ -73,6 +74,7 @@ def test_record_of_an_unfinished_or_failed_run_has_no_metrics(tmp_path):
 def test_record_of_a_run_with_a_file_that_cannot_be_used_is_a_failure(tmp_path, name, content, message):
     folder = make_run(tmp_path / "run")
     (folder / name).write_text(content)
+    (folder / LISTING).unlink()  # or it would be damaged
     assert read(folder).status == "failed"
     assert message in read(folder).message
     assert read(folder).found_metrics is None

@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from polyhead.errors import UserError
 from polyhead.sources.records import Columns
+from polyhead.sources.table_cache import TableCache
 from polyhead.sources.tables import read
 from polyhead.storage.row_readers import open_rows
 from polyhead.storage.rows import Dialect
@@ -44,7 +45,7 @@ def as_predict_reads(path, dialect):
 
 def as_training_reads(path, dialect):
     try:
-        table = read(path, Columns("text", {}), dialect, path.parent / "cache")
+        table = read(path, Columns("text", {}), dialect, TableCache(str(path.parent / "cache"), 1))
         texts = [text for chunk in table.chunks() for text in chunk["text"].to_pylist()]
     except UserError as error:
         first = str(error).splitlines()[0]

@@ -6,6 +6,7 @@ import pandas
 
 from polyhead.sources.records import Columns
 from polyhead.sources.scan import Vocabulary, scan
+from polyhead.sources.table_cache import TableCache
 from polyhead.sources.tables import Table, read
 from polyhead.storage.rows import Dialect
 
@@ -44,7 +45,9 @@ def test_scan_gives_a_file_without_labels_none():
 
 def test_scan_notes_empty_texts_damaged_characters_and_blank_lines(tmp_path):
     (tmp_path / "a.csv").write_text("text,tone\na,x\n\n\n ,y\nc\ufffd,x\n")
-    found = scan([read(tmp_path / "a.csv", COLUMNS, Dialect(), tmp_path / "cache")], {"tone": Vocabulary()})
+    found = scan(
+        [read(tmp_path / "a.csv", COLUMNS, Dialect(), TableCache(str(tmp_path / "cache"), 1))], {"tone": Vocabulary()}
+    )
     assert (found.empty, found.damaged) == ([1], [2])
     assert found.blank == {str(tmp_path / "a.csv"): 2}
     assert found.place(1) == f"{tmp_path / 'a.csv'} row 5"
@@ -53,7 +56,7 @@ def test_scan_notes_empty_texts_damaged_characters_and_blank_lines(tmp_path):
 def test_scan_sees_the_chunks_of_a_large_file_in_order(tmp_path):
     texts = [f"sentence {i}" for i in range(20_000)]
     pandas.DataFrame({"text": texts, "tone": [str(i % 7) for i in range(20_000)]}).to_parquet(tmp_path / "a.parquet")
-    large = read(tmp_path / "a.parquet", COLUMNS, Dialect(), tmp_path / "cache")
+    large = read(tmp_path / "a.parquet", COLUMNS, Dialect(), TableCache(str(tmp_path / "cache"), 1))
     found = scan([large], {"tone": Vocabulary()})
     assert found.texts.tolist() == [hash(text) for text in texts]
     assert found.codes["tone"].tolist() == [i % 7 for i in range(20_000)]

@@ -10,6 +10,7 @@ from pyarrow import parquet
 
 from polyhead.errors import UserError
 from polyhead.sources.records import ROW, Columns
+from polyhead.sources.table_cache import TableCache
 from polyhead.sources.tables import Table, check_types, choose, read
 from polyhead.storage.rows import Dialect
 
@@ -26,7 +27,10 @@ def test_table_of_csv_is_that_of_parquet(tmp_path):
     (tmp_path / "a.csv").write_text("id,text,label\n1,NA,dry\n2,two, \n3,three, warm \n")
     frame = pandas.DataFrame({"id": [1, 2, 3], "text": ["NA", "two", "three"], "label": ["dry", None, "warm"]})
     frame.to_parquet(tmp_path / "a.parquet")
-    csv, parquet = (read(tmp_path / name, COLUMNS, DIALECT, tmp_path / "cache") for name in ("a.csv", "a.parquet"))
+    csv, parquet = (
+        read(tmp_path / name, COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1))
+        for name in ("a.csv", "a.parquet")
+    )
     assert content(csv) == content(parquet) == {"text": ["NA", "two", "three"], "tone": ["dry", None, "warm"]}
     assert csv.tasks == parquet.tasks == ["tone"]
     assert [csv.row(2), parquet.row(2)] == [4, 3]  # a header is row 1
@@ -44,7 +48,10 @@ def test_table_of_csv_is_that_of_parquet(tmp_path):
 )
 def test_table_gives_labels_of_parquet_as_text(tmp_path, labels, expected):
     pandas.DataFrame({"text": ["x", "y", "z"], "label": labels}).to_parquet(tmp_path / "a.parquet")
-    assert content(read(tmp_path / "a.parquet", COLUMNS, DIALECT, tmp_path / "cache"))["tone"] == expected
+    assert (
+        content(read(tmp_path / "a.parquet", COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1)))["tone"]
+        == expected
+    )
 
 
 def test_table_gives_class_labels_of_the_hub_by_name():
@@ -70,7 +77,7 @@ def test_table_gives_class_labels_of_the_hub_by_name():
 def test_read_refuses_columns_of_a_wrong_type(tmp_path, frame, message):
     pandas.DataFrame(frame).to_parquet(tmp_path / "a.parquet")
     with pytest.raises(UserError, match=message):
-        read(tmp_path / "a.parquet", COLUMNS, DIALECT, tmp_path / "cache")
+        read(tmp_path / "a.parquet", COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1))
 
 
 def unchecked(cells):
@@ -91,38 +98,42 @@ def unchecked(cells):
 def test_table_refuses_cells_that_are_no_text_with_their_row(tmp_path, texts, labels, message):
     parquet.write_table(pyarrow.table({"text": texts, "label": labels}), tmp_path / "a.parquet")
     with pytest.raises(UserError, match=f"a.parquet row 2: {message}"):
-        content(read(tmp_path / "a.parquet", COLUMNS, DIALECT, tmp_path / "cache"))
+        content(read(tmp_path / "a.parquet", COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1)))
 
 
 def test_read_takes_string_views_and_names_with_brackets(tmp_path):
     texts = pyarrow.array(["x", "y"], pyarrow.string_view())
     parquet.write_table(pyarrow.table({"text": texts, "label": texts}), tmp_path / "a[1].parquet")
-    assert content(read(tmp_path / "a[1].parquet", COLUMNS, DIALECT, tmp_path / "cache"))["text"] == ["x", "y"]
+    assert content(read(tmp_path / "a[1].parquet", COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1)))[
+        "text"
+    ] == ["x", "y"]
 
 
 def test_table_may_have_a_column_called_like_the_row_numbers(tmp_path):
     parquet.write_table(pyarrow.table({"text": ["x", "y"], ROW: ["a", "b"]}), tmp_path / "a.parquet")
-    table = read(tmp_path / "a.parquet", Columns("text", {"tone": ROW}), DIALECT, tmp_path / "cache")
+    table = read(
+        tmp_path / "a.parquet", Columns("text", {"tone": ROW}), DIALECT, TableCache(str(tmp_path / "cache"), 1)
+    )
     assert content(table)["tone"] == ["a", "b"]
     assert table.row(1) == 2
 
 
 def test_table_without_a_tasks_column_has_no_labels_for_it(tmp_path):
     (tmp_path / "a.csv").write_text("text\nx\n")
-    assert read(tmp_path / "a.csv", COLUMNS, DIALECT, tmp_path / "cache").tasks == []
+    assert read(tmp_path / "a.csv", COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1)).tasks == []
 
 
 def test_read_takes_an_unchanged_file_from_the_cache_and_reads_a_changed_one(tmp_path, monkeypatch):
     path = tmp_path / "a.csv"
     path.write_text("text,label\nx,dry\n")
-    first = read(path, COLUMNS, DIALECT, tmp_path / "cache")
+    first = read(path, COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1))
     monkeypatch.setattr("polyhead.sources.tables.records", lambda *_, **__: pytest.fail("read again"))
-    again = read(path, COLUMNS, DIALECT, tmp_path / "cache")
+    again = read(path, COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1))
     assert (again.stamp, content(again)) == (first.stamp, content(first))
     monkeypatch.undo()
     path.write_text("text,label\ny,dry\n")
     os.utime(path, ns=(0, 1))
-    changed = read(path, COLUMNS, DIALECT, tmp_path / "cache")
+    changed = read(path, COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1))
     assert changed.stamp != first.stamp
     assert content(changed)["text"] == ["y"]
 
@@ -141,7 +152,7 @@ def test_read_takes_an_unchanged_file_from_the_cache_and_reads_a_changed_one(tmp
 def test_read_names_a_file_that_cannot_be_read(tmp_path, name, data, message):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(UserError, match=message):
-        read(tmp_path / name, COLUMNS, DIALECT, tmp_path / "cache")
+        read(tmp_path / name, COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1))
 
 
 def test_choose_maps_columns_to_tasks():
@@ -152,4 +163,4 @@ def test_read_says_what_to_install_without_the_library(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "datasets", None)
     (tmp_path / "a.csv").write_text("text\nx\n")
     with pytest.raises(UserError, match=r'is not installed; run: pip install "polyhead\[data\]"'):
-        read(tmp_path / "a.csv", COLUMNS, DIALECT, tmp_path / "cache")
+        read(tmp_path / "a.csv", COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1))

@@ -6,6 +6,7 @@ import pytest
 
 from polyhead.sources.records import Columns
 from polyhead.sources.scan import Vocabulary, scan
+from polyhead.sources.table_cache import TableCache
 from polyhead.sources.tables import Table, read
 from polyhead.sources.validation import Inspection
 from polyhead.storage.rows import Dialect
@@ -111,7 +112,7 @@ def test_inspection_counts_the_blank_lines_of_many_files_in_one_line(tmp_path):
     for i in range(5):
         (tmp_path / f"{i}.csv").write_text("text,tone\na,dry\n\nb,dry\n")
     columns = Columns("text", {"tone": "tone"})
-    files = [read(tmp_path / f"{i}.csv", columns, Dialect(), tmp_path / "cache") for i in range(5)]
+    files = [read(tmp_path / f"{i}.csv", columns, Dialect(), TableCache(str(tmp_path / "cache"), 1)) for i in range(5)]
     (warning, *_) = findings(train=files, max_examples=2).warnings
     assert warning.endswith("1.csv and 3 more: 5 blank lines between the rows skipped")
 

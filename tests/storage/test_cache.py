@@ -5,6 +5,7 @@ import pytest
 
 from polyhead.errors import UserError
 from polyhead.storage.cache import Cache, size_of
+from polyhead.storage.output import write_atomically
 
 
 class Folders(Cache):
@@ -43,18 +44,25 @@ def test_cache_evicts_as_many_entries_as_it_must(store, size, left):
 
 
 def test_cache_keeps_the_entry_named_when_it_evicts(store):
-    store.evict(5000, keep=store.path / "a")
+    store.evict(5000, keep=[store.path / "a"])
     assert [path.name for path in store.entries()] == ["a"]
 
 
-def test_cache_evicts_partial_entries_after_a_day(store):
-    for name, age in (("old.partial", 0), ("young.partial", None)):
-        (store.path / name).mkdir()
-        if age is not None:
-            os.utime(store.path / name, (age, age))
-    store.evict(0)
-    assert not (store.path / "old.partial").exists()
-    assert (store.path / "young.partial").exists()
+def test_cache_removes_what_killed_processes_left_and_no_more(store):
+    dead, living = (store.path / f"{name}.01234567.partial" for name in ("dead", "living"))
+    dead.write_bytes(b"x" * 70)
+    with write_atomically(store.path / "living", folder=True) as partial:
+        (partial / "content").write_bytes(b"x" * 50)
+        living = partial
+        assert store.partials() == {dead: True, living: False}
+        assert store.size() == 900 + 70 + 50
+        store.remove_abandoned()
+        assert store.partials() == {living: False}
+        store.evict(60)  # 900 + 50 + 60 bytes: one entry too many
+        assert [path.name for path in store.entries()] == ["b", "c"]
+        assert store.clear() == 600
+        assert (living / "content").exists()
+    assert (store.path / "living" / "content").exists()
 
 
 def test_cache_clear_removes_entries_alone(store):

@@ -70,8 +70,7 @@ def test_write_atomically_leaves_the_old_file_when_the_block_fails(path, error):
 
 
 def test_write_atomically_takes_a_folder(tmp_path):
-    with write_atomically(tmp_path / "entry") as partial:
-        partial.mkdir()
+    with write_atomically(tmp_path / "entry", folder=True) as partial:
         (partial / "a").write_text("whole")
     assert (tmp_path / "entry" / "a").read_text() == "whole"
     assert names(tmp_path) == ["entry"]
@@ -79,8 +78,8 @@ def test_write_atomically_takes_a_folder(tmp_path):
 
 def test_write_atomically_removes_a_folder_when_the_block_fails(tmp_path):
     def write_half():
-        with write_atomically(tmp_path / "entry") as partial:
-            (partial / "deep").mkdir(parents=True)
+        with write_atomically(tmp_path / "entry", folder=True) as partial:
+            (partial / "deep").mkdir()
             raise TypeError
 
     with pytest.raises(TypeError):
@@ -91,8 +90,8 @@ def test_write_atomically_removes_a_folder_when_the_block_fails(tmp_path):
 def test_write_atomically_refuses_to_replace_a_folder_with_content(tmp_path):
     (tmp_path / "entry").mkdir()
     (tmp_path / "entry" / "a").write_text("before")
-    with pytest.raises(UserError, match="entry' cannot be written"), write_atomically(tmp_path / "entry") as partial:
-        partial.mkdir()
+    with pytest.raises(UserError, match="entry' cannot be written"), write_atomically(tmp_path / "entry", folder=True):
+        pass
     assert (tmp_path / "entry" / "a").read_text() == "before"
     assert names(tmp_path) == ["entry"]
 

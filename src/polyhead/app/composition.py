@@ -71,6 +71,10 @@ class RunComponents:
     soup: "Soup | None"
     precision: str
 
+    def describe(self, run_dir: str) -> dict[str, str]:
+        """Return what caches say of the entries that a run makes."""
+        return {"encoder": self.encoder.location, "run": run_dir}
+
 
 def compose_components(config: DictConfig) -> RunComponents:
     """Build the components.

@@ -135,13 +135,13 @@ class TrainingRun:
 
     def _data(self, module: MultiTaskTraining, trainer: L.Trainer, cached: bool = True) -> SentenceData:
         """Describe the sentences; ``cached`` is whether frozen activations may come from the cache."""
-        parts = self.parts
-        attach = None
+        parts, attach = self.parts, None
         if parts.activation_cache and cached:
             device = trainer.strategy.root_device
             attach = partial(attach_frozen, module.model.encoder, parts.precision, parts.activation_cache, device)
         tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
-        return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.loader, attach, parts.token_cache)
+        about = parts.describe(self.config.run_dir)
+        return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.loader, attach, parts.token_cache, about)
 
     def _start_from_average(self, module: MultiTaskTraining, trainer: L.Trainer) -> list[str]:
         """Give the model the average of other runs, where that is asked for, and return the runs that are in it."""

@@ -22,6 +22,7 @@ from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade
 from polyhead.sources.base import Source
+from polyhead.storage.digests import warn_if_changed
 from polyhead.storage.documents import read_yaml
 from polyhead.tasks import Task, make_tasks
 
@@ -134,6 +135,7 @@ def read_config(folder: Path, moved: Path | None = None, trust: Collection[str] 
         UserError: the folder holds no configuration of a run, or one that builds what is not trusted.
     """
     path = folder / "config.yaml"
+    warn_if_changed(path)
     try:
         content = read_yaml(path)
     except OSError as error:

@@ -21,6 +21,7 @@ from polyhead.data.token_cache import TokenCache
 from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
 from polyhead.errors import UserError
 from polyhead.sources.base import Source
+from polyhead.storage.cache import Description
 from polyhead.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class SentenceData(L.LightningDataModule):
             is frozen at that moment. It is called before the first split is read, and by :meth:`refresh_activations`.
             None stores no activations.
         token_cache: keeps tokens for later runs, of sources that have a fingerprint; None tokenizes each time.
+        description: ``encoder`` and ``run``, as caches show them to a person.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class SentenceData(L.LightningDataModule):
         loader: LoaderSettings,
         activations: Callable[[], Attach | None] | None = None,
         token_cache: TokenCache | None = None,
+        description: Description | None = None,
     ) -> None:
         super().__init__()
         self.source = source
@@ -64,6 +67,7 @@ class SentenceData(L.LightningDataModule):
         self.loader = loader
         self.activations = activations
         self.token_cache = token_cache
+        self.description = dict(description or {})
         self.splits: dict[str, TokenizedSplit] = {}
         self._attach: Attach | None = None
 
@@ -135,7 +139,10 @@ class SentenceData(L.LightningDataModule):
         if sentences.truncated:
             limit = self.text_tokenizer.max_length
             log.warning("%d of %d %s sentences cut to %d tokens", sentences.truncated, len(sentences), name, limit)
-        return TokenizedSplit(sentences, self.tokenizer.pad_token_id or 0)
+        return TokenizedSplit(sentences, self.tokenizer.pad_token_id or 0, self._describe(name))
+
+    def _describe(self, name: str) -> Description:
+        return {**self.description, "data": f"{self.source.describe(name)} {name}"}
 
     def _sentences(self, name: str) -> TokenizedSentences:
         """Read the tokens of a split from the cache, or tokenize its sentences."""
@@ -150,7 +157,7 @@ class SentenceData(L.LightningDataModule):
         fingerprint = self.source.fingerprint(name)
         if self.token_cache is None or fingerprint is None:
             return TokenizedSentences.concatenate(chunks(), names)
-        return self.token_cache.get(self._key(fingerprint), chunks, names)
+        return self.token_cache.get(self._key(fingerprint), chunks, names, self._describe(name))
 
     def _key(self, fingerprint: str) -> str:
         """Return the digest of all that decides the tokens and labels of a split."""

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from polyhead.data.batch import Batch
 from polyhead.data.tokenization import TokenizedSentences
+from polyhead.storage.cache import Description
 from polyhead.storage.memmap import release_pages
 
 
@@ -22,6 +23,7 @@ class TokenizedSplit(Dataset[Batch]):
     Args:
         sentences: token ids and labels of the split.
         padding: token id that fills up the shorter sentences of a batch.
+        description: of the split, as caches show it to a person.
 
     Attributes:
         activations: stored output of a frozen encoder: embeddings (N, H), or token states (M, H) after the lowest
@@ -30,9 +32,10 @@ class TokenizedSplit(Dataset[Batch]):
             are stored.
     """
 
-    def __init__(self, sentences: TokenizedSentences, padding: int) -> None:
+    def __init__(self, sentences: TokenizedSentences, padding: int, description: Description | None = None) -> None:
         self.sentences = sentences
         self.padding = padding
+        self.description = description or {}
         self.activations: Tensor | None = None
         self.depth: int | None = 0
 

@@ -21,9 +21,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from polyhead.storage.cache import Cache
+from polyhead.storage.cache import Cache, Description
+from polyhead.storage.digests import mark_used
 from polyhead.storage.memmap import map_file, release_pages
 from polyhead.storage.output import write_atomically
+from polyhead.storage.partials import remove
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +81,28 @@ class ActivationCache(Cache):
         """Return the entry that a stamp belongs to: the stamp itself."""
         return stamp
 
-    def get(self, key: str, shape: tuple[int, ...], dtype: torch.dtype, compute: Fill) -> Tensor | None:
+    def describe(self, entry: Path) -> Description:
+        """Return what an entry was made of; nothing where that is not known."""
+        try:
+            content = json.loads(_description_of(entry).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        known = content if isinstance(content, dict) else {}
+        return {name: text for name, text in known.items() if isinstance(text, str)}
+
+    def remove(self, entry: Path) -> None:
+        """Remove an entry and its description."""
+        remove(_description_of(entry))
+        remove(entry)
+
+    def get(
+        self,
+        key: str,
+        shape: tuple[int, ...],
+        dtype: torch.dtype,
+        compute: Fill,
+        description: Description | None = None,
+    ) -> Tensor | None:
         """Return an entry as a tensor on mapped memory; if it is missing or damaged, compute it first.
 
         Args:
@@ -87,11 +110,13 @@ class ActivationCache(Cache):
             shape: of the array.
             dtype: of the array.
             compute: fills an array of that shape.
+            description: of the content, for a person.
 
         Returns:
             The array, which is read-only by convention: changes to it do not reach the disk. None if it cannot be
             stored (a full disk, or over the limit), with one line in the log.
         """
+        self.remove_abandoned()
         path = self.path / f"{key}.bin"
         stored = _read(path, shape, dtype)
         if stored is not None:
@@ -101,6 +126,8 @@ class ActivationCache(Cache):
             log.warning("activation cache: %s is damaged; computing it again", path)
         try:
             self._store(path, shape, dtype, compute)
+            with write_atomically(_description_of(path)) as partial:
+                partial.write_text(json.dumps(description or {}) + "\n", encoding="utf-8")
         except OSError as error:
             reason = error.strerror or error
             log.warning("activation cache: %s cannot keep it (%s); continuing without", self.path, reason)
@@ -127,7 +154,7 @@ def _read(path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor | No
         data = map_file(path, np.uint8, size)
         if footer != _footer(shape, dtype, data):
             return None
-        os.utime(path)  # marks the entry as used now
+        mark_used(path)
     except (OSError, ValueError):
         return None
     return torch.from_numpy(data).view(dtype).reshape(shape)
@@ -144,6 +171,10 @@ def _write(path: Path, shape: tuple[int, ...], dtype: torch.dtype, compute: Fill
         data.flush()
         file.seek(size)
         file.write(json.dumps(_footer(shape, dtype, data)).ljust(_FOOTER).encode())
+
+
+def _description_of(entry: Path) -> Path:
+    return entry.with_suffix(".json")
 
 
 def _bytes(shape: tuple[int, ...], dtype: torch.dtype) -> int:

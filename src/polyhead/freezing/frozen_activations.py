@@ -87,7 +87,7 @@ class FrozenActivations:
         """
         reused_before = self.cache.counts["reused"]
         fill = partial(self._fill, split)
-        activations = self.cache.get(self._key(split), self._shape(split), self._dtype(), fill)
+        activations = self.cache.get(self._key(split), self._shape(split), self._dtype(), fill, split.description)
         if activations is not None:
             split.activations, split.depth = activations, self.depth
             reused = self.cache.counts["reused"] > reused_before

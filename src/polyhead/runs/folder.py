@@ -8,22 +8,19 @@ import json
 import os
 import re
 import shutil
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.errors import UserError
+from polyhead.storage.digests import check_intact, note_digest, write_with_digest
 from polyhead.storage.documents import read_json
-from polyhead.storage.output import write_atomically
 
 _LARGEST_ARRAYS = 2_000_000_000  # bytes: 500 million predictions
-_DAMAGE = (OSError, ValueError, BadZipFile, MemoryError, EOFError, zlib.error, NotImplementedError, TypeError)
 _LONGEST_REASON = 200  # characters
 _MARKS = ("config.yaml", "train.log")  # a run whose configuration was refused leaves nothing but its log
 
@@ -54,6 +51,7 @@ class RunFolder:
             self.folder.mkdir(parents=True, exist_ok=True)
             with (self.folder / "config.yaml").open("x", encoding="utf-8") as file:
                 file.write(config)
+            note_digest(self.folder / "config.yaml")
         except FileExistsError as error:
             raise UserError(
                 f"hydra.run.dir: {str(self.folder)!r} holds another run; choose a new folder, or remove that one"
@@ -73,14 +71,14 @@ class RunFolder:
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file whole or not at all."""
-        with write_atomically(self.folder / name) as partial:
+        with write_with_digest(self.folder / name) as partial:
             partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the run.
 
         Raises:
-            UserError: the file is missing, or does not hold a JSON object.
+            UserError: the file is missing, damaged, or does not hold a JSON object.
         """
         path = self.folder / name
         try:
@@ -89,11 +87,12 @@ class RunFolder:
             raise self._unreadable(path, error) from error
         if not isinstance(content, dict):
             raise self._unreadable(path)
+        check_intact(path)
         return content
 
     def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write arrays to a compressed ``.npz`` file, whole or not at all."""
-        with write_atomically(self.folder / name) as partial, partial.open("wb") as file:
+        with write_with_digest(self.folder / name) as partial, partial.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
     def read_arrays(self, name: str) -> dict[str, NDArray[Any]]:
@@ -103,11 +102,12 @@ class RunFolder:
             UserError: the file is missing or damaged.
         """
         path = self.folder / name
+        check_intact(path)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 _check_size(arrays)
                 return dict(arrays)
-        except _DAMAGE as error:
+        except Exception as error:  # the library has a class for each kind of damage, and no common one
             raise self._unreadable(path, error) from error
 
     def _unreadable(self, path: Path, error: Exception | None = None) -> UserError:

@@ -3,6 +3,7 @@
 Runs that failed, or that are not finished, have records, too.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,10 @@ from polyhead.runs.contents import Predictions, Provenance, RunMetrics, SplitRes
 from polyhead.runs.folder import RunFolder, find_runs
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, UNTESTED, status_of
+from polyhead.storage.digests import warn_if_changed
 from polyhead.storage.documents import read_yaml
+
+log = logging.getLogger(__name__)
 
 OVERALL = "mean"
 """Stands among the tasks for the mean over them."""
@@ -62,7 +66,9 @@ class RunRecord:
         """What the run predicted; nothing where it did not note that, or where the file is damaged."""
         try:
             return Predictions.read(RunFolder(self.folder))
-        except UserError:
+        except UserError as error:
+            if (self.folder / Predictions.file_name).exists():
+                log.warning("%s; left out", error)
             return Predictions({}, {})
 
     def scores(self, metric: str) -> Scores:
@@ -145,6 +151,7 @@ def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _config(folder: Path) -> dict[str, Any]:
+    warn_if_changed(folder / "config.yaml")
     try:
         content = read_yaml(folder / "config.yaml")
     except (OSError, ValueError):

@@ -7,6 +7,7 @@ import fcntl
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.pool import NullPool
 
 from polyhead.errors import UserError, check_parameters
+from polyhead.storage.digests import json_digest
 
 QUALITY = "quality"
 COSTS = ("seconds", "trainable_parameters", "peak_megabytes")
@@ -25,6 +27,7 @@ Values = dict[str, Any]
 Direction = Literal["minimize", "maximize"]
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 _RANGE_OR_LIST = "a list, or low < high, with low above 0 where log is true"
+_DIGEST = "digest"  # of what a trial found, among its attributes
 _HEARTBEAT = 60  # seconds: a trial whose process was killed counts as failed after three of them
 
 
@@ -96,8 +99,11 @@ def open_study(folder: Path, tuning: Tuning, mode: Literal["max", "min"], defaul
     directions: list[Direction] = [better] + ["minimize" for _ in tuning.objectives[1:]]
     try:
         study = _load_or_create(folder, directions)
+        damaged = [trial.number for trial in study.get_trials(deepcopy=False) if _is_damaged(trial)]
     except Exception as error:  # Optuna, SQLAlchemy and SQLite each have their own
         raise UserError(f"{str(folder / 'study.db')!r} is no study to continue; choose another --folder") from error
+    if damaged:
+        raise UserError(f"{str(folder / 'study.db')!r}: trial {damaged[0]} is damaged; choose another --folder")
     objectives = list(tuning.objectives)
     same_directions = [direction.name.lower() for direction in study.directions] == directions
     if not same_directions or study.user_attrs.get("objectives", objectives) != objectives:
@@ -115,6 +121,9 @@ def open_study(folder: Path, tuning: Tuning, mode: Literal["max", "min"], defaul
 def _load_or_create(folder: Path, directions: Sequence[Direction]) -> optuna.Study:
     with warnings.catch_warnings(), (folder / "study.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that make the tables at once would both fail
+        file = folder / "study.db"
+        if file.exists() and not file.stat().st_size:
+            raise ValueError(f"{file} is empty")  # SQLite would take it for a new one
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the heartbeat has been for years
         # Without a pool each connection is closed after use, also where something fails.
         storage = optuna.storages.RDBStorage(
@@ -135,7 +144,35 @@ def search(study: optuna.Study, objective: Callable[[optuna.Trial], Sequence[flo
     ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state in _ENDED]
     if len(ended) < trials:
         stop = MaxTrialsCallback(trials, states=_ENDED)
-        study.optimize(objective, callbacks=[stop, _print_trial], catch=(RuntimeError,))
+        study.optimize(partial(_with_digest, objective), callbacks=[stop, _print_trial], catch=(RuntimeError,))
+
+
+def _with_digest(objective: Callable[[optuna.Trial], Sequence[float]], trial: optuna.Trial) -> Sequence[float]:
+    """Return the values of a trial, and note a digest of all that was found: SQLite does not see a flipped bit."""
+    try:
+        values = objective(trial)
+    except optuna.TrialPruned:
+        trial.set_user_attr(_DIGEST, _digest(_frozen(trial), None))
+        raise
+    trial.set_user_attr(_DIGEST, _digest(_frozen(trial), values))
+    return values
+
+
+def _is_damaged(trial: FrozenTrial) -> bool:
+    """Return whether a trial that ended is not as it was found; one of version 0.1.0 has no digest."""
+    noted = trial.user_attrs.get(_DIGEST)
+    if noted is None or trial.state not in (TrialState.COMPLETE, TrialState.PRUNED):
+        return False
+    return bool(noted != _digest(trial, trial.values if trial.state is TrialState.COMPLETE else None))
+
+
+def _digest(trial: FrozenTrial, values: Sequence[float] | None) -> str:
+    found = {"params": trial.params, "intermediate": {str(k): v for k, v in trial.intermediate_values.items()}}
+    return json_digest({**found, "values": None if values is None else [float(value) for value in values]})
+
+
+def _frozen(trial: optuna.Trial) -> FrozenTrial:
+    return trial.study.get_trials(deepcopy=False)[trial.number]
 
 
 def _print_trial(_: optuna.Study, trial: FrozenTrial) -> None:

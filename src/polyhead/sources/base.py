@@ -62,6 +62,10 @@ class Source:
         """
         return None
 
+    def describe(self, split: str) -> str:
+        """Return where the sentences of a split come from, for a person."""
+        return type(self).__name__
+
     def locate(self, split: str, row: int) -> str:
         """Return the place where a person finds a sentence."""
         return f"{split} sentence {row + 1}"

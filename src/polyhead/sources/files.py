@@ -11,6 +11,7 @@ from polyhead.sources.mixing import exponent
 from polyhead.sources.records import assign_columns
 from polyhead.sources.settings import SPLITS, SplitSettings, unknown_splits
 from polyhead.sources.splits import TableSource
+from polyhead.sources.table_cache import TableCache
 from polyhead.sources.tables import Table, datasets_library, read
 from polyhead.storage.row_readers import format_of
 from polyhead.storage.rows import Dialect
@@ -40,6 +41,7 @@ class FileSource(TableSource):
         min_class_count: a warning names classes with fewer training sentences.
         max_examples: places named for each kind of problem.
         cache: folder of the tables that files are read into.
+        limit_gb: gigabytes (10^9 bytes) of these tables, at most; the least recently used go first.
 
     Raises:
         ParameterError: a split or a file that is not there, or a value out of range; all at once.
@@ -62,6 +64,7 @@ class FileSource(TableSource):
         min_class_count: int,
         max_examples: int,
         cache: str,
+        limit_gb: float = 20.0,
     ) -> None:
         extra = {str(name): paths for name, paths in (shifted or {}).items() if paths}
         problems = [*_split_problems(files), *_name_problems(extra)]
@@ -76,6 +79,8 @@ class FileSource(TableSource):
         with collect_errors(problems):
             settings = SplitSettings(holdout, seed, drop_test_duplicates, min_class_count, max_examples)
         with collect_errors(problems):
+            tables = TableCache(cache, limit_gb)
+        with collect_errors(problems):
             power = exponent(mixing, temperature)
         if mixing != "proportional" and len(self.paths.get("train", ())) == 1:
             hint = "name several, as in data.files.train={a: a.csv, b: b.csv}"
@@ -87,12 +92,17 @@ class FileSource(TableSource):
         self.text = text
         self.columns = dict(columns or {})
         self.extra_test_sets = list(extra)
-        self.cache = Path(cache).expanduser()
+        self.cache = tables
 
     @property
     def test_sets(self) -> Sequence[str]:
         """The test split, and the extra test sets."""
         return ("test", *self.extra_test_sets)
+
+    def describe(self, split: str) -> str:
+        """Return the files of a split, or those that it is held out from."""
+        groups = self.paths.get(split) or self.paths["train"]
+        return " ".join(str(path) for group in groups for path in group)
 
     def tables(self, tasks: Sequence[str]) -> dict[str, list[list[Table]]]:
         """Read all files."""
@@ -107,6 +117,7 @@ class FileSource(TableSource):
                         group.append(read(path, columns, self.dialect, self.cache))
         if problems:
             raise UserError("\n".join(problems))
+        self.cache.make_room()
         return tables
 
 

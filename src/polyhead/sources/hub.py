@@ -1,6 +1,8 @@
 """Data sets of the Hugging Face hub, or of a local folder laid out like one. Knows nothing about their content."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,11 @@ from polyhead.errors import ParameterError, UserError, collect_errors, did_you_m
 from polyhead.sources.records import assign_columns
 from polyhead.sources.settings import SplitSettings, unknown_splits
 from polyhead.sources.splits import TableSource
+from polyhead.sources.table_cache import TableCache
 from polyhead.sources.tables import Table, check_types, choose, datasets_library
+from polyhead.storage.digests import LISTING, folder_is_intact, note_folder
+
+log = logging.getLogger(__name__)
 
 _LONGEST_REASON = 300  # characters of a message of the hub
 
@@ -28,6 +34,7 @@ class HubSource(TableSource):
         min_class_count: a warning names classes with fewer training sentences.
         max_examples: places named for each kind of problem.
         cache: folder of the tables that the data set is read into.
+        limit_gb: gigabytes (10^9 bytes) of these tables, at most; the least recently used go first.
 
     Raises:
         ParameterError: a split or a name that is not given, or a value out of range; all at once.
@@ -47,12 +54,15 @@ class HubSource(TableSource):
         min_class_count: int,
         max_examples: int,
         cache: str,
+        limit_gb: float = 20.0,
     ) -> None:
         problems = list(_split_problems(splits))
         if not name:
             problems.append("name: none given; name a data set of the hub, as in data.name=OWNER/NAME")
         with collect_errors(problems):
             settings = SplitSettings(holdout, seed, drop_test_duplicates, min_class_count, max_examples)
+        with collect_errors(problems):
+            tables = TableCache(cache, limit_gb)
         if problems:
             raise ParameterError("\n".join(problems))
         datasets_library()
@@ -62,7 +72,11 @@ class HubSource(TableSource):
         self.hub_splits = {split: theirs for split, theirs in splits.items() if theirs}
         self.text = text
         self.columns = dict(columns or {})
-        self.cache = Path(cache).expanduser()
+        self.cache = tables
+
+    def describe(self, split: str) -> str:
+        """Return the name of the data set."""
+        return self.name
 
     def tables(self, tasks: Sequence[str]) -> dict[str, list[list[Table]]]:
         """Fetch all splits; a data set is fetched once only."""
@@ -77,17 +91,42 @@ class HubSource(TableSource):
             chosen = choose(name, rows.column_names, columns)
             check_types(rows, chosen, name)
             tables[split] = [[Table(name, rows, chosen, rows._fingerprint)]]
+        self.cache.make_room()
         return tables
 
     def _load_data_set(self) -> Any:
+        data_set = self._fetch()
+        folders = {Path(file["filename"]).parent for rows in data_set.values() for file in rows.cache_files}
+        self.cache.keep(folders)
+        damaged = [folder for folder in folders if not _is_as_first_read(folder)]
+        if not damaged:
+            return data_set
+        log.warning("tables: %s is damaged; making it again", damaged[0])
+        for folder in damaged:
+            (folder / LISTING).unlink()
+        data_set = self._fetch(download_mode="reuse_cache_if_exists")
+        for folder in damaged:
+            note_folder(folder)
+        return data_set
+
+    def _fetch(self, **how: str) -> Any:
         try:
-            return datasets_library().load_dataset(self.name, self.configuration, cache_dir=str(self.cache))
+            return datasets_library().load_dataset(self.name, self.configuration, cache_dir=str(self.cache.path), **how)
         except Exception as error:  # the hub, its files and the network raise all kinds
             reason = " ".join(str(error).split())[:_LONGEST_REASON]
             raise UserError(
                 f"data.name: {self.name!r} cannot be loaded ({reason}); data.configuration names one of several "
                 "configurations; without the hub, data=files reads local files"
             ) from error
+
+
+def _is_as_first_read(folder: Path) -> bool:
+    """Return whether the files of a data set are as they were when it was first read."""
+    if (folder / LISTING).exists():
+        return folder_is_intact(folder)
+    with suppress(OSError):  # a read-only file system
+        note_folder(folder)
+    return True
 
 
 def _split_problems(splits: Mapping[str, object]) -> Iterator[str]:

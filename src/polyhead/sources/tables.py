@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyhead.errors import UserError, require_extra
 from polyhead.sources.records import ROW, TEXT, Columns, records
+from polyhead.sources.table_cache import TableCache
 from polyhead.storage.parquet_reader import ParquetRows, spell
 from polyhead.storage.row_readers import open_rows
 from polyhead.storage.rows import Dialect, RowReader, missing_text
@@ -137,14 +138,14 @@ def datasets_library() -> Any:
     return datasets
 
 
-def read(path: Path, columns: Columns, dialect: Dialect, cache: Path) -> Table:
+def read(path: Path, columns: Columns, dialect: Dialect, cache: TableCache) -> Table:
     """Read a file into a memory-mapped table; an unchanged file is read once only.
 
     Args:
         path: of a CSV, TSV, JSONL or Parquet file.
         columns: those to read.
         dialect: how the text of a CSV, TSV or JSONL file is written.
-        cache: folder of the tables.
+        cache: of the tables.
 
     Raises:
         UserError: the file cannot be read, or rows of it cannot be sentences, one problem per line.
@@ -177,24 +178,33 @@ def _present_columns(reader: RowReader, columns: Columns) -> dict[str, str]:
     return choose(reader.name, present, columns)
 
 
-def _parquet_table(path: Path, columns: Mapping[str, str], cache: Path, stamp: str) -> Table:
-    # The library takes a path for a pattern, and brackets may be part of a name.
-    pattern = escape(str(path))
-    rows = datasets_library().Dataset.from_parquet(pattern, columns=list(columns), cache_dir=str(cache))
+def _parquet_table(path: Path, columns: Mapping[str, str], cache: TableCache, stamp: str) -> Table:
+    def build(folder: Path) -> "Dataset":
+        # The library takes a path for a pattern, and brackets may be part of a name.
+        rows: Dataset = datasets_library().Dataset.from_parquet(
+            escape(str(path)), columns=list(columns), cache_dir=str(folder)
+        )
+        return rows
+
+    rows = cache.get(stamp, build, {"data": str(path)})
     check_types(rows, columns, str(path))
     return Table(str(path), rows, columns, stamp)
 
 
-def _text_table(path: Path, columns: Mapping[str, str], dialect: Dialect, cache: Path, stamp: str) -> Table:
-    datasets = datasets_library()
-    text = datasets.Value("string")
-    rows = datasets.Dataset.from_generator(
-        records,
-        features=datasets.Features({ROW: datasets.Value("int64"), **dict.fromkeys(columns.values(), text)}),
-        cache_dir=str(cache),
-        gen_kwargs={"path": path, "dialect": dialect, "columns": columns},
-        fingerprint=stamp,
-    )
+def _text_table(path: Path, columns: Mapping[str, str], dialect: Dialect, cache: TableCache, stamp: str) -> Table:
+    def build(folder: Path) -> "Dataset":
+        datasets = datasets_library()
+        text = datasets.Value("string")
+        rows: Dataset = datasets.Dataset.from_generator(
+            records,
+            features=datasets.Features({ROW: datasets.Value("int64"), **dict.fromkeys(columns.values(), text)}),
+            cache_dir=str(folder),
+            gen_kwargs={"path": path, "dialect": dialect, "columns": columns},
+            fingerprint=stamp,
+        )
+        return rows
+
+    rows = cache.get(stamp, build, {"data": str(path)})
     return Table(str(path), rows, {ours: ours for ours in columns.values()}, stamp, numbered=True)
 
 

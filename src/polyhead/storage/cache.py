@@ -1,22 +1,24 @@
 """Caches: entries on disk that are made once and shared; the least recently used make room for new ones."""
 
-import time
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from polyhead.errors import check_parameters
-from polyhead.storage.output import remove
+from polyhead.storage.partials import is_abandoned, partials, remove, remove_abandoned
 
-_ABANDONED = 86_400  # seconds after which a partial entry counts as left behind by a killed process
+Description = Mapping[str, str]
+"""What an entry was made of, for a person: ``encoder``, ``data`` and ``run``, as far as they are known."""
 
 
 @dataclass(frozen=True)
 class Cache:
     """A folder of entries, each a file or a folder. Several processes may share it.
 
-    A process that reads an entry touches its stamp. Entries that are being written are called ``*.partial``.
+    A process that reads an entry touches its stamp. Entries that are being written are partials, see
+    :mod:`polyhead.storage.partials`; they count towards the limit, and those that a killed process left are removed.
 
     Args:
         folder: where the entries lie; made when first needed.
@@ -59,37 +61,51 @@ class Cache:
                 found.append((stamp.stat().st_mtime, self.entry_of(stamp)))
         return {entry: moment for moment, entry in sorted(found)}
 
+    def partials(self) -> dict[Path, bool]:
+        """Return the entries that are being written, or were when their process was killed, and whether it was."""
+        return {path: is_abandoned(path) for path in partials(self.path)}
+
+    def describe(self, entry: Path) -> Description:
+        """Return what an entry was made of; nothing where that is not known."""
+        return {}
+
+    def remove(self, entry: Path) -> None:
+        """Remove an entry, or a part of it that is left."""
+        remove(entry)
+
     def size(self) -> int:
-        """Return the bytes of all entries together."""
-        return sum(map(size_of, self.entries()))
+        """Return the bytes of all entries together, the partial ones included."""
+        return sum(map(size_of, [*self.entries(), *partials(self.path)]))
 
     def clear(self) -> int:
-        """Remove all entries and return their bytes; a process that has one mapped keeps it until it ends."""
+        """Remove all entries, but for those being written, and return their bytes.
+
+        A process that has an entry mapped keeps it until it ends.
+        """
         size = self.size()
         for entry in self.entries():
-            remove(entry)
+            self.remove(entry)
+        self.remove_abandoned()
         return size - self.size()
 
-    def evict(self, size: int, keep: Path | None = None) -> None:
+    def evict(self, size: int, keep: Collection[Path] = ()) -> None:
         """Remove abandoned partial entries, then entries until ``size`` more bytes fit below the limit.
 
         Args:
             size: bytes that are about to be written.
-            keep: an entry that stays.
+            keep: entries that stay.
         """
-        self._remove_abandoned()
+        self.remove_abandoned()
         sizes = {entry: size_of(entry) for entry in self.entries()}
-        excess = sum(sizes.values()) + size - self.limit_gb * 1e9
+        excess = sum(sizes.values()) + sum(map(size_of, partials(self.path))) + size - self.limit_gb * 1e9
         for entry, entry_size in sizes.items():
-            if excess > 0 and entry != keep:
-                remove(entry)
+            if excess > 0 and entry not in keep:
+                self.remove(entry)
                 excess -= entry_size
 
-    def _remove_abandoned(self) -> None:
-        for path in self.path.glob("*.partial"):
-            with suppress(FileNotFoundError):  # finished meanwhile
-                if time.time() - path.stat().st_mtime > _ABANDONED:
-                    remove(path)
+    def remove_abandoned(self) -> None:
+        """Remove what killed processes left."""
+        remove_abandoned(self.path)
 
 
 def size_of(path: Path) -> int:

@@ -1,25 +1,25 @@
 """Output: files and folders that are there whole or not at all. Knows nothing about their content."""
 
 import os
-import secrets
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Self
 
 from polyhead.errors import UserError
+from polyhead.storage.partials import claim_partial, remove, remove_abandoned
 
 
 @contextmanager
-def write_atomically(path: Path) -> Iterator[Path]:
+def write_atomically(path: Path, folder: bool = False, sync: bool = False) -> Iterator[Path]:
     """Write a file or a folder whole or not at all.
 
-    The block writes under another name in the same folder: a file, or a folder that it makes. When the block ends,
-    that name becomes ``path``, in one step and in place of a file that was there. When the block fails or is
-    interrupted, the partial file or folder is removed, and ``path`` stays as it was. Each call has a name of its own,
-    so several processes may write the same path: the last one to finish counts.
+    The block writes under another name in the same folder. When the block ends, that name becomes ``path``, in one
+    step and in place of a file that was there. When the block fails or is interrupted, the partial file or folder is
+    removed, and ``path`` stays as it was. Each call has a name of its own, so several processes may write the same
+    path: the last one to finish counts. What a killed process left of the same path is removed first.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "scores.json"
@@ -30,20 +30,37 @@ def write_atomically(path: Path) -> Iterator[Path]:
 
     Args:
         path: the final name; its folder must exist.
+        folder: write a folder instead of a file.
+        sync: have a file on the disk before it takes its name, so that a power failure does not leave it empty.
 
     Yields:
-        The name to write under, ``<name>.<8 random hex digits>.partial``; nothing exists there yet.
+        The name to write under, ``<name>.<8 random hex digits>.partial``: an empty file, or an empty folder.
 
     Raises:
+        OSError: nothing can be written beside ``path``.
         UserError: the complete file cannot take its name: ``path`` is a folder that is not empty, for example.
     """
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+    remove_abandoned(path.parent, f"{escape(path.name)}.*.partial")
+    partial, descriptor = claim_partial(path, folder)
     try:
         yield partial
         with write_errors(path):
+            if sync:
+                os.fsync(descriptor)
             partial.replace(path)
+            if sync:
+                _sync_folder(path.parent)
     finally:
         remove(partial)
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -68,14 +85,6 @@ def refused(path: Path, error: OSError) -> UserError:
     reason = os.strerror(error.errno) if error.errno else error
     name = "standard output" if str(path) == "-" else repr(str(path))
     return UserError(f"output: {name} cannot be written ({reason}); make room, or choose another place")
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is still there."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def share_mode(folder: Path) -> None:
@@ -109,8 +118,9 @@ class OutputFile(ABC):
         Raises:
             UserError: it cannot be written.
         """
-        with write_atomically(self.path) as self.partial:
+        with ExitStack() as stack:
             with self.writing():
+                self.partial = stack.enter_context(write_atomically(self.path))
                 self.open()
             try:
                 yield self

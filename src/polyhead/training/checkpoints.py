@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
+from zipfile import ZipFile, is_zipfile
 
 import torch
 from torch import Tensor, nn
 
 from polyhead.errors import UserError
+from polyhead.storage.digests import check_intact
 
 FORMAT = 2
 """Version of what this package writes into checkpoints beside Lightning's own content.
@@ -23,9 +25,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint without running any code in it; one of an older format comes back in today's.
 
     Raises:
-        UserError: it is not there, no checkpoint of tensors and plain values, or of a newer format.
+        UserError: it is not there, damaged, no checkpoint of tensors and plain values, or of a newer format.
     """
+    check_intact(path)
     try:
+        _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise UserError(f"the checkpoint {str(path)!r} cannot be read ({error.strerror})") from error
@@ -97,6 +101,18 @@ def _with_new_names(content: Any) -> Any:
     if not isinstance(content, dict):
         return content
     return {_RENAMED_METRICS.get(key, key): _with_new_names(value) for key, value in content.items()}
+
+
+def _check_sums(path: Path) -> None:
+    """Compare the records of a checkpoint with the sums in it, which torch writes and does not read.
+
+    Raises:
+        ValueError: they differ.
+    """
+    if is_zipfile(path):
+        with ZipFile(path) as records:
+            if damaged := records.testzip():
+                raise ValueError(f"{damaged} is damaged")
 
 
 def _no_checkpoint(path: Path) -> UserError:

@@ -5,7 +5,7 @@ Shapes: T tasks, B sentences of a batch, C classes of a task.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import lightning as L
 from torch import Tensor, nn
@@ -103,6 +103,15 @@ class MultiTaskEvaluation(L.LightningModule):
         computed = {task.name: cast(TaskMetrics, self.metrics[f"{split}_{task.name}"]).compute() for task in self.tasks}
         # A task without a labelled row was not measured: a metric of nothing would only mislead.
         return {name: values for name, values in computed.items() if any(map(any, values["confusion"]))}
+
+    def progress(self, split: str) -> dict[str, Any]:
+        """Return the metrics of a split so far, by task, as :meth:`resume` takes them."""
+        return {task.name: cast(TaskMetrics, self.metrics[f"{split}_{task.name}"]).progress() for task in self.tasks}
+
+    def resume(self, split: str, progress: Mapping[str, Any]) -> None:
+        """Continue with the metrics of a split where another run left them."""
+        for task in self.tasks:
+            cast(TaskMetrics, self.metrics[f"{split}_{task.name}"]).resume(progress[task.name])
 
     def _log_evaluation(self, split: str, name: str) -> None:
         """Keep and log the metrics of a split, calibration included, under a name."""

@@ -12,6 +12,7 @@ from polyhead.data.datamodule import SentenceData
 from polyhead.errors import UserError
 from polyhead.freezing.plans import count_parameters
 from polyhead.training.callbacks.best import BestCheckpoint
+from polyhead.training.checkpoint_io import SafeCheckpointIO
 from polyhead.training.checkpoints import load_checkpoint
 from polyhead.training.metrics import Results
 from polyhead.training.module import MultiTaskTraining
@@ -53,6 +54,7 @@ def fit_and_test(
     Raises:
         UserError: ``resume`` does not fit this run.
     """
+    trainer.strategy.checkpoint_io = SafeCheckpointIO()  # Lightning's own loses checkpoints to kills and full disks
     best_epoch: int | None = None
     trained, _ = count_parameters(module.model)
     if trained:

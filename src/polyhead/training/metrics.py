@@ -62,7 +62,7 @@ class TaskMetrics(nn.Module):
 
     def update(self, logits: Tensor, labels: Tensor, loss: Tensor, rows: Tensor) -> None:
         """Add logits (B, C), labels (B,), and their mean ``loss`` () over the ``rows`` () that have a label."""
-        self._pending.append((logits.argmax(dim=1), labels, loss, rows))
+        self._pending.append((logits.argmax(dim=1), labels, loss[None], rows[None]))
         self._pending_rows += len(labels)
         if self._pending_rows >= self.MOST_PENDING:
             self._flush()
@@ -77,13 +77,40 @@ class TaskMetrics(nn.Module):
         self.loss.reset()
         return values
 
+    def progress(self) -> dict[str, Any]:
+        """Return all that was added since the last :meth:`compute`, as tensors in memory, for :meth:`resume`."""
+        progress: dict[str, Any] = {name: _on_cpu(metric.metric_state) for name, metric in self.metrics.items()}
+        progress["loss"] = _on_cpu(self.loss.metric_state)
+        if self._pending:
+            progress["pending"] = [part.cpu() for part in self._joined_pending()]
+        return progress
+
+    def resume(self, progress: Mapping[str, Any]) -> None:
+        """Take over what another instance had been given; it goes on to the very same numbers."""
+        for name, metric in (*self.metrics.items(), ("loss", self.loss)):
+            for state, value in progress[name].items():
+                setattr(metric, state, value.to(metric.device))
+            metric._update_count = 1  # or computing warns that nothing was added
+        if pending := progress.get("pending"):
+            predictions, labels, losses, rows = (part.to(self.loss.device) for part in pending)
+            self._pending = [(predictions, labels, losses, rows)]
+            self._pending_rows = len(labels)
+
+    def _joined_pending(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        predictions, labels, losses, rows = map(torch.cat, zip(*self._pending, strict=True))
+        return predictions, labels, losses, rows
+
     def _flush(self) -> None:
         if self._pending:
-            predictions, labels, losses, rows = zip(*self._pending, strict=True)
-            self.metrics.update(torch.cat(predictions), torch.cat(labels))
-            self.loss.update(torch.stack(losses), weight=torch.stack(rows))
+            predictions, labels, losses, rows = self._joined_pending()
+            self.metrics.update(predictions, labels)
+            self.loss.update(losses, weight=rows)
             self._pending.clear()
             self._pending_rows = 0
+
+
+def _on_cpu(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    return {name: value.cpu() for name, value in state.items()}
 
 
 def scalars(split: str, results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:

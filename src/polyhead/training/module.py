@@ -205,6 +205,20 @@ class MultiTaskTraining(MultiTaskEvaluation):
         self.weighting.end_epoch()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write the format, and the validation metrics beside the weights that gave them."""
+        """Write the format, the validation metrics of the weights, and the training metrics of the epoch so far."""
         checkpoint["polyhead_format"] = FORMAT
         checkpoint["results"] = {"validation": self.results.get("validation")}
+        if "optimizer_states" in checkpoint:
+            checkpoint["training_metrics"] = self._of_all_processes(self.progress("training"))
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continue with the epoch's metrics; a checkpoint of an older version, or of other processes, has none."""
+        progress = checkpoint.get("training_metrics", [])
+        if len(progress) == self.trainer.world_size:
+            self.resume("training", progress[self.global_rank])
+
+    def _of_all_processes(self, value: dict[str, Any]) -> list[dict[str, Any]]:
+        values = [value] * self.trainer.world_size
+        if len(values) > 1:
+            torch.distributed.all_gather_object(values, value)
+        return values

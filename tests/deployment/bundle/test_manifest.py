@@ -6,6 +6,7 @@ from support.bundles import MAX_LENGTH, manifest_of
 
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal, unseal
 from polyhead.errors import ParameterError, UserError
+from polyhead.storage.digests import json_digest
 
 DEEP = "deep"  # stands for more lists inside each other than Python can follow
 ENTRY = {"name": "kind", "labels": ["a", "b"], "temperature": None, "metrics": {}}
@@ -34,6 +35,7 @@ def test_manifest_is_read_back_as_it_was_sealed(folder, tasks):
 
 def test_manifest_is_written_in_format_2(folder):
     content = json.loads((folder / "tasks.json").read_text())
+    assert content.pop("digest") == json_digest(content)
     files = content.pop("files")
     # printf 12345 | sha256sum
     assert files["weights"] == "5994471abb01112afcc18159f6cc74b4f511b99806da59b3caf5a9c173cacfc5"
@@ -55,7 +57,7 @@ def test_manifest_is_written_in_format_2(folder):
 def test_manifest_of_format_1_is_read_under_the_names_of_today(folder):
     def to_format_1(content):
         content["format"] = 1
-        del content["quantization"]
+        del content["quantization"], content["digest"]
         content["quantisation"] = {"category": {"float32": 0.75, "int8": 0.5}}
         content["tasks"][0]["metrics"] = {"accuracy": 0.5, "calibration_error": 0.25, "calibration_error_scaled": 0.125}
 

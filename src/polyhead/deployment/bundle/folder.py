@@ -46,8 +46,7 @@ def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
     try:
         with write_errors(folder):
             whole.parent.mkdir(parents=True, exist_ok=True)
-            with write_atomically(whole) as partial:
-                partial.mkdir()
+            with write_atomically(whole, folder=True) as partial:
                 yield partial
                 share_mode(partial)
                 if whole.exists():

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from polyhead.deployment.bundle.checksums import check_files, checksums
 from polyhead.errors import UserError, check_parameters
 from polyhead.models.pooling import POOLINGS
+from polyhead.storage.digests import json_digest
 from polyhead.storage.documents import read_json
 from polyhead.storage.output import write_atomically
 from polyhead.storage.schema import misfits
@@ -104,6 +105,7 @@ class Manifest:
 def seal(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, with the sha256 of every file that is in the folder now."""
     content = {"format": FORMAT, **asdict(manifest), "files": checksums(folder, _UNSEALED)}
+    content["digest"] = json_digest(content)
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     with write_atomically(folder / FILE) as partial:
         partial.write_text(text, encoding="utf-8")
@@ -120,6 +122,8 @@ def unseal(folder: Path) -> Manifest:
         raise UserError(f"{str(folder)!r} is no bundle, it has no {FILE}; give a folder that scripts/export.py wrote")
     try:
         content = read_json(path)
+        digest = content.pop("digest", None)  # bundles of 0.1.0 have none
+        damaged = digest is not None and digest != json_digest(content)
         version = content.pop("format")
         files = dict(content.pop("files"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -131,9 +135,12 @@ def unseal(folder: Path) -> Manifest:
         )
     check_files(folder, files, _UNSEALED)
     try:
-        return _parse(_upgrade(content, version))
+        manifest = _parse(_upgrade(content, version))
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # a UserError is a ValueError, too
         raise _unreadable(path, error) from error
+    if damaged:  # said last: of a value that cannot be, that is the clearer message
+        raise UserError(f"{str(path)!r} was altered; copy or export the bundle again")
+    return manifest
 
 
 def _upgrade(content: dict[str, Any], version: object) -> dict[str, Any]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from polyhead.training.callbacks.gallery import TestGallery
     from polyhead.training.callbacks.gradients import GradientNorms
     from polyhead.training.callbacks.interruption import SaveOnInterruption
+    from polyhead.training.callbacks.last import LastCheckpoint
     from polyhead.training.callbacks.mistakes import Mistakes
     from polyhead.training.callbacks.pictures import ConfusionMatrices, ReliabilityDiagrams
     from polyhead.training.callbacks.predictions import PredictionRecorder
@@ -20,6 +21,7 @@ __all__ = [
     "BestCheckpoint",
     "ConfusionMatrices",
     "GradientNorms",
+    "LastCheckpoint",
     "LastStageStopping",
     "Mistakes",
     "PredictionRecorder",
@@ -36,6 +38,7 @@ __getattr__ = lazy_exports(
         "BestCheckpoint": "best",
         "ConfusionMatrices": "pictures",
         "GradientNorms": "gradients",
+        "LastCheckpoint": "last",
         "LastStageStopping": "stopping",
         "Mistakes": "mistakes",
         "PredictionRecorder": "predictions",

@@ -6,21 +6,36 @@ from typing import Any
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from polyhead.storage.digests import check_intact, write_with_digest
+
 
 class BestCheckpoint(ModelCheckpoint):
     """Keeps the best weights by a monitored metric, also across a resumption into another folder.
 
     Lightning's own forgets the best score when the folder changes, so that the first epoch after a resumption counts
     as the best, whatever came before.
+
+    Args:
+        arguments: of Lightning's ModelCheckpoint.
     """
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        # A run that was killed and resumes in its folder finds its best.ckpt there, and writes no best-v1.ckpt.
+        super().__init__(*arguments, **{"enable_version_counter": False, **settings})
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the best weights so far, as a copy, so that the other run keeps its own."""
+        """Take over the best weights so far, as a copy, so that the other run keeps its own.
+
+        Raises:
+            UserError: they are damaged, or cannot be copied.
+        """
         theirs = Path(state_dict["best_model_path"])
         if self.dirpath is not None and state_dict["dirpath"] != self.dirpath and theirs.is_file():
             ours = Path(self.dirpath) / theirs.name
             ours.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(theirs, ours)
+            check_intact(theirs)
+            with write_with_digest(ours) as partial:
+                shutil.copyfile(theirs, partial)
             state_dict = {
                 **state_dict,
                 "dirpath": self.dirpath,

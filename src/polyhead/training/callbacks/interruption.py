@@ -8,11 +8,13 @@ from typing import Any
 
 import lightning as L
 
+from polyhead.training.callbacks.last import has_stepped
+
 log = logging.getLogger(__name__)
 
 
 class SaveOnInterruption(L.Callback):
-    """On Ctrl-C or SIGTERM finishes the step, writes a checkpoint to resume from, and ends the run.
+    """On Ctrl-C or SIGTERM finishes the optimizer step, writes a checkpoint to resume from, and ends the run.
 
     Lightning ends where Ctrl-C finds it, which may be half-way through an optimizer step, and the training since the
     last epoch is lost. A second Ctrl-C still does that. Nor is anything written where several processes train: each
@@ -39,7 +41,7 @@ class SaveOnInterruption(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Write and end, if asked to."""
-        if self._asked or (self._alone and trainer.received_sigterm):
+        if (self._asked or (self._alone and trainer.received_sigterm)) and has_stepped(trainer, batch_idx):
             trainer.save_checkpoint(self.path)
             self._end(trainer)
 
