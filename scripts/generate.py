@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO
 
 from polyhead.errors import UserError, did_you_mean, interruptible, require_extra
-from polyhead.sources.synthetic.corpus import LABELS, SPLITS, HypotheticalCorpus, Knob, Sentence
+from polyhead.sources.synthetic.corpus import LABELS, SPLITS, HypotheticalCorpus, Sentence
 from polyhead.storage.output import write_atomically, write_errors
+from polyhead.tasks import PerTask
 
 FORMATS = ("csv", "jsonl", "parquet")
 ROW_GROUP = 100_000  # sentences of a Parquet file that are written together
@@ -90,7 +91,7 @@ def _run(options: Namespace) -> None:
                 TEXT_WRITERS[options.format](sentences, stream)
 
 
-def _read_knob(option: str, words: Sequence[str]) -> Knob:
+def _read_knob(option: str, words: Sequence[str]) -> PerTask:
     """Read ``0.1``, or ``category=0.1 sentiment=0.2``.
 
     Raises:

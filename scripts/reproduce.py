@@ -2,6 +2,7 @@
 
     python scripts/reproduce.py runs/2026-01-31_12-00-00
 
+A class that is none of polyhead's is built only where its package is trusted: trust=my_package.
 Exit codes: 0 the same to the last bit, 1 not the same, 2 a mistake in what was given.
 """
 
@@ -11,7 +12,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyhead.app.command_line import run
+from polyhead.app.command_line import run, take_trust
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -21,13 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--folder", type=Path, help="of the new run (RUN-again)")
-    options = parser.parse_args(arguments)
+    rest, trust = take_trust(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(rest)
     from polyhead.app import reproduce
+    from polyhead.app.trust import check_trust
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger().handlers[0].setLevel(logging.ERROR)  # the logger's own level would not hold Lightning back
     folder = options.folder or options.run.with_name(f"{options.run.name}-again")
-    same = run(lambda: reproduce.run(CONFIGS, options.run, folder), CONFIGS, "train")
+    same = run(lambda: reproduce.run(CONFIGS, options.run, folder, check_trust(trust)), CONFIGS, "train")
     return 0 if same else 1
 
 

@@ -3,7 +3,8 @@
     python scripts/soup.py runs/2026-01-31_12-00-00
     python scripts/soup.py runs/A runs/B runs/C --recipe greedy --folder runs/soup
 
-The result is a run like any other, for report.py, export.py and encode.py, and as fast as one of them.
+The result is a run like any other, for report.py, export.py and encode.py, and as fast as one of them. A class that is
+none of polyhead's is built only where its package is trusted: trust=my_package.
 """
 
 import logging
@@ -12,7 +13,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyhead.app.command_line import run
+from polyhead.app.command_line import run, take_trust
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -25,13 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--recipe", choices=("uniform", "greedy"), default="uniform", help="which runs to take (uniform: all)"
     )
-    options = parser.parse_args(arguments)
+    rest, trust = take_trust(sys.argv[1:] if arguments is None else arguments)
+    options = parser.parse_args(rest)
     from polyhead.app import soup
+    from polyhead.app.trust import check_trust
 
     ours = logging.getLogger("polyhead")
     ours.addHandler(logging.StreamHandler(sys.stdout))
     ours.setLevel(logging.INFO)
-    run(lambda: soup.run(CONFIGS, options.runs, options.folder, options.recipe), CONFIGS, "train")
+    run(lambda: soup.run(CONFIGS, options.runs, options.folder, options.recipe, check_trust(trust)), CONFIGS, "train")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import warnings
 
 import pytest
@@ -12,7 +10,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from lightning import Callback
 from omegaconf import OmegaConf
-from support.commands import ROOT
+from support.commands import ROOT, train
 from support.configs import CONFIGS, composed
 
 from polyhead.app.builder import build
@@ -156,9 +154,8 @@ def test_experiments_train(tmp_path):
     recipes = [option for group, option in OPTIONS if group == "experiment"]
     tiny = [f"encoder.architecture.{name}={size}" for name, size in (("hidden_size", 24), ("intermediate_size", 32))]
     sizes = [f"data.sizes.{split}=32" for split in ("train", "validation", "test")]
-    command = [sys.executable, str(ROOT / "train.py"), "-m", f"experiment={','.join(recipes)}", *tiny, *sizes]
-    command += ["encoder.pretrained=false", "trainer.accelerator=cpu", "loader.batch_size=16", "hydra.sweep.dir=sweep"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    sizes += ["encoder.pretrained=false", "trainer.accelerator=cpu", "loader.batch_size=16", "hydra.sweep.dir=sweep"]
+    done = train("-m", f"experiment={','.join(recipes)}", *tiny, *sizes, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("freezing plan") == len(recipes)
     epochs = [json.loads(path.read_text())["epochs"] for path in (tmp_path / "sweep").glob("*/metrics.json")]

@@ -1,5 +1,6 @@
 """Tasks: the one place that knows class names and counts. Knows nothing about models or tensors."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -39,7 +40,7 @@ class Task:
             raise UserError(f"tasks: the name {self.name!r} cannot name a head; use letters, digits and underscores")
         if len(self.labels) < 2:
             raise UserError(f"tasks.{self.name}: {len(self.labels)} label(s) given; a task needs at least two")
-        repeated = sorted({label for label in self.labels if self.labels.count(label) > 1})
+        repeated = sorted(label for label, count in Counter(self.labels).items() if count > 1)
         if repeated:
             raise UserError(f"tasks.{self.name}: {', '.join(repeated)} given twice; labels must be distinct")
 

@@ -1,25 +1,15 @@
 import gzip
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from support.commands import ROOT, TINY, train
+from support.commands import TINY, script, train
 
 pytestmark = pytest.mark.slow
 TEXTS = ["A short one.", "", "Zwölf Boxkämpfer 🙂", "a much longer text " * 20, "A short one."]
 
 
 def encode(*arguments, cwd, stdin=None):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "encode.py"), *arguments],
-        capture_output=True,
-        cwd=cwd,
-        input=stdin,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-        timeout=300,
-    )
+    return script("encode", *arguments, cwd=cwd, stdin=stdin, text=False)
 
 
 def test_encode_gives_the_embeddings_of_sentence_transformers(tmp_path):

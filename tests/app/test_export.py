@@ -2,20 +2,20 @@
 
 import csv
 import json
-import os
 import shutil
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pyarrow
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from pyarrow import parquet
 from safetensors.torch import load_file
+from support import commands
+from support.bundles import naming_a_path
 from support.commands import ROOT, TINY, train
 
 from polyhead import Predictor
@@ -30,14 +30,7 @@ TEXTS = ["A short one.", "", "Zwölf Boxkämpfer 🙂", "a much longer text " * 
 
 
 def script(name, *arguments, cwd, stdin=None):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments],
-        capture_output=True,
-        cwd=cwd,
-        input=stdin,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-        timeout=300,
-    )
+    return commands.script(name, *arguments, cwd=cwd, stdin=stdin, text=False)
 
 
 def run(name, *overrides):
@@ -93,6 +86,15 @@ def test_export_describes_the_run_in_the_manifest(folder):
     assert "0_seed=1,a" in (folder / "bundle" / "README.md").read_text()
 
 
+def test_export_names_no_place_of_the_machine(folder):
+    assert naming_a_path(folder / "bundle", folder) == []
+    for name in ("graph.onnx", "graph.int8.onnx"):
+        model = onnx.load(folder / "bundle" / name)
+        onnx.checker.check_model(model)
+        assert b"metadata" not in (folder / "bundle" / name).read_bytes()
+        assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+
+
 def test_export_measures_the_accuracy_of_both_graphs(folder):
     manifest = json.loads((folder / "bundle" / "tasks.json").read_text())
     sentences = list(load_trained_run(folder / "runs" / "0_seed=1,a").source.sentences("test"))
@@ -108,7 +110,7 @@ def test_export_measures_the_accuracy_of_both_graphs(folder):
 def test_export_stores_the_sentences_of_a_split_with_their_embeddings(folder):
     from sentence_transformers import SentenceTransformer
 
-    stored = Neighbors.read(folder / "bundle")
+    stored = Neighbors.read(folder / "bundle", width=24)
     source = load_trained_run(folder / "runs" / "0_seed=1,a").source
     assert stored.sentences == [sentence.text for sentence in source.sentences("test")]
     model = SentenceTransformer(str(folder / "bundle"), device="cpu")

@@ -2,13 +2,13 @@ import json
 
 import numpy as np
 import pytest
-from support.run_folders import make_metrics, make_predictions, make_provenance
+from support.run_folders import make_metrics, make_predictions, make_provenance, make_results
 
 from polyhead.errors import UserError
 from polyhead.runs.contents import Predictions, Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
 
-TASK = {"accuracy": 0.5, "macro_f1": 0.25, "ece": 0.125, "ece_scaled": 0.0625}
+TASK = make_results()
 
 
 @pytest.fixture
@@ -50,13 +50,14 @@ def test_test_sets_are_named_and_those_not_measured_are_left_out():
 
 def test_metrics_of_version_0_1_0_get_the_new_names(run):
     old = vars(make_metrics({"category": TASK})) | {"format": 1}
-    results = {"category": {"accuracy": 0.5, "macro_f1": 0.25, "calibration_error": 0.1, "calibration_error_scaled": 0}}
+    old_names = {"ece": "calibration_error", "ece_scaled": "calibration_error_scaled"}
+    results = {"category": {old_names.get(name, name): value for name, value in TASK.items()}}
     old |= {"validation": results, "test": results, "shifted": {"news": results}, "features": {"computed": 3}}
     for key in ("format", "extra_test_sets", "activation_cache", "soup"):
         del old[key]
     run.write_json("metrics.json", old)
     read = RunMetrics.read(run)
-    expected = {"category": {"accuracy": 0.5, "macro_f1": 0.25, "ece": 0.1, "ece_scaled": 0}}
+    expected = {"category": TASK}
     assert read.validation == read.test == read.extra_test_sets["news"] == expected
     assert (read.activation_cache, read.soup) == ({"computed": 3}, ())
 

@@ -2,7 +2,7 @@ from copy import deepcopy
 
 import pytest
 import torch
-from support.run_folders import make_metrics
+from support.run_folders import make_metrics, make_results
 from torch import nn
 
 from polyhead.errors import UserError
@@ -26,7 +26,7 @@ def make_run(tmp_path):
         (folder / "checkpoints").mkdir(parents=True)
         state = {f"model.{name}": weights for name, weights in (model or Probe(value)).state_dict().items()}
         torch.save({"state_dict": state | {"weighting.x": torch.ones(1)}}, folder / "checkpoints" / "best.ckpt")
-        make_metrics({"task": {"macro_f1": score or value}}).write(RunFolder(folder))
+        make_metrics({"task": make_results(macro_f1=score or value)}).write(RunFolder(folder))
         return str(folder)
 
     return make

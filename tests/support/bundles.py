@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from support.fakes import WORDS, word_tokenizer
 
+import polyhead
 from polyhead.deployment.bundle.folder import write_model
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
 from polyhead.models.multitask import MultiTaskModel
@@ -23,6 +25,19 @@ def manifest_of(tasks: Sequence[Task], pooling: str = "mean", **temperatures: fl
         TaskEntry(task.name, list(task.labels), temperatures.get(task.name), {"accuracy": 0.5}) for task in tasks
     ]
     return Manifest(entries, pooling, MAX_LENGTH, {"polyhead": "0"})
+
+
+def machine_paths(*folders: Path) -> list[bytes]:
+    """List the places of this machine that no file of a bundle may name, and those given."""
+    places = [Path.cwd(), Path.home(), Path(polyhead.__file__).parents[1], Path(torch.__file__).parents[1], *folders]
+    return [str(place).encode() for place in {*places, *(place.resolve() for place in places)}]
+
+
+def naming_a_path(bundle: Path, *folders: Path) -> list[str]:
+    """List the files of a bundle that name a place of this machine."""
+    paths = machine_paths(*folders)
+    files = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
+    return [str(path) for path, content in files.items() if any(place in content for place in paths)]
 
 
 def make_bundle(folder: Path, model: MultiTaskModel, tasks: Sequence[Task], **temperatures: float) -> Path:

@@ -1,8 +1,15 @@
 """The commands as a user runs them, each in a process of its own."""
 
+import atexit
+import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import time
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -13,29 +20,86 @@ TINY_ENCODER = [
     "encoder.architecture.intermediate_size=48",
     "encoder.architecture.num_hidden_layers=2",
 ]
-TINY = [*SMALL_DATA, *TINY_ENCODER, "accelerator=cpu"]
+NO_PICTURES = ["~callbacks.confusion", "~callbacks.gallery", "~callbacks.reliability"]  # a third of a tiny run's time
+TINY = [*SMALL_DATA, *TINY_ENCODER, *NO_PICTURES, "accelerator=cpu"]
+ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+TIMEOUT = 300  # seconds
 
 
 def train(*arguments, cwd, **environment):
     """Run ``python train.py`` as a user does, in another folder."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"} | environment,
-        timeout=300,
-    )
+    return run(ROOT / "train.py", *arguments, cwd=cwd, **environment)
 
 
-def script(name, *arguments, cwd=None, stdin=None, **environment):
+def script(name, *arguments, cwd=None, stdin=None, text=True, **environment):
     """Run a script as a user does, in this folder or in another."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        input=stdin,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"} | environment,
-        timeout=300,
+    return run(ROOT / "scripts" / f"{name}.py", *arguments, cwd=cwd, stdin=stdin, text=text, **environment)
+
+
+def run(path, *arguments, cwd=None, stdin=None, text=True, **environment):
+    """Run a command to its end, forked from a process with its imports unless these may depend on the environment."""
+    streams = {"encoding": "utf-8"} if text else {}
+    if any(not name.startswith("POLYHEAD_") for name in environment):
+        return subprocess.run(
+            [sys.executable, str(path), *arguments],
+            capture_output=True,
+            cwd=cwd,
+            input=stdin,
+            env=os.environ | ENVIRONMENT | environment,
+            timeout=TIMEOUT,
+            **streams,
+        )
+    given = b"" if stdin is None else stdin if isinstance(stdin, bytes) else stdin.encode()
+    with tempfile.TemporaryFile() as inp, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        inp.write(given)
+        inp.seek(0)
+        argv = [str(path), *arguments]
+        code = _fork(argv, cwd or Path.cwd(), environment, [file.fileno() for file in (inp, out, err)])
+        out.seek(0)
+        err.seek(0)
+        outputs = [out.read(), err.read()]
+    if text:
+        outputs = [output.decode() for output in outputs]
+    return subprocess.CompletedProcess([sys.executable, *argv], code, *outputs)
+
+
+def _fork(argv, cwd, environment, descriptors):
+    """Have the warm process fork a command; return its exit code."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(TIMEOUT)
+        connection.connect(_warm())
+        socket.send_fds(connection, [b"!"], descriptors)
+        request = {"argv": argv, "cwd": str(cwd), "environment": os.environ | ENVIRONMENT | environment}
+        with connection.makefile("rw") as stream:
+            print(json.dumps(request), file=stream, flush=True)
+            child = int(stream.readline())
+            try:
+                return int(stream.readline())
+            except TimeoutError:
+                os.kill(child, signal.SIGKILL)
+                raise
+
+
+@cache
+def _warm():
+    """Start the process that has the imports; return the path of its socket."""
+    folder = tempfile.TemporaryDirectory()
+    path = str(Path(folder.name) / "socket")
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("warm.py")), path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        env=os.environ | ENVIRONMENT,
     )
+
+    @atexit.register
+    def end():
+        process.stdin.close()
+        process.wait()
+        folder.cleanup()
+
+    while not os.path.exists(path):
+        if process.poll() is not None:
+            raise RuntimeError("the process with the imports ended")
+        time.sleep(0.05)
+    return path

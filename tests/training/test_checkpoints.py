@@ -95,3 +95,13 @@ def test_checkpoint_of_format_1_has_the_metrics_names_of_today(tmp_path):
 def test_checkpoint_of_format_1_may_lack_results(tmp_path, content):
     torch.save(content, tmp_path / "last.ckpt")
     assert load_checkpoint(tmp_path / "last.ckpt") == content
+
+
+@pytest.mark.parametrize("text", ["/run/checkpoints/../../precious", "s3://bucket/x", "x::file:///precious", "../x"])
+@pytest.mark.parametrize("place", ["value", "key"])
+def test_checkpoint_whose_callbacks_name_files_elsewhere_is_refused(tmp_path, text, place):
+    """Lightning removes the checkpoints that its callbacks noted once there is a better one."""
+    state = {"kth_best_model_path": text} if place == "value" else {"best_k_models": {text: 1.0}}
+    torch.save({"state_dict": {}, "callbacks": {"ModelCheckpoint": state}}, tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match="is no checkpoint"):
+        load_checkpoint(tmp_path / "last.ckpt")

@@ -28,6 +28,7 @@ from polyhead.errors import UserError, interruptible
 log = logging.getLogger(__name__)
 
 MISTAKE = 2
+_TRUST = "trust="
 _LONGEST_NAME = 150  # bytes of a folder's name; file systems take 255, and the number of the job stands in front
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -81,6 +82,17 @@ def folder_as(key: str, arguments: Sequence[str]) -> list[str]:
     if "=" in arguments[0] and not Path(arguments[0]).is_dir():
         return list(arguments)
     return [f"{key}={quoted(arguments[0])}", *arguments[1:]]
+
+
+def take_trust(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split a command line without Hydra into its other arguments and the packages of ``trust=A,B``.
+
+    >>> take_trust(["runs/A", "trust=my_package"])
+    (['runs/A'], ['my_package'])
+    """
+    rest = [argument for argument in arguments if not argument.startswith(_TRUST)]
+    given = [argument.removeprefix(_TRUST) for argument in arguments if argument.startswith(_TRUST)]
+    return rest, [name for names in given for name in names.strip("[]").split(",")]
 
 
 def quoted(text: str) -> str:

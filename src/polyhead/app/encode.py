@@ -14,6 +14,7 @@ from polyhead.app.hydra_state import task_overrides
 from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
 from polyhead.app.trained import load_trained_run
+from polyhead.app.trust import check_trust
 from polyhead.errors import UserError, parameters_under
 from polyhead.inference.embedder import Embedder
 from polyhead.models.encoder import Encoder
@@ -46,6 +47,7 @@ def run(config: DictConfig) -> None:
         precision=str,
         device=str,
     )
+    check_trust(config.trust)
     if problems := list(hardware.problems(config.device, config.precision, ("device", "precision"))):
         raise UserError("\n".join(problems))
     dialect = Dialect(config.encoding, config.quote)
@@ -71,7 +73,7 @@ def _load(encoder: PretrainedEncoder) -> Encoder:
 
 
 def _encode(reader: RowReader, config: DictConfig) -> None:
-    trained = None if config.run is None else load_trained_run(Path(config.run))
+    trained = None if config.run is None else load_trained_run(Path(config.run), check_trust(config.trust))
     source: PretrainedEncoder = build(config.encoder, "encoder") if trained is None else trained.encoder
     with parameters_under("encoder"):
         tokenizer, width = source.load_tokenizer(), source.load_config().hidden_size

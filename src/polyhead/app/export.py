@@ -14,6 +14,7 @@ import polyhead
 from polyhead import hardware
 from polyhead.app.options import check_options
 from polyhead.app.trained import TrainedRun, load_trained_run
+from polyhead.app.trust import check_trust
 from polyhead.deployment.backends import GRAPH, INT8_GRAPH, Backend, OnnxBackend
 from polyhead.deployment.bundle import graph as onnx_graph
 from polyhead.deployment.bundle.classifiers import write_classifiers
@@ -24,6 +25,7 @@ from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.errors import UserError, did_you_mean
 from polyhead.inference.embedder import Embedder
 from polyhead.inference.text_runner import TextRunner
+from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.sources.base import LabelledSentence
@@ -54,7 +56,9 @@ def run(config: DictConfig) -> None:
         text=str,
         encoding=str,
         quote=str | None,
+        cache=str,
     )
+    trust = check_trust(config.trust)
     if config.graph not in _GRAPHS:
         raise UserError(f"graph: unknown {config.graph!r}; {did_you_mean(config.graph, _GRAPHS)}")
     if config.graph != "none":
@@ -62,7 +66,8 @@ def run(config: DictConfig) -> None:
     RunMetrics.read(RunFolder(Path(config.run)))  # before a folder is made for what is no run
     output = Path(config.output)
     with new_folder(output, config.overwrite) as folder:
-        _write_bundle(folder, output.name, load_trained_run(Path(config.run)), config)
+        trained = load_trained_run(Path(config.run), trust, config.cache)
+        _write_bundle(folder, output.name, trained, config)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     print(f"{output}: a bundle of {size / 1e6:,.0f} MB; try: python scripts/predict.py model={output} input=- output=-")
 
@@ -209,6 +214,14 @@ def _made_with(trained: TrainedRun) -> dict[str, str]:
         "polyhead": polyhead.__version__,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "encoder": trained.encoder.location if trained.encoder.pretrained else "random weights",
+        "encoder": _encoder_name(trained.encoder),
         "run": trained.folder.resolve().name,
     }
+
+
+def _encoder_name(encoder: PretrainedEncoder) -> str:
+    """Return where an encoder came from; of a folder only its own name, since the path says whose machine it was."""
+    if not encoder.pretrained:
+        return "random weights"
+    folder = Path(encoder.location)
+    return folder.resolve().name if folder.is_dir() else encoder.location

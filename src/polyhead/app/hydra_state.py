@@ -1,15 +1,17 @@
 """What Hydra knows about this process: the one reader and writer of its global configuration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 
+from polyhead.app.literals import literal
 from polyhead.app.old_names import new_overrides, upgrade_composed
 from polyhead.app.resume_point import resumed_overrides
 from polyhead.runs.old_names import upgrade
@@ -38,6 +40,11 @@ def compose_as_train(configs: Path, overrides: Sequence[str]) -> DictConfig:
     return upgrade_composed(config, renamed)
 
 
+def main_configs() -> Path:
+    """Return the folder of the configuration that this process composed."""
+    return next(Path(source.path) for source in HydraConfig.get().runtime.config_sources if source.provider == "main")
+
+
 def compose_beside(overrides: Sequence[str]) -> DictConfig:
     """Compose other overrides as this process composed its own; what Hydra knows of this process stays as it is.
 
@@ -47,18 +54,36 @@ def compose_beside(overrides: Sequence[str]) -> DictConfig:
     Raises:
         HydraException: the overrides are not well-formed, or name what is not there.
     """
-    sources = [(source.provider, source.path) for source in HydraConfig.get().runtime.config_sources]
-    main = next(path for provider, path in sources if provider == "main")
-    more = [f'"file://{path}"' for provider, path in sources if provider == "command-line"]
+    sources = HydraConfig.get().runtime.config_sources
+    more = [f'"file://{source.path}"' for source in sources if source.provider == "command-line"]
     search = [f"hydra.searchpath=[{','.join(more)}]"] if more else []
     mine = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(main, version_base="1.3"):
+        with initialize_config_dir(str(main_configs()), version_base="1.3"):
             config = compose("train", overrides=[*search, *overrides])
     finally:
         GlobalHydra.instance().hydra = mine
     return OmegaConf.create(upgrade(cast(dict[str, Any], OmegaConf.to_container(config))))
+
+
+def note_choices(choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Have Hydra know the choices that another run noted as those of this one.
+
+    Nothing is composed from them: overrides name files, and a run of somebody else is not to choose which are read.
+
+    Args:
+        choices: the option of each config group.
+        overrides: of train.py, under the names of today.
+
+    Raises:
+        HydraException: an override is not well-formed.
+    """
+    OverridesParser.create().parse_overrides(list(overrides))
+    known: Any = HydraConfig.get()
+    with read_write(known):
+        known.runtime.choices = literal(choices)
+        known.overrides.task = literal(list(overrides))
 
 
 def chosen_options() -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Reproduction: a run trained again from the files it left, and whether its metrics are the same."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from polyhead.app import train
-from polyhead.app.hydra_state import compose_as_train
-from polyhead.app.trained import read_config
+from polyhead.app.hydra_state import compose_as_train, note_choices
+from polyhead.app.old_names import new_overrides
+from polyhead.app.trained import read_config, use_own_caches
 from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.record import flat
@@ -15,24 +16,26 @@ _MADE_WITH = ("versions", "git", "hardware", "python", "precision", "device", "d
 _MEASURED = ("validation", "test", "extra_test_sets")
 
 
-def run(configs: Path, original: Path, folder: Path) -> bool:
+def run(configs: Path, original: Path, folder: Path, trust: Collection[str] = ()) -> bool:
     """Train a run again in another folder, and print how the two compare.
 
     Args:
         configs: the folder of train.py's configuration.
         original: folder of a finished run.
         folder: of the new run.
+        trust: packages whose names the run may build, beside polyhead's own.
 
     Returns:
         Whether all metrics are equal to the last bit.
 
     Raises:
-        UserError: the original is not a finished run, or the new folder is taken.
+        UserError: the original is not a finished run or builds what is not trusted, or the new folder is taken.
     """
     first, second = RunFolder(original), RunFolder(folder)
     before, metrics = Provenance.read(first), RunMetrics.read(first)
-    config = read_config(original, moved=folder.resolve())
-    compose_as_train(configs, before.overrides)
+    config = read_config(original, folder, trust)
+    use_own_caches(config, compose_as_train(configs, ["data=files", "activation_cache=disk"]))
+    note_choices(before.choices, new_overrides(before.overrides))
     train.run(config, quiet=True)
     made_with = differences(vars(before), vars(Provenance.read(second)), _MADE_WITH)
     print("\n".join(made_with) or "made with the same")

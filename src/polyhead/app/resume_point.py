@@ -11,18 +11,20 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 
 from polyhead.app.old_names import new_overrides
 from polyhead.app.places import move_run
 from polyhead.errors import UserError
 from polyhead.runs.contents import Provenance
 from polyhead.runs.folder import RunFolder
+from polyhead.runs.old_names import upgrade
+from polyhead.storage.documents import read_yaml
 
 AUTO = "auto"
 """Stands for the run's own folder, where there is something in it to continue."""
 
-_NOT_TAKEN_OVER = ("resume", "run_dir")  # they say where a run lies, not what it is
+_NOT_TAKEN_OVER = ("resume", "run_dir", "trust")  # they say where a run lies and what it may read, not what it is
+_VALUES = ("compile", "seed", "tasks", "test", "watch_conflict")  # at the top of the configuration, and no groups
 _DEPTH = 3  # folders between a checkpoint and the folder of its run
 
 
@@ -72,30 +74,66 @@ def last_checkpoint(run: Path) -> Path | None:
     usual = RunFolder(run).checkpoints / "last.ckpt"
     if usual.is_file():
         return usual
-    from polyhead.app.trained import read_config  # transformers takes seconds to import
-
-    config = read_config(run)
-    folder: Any = OmegaConf.select(config, "callbacks.last.dirpath")
-    name: Any = OmegaConf.select(config, "callbacks.last.filename")
-    own = Path(str(move_run(folder, str(config.run_dir), str(run)))) / f"{name}.ckpt"
+    config = read_noted(run)
+    callbacks = config.get("callbacks")
+    last = callbacks.get("last") if isinstance(callbacks, dict) else None
+    if not isinstance(last, dict):
+        return None
+    folder = move_run(str(last.get("dirpath")), str(config.get("run_dir")), str(run))
+    own = Path(folder) / f"{last.get('filename')}.ckpt"
     return own if own.is_file() else None
 
 
-def noted_overrides(run: Path) -> list[str]:
-    """Return the overrides that made a run, under the names of today, but for where it lies.
+def read_noted(run: Path) -> dict[str, Any]:
+    """Read the configuration of a run to compare it, under the names of today; nothing in it is checked, or built.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    path = run / "config.yaml"
+    try:
+        content = read_yaml(path)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"resume: {str(path)!r} cannot be read ({error}); is {str(run)!r} the folder of a run?"
+        ) from error
+    if not isinstance(content, dict):
+        raise UserError(f"resume: {str(path)!r} is no configuration of a run")
+    return upgrade(content)
+
+
+def noted_overrides(run: Path, configs: Path) -> list[str]:
+    """Return the overrides that made a run, under the names of today, but for where it lies and whom it trusts.
+
+    They are data: somebody else may have written them. So none may reach Hydra's own part, or a file outside configs/.
 
     Raises:
         UserError: the run has noted none, or what it noted is no override of a run.
     """
     noted = Provenance.read(RunFolder(run)).overrides
-    if not isinstance(noted, list) or not all(isinstance(override, str) for override in noted):
-        raise UserError(f"resume: {str(run / Provenance.file_name)!r} is damaged: it notes no overrides")
     try:
-        parsed = [_parsed(override) for override in new_overrides(noted, announce=False)]
+        parsed = [_parsed(override) for override in new_overrides([*map(str, noted)], announce=False)]
     except HydraException as error:
-        raise UserError(f"resume: {str(run / Provenance.file_name)!r} is damaged: it notes no overrides") from error
-    own = [override for override in parsed if not override.key_or_group.startswith("hydra")]
-    return [_text(override) for override in own if override.key_or_group not in _NOT_TAKEN_OVER]
+        raise _damaged(run, "what is no override") from error
+    taken = [override for override in parsed if override.key_or_group not in _NOT_TAKEN_OVER]
+    for override in taken:
+        if not _stays_in_configs(override, configs):
+            raise _damaged(run, repr(override.input_line))
+    return [str(override.input_line) for override in taken]
+
+
+def _damaged(run: Path, what: str) -> UserError:
+    path = run / Provenance.file_name
+    return UserError(f"resume: {str(path)!r} notes {what} among the overrides of the run; it is damaged, or forged")
+
+
+def _stays_in_configs(override: Override, configs: Path) -> bool:
+    """Return whether an override sets a value of train.py's, or chooses an option by its plain name."""
+    key, text = override.key_or_group, str(override.input_line).partition("=")[2]
+    if override.package is not None or "/" in key or key.partition(".")[0] == "hydra":
+        return False
+    may_be_group = "." not in key and (key not in _VALUES or (configs / key).exists())
+    return not (may_be_group and ("/" in text or "\\" in text))
 
 
 def resumed_overrides(arguments: Sequence[str], configs: Path) -> list[str]:
@@ -122,7 +160,9 @@ def resumed_overrides(arguments: Sequence[str], configs: Path) -> list[str]:
         return list(arguments)  # there is no run, or it is said later, with all other problems
     own = {_key(argument) for argument in arguments if not argument.startswith("~")}  # what is taken out must be there
     inherited = [
-        override for override in noted_overrides(find_resume_point(given).run) if not _replaced(override, own, configs)
+        override
+        for override in noted_overrides(find_resume_point(given).run, configs)
+        if not _replaced(override, own, configs)
     ]
     return [*arguments[: places[-1]], *inherited, *arguments[places[-1] :]]
 
@@ -139,7 +179,3 @@ def _key(argument: str) -> str:
 
 def _parsed(override: str) -> Override:
     return OverridesParser.create().parse_override(override)
-
-
-def _text(override: Override) -> str:
-    return str(override.input_line)

@@ -12,10 +12,12 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app.command_line import quoted
-from polyhead.app.hydra_state import compose_beside
-from polyhead.app.places import move_run, take_places, without_places
-from polyhead.app.resume_point import AUTO, find_resume_point, last_checkpoint, noted_overrides
+from polyhead.app.hydra_state import compose_beside, main_configs
+from polyhead.app.literals import literal
+from polyhead.app.places import take_places, without_places
+from polyhead.app.resume_point import AUTO, find_resume_point, last_checkpoint, noted_overrides, read_noted
 from polyhead.app.trained import read_config
+from polyhead.app.trust import check_trust
 from polyhead.errors import UserError
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.record import flat
@@ -26,6 +28,7 @@ _KEPT = ("data", "encoder", "freeze", "model", "optimizer", "soup", "tasks", "we
 _FREE = ("model.dropout", "optimizer.warmup")  # no state in a checkpoint stands against them
 _ORDER = ("seed", "loader.", "trainer.accumulate_grad_batches", "trainer.devices", "trainer.limit_train_batches")
 _NO_ORDER = ("loader.evaluation_batch_size", "loader.workers")
+_SAID_ELSEWHERE = ("resume", "run_dir")
 _ABSENT = object()
 
 
@@ -90,8 +93,8 @@ def _same_command_again(config: DictConfig) -> Resumption:
     fresh = _as_config({**_resolved(config), "resume": None})
     if not folder.claimed:
         return Resumption(fresh)
-    theirs = read_config(folder.folder)
-    changes = list(_changes(_resolved(theirs), _resolved(config)))
+    theirs = read_noted(folder.folder)  # it decides nothing but whether it is the same: nothing of it is built
+    changes = list(_changes(theirs, _resolved(config)))
     if changes:
         key, change = changes[0]
         more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
@@ -99,7 +102,7 @@ def _same_command_again(config: DictConfig) -> Resumption:
             f"resume=auto: {str(folder.folder)!r} holds a run of another configuration ({key}: {change}{more}); choose "
             f"a new folder, or continue that run under this one by resume={folder.folder}"
         )
-    fresh.tasks = theirs.tasks
+    fresh.tasks = literal(theirs["tasks"])
     return Resumption(fresh, last_checkpoint(folder.folder), folder, in_place=True, done=folder.done)
 
 
@@ -130,14 +133,12 @@ def _same_kind(old: Any, new: Any) -> bool:
 
 
 def _as_noted(run: Path, config: DictConfig) -> DictConfig:
-    return compose_beside([*noted_overrides(run), f"run_dir={quoted(str(config.run_dir))}"])
+    return compose_beside([*noted_overrides(run, main_configs()), f"run_dir={quoted(str(config.run_dir))}"])
 
 
 def _read(run: Path, config: DictConfig) -> dict[str, Any]:
     """Read the configuration of a run, with the folder of this one in the place of its own."""
-    theirs = _resolved(read_config(run))
-    moved: dict[str, Any] = move_run(theirs, str(theirs["run_dir"]), str(config.run_dir))
-    return moved
+    return _resolved(read_config(run, Path(config.run_dir), check_trust(config.get("trust", []))))
 
 
 def _resolved(config: DictConfig) -> dict[str, Any]:
@@ -145,7 +146,7 @@ def _resolved(config: DictConfig) -> dict[str, Any]:
 
 
 def _as_config(content: dict[str, Any]) -> DictConfig:
-    config = OmegaConf.create(content)
+    config = OmegaConf.create(literal(content))
     OmegaConf.set_struct(config, True)
     return config
 
@@ -157,7 +158,7 @@ def _changes(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[tup
         old, new = ({key: value for key, value in side.items() if not _under(key, "tasks")} for side in (old, new))
     for key in sorted({*old, *new}, key=lambda key: (key.count("."), key)):  # seed before loader.seed
         before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
-        if before != after and key != "resume":
+        if before != after and key not in _SAID_ELSEWHERE and not _under(key, "trust"):
             yield key, f"{_shown(before)} -> {_shown(after)}"
 
 

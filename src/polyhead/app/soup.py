@@ -1,12 +1,13 @@
 """Soups: finished runs averaged as a run of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from polyhead.app import train
-from polyhead.app.hydra_state import compose_as_train
+from polyhead.app.hydra_state import chosen_options, compose_as_train, note_choices
+from polyhead.app.literals import literal
 from polyhead.app.old_names import new_overrides
-from polyhead.app.trained import read_config
+from polyhead.app.trained import read_config, use_own_caches
 from polyhead.errors import UserError
 from polyhead.runs.contents import Provenance
 from polyhead.runs.folder import RunFolder
@@ -16,7 +17,7 @@ from polyhead.runs.status import DONE, UNTESTED
 _REPLACED = ("soup", "freeze", "activation_cache", "resume")  # parts of the first run's configuration
 
 
-def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str) -> None:
+def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str, trust: Collection[str] = ()) -> None:
     """Average finished runs, and evaluate the average as the first of them was.
 
     Args:
@@ -24,6 +25,7 @@ def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str) -> No
         folders: of runs, or folders that hold some; those that are not done are left out.
         folder: of the new run.
         recipe: of :class:`polyhead.runs.soup.Soup`.
+        trust: packages whose names the runs may build, beside polyhead's own.
 
     Raises:
         UserError: fewer than two finished runs, runs that do not fit together, or the new folder is taken.
@@ -32,14 +34,17 @@ def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str) -> No
     if len(records) < 2:
         raise UserError(f"{len(records)} finished runs in {', '.join(map(str, folders))}; an average needs two")
     first = records[0].folder
-    noted = Provenance.read(RunFolder(first)).overrides
-    overrides = [override for override in new_overrides(noted) if _section_of(override) not in _REPLACED]
-    overrides += [f"soup={recipe}", "soup.runs=[]", "freeze=all", "activation_cache=off"]
-    composed = compose_as_train(configs, overrides)  # also notes in the new run which options it took
-    config = read_config(first, moved=folder.resolve())
+    noted = Provenance.read(RunFolder(first))
+    config = read_config(first, folder, trust)
+    ours = [f"soup={recipe}", "soup.runs=[]", "freeze=all", "activation_cache=off"]
+    composed = compose_as_train(configs, [*ours, "data=files"])
+    use_own_caches(config, composed)
     for key in _REPLACED:
         config[key] = composed.get(key)
-    config.soup.runs = [str(record.folder.resolve()) for record in records]
+    config.soup.runs = literal([str(record.folder.resolve()) for record in records])
+    theirs = [override for override in new_overrides(noted.overrides) if _section_of(override) not in _REPLACED]
+    replaced = {group: option for group, option in chosen_options().items() if group in _REPLACED}
+    note_choices({**noted.choices, **replaced}, [*theirs, *ours])
     train.run(config)
 
 

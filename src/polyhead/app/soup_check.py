@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from polyhead.app.trained import read_config
+from polyhead.app.trust import check_trust
 from polyhead.errors import UserError
 from polyhead.runs.contents import Provenance
 from polyhead.runs.folder import RunFolder
@@ -27,7 +28,10 @@ def check(runs: Iterable[str], config: DictConfig, digests: Mapping[str, str]) -
     """
     for name in runs:
         folder = Path(name)
-        theirs, made = read_config(folder), Provenance.read(RunFolder(folder))
+        theirs, made = (
+            read_config(folder, trust=check_trust(config.get("trust", []))),
+            Provenance.read(RunFolder(folder)),
+        )
         _check_choices(name, theirs, config)
         for split, digest in digests.items():
             if made.data.get(split, digest) != digest:

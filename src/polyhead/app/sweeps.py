@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
@@ -22,6 +21,7 @@ from polyhead.app.places import without_places
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, status_of
+from polyhead.storage.documents import parse_yaml, read_yaml
 
 _PERIOD = 2.0  # seconds between two looks at the folders
 
@@ -35,10 +35,10 @@ def finished_twin(run: RunFolder, config: str) -> RunFolder | None:
         run: of the job that is about to start, in the sweep's folder.
         config: its resolved configuration, in YAML.
     """
-    wanted = _comparable(config)
+    wanted = _comparable(parse_yaml(config))
     for path in run.folder.parent.glob("*/config.yaml"):
         other = RunFolder(path.parent)
-        if _comparable(path.read_text(encoding="utf-8")) != wanted:
+        if _read_comparable(path) != wanted:
             continue
         if other.done:
             return other
@@ -49,8 +49,15 @@ def finished_twin(run: RunFolder, config: str) -> RunFolder | None:
     return None
 
 
-def _comparable(config: str) -> dict[str, Any]:
-    return without_places(upgrade(yaml.safe_load(config)))
+def _read_comparable(path: Path) -> dict[str, Any] | None:
+    try:
+        return _comparable(read_yaml(path))
+    except (OSError, ValueError):  # damaged: the configuration of no run that is known
+        return None
+
+
+def _comparable(content: Any) -> dict[str, Any]:
+    return without_places(upgrade(content if isinstance(content, dict) else {}))
 
 
 class SweepStatus(Callback):

@@ -15,6 +15,7 @@ from polyhead import hardware
 from polyhead.app.composition import MAIN_CHOICES, compose_components
 from polyhead.app.hparams import monitored_value
 from polyhead.app.hydra_state import chosen_options, cores_per_job
+from polyhead.app.literals import literal
 from polyhead.app.old_names import announce_environment
 from polyhead.app.resumption import resume
 from polyhead.errors import UserError
@@ -55,7 +56,8 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
         return monitored_value(RunMetrics.read(RunFolder(Path(config.run_dir))))
     config = resumption.config
     components = compose_components(config)
-    config.tasks = {task.name: list(task.labels) for task in components.tasks}  # as found, for readers of the run
+    found = {task.name: task.labels for task in components.tasks}
+    config.tasks = literal(found)  # for readers of the run
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
 
     from polyhead.app.run import TrainingRun

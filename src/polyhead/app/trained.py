@@ -1,15 +1,17 @@
 """A trained run, read back: what its configuration describes, with the best weights in it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from omegaconf import DictConfig, OmegaConf
-from yaml import YAMLError
 
 from polyhead.app.builder import build, plain
+from polyhead.app.literals import literal
+from polyhead.app.trust import check_config
 from polyhead.errors import UserError, parameters_under
 from polyhead.freezing.lora import merge_adapters
 from polyhead.freezing.plans import FreezePlan
@@ -21,9 +23,17 @@ from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade
 from polyhead.sources.base import Source
 from polyhead.storage.digests import warn_if_changed
+from polyhead.storage.documents import read_yaml
 from polyhead.tasks import Task, make_tasks
 
-_SECTIONS = {"encoder", "tasks", "model", "freeze", "data", "run_dir"}  # that a run is read back from
+_SECTIONS = {  # that a run is read back from
+    "data": dict,
+    "encoder": dict,
+    "freeze": dict,
+    "model": dict,
+    "run_dir": str,
+    "tasks": dict | list,
+}
 
 
 @dataclass(frozen=True)
@@ -60,37 +70,51 @@ class TrainedRun:
         return {task: results["temperature"] for task, results in self.metrics.validation.items()}
 
 
-def load_trained_run(folder: Path) -> TrainedRun:
+def load_trained_run(folder: Path, trust: Collection[str] = (), cache: str | None = None) -> TrainedRun:
     """Read a run back.
 
+    Args:
+        folder: of the run.
+        trust: packages whose names its configuration may build, beside polyhead's own.
+        cache: folder of the tables that its data are read into; None takes the run's own choice.
+
     Raises:
-        UserError: the folder holds no finished run, or one whose encoder is not to be found any more or whose weights
-            do not fit its configuration.
+        UserError: the folder holds no finished run, one that builds what is not trusted, or one whose encoder is not to
+            be found any more or whose weights do not fit its configuration.
     """
     from polyhead.training.checkpoints import best_weights  # Lightning takes seconds to import
 
     metrics = RunMetrics.read(RunFolder(folder))
-    config = read_config(folder)
+    config = read_config(folder, trust=trust)
+    if cache is not None and "cache" in config.data:
+        config.data.cache = literal(cache)
     encoder: PretrainedEncoder = build(config.encoder, "encoder")
     tasks = make_tasks(plain(config.tasks))
-    model: MultiTaskModel = build(config.model, "model", encoder=_load_encoder(encoder, folder), tasks=tasks)
     plan: FreezePlan = build(config.freeze, "freeze")
-    with parameters_under("freeze"):
-        plan.prepare(model)  # adapters have weights of their own
-    model.load_state_dict(best_weights(folder, model))
+
+    def make_model(base: Encoder) -> MultiTaskModel:
+        made: MultiTaskModel = build(config.model, "model", encoder=base, tasks=tasks)
+        with parameters_under("freeze"):
+            plan.prepare(made)  # adapters have weights of their own
+        return made
+
+    with torch.device("meta"):  # before memory is taken for what the configuration claims
+        weights = best_weights(folder, make_model(_in_place(encoder.skeleton, folder)))
+    model = make_model(_in_place(encoder.load, folder))
+    model.load_state_dict(weights)
     merge_adapters(model.encoder)
     return TrainedRun(folder, config, tasks, encoder, model.eval().requires_grad_(False), metrics)
 
 
-def _load_encoder(encoder: PretrainedEncoder, folder: Path) -> Encoder:
-    """Load the encoder that a run started from.
+def _in_place(load: Callable[[], Encoder], folder: Path) -> Encoder:
+    """Load the encoder that a run started from, or its skeleton.
 
     Raises:
         UserError: it is not to be found; a location relative to a folder is only found from there.
     """
     try:
         with parameters_under("encoder"):
-            return encoder.load()
+            return load()
     except UserError as error:
         config = folder / "config.yaml"
         raise UserError(
@@ -99,27 +123,53 @@ def _load_encoder(encoder: PretrainedEncoder, folder: Path) -> Encoder:
         ) from error
 
 
-def read_config(folder: Path, moved: Path | None = None) -> DictConfig:
-    """Read the resolved configuration of a run, under the names of today.
+def read_config(folder: Path, moved: Path | None = None, trust: Collection[str] = ()) -> DictConfig:
+    """Read the resolved configuration of a run, under the names of today; texts in it are never resolved again.
 
     Args:
         folder: of the run.
-        moved: a folder that takes the place of the run's own, wherever that is named.
+        moved: a folder that takes the place of the run's own, wherever that is named; None is where it lies.
+        trust: packages whose names it may build, beside polyhead's own.
 
     Raises:
-        UserError: the folder holds no configuration of a run.
+        UserError: the folder holds no configuration of a run, or one that builds what is not trusted.
     """
     path = folder / "config.yaml"
     warn_if_changed(path)
     try:
-        config = OmegaConf.create(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, YAMLError) as error:
+        content = read_yaml(path)
+    except OSError as error:
         raise UserError(f"run: {str(path)!r} cannot be read; give the folder of a finished run") from error
-    if not isinstance(config, DictConfig) or not {*map(str, config)} >= _SECTIONS:
+    except ValueError as error:
+        raise UserError(f"run: {str(path)!r} cannot be read ({error}); give the folder of a finished run") from error
+    upgraded = upgrade(content) if isinstance(content, dict) else {}
+    if not all(isinstance(upgraded.get(name), kind) for name, kind in _SECTIONS.items()):
         raise UserError(f"run: {str(path)!r} is no configuration of this version of polyhead; train again")
-    content = cast(dict[str, Any], OmegaConf.to_container(config))
-    upgraded = OmegaConf.create(upgrade(content))
-    if moved is None:
-        return upgraded
-    text = OmegaConf.to_yaml(upgraded).replace(str(config.run_dir), str(moved))
-    return cast(DictConfig, OmegaConf.create(text))
+    place = (moved or folder).resolve()
+    placed = _placed(upgraded, str(upgraded["run_dir"]), str(place))
+    check_config(placed, trust, place)
+    return cast(DictConfig, OmegaConf.create(literal({**placed, "trust": list(trust)})))
+
+
+def _placed(node: Any, old: str, new: str) -> Any:
+    """Return plain values with one folder in the place of another, wherever a path names it or lies in it."""
+    if isinstance(node, Mapping):
+        return {key: _placed(part, old, new) for key, part in node.items()}
+    if isinstance(node, list):
+        return [_placed(part, old, new) for part in node]
+    inside = isinstance(node, str) and (node == old or node.startswith(f"{old}/"))
+    return new + node.removeprefix(old) if inside else node
+
+
+def use_own_caches(config: DictConfig, own: DictConfig) -> None:
+    """Put the caches of a user's own configuration in place of those of a run: they write files, and remove some.
+
+    Args:
+        config: of the run.
+        own: composed with ``data=files`` and ``activation_cache=disk``.
+    """
+    config.tokens = literal(plain(own.tokens))
+    if config.get("activation_cache"):
+        config.activation_cache = literal(plain(own.activation_cache))
+    if "cache" in config.data:
+        config.data.cache = literal(plain(own.data)["cache"])

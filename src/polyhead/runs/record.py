@@ -10,14 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from polyhead.errors import UserError
 from polyhead.runs.contents import Predictions, Provenance, RunMetrics, SplitResults
 from polyhead.runs.folder import RunFolder, find_runs
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, UNTESTED, status_of
 from polyhead.storage.digests import warn_if_changed
+from polyhead.storage.documents import read_yaml
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +153,7 @@ def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _config(folder: Path) -> dict[str, Any]:
     warn_if_changed(folder / "config.yaml")
     try:
-        content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        content = read_yaml(folder / "config.yaml")
+    except (OSError, ValueError):
         return {}
     return flat(upgrade(content)) if isinstance(content, dict) else {}

@@ -111,6 +111,17 @@ def refused(path: Path, error: OSError) -> UserError:
     return UserError(f"output: {name} cannot be written ({reason}); make room, or choose another place")
 
 
+def share_mode(folder: Path) -> None:
+    """Give the files in a new folder the permissions that it has, which are those that the user's umask asks for.
+
+    Libraries write some files for their owner alone; whoever may enter the folder shall be able to read them.
+    """
+    mode = folder.stat().st_mode & 0o666  # the umask itself can only be read by changing it, for all threads
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(mode)
+
+
 class OutputFile(ABC):
     """A file that is written piece by piece, by one of the formats; :meth:`opened` writes it atomically.
 

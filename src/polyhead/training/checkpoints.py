@@ -1,5 +1,6 @@
 """Checkpoints: how to read one without running anything in it. Knows nothing about what is in the model."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 from zipfile import ZipFile, is_zipfile
@@ -45,6 +46,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             f"{str(path)!r} has checkpoint format {version}; this version of polyhead reads up to {FORMAT}: "
             "install the version that wrote it, or a later one"
         )
+    if any(_leads_elsewhere(text) for text in _texts(checkpoint.get("callbacks"))):
+        raise _no_checkpoint(path)
     if version == 1 and isinstance(checkpoint.get("results"), dict):
         checkpoint["results"] = _with_new_names(checkpoint["results"])
     return checkpoint
@@ -70,6 +73,27 @@ def best_weights(folder: Path, model: nn.Module) -> dict[str, Tensor]:
             f"{differing}); use the version of polyhead, and the encoder and heads, that it was trained with"
         )
     return weights
+
+
+def _leads_elsewhere(text: str) -> bool:
+    """Return whether a text may name a file outside the folder that it seems to lie in.
+
+    Lightning removes the checkpoints that its callbacks noted, if their paths begin with the folder of the run.
+    """
+    return ".." in Path(text).parts or "://" in text or "::" in text
+
+
+def _texts(content: Any) -> Iterator[str]:
+    """Yield all texts in nested plain values, keys included."""
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            yield from _texts(key)
+            yield from _texts(value)
+    elif isinstance(content, list | tuple):
+        for value in content:
+            yield from _texts(value)
 
 
 def _with_new_names(content: Any) -> Any:

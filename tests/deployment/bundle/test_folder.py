@@ -1,16 +1,22 @@
 import json
+import os
 import pickle
+import stat
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors import SafetensorError
-from support.bundles import make_bundle, manifest_of
+from support.bundles import make_bundle, manifest_of, naming_a_path
+from support.fakes import word_tokenizer
 from support.models import random_batch
 
-from polyhead.deployment.bundle.folder import Bundle, new_folder
+from polyhead.deployment.bundle.classifiers import write_classifiers
+from polyhead.deployment.bundle.folder import Bundle, new_folder, write_model
 from polyhead.deployment.bundle.manifest import seal
+from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.errors import UserError
 
 
@@ -34,7 +40,55 @@ def test_bundle_gives_the_model_back(folder, model, tasks):
 def test_bundle_holds_no_pickle_no_code_and_no_path_of_where_it_was_made(folder):
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".json", ".safetensors"}
-    assert not any(str(folder.parent).encode() in path.read_bytes() for path in files)
+    assert naming_a_path(folder, folder.parent) == []
+
+
+@pytest.mark.parametrize(("umask", "file_mode", "folder_mode"), [(0o022, 0o644, 0o755), (0o077, 0o600, 0o700)])
+def test_new_folder_has_the_modes_of_the_umask(tmp_path, model, tasks, umask, file_mode, folder_mode):
+    before = os.umask(umask)
+    try:
+        with new_folder(tmp_path / "bundle", overwrite=False) as folder:
+            write_model(folder, model.eval(), word_tokenizer(), 16)
+            write_classifiers(folder, model, tasks, word_tokenizer(), 16)
+            Neighbors(["one"], np.ones((1, 16), dtype=np.float32)).write(folder)
+            seal(folder, manifest_of(tasks))
+    finally:
+        os.umask(before)
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in [tmp_path / "bundle", *tmp_path.rglob("bundle/**/*")]}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {file_mode}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {folder_mode}
+    assert Bundle.open(tmp_path / "bundle").load_model()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_hidden_layers": 10**9},
+        {"num_hidden_layers": 1e9},
+        {"num_hidden_layers": "many"},
+        {"num_attention_heads": 0},
+        {"num_attention_heads": 7},
+        {"hidden_size": 10**12},
+        {"hidden_size": -16},
+        {"hidden_size": 17},
+        {"vocab_size": 90_000_000},
+        {"max_position_embeddings": 99_000_000},
+        {"max_position_embeddings": 10**15},
+        {"intermediate_size": 80_000_000},
+        {"model_type": "nonsense"},
+        {"model_type": ["bert"]},
+        {"hidden_act": "os.system"},
+    ],
+)
+def test_bundle_with_a_forged_architecture_is_refused_at_once(folder, tasks, changes):
+    content = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(content | changes))
+    seal(folder, manifest_of(tasks))
+    started = time.monotonic()
+    with pytest.raises(UserError, match="export the bundle again") as error:
+        Bundle.open(folder).load_model()
+    assert "\n" not in str(error.value)
+    assert time.monotonic() - started < 5
 
 
 class Trap:
@@ -51,7 +105,7 @@ class Trap:
 def test_bundle_refuses_a_pickle_in_disguise_without_running_it(tmp_path, folder, tasks, name):
     (folder / name).write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
     seal(folder, manifest_of(tasks))  # with hashes that fit
-    with pytest.raises(UserError, match="its weights are no safetensors"):
+    with pytest.raises(UserError, match="safetensors.*export the bundle again"):
         Bundle.open(folder).load_model()
     assert not (tmp_path / "sprung").exists()
 

@@ -19,6 +19,12 @@ def card(graph=False, pooling="mean"):
     return model_card("mine", Manifest(ENTRIES, pooling, MAX_LENGTH, {"polyhead": "9.9", "run": "a"}), graph)
 
 
+def table(text):
+    """Return the cells of a card's table, without the rule below its titles."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in [lines[0], *lines[2:]]]
+
+
 def test_model_card_opens_with_the_fields_that_a_hub_reads():
     _, head, body = card().split("---\n", 2)
     assert yaml.safe_load(head) == {
@@ -30,13 +36,17 @@ def test_model_card_opens_with_the_fields_that_a_hub_reads():
 
 
 def test_model_card_has_a_row_per_task_and_a_column_per_metric():
-    table = [line for line in card().splitlines() if line.startswith("|")]
-    assert table == [
-        "| task | classes | accuracy | ece | macro_f1 |",
-        "|---|---|---|---|---|",
-        "| category | Quote, Riddle, News | 0.913 | 0.010 |  |",
-        "| sentiment | Positive, Negative | 0.500 |  | 1.000 |",
+    assert table(card()) == [
+        ["task", "classes", "accuracy", "ece", "macro_f1"],
+        ["category", "Quote, Riddle, News", "0.913", "0.010", ""],
+        ["sentiment", "Positive, Negative", "0.500", "", "1.000"],
     ]
+
+
+def test_model_card_keeps_its_columns_where_a_class_name_has_a_pipe():
+    entry = TaskEntry("category", ["a|b", "c"], None, {"accuracy": 0.5})
+    text = model_card("mine", Manifest([entry], "mean", MAX_LENGTH, {}), graph=False)
+    assert table(text)[1] == ["category", r"a\|b, c", "0.500"]
 
 
 def test_model_card_names_calibrated_tasks_length_pooling_and_origin():

@@ -42,21 +42,21 @@ def test_neighbors_are_all_where_more_are_asked_for(stored):
 
 def test_neighbors_are_read_back_in_half_precision(tmp_path, stored):
     stored.write(tmp_path)
-    back = Neighbors.read(tmp_path)
+    back = Neighbors.read(tmp_path, width=2)
     assert back.sentences == SENTENCES
     np.testing.assert_array_equal(back.directions, stored.directions.astype(np.float16))
     assert back.directions.dtype == np.float32
 
 
 def test_neighbors_are_none_where_none_were_written(tmp_path):
-    assert Neighbors.read(tmp_path) is None
+    assert Neighbors.read(tmp_path, width=2) is None
 
 
 def test_neighbors_refuse_files_of_different_length(tmp_path, stored):
     stored.write(tmp_path)
     (tmp_path / "sentences.json").write_text('["one"]')
     with pytest.raises(UserError, match="differ in length"):
-        Neighbors.read(tmp_path)
+        Neighbors.read(tmp_path, width=2)
 
 
 @pytest.mark.parametrize("name", ["sentences.json", "sentences.safetensors"])
@@ -64,4 +64,4 @@ def test_neighbors_refuse_damaged_files(tmp_path, stored, name):
     stored.write(tmp_path)
     (tmp_path / name).write_bytes(b"\x80\x04.")
     with pytest.raises(UserError, match="its stored sentences cannot be read"):
-        Neighbors.read(tmp_path)
+        Neighbors.read(tmp_path, width=2)

@@ -33,7 +33,7 @@ def check_files(folder: Path, expected: Mapping[str, str], exempt: Collection[st
         if name not in present:
             raise UserError(f"{str(folder)!r}: the file {name!r} is missing; copy or export the bundle again")
     for name in present:
-        if name not in expected:
+        if name not in expected or not (folder / name).is_file():  # a pipe would be waited for
             raise UserError(
                 f"{str(folder)!r}: the file {name!r} does not belong to the bundle; remove it, or export again"
             )

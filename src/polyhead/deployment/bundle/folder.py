@@ -24,7 +24,7 @@ from polyhead.errors import UserError
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pooling import Pooling
 from polyhead.models.pretrained import PretrainedEncoder
-from polyhead.storage.output import write_atomically, write_errors
+from polyhead.storage.output import share_mode, write_atomically, write_errors
 from polyhead.tasks import Task
 
 HEADS = "heads.safetensors"
@@ -48,6 +48,7 @@ def new_folder(folder: Path, overwrite: bool) -> Iterator[Path]:
             whole.parent.mkdir(parents=True, exist_ok=True)
             with write_atomically(whole, folder=True) as partial:
                 yield partial
+                share_mode(partial)
                 if whole.exists():
                     shutil.rmtree(whole)
     except SafetensorError as error:  # safetensors has no class of its own for a full disk
@@ -134,14 +135,17 @@ class Bundle:
             UserError: the weights are no safetensors, or do not fit the manifest.
         """
         try:
-            encoder = self._encoder().load()
             heads = load_file(self.folder / HEADS)
+            with torch.device("meta"):  # before memory is taken for what the manifest claims
+                skeleton = MultiTaskModel(self._encoder().skeleton(), self.tasks, dropout=0.0)
+            if _shapes(heads) != _shapes(_head_parameters(skeleton)):
+                raise UserError(f"{HEADS} does not hold the heads of {FILE}")
+            model = MultiTaskModel(self._encoder().load(), self.tasks, dropout=0.0)
         except (SafetensorError, OSError) as error:
             raise UserError(f"{str(self.folder)!r}: its weights are no safetensors; export the bundle again") from error
-        model = MultiTaskModel(encoder, self.tasks, dropout=0.0)
+        except UserError as error:
+            raise UserError(f"{str(self.folder)!r}: {error}; export the bundle again") from error
         parameters = _head_parameters(model)
-        if _shapes(heads) != _shapes(parameters):
-            raise UserError(f"{str(self.folder)!r}: {HEADS} does not hold the heads of {FILE}; export the bundle again")
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(heads[name])

@@ -6,7 +6,7 @@ Inputs ``input_ids`` and ``attention_mask`` (B, S), both dynamic; outputs ``sent
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -18,12 +18,14 @@ from torch import Tensor, nn
 
 from polyhead.errors import UserError, require_extra
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.storage.output import write_atomically
 
 TOLERANCE = 1e-4
 """The largest difference between an output of the graph and PyTorch's that is accepted."""
 
 _OPSET = 18  # what torch's exporter writes without converting
 _INPUTS = ["input_ids", "attention_mask"]
+_NOTES = ("doc_string", "metadata_props")
 _LOG_ERRORS_ONLY = 3  # of ONNX Runtime; its warnings are about its own fusions
 
 
@@ -74,6 +76,7 @@ def write_graph(path: Path, model: MultiTaskModel, max_length: int) -> float:
     except torch.onnx.OnnxExporterError as error:
         reason = _first_line(error)
         raise UserError(f"torch cannot export this encoder to ONNX ({reason}); do without a graph") from error
+    strip_notes(path)
     difference = _largest_difference(path, network, max_length)
     if not difference <= TOLERANCE:  # not a number is refused, too
         raise UserError(f"the graph's outputs differ from PyTorch's by {difference:.1e}; do without a graph")
@@ -98,6 +101,31 @@ def quantize(graph: Path, path: Path) -> None:
 
     with _quiet():
         quantize_dynamic(graph, path, per_channel=True)
+    strip_notes(path)
+
+
+def strip_notes(path: Path) -> None:
+    """Remove from a graph whatever computes nothing: descriptions, and notes such as the exporter's stack traces.
+
+    They are a third of the file of a small model, and name the folders of the machine that wrote it.
+    """
+    import onnx
+
+    model = onnx.load(path)
+    _clear_notes(model)
+    with write_atomically(path) as partial:
+        partial.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _clear_notes(message: Any) -> None:
+    """Clear the notes of a message of the format, and of all messages in it."""
+    for entry, value in message.ListFields():
+        if entry.name in _NOTES:
+            message.ClearField(entry.name)
+        elif entry.message_type is not None:
+            parts = value if isinstance(value, Sequence) else [value]
+            for part in parts:
+                _clear_notes(part)
 
 
 def open_session(graph: Path) -> Any:

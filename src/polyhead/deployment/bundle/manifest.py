@@ -6,22 +6,30 @@ altered or not listed is refused before anything is read from it.
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from polyhead.deployment.bundle.checksums import check_files, checksums
 from polyhead.errors import UserError, check_parameters
 from polyhead.models.pooling import POOLINGS
 from polyhead.storage.digests import json_digest
+from polyhead.storage.documents import read_json
 from polyhead.storage.output import write_atomically
+from polyhead.storage.schema import misfits
 from polyhead.tasks import Task
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 FILE = "tasks.json"
 FORMAT = 2
 """The format that this version writes, and the newest that it reads. It is raised when names in the file change."""
 
+_LONGEST_REASON = 200  # characters
+_MOST_TOKENS = 1_000_000  # of a text; encoders take some thousand
+_TEMPERATURES = "between 1e-6 and 1e6, or None"
 _UNSEALED = {FILE, "README.md"}  # users may edit the model card
 _METRICS_OF_FORMAT_1 = {"calibration_error": "ece", "calibration_error_scaled": "ece_scaled"}
 
@@ -50,7 +58,7 @@ class TaskEntry:
         fitted = self.temperature is not None
         check_parameters(
             ("labels", self.labels, texts, "a list of class names"),
-            ("temperature", self.temperature, not fitted or _is_positive(self.temperature), "above 0, or None"),
+            ("temperature", self.temperature, not fitted or _is_temperature(self.temperature), _TEMPERATURES),
         )
         Task(self.name, tuple(self.labels))  # refuses what makes no task
 
@@ -86,10 +94,11 @@ class Manifest:
         names = [entry.name for entry in self.tasks]
         distinct = len(names) > 0 and len(set(names)) == len(names)
         whole = isinstance(self.max_length, int) and _is_positive(self.max_length)
+        bounded = whole and self.max_length <= _MOST_TOKENS
         check_parameters(
             ("tasks", names, distinct, "at least one, and each name once"),
             ("pooling", self.pooling, self.pooling in POOLINGS, f"one of {', '.join(sorted(POOLINGS))}"),
-            ("max_length", self.max_length, whole, "a whole number of 1 or more"),
+            ("max_length", self.max_length, bounded, f"a whole number from 1 to {_MOST_TOKENS}"),
         )
 
 
@@ -112,13 +121,13 @@ def unseal(folder: Path) -> Manifest:
     if not path.is_file():
         raise UserError(f"{str(folder)!r} is no bundle, it has no {FILE}; give a folder that scripts/export.py wrote")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         digest = content.pop("digest", None)  # bundles of 0.1.0 have none
         damaged = digest is not None and digest != json_digest(content)
         version = content.pop("format")
         files = dict(content.pop("files"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _unreadable(path) from error
+        raise _unreadable(path, error) from error
     if isinstance(version, int) and version > FORMAT:
         raise UserError(
             f"{str(path)!r} has format {version}, and this version of polyhead reads formats up to {FORMAT}; "
@@ -128,7 +137,7 @@ def unseal(folder: Path) -> Manifest:
     try:
         manifest = _parse(_upgrade(content, version))
     except (KeyError, TypeError, ValueError, AttributeError) as error:  # a UserError is a ValueError, too
-        raise _unreadable(path) from error
+        raise _unreadable(path, error) from error
     if damaged:  # said last: of a value that cannot be, that is the clearer message
         raise UserError(f"{str(path)!r} was altered; copy or export the bundle again")
     return manifest
@@ -152,12 +161,32 @@ def _upgrade(content: dict[str, Any], version: object) -> dict[str, Any]:
 
 
 def _parse(content: dict[str, Any]) -> Manifest:
-    entries = [TaskEntry(**entry) for entry in content.pop("tasks")]
-    return Manifest(tasks=entries, **content)
+    entries = content.pop("tasks")
+    problems = [*misfits("tasks", entries, list[dict[str, Any]]), *_misfits(Manifest, content)]
+    for index, entry in enumerate([] if problems else entries):
+        problems += [f"tasks[{index}].{problem}" for problem in _misfits(TaskEntry, entry)]
+    if problems:
+        raise ValueError(problems[0])
+    return Manifest(tasks=[TaskEntry(**entry) for entry in entries], **content)
 
 
-def _unreadable(path: Path) -> UserError:
-    return UserError(f"{str(path)!r} is not as scripts/export.py writes it; export the bundle again")
+def _misfits(kind: "type[DataclassInstance]", content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each field whose value has another type; unknown and missing ones are the class's to refuse."""
+    hints = get_type_hints(kind)
+    for item in fields(kind):
+        if item.name in content:
+            yield from misfits(item.name, content[item.name], hints[item.name])
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    lines = str(error).splitlines() if isinstance(error, ValueError) else []  # others say nothing to a user
+    reason = f" ({lines[0][:_LONGEST_REASON]})" if lines else ""
+    return UserError(f"{str(path)!r} is not as scripts/export.py writes it{reason}; export the bundle again")
+
+
+def _is_temperature(value: object) -> bool:
+    """Return whether a value divides logits to something: in single precision it is neither 0 nor infinite."""
+    return _is_positive(value) and 1e-6 <= float(value) <= 1e6  # type: ignore[arg-type]
 
 
 def _is_positive(value: object) -> bool:

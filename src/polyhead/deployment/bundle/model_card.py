@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry
+from polyhead.storage.markdown import markdown_table
 
 _TEMPLATE = """---
 library_name: sentence-transformers
@@ -14,9 +15,7 @@ tags: [sentence-transformers, multi-task, polyhead]
 
 A sentence encoder with {heads}, all computed in one pass, trained with Polyhead.
 
-| task | classes | {columns} |
-|---|---|{rules}
-{rows}
+{table}
 
 Measured on the test split of its training data; other text can give other figures. {calibrated}
 Texts are cut to {max_length} tokens; the embedding is the {pooling} of the token states.
@@ -67,9 +66,7 @@ def model_card(name: str, manifest: Manifest, graph: bool) -> str:
     return _TEMPLATE.format(
         name=name,
         heads=f"{count} linear classification head" + "s" * (count > 1),
-        columns=" | ".join(columns),
-        rules="---|" * len(columns),
-        rows="\n".join(_row(entry, columns) for entry in manifest.tasks),
+        table=markdown_table(["task", "classes", *columns], [_row(entry, columns) for entry in manifest.tasks]),
         calibrated=f"Probabilities are calibrated for {', '.join(calibrated)}." if calibrated else "",
         max_length=manifest.max_length,
         pooling=_POOLINGS[manifest.pooling],
@@ -78,8 +75,7 @@ def model_card(name: str, manifest: Manifest, graph: bool) -> str:
     )
 
 
-def _row(entry: TaskEntry, columns: Sequence[str]) -> str:
+def _row(entry: TaskEntry, columns: Sequence[str]) -> list[str]:
     """Return a row of the table of tasks; a cell without a figure stays empty."""
     figures = [f"{entry.metrics[metric]:.3f}" if metric in entry.metrics else "" for metric in columns]
-    cells = [entry.name, ", ".join(entry.labels), *figures]
-    return "| " + " | ".join(cells) + " |"
+    return [entry.name, ", ".join(entry.labels), *figures]

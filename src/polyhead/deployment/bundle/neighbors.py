@@ -15,6 +15,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from polyhead.errors import UserError
+from polyhead.storage.documents import read_json
+from polyhead.storage.schema import misfits
 
 EMBEDDINGS, SENTENCES = "sentences.safetensors", "sentences.json"
 
@@ -41,17 +43,27 @@ class Neighbors:
         return cls(list(sentences), unit_vectors(np.concatenate(list(embeddings))))
 
     @classmethod
-    def read(cls, folder: Path) -> Self | None:
+    def read(cls, folder: Path, width: int) -> Self | None:
         """Read what :meth:`write` wrote; return None if the folder stores no sentences.
 
+        Args:
+            folder: of the bundle.
+            width: H, of the embeddings that will be looked up.
+
         Raises:
-            UserError: a file is damaged, or the two files differ in length.
+            UserError: a file is damaged, the two files differ in length, or embeddings are of another width.
         """
         if not (folder / SENTENCES).is_file():
             return None
         try:
-            sentences = json.loads((folder / SENTENCES).read_text(encoding="utf-8"))
+            sentences = read_json(folder / SENTENCES)
             embeddings = load_file(folder / EMBEDDINGS)["embeddings"].astype(np.float32)
+            if (
+                embeddings.shape[1:] != (width,)
+                or not np.isfinite(embeddings).all()
+                or [*misfits("", sentences, list[str])]
+            ):
+                raise ValueError(SENTENCES)
             same_length = len(sentences) == len(embeddings)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise UserError(f"{str(folder)!r}: its stored sentences cannot be read; export the bundle again") from error

@@ -50,7 +50,7 @@ def create_app(predictor: Predictor, limits: Limits, batch_texts: int) -> FastAP
     app.add_middleware(BodyLimitMiddleware, body_bytes=limits.body_bytes)
     app.add_middleware(MetricsMiddleware, metrics=metrics, paths=PATHS)
     answer_problems(app)
-    _add_predictions(app, batcher, limits, Neighbors.read(predictor.bundle.folder))
+    _add_predictions(app, batcher, limits, Neighbors.read(predictor.bundle.folder, predictor.hidden_size))
     _add_status(app, batcher, predictor, limits, metrics)
     return app
 

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, islice, product
-from math import isfinite
 from random import Random
 from typing import NamedTuple
 from zlib import crc32
 
-from polyhead.errors import ParameterError, UserError, did_you_mean
+from polyhead.errors import ParameterError, UserError, did_you_mean, parameter_problems
 from polyhead.sources.base import Source
 from polyhead.sources.synthetic.grammar import Symbol, draw
 from polyhead.sources.synthetic.material import read_grammar
+from polyhead.tasks import PerTask, per_task_problems, value_for
 
 CATEGORIES: tuple[str, ...] = ("Expression", "Opinion", "Quote", "Riddle", "News", "Other")
 SENTIMENTS: tuple[str, ...] = ("Neutral", "Positive", "Negative")
@@ -37,9 +37,7 @@ TOPICS: tuple[str, ...] = (
 LABELS: dict[str, tuple[str, ...]] = {"category": CATEGORIES, "sentiment": SENTIMENTS, "topic": TOPICS}
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 
-Knob = float | Mapping[str, float]
-"""One number for all tasks, or a number for each task named; the knob leaves a task not named alone."""
-
+_SHARE = "a number from 0 to 1"
 _BLOCK = len(CATEGORIES) * len(SENTIMENTS) * len(TOPICS)  # sentences, so that a balanced block has each cell once
 
 Cell = tuple[str, str, str]
@@ -78,19 +76,19 @@ class HypotheticalCorpus(Source):
 
     sizes: Mapping[str, int]
     seed: int
-    label_noise: Knob
-    imbalance: Knob
+    label_noise: PerTask
+    imbalance: PerTask
     correlation: float
-    missing: Knob
+    missing: PerTask
 
     def __post_init__(self) -> None:
         problems = [
             *_check_sizes(self.sizes),
             *_check_seed(self.seed),
-            *_check_knob("label_noise", self.label_noise, 0, 1),
-            *_check_knob("imbalance", self.imbalance, 1, None),
-            *_check_number("correlation", self.correlation, 0, 1),
-            *_check_knob("missing", self.missing, 0, 1),
+            *per_task_problems("label_noise", self.label_noise, LABELS, _is_share, _SHARE),
+            *per_task_problems("imbalance", self.imbalance, LABELS, lambda value: value >= 1, "a number of 1 or more"),
+            *parameter_problems(("correlation", self.correlation, _is_share(self.correlation), _SHARE)),
+            *per_task_problems("missing", self.missing, LABELS, _is_share, _SHARE),
         ]
         if problems:
             raise ParameterError("\n".join(problems))
@@ -129,7 +127,7 @@ class HypotheticalCorpus(Source):
 
     def _weigh_cells(self) -> dict[Cell, float]:
         """Return the probability of each cell."""
-        category, sentiment, topic = (_geometric(LABELS[task], _value(self.imbalance, task, 1)) for task in LABELS)
+        category, sentiment, topic = (_geometric(LABELS[task], value_for(task, self.imbalance, 1)) for task in LABELS)
         typical = {name: SENTIMENTS[position % len(SENTIMENTS)] for position, name in enumerate(CATEGORIES)}
         free = 1 - self.correlation
         return {
@@ -140,7 +138,7 @@ class HypotheticalCorpus(Source):
     def _spoil(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
         """Replace labels and drop labels; its own generators keep the texts as they are."""
         noise, gaps = Random(f"{self.seed}/label_noise"), Random(f"{self.seed}/missing")
-        rates = [(task, _value(self.label_noise, task, 0), _value(self.missing, task, 0)) for task in LABELS]
+        rates = [(task, value_for(task, self.label_noise, 0), value_for(task, self.missing, 0)) for task in LABELS]
         if not any(noisy or missing for _, noisy, missing in rates):
             yield from sentences
             return
@@ -187,7 +185,7 @@ def _geometric(labels: tuple[str, ...], ratio: float) -> dict[str, float]:
     return {label: weight / sum(weights) for label, weight in zip(labels, weights, strict=True)}
 
 
-def _value(knob: Knob, task: str, untouched: float) -> float:
+def _value(knob: PerTask, task: str, untouched: float) -> float:
     return knob.get(task, untouched) if isinstance(knob, Mapping) else knob
 
 
@@ -207,19 +205,5 @@ def _check_seed(seed: int) -> Iterator[str]:
         yield f"seed: {seed!r} given; it must be a whole number"
 
 
-def _check_knob(name: str, knob: Knob, low: float, high: float | None) -> Iterator[str]:
-    if not isinstance(knob, Mapping):
-        yield from _check_number(name, knob, low, high)
-        return
-    for task, value in knob.items():
-        if task not in LABELS:
-            yield f"{name}: unknown task {task!r}; {did_you_mean(str(task), LABELS)}"
-        else:
-            yield from _check_number(f"{name}.{task}", value, low, high)
-
-
-def _check_number(key: str, value: float, low: float, high: float | None) -> Iterator[str]:
-    allowed = f"a number of {low} or more" if high is None else f"a number from {low} to {high}"
-    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    if not number or value < low or (high is not None and value > high):
-        yield f"{key}: {value!r} given; it must be {allowed}"
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
