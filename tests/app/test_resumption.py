@@ -30,7 +30,7 @@ def stop(tmp_path):
         run = tmp_path / name
         config = compose_as_train(CONFIGS, [*overrides, f"run_dir={run}"])
         for key, value in changed.items():
-            OmegaConf.update(config, key.replace("__", "."), value)
+            OmegaConf.update(config, key.replace("__", "."), value, merge=False)
         folder = RunFolder(run)
         folder.claim(OmegaConf.to_yaml(config, resolve=True))
         made_with = {"command": [], "seed": 0, "precision": "32-true", "device": "cpu", "python": "3", "versions": {}}
