@@ -178,7 +178,7 @@ def test_a_study_that_was_killed_is_continued_by_the_same_command(tmp_path, tria
     pytest.importorskip("optuna")
     (tmp_path / "space.yaml").write_text(
         "space: {optimizer.head_lr: {low: 1.0e-4, high: 1.0e-2, log: true}}\n"
-        "objectives: {quality: maximize}\nseeds: [0]\npruning: {startup_trials: 1, warmup_epochs: 1}\n"
+        "objectives: [quality]\nseeds: [0]\npruning: {startup_trials: 1, warmup_epochs: 1}\n"
     )
     chance = random.Random(2)
     for trial in range(trials(1, 20)):
