@@ -12,8 +12,9 @@ from omegaconf import DictConfig
 
 from polyhead import hardware
 from polyhead.app.composition import MAIN_CHOICES, compose_components
-from polyhead.app.hydra_state import chosen_options, cores_per_job
+from polyhead.app.hydra_state import chosen_options, cores_per_job, task_overrides
 from polyhead.app.old_names import announce_environment
+from polyhead.app.override_check import override_problems
 from polyhead.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
         logging.getLogger("polyhead").setLevel(logging.ERROR)
     if several := [group for group in MAIN_CHOICES if group not in chosen_options()]:
         raise UserError(f"{several[0]}: a list of options given; name one, or sweep over them with -m {several[0]}=A,B")
+    if unread := list(override_problems(task_overrides(), chosen_options())):
+        raise UserError("\n".join(unread))
     components = compose_components(config)
     config.tasks = {task.name: list(task.labels) for task in components.tasks}  # as found, for readers of the run
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
