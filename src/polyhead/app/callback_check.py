@@ -1,6 +1,6 @@
 """The check of monitors, callbacks and loggers: metrics that nobody measures, files outside of their folders."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -13,9 +13,12 @@ from polyhead.training.metric_names import training_metrics, validation_metrics
 _KEYS = ("metric", "mode")
 _MODES = ("max", "min")
 _FILE_NAMES = ("filename", "name", "version", "sub_dir")
+_FOLDERS = ("dirpath", "folder", "path", "save_dir", "default_root_dir")
 _AT_EPOCH_END = ("check_on_train_epoch_end", "save_on_train_epoch_end")
 """Arguments by which a callback looks at a metric when an epoch's training ends, not after its validation."""
 
+_TENSORBOARD = ("save_dir", "name", "version", "log_graph", "default_hp_metric", "prefix", "sub_dir")
+_TENSORBOARD_WRITER = ("comment", "purge_step", "max_queue", "flush_secs", "filename_suffix")
 _COUNTS = ("patience", "refresh_rate", "flush_logs_every_n_steps", "every_n_epochs", "every_n_train_steps")
 
 
@@ -63,11 +66,24 @@ def _logged_in_training(node: DictConfig, tasks: Sequence[Task]) -> list[str]:
 def file_problems(config: DictConfig) -> Iterator[str]:
     """Yield a line for each name of a file that callbacks and loggers would write outside of their folders."""
     nodes: dict[str, Any] = {f"callbacks.{name}": node for name, node in (config.callbacks or {}).items()}
-    for key, node in {**nodes, "logger": config.logger}.items():
-        for name in _FILE_NAMES if isinstance(node, Mapping | DictConfig) else ():
+    for key, node in {**nodes, "logger": config.logger, "trainer": config.trainer}.items():
+        for name in _FILE_NAMES if isinstance(node, DictConfig) else ():
             value = node.get(name)
             if isinstance(value, str) and _leads_out(value):
                 yield f"{key}.{name}: {value!r} given; it must be a name inside the folder that the run writes to"
+        for name in _FOLDERS if isinstance(node, DictConfig) else ():
+            if node.get(name) is not None and not str(node[name]).strip():
+                yield f"{key}.{name}: {node[name]!r} given; it must be the name of a folder"
+
+
+def logger_problems(logger: DictConfig | None) -> Iterator[str]:
+    """Yield a line for each argument that TensorBoard's logger hands on to a writer that does not know it."""
+    if not isinstance(logger, DictConfig) or not str(logger.get("_target_")).endswith(".TensorBoardLogger"):
+        return
+    valid = [*_TENSORBOARD, *_TENSORBOARD_WRITER]
+    for name in logger:
+        if not str(name).startswith("_") and name not in valid:
+            yield f"logger.{name}: TensorBoardLogger has no such argument; {did_you_mean(name, valid)}"
 
 
 def _leads_out(name: str) -> bool:

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 MISTAKE = 2
 _LONGEST_NAME = 150  # bytes of a folder's name; file systems take 255, and the number of the job stands in front
+_EMPTY_FOLDER = re.compile(r"""\+{0,2}(?P<key>hydra\.(?:run|sweep)\.dir)=\s*(?:''|""|null)?\s*""")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -57,6 +58,7 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
     """
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # then Hydra raises what it would print with a traceback
     configuration = Configuration(configs, name)
+    _check_folders(sys.argv[1:])
     try:
         with interruptible():
             return main()
@@ -70,6 +72,13 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
         _end(explain(error, configuration))
     except OSError as error:
         _end_refused(error)
+
+
+def _check_folders(arguments: Sequence[str]) -> None:
+    """Refuse an empty name of a folder, before Hydra writes its log to the working folder instead."""
+    for argument in arguments:
+        if match := _EMPTY_FOLDER.fullmatch(argument):
+            _end(f"{match['key']}: nothing given; name a folder, as in {match['key']}=runs/NAME")
 
 
 def folder_as(key: str, arguments: Sequence[str]) -> list[str]:

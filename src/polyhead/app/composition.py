@@ -13,14 +13,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from polyhead import hardware
 from polyhead.app.builder import build, plain
-from polyhead.app.callback_check import file_problems, monitor_problems
+from polyhead.app.callback_check import file_problems, logger_problems, monitor_problems
 from polyhead.app.trainer_check import batch_problems
 from polyhead.app.value_check import check_sections, value_problems
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
 from polyhead.errors import UserError, collect_errors, parameters_under
 from polyhead.freezing.activation_cache import ActivationCache
-from polyhead.freezing.plans import FreezePlan
+from polyhead.freezing.plans import FreezePlan, count_parameters
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.objectives.losses import MultiTaskLoss
@@ -135,11 +135,14 @@ class _Composer:
     def check_plan(self, plan: FreezePlan, encoder: PretrainedEncoder, tasks: tuple[Task, ...]) -> None:
         """Check that the freeze plan fits the model, on a model without memory for its weights."""
         with collect_errors(self.problems), torch.device("meta"):
-            skeleton = build(self.config.model, "model", encoder=_under("encoder", encoder.skeleton)(), tasks=tasks)
+            skeleton = build(
+                self.config.model, "model", MultiTaskModel, encoder=_under("encoder", encoder.skeleton)(), tasks=tasks
+            )
             with parameters_under("freeze"):
                 plan.prepare(skeleton)
                 stages = plan.checked_stages(skeleton)
             self.problems += _late_stage(stages[-1].epoch, self.config.trainer.get("max_epochs"))
+            self.problems += _too_large(skeleton)
 
     def check_monitors(self, tasks: tuple[Task, ...]) -> None:
         """Check that the metrics are measured which the run goes by."""
@@ -167,6 +170,15 @@ def _late_stage(epoch: int, max_epochs: object) -> list[str]:
         f"freeze: its last stage begins in epoch {epoch}, counted from 0, and trainer.max_epochs={max_epochs} ends "
         f"before it; set trainer.max_epochs={epoch + 1} or more, or let it begin earlier"
     ]
+
+
+def _too_large(skeleton: MultiTaskModel) -> list[str]:
+    """Return a line if the weights alone are more than the machine's memory."""
+    needed, present = 4 * count_parameters(skeleton)[1], hardware.memory_bytes()
+    if present is None or needed <= present:
+        return []
+    sizes = f"{needed / 1e9:,.0f} GB of weights in single precision, and this machine has {present / 1e9:,.0f} GB"
+    return [f"encoder: {sizes}; take a smaller one"]
 
 
 def _under(key: str, call: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -205,7 +217,7 @@ def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callb
     from lightning import Callback, Trainer
     from lightning.pytorch.loggers import Logger
 
-    problems = list(file_problems(config))
+    problems = [*file_problems(config), *logger_problems(config.logger)]
     configured: list[L.Callback] = []
     for name, node in (config.callbacks or {}).items():
         with collect_errors(problems):

@@ -46,9 +46,16 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     if unread := list(override_problems(task_overrides(), chosen_options())):
         raise UserError("\n".join(unread))
     components = compose_components(config)
+    if components.soup is not None:
+        components.soup.check()
     config.tasks = {task.name: list(task.labels) for task in components.tasks}  # as found, for readers of the run
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
 
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
     from polyhead.app.run import TrainingRun
 
-    return TrainingRun(config, components).run(started, callbacks, quiet)
+    try:
+        return TrainingRun(config, components).run(started, callbacks, quiet)
+    except MisconfigurationException as error:  # of what Lightning looks at in the middle of a run
+        raise UserError(f"trainer: {' '.join(str(error).split())}") from error

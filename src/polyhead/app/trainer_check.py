@@ -81,13 +81,14 @@ def batch_problems(
 
     Args:
         trainer: arguments of ``lightning.Trainer``, each of them allowed by itself.
-        sizes: sentences by split, ``train``, ``validation`` and ``test``; None where that is not known.
+        sizes: sentences of each split that is used; None where that is not known.
         loader: sizes of batches.
     """
-    rows = {"train": loader.batch_size, "val": loader.evaluation_batch_size, "test": loader.evaluation_batch_size}
-    for (short, batch_size), (split, size) in zip(rows.items(), sizes.items(), strict=True):
+    for split, size in sizes.items():
         if size is None:
             continue
+        short = "val" if split == "validation" else split  # as Lightning abbreviates it
+        batch_size = loader.batch_size if split == "train" else loader.evaluation_batch_size
         batches = math.ceil(size / (batch_size * _processes(trainer)))
         limit = trainer.get(f"limit_{short}_batches")
         if isinstance(limit, float) and int(batches * limit) < 1:
@@ -125,6 +126,8 @@ def _contradictions(trainer: Mapping[str, Any]) -> Iterator[str]:
     for name in ("logger", "callbacks"):
         if name in trainer:
             yield f"{name}: the run sets it by itself; choose by the group {name}"
+    if isinstance(trainer.get("deterministic"), str) and trainer["deterministic"] != "warn":
+        yield f"deterministic: {trainer['deterministic']!r} given; it must be true, false or warn"
     if trainer.get("use_distributed_sampler") is True:
         yield "use_distributed_sampler: True given; it must be false, the batches are dealt out among processes already"
 

@@ -4,6 +4,7 @@ Knows nothing about tasks or training.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,6 +17,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig,
 from transformers.utils import logging as transformers_logging
 
 from polyhead.errors import ParameterError, check_parameters, did_you_mean
+from polyhead.models.architecture import build_without_memory, config_for
 from polyhead.models.encoder import Encoder
 from polyhead.models.pooling import POOLINGS, Pooling
 
@@ -38,7 +40,7 @@ class PretrainedEncoder:
         sha256: expected digest of ``model.safetensors``; None leaves it unchecked.
 
     Raises:
-        ParameterError: an unknown pooling, or a length below 3.
+        ParameterError: an unknown pooling, an empty location, a length below 3, or what is no digest.
     """
 
     location: str
@@ -52,7 +54,11 @@ class PretrainedEncoder:
         if self.pooling not in POOLINGS:
             raise ParameterError(f"pooling: unknown {self.pooling!r}; {did_you_mean(str(self.pooling), POOLINGS)}")
         rule = "3 or more: two special tokens and a word"
-        check_parameters(("max_length", self.max_length, self.max_length >= 3, rule))
+        check_parameters(
+            ("location", self.location, bool(self.location.strip()), "a folder, a name on the hub or package:NAME"),
+            ("max_length", self.max_length, self.max_length >= 3, rule),
+            ("sha256", self.sha256, _is_sha256(self.sha256), "64 digits of a hexadecimal number, or null"),
+        )
 
     def load_config(self) -> PretrainedConfig:
         """Read the architecture without its weights.
@@ -66,7 +72,7 @@ class PretrainedEncoder:
             tokenizer = self.load_tokenizer()
             # Families differ in vocabulary size and padding id; without weights the tokenizer decides.
             sizes = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
-            config = AutoConfig.for_model(**{**self.architecture, **sizes})
+            config = config_for(self.architecture, sizes)
         limit = getattr(config, "max_position_embeddings", None) or self.max_length
         rule = f"{limit} or less, the most tokens that {self.location} takes"
         check_parameters(("max_length", self.max_length, self.max_length <= limit, rule))
@@ -88,8 +94,7 @@ class PretrainedEncoder:
         Raises:
             ParameterError: as :meth:`load_config`.
         """
-        with torch.device("meta"):
-            return Encoder(AutoModel.from_config(self.load_config()), self.pooling)
+        return Encoder(build_without_memory(self.load_config()), self.pooling)
 
     def load(self) -> Encoder:
         """Load the encoder in single precision.
@@ -157,4 +162,11 @@ def _package_folder(location: str) -> Path:
     package = location.removeprefix(PACKAGE)
     if not package.isidentifier() or find_spec(package) is None:
         raise ParameterError(f"location: the Python package {package!r} is not installed; run: pip install {package}")
-    return Path(import_module(package).MODEL_DIR)
+    folder = getattr(import_module(package), "MODEL_DIR", None)
+    if folder is None:
+        raise ParameterError(f"location: the Python package {package!r} holds no model; it has no MODEL_DIR")
+    return Path(folder)
+
+
+def _is_sha256(digest: str | None) -> bool:
+    return digest is None or re.fullmatch("[0-9a-f]{64}", digest) is not None

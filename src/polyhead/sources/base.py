@@ -41,11 +41,20 @@ class Source:
         raise UserError(f"tasks: no labels given for {', '.join(names)}, and this data has none to be found; give them")
 
     def check(self, tasks: Sequence[Task]) -> None:
-        """Check all sentences before training, and log what is odd.
+        """Check all sentences before training, and log what is odd; here only that each task can be learned.
 
         Raises:
             UserError: sentences that cannot be trained on or evaluated, one problem per line.
         """
+        unlabelled: list[str] = []
+        for row, sentence in enumerate(self.sentences("train")):
+            unlabelled = [task.name for task in tasks] if not row else unlabelled
+            unlabelled = [name for name in unlabelled if sentence.labels.get(name) is None]
+            if not unlabelled:
+                return
+        if unlabelled:  # an empty split is reported as such
+            problems = [f"tasks.{name}: no train sentence has a label for it; leave it out" for name in unlabelled]
+            raise UserError("\n".join(problems))
 
     def mixture(self, split: str) -> "Mixture | None":
         """Return how an epoch mixes several sources; None if it has each sentence once."""

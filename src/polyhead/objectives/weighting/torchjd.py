@@ -3,11 +3,12 @@
 import inspect
 from collections.abc import Mapping
 from importlib import import_module
+from math import isfinite
 from typing import Any, Literal
 
 from torch import nn
 
-from polyhead.errors import ParameterError, did_you_mean, require_extra
+from polyhead.errors import ParameterError, check_parameters, did_you_mean, require_extra
 
 _HOMES = {"scalarizer": ("torchjd.scalarization", "Scalarizer"), "aggregator": ("torchjd.aggregation", "Aggregator")}
 """Kind of rule -> TorchJD's module, and the class in it that all rules of the kind derive from."""
@@ -33,8 +34,9 @@ def torchjd_rule(
         raise ParameterError(f"{kind}: TorchJD has no {name!r}; {did_you_mean(name, rules)}")
     rule = rules[name]
     arguments = dict(settings)
+    _check_settings(settings)
     if "n_tasks" in inspect.signature(rule).parameters:
-        arguments.setdefault("n_tasks", tasks)
+        arguments["n_tasks"] = tasks
     with require_extra("balancing", f"{kind} {name}"):
         try:
             built: nn.Module = rule(**arguments)
@@ -42,6 +44,15 @@ def torchjd_rule(
             reason = " ".join(str(error).split())
             raise ParameterError(f"settings: {arguments} given; {reason}") from error
     return built
+
+
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse what TorchJD takes in silence: numbers that are none, and another number of tasks than there are."""
+    numbers = {name: value for name, value in settings.items() if isinstance(value, int | float)}
+    check_parameters(
+        *((f"settings.{name}", value, isfinite(value), "a finite number") for name, value in numbers.items()),
+        ("settings.n_tasks", settings.get("n_tasks"), "n_tasks" not in settings, "left out; the tasks are counted"),
+    )
 
 
 def _rules_of(kind: str) -> dict[str, Any]:

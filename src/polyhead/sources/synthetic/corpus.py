@@ -19,6 +19,7 @@ from polyhead.errors import ParameterError, UserError, did_you_mean
 from polyhead.sources.base import Source
 from polyhead.sources.synthetic.grammar import Symbol, draw
 from polyhead.sources.synthetic.material import read_grammar
+from polyhead.tasks import Task
 
 CATEGORIES: tuple[str, ...] = ("Expression", "Opinion", "Quote", "Riddle", "News", "Other")
 SENTIMENTS: tuple[str, ...] = ("Neutral", "Positive", "Negative")
@@ -40,6 +41,7 @@ SPLITS: tuple[str, ...] = ("train", "validation", "test")
 Knob = float | Mapping[str, float]
 """One number for all tasks, or a number for each task named; the knob leaves a task not named alone."""
 
+_LARGEST_SIZE = 1_000_000_000
 _BLOCK = len(CATEGORIES) * len(SENTIMENTS) * len(TOPICS)  # sentences, so that a balanced block has each cell once
 
 Cell = tuple[str, str, str]
@@ -116,6 +118,24 @@ class HypotheticalCorpus(Source):
             if name not in LABELS:
                 raise UserError(f"tasks: the hypothetical sentences know no {name!r}; {did_you_mean(name, LABELS)}")
         return {name: LABELS[name] for name in names}
+
+    def check(self, tasks: Sequence[Task]) -> None:
+        """Check that the tasks know all labels, and that each of them has training sentences with labels.
+
+        Raises:
+            UserError: labels that a task does not know, or a task without a labelled sentence; one per line.
+        """
+        problems = []
+        for task in tasks:
+            unknown = [label for label in LABELS.get(task.name, ()) if label not in task.labels]
+            problems += [f"tasks.{task.name}: the sentences have the label {label!r}, too; add it" for label in unknown]
+        if problems:
+            raise UserError("\n".join(problems))
+        super().check(tasks)
+
+    def size(self, split: str) -> int:
+        """Return the number of sentences."""
+        return self.sizes.get(split, 0)
 
     def _write(self, split: str) -> Iterator[Sentence]:
         generator = Random(f"{self.seed}/{split}")  # a string is hashed by SHA-512, alike in all processes
@@ -198,8 +218,8 @@ def _check_sizes(sizes: Mapping[str, int]) -> Iterator[str]:
     for split, size in sizes.items():
         if split not in SPLITS:
             yield f"sizes: unknown split {split!r}; {did_you_mean(str(split), SPLITS)}"
-        elif isinstance(size, bool) or not isinstance(size, int) or size < 0:
-            yield f"sizes.{split}: {size!r} given; it must be a whole number, 0 or more"
+        elif isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= _LARGEST_SIZE:
+            yield f"sizes.{split}: {size!r} given; it must be a whole number, 0 to {_LARGEST_SIZE}"
 
 
 def _check_seed(seed: int) -> Iterator[str]:
