@@ -21,6 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from polyhead.app.hydra_errors import Configuration, explain
 from polyhead.app.hydra_state import in_multirun, task_overrides
+from polyhead.app.literal_text import escaped
 from polyhead.app.old_names import upgrade_composed
 from polyhead.errors import UserError, interruptible
 
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 MISTAKE = 2
 _LONGEST_NAME = 150  # bytes of a folder's name; file systems take 255, and the number of the job stands in front
 _EMPTY_FOLDER = re.compile(r"""\+{0,2}(?P<key>hydra\.(?:run|sweep)\.dir)=\s*(?:''|""|null)?\s*""")
+_NO_LOG = "Unable to configure handler"  # what logging says of a file that it cannot open
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -67,6 +69,8 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
     except (HydraException, OmegaConfBaseException) as error:
         _end(explain(error, configuration))
     except ValueError as error:
+        if str(error).startswith(_NO_LOG):
+            _end(f"hydra.run.dir: the log cannot be written there ({error.__cause__}); choose another folder")
         if not _raised_by_hydra(error):
             raise
         _end(explain(error, configuration))
@@ -91,9 +95,9 @@ def folder_as(key: str, arguments: Sequence[str]) -> list[str]:
 
 
 def quoted(text: str) -> str:
-    """Quote a text for Hydra's grammar of overrides."""
-    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + match[2].replace("'", r"\'"), text)
-    return f"'{escaped}'"
+    """Quote a text for Hydra's grammar of overrides; it is taken as it is, ``${...}`` in it, too."""
+    literal = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + match[2].replace("'", r"\'"), escaped(text))
+    return f"'{literal}'"
 
 
 def run_job(module: str, config: DictConfig) -> float | None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from polyhead.app import train
 from polyhead.app.hydra_state import compose_as_train
+from polyhead.app.literal_text import escaped
 from polyhead.app.old_names import new_overrides
 from polyhead.app.trained import read_config
 from polyhead.errors import UserError
@@ -39,7 +40,7 @@ def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str) -> No
     config = read_config(first, moved=folder.resolve())
     for key in _REPLACED:
         config[key] = composed.get(key)
-    config.soup.runs = [str(record.folder.resolve()) for record in records]
+    config.soup.runs = escaped([str(record.folder.resolve()) for record in records])
     train.run(config)
 
 

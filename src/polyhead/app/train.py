@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from polyhead import hardware
 from polyhead.app.composition import MAIN_CHOICES, compose_components
 from polyhead.app.hydra_state import chosen_options, cores_per_job, task_overrides
+from polyhead.app.literal_text import escaped
 from polyhead.app.old_names import announce_environment
 from polyhead.app.override_check import override_problems
 from polyhead.errors import UserError
@@ -48,7 +49,8 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     components = compose_components(config)
     if components.soup is not None:
         components.soup.check()
-    config.tasks = {task.name: list(task.labels) for task in components.tasks}  # as found, for readers of the run
+    labels = {task.name: list(task.labels) for task in components.tasks}
+    config.tasks = escaped(labels)  # as found, for readers of the run
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
 
     from lightning.fabric.utilities.exceptions import MisconfigurationException

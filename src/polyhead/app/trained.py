@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
 
+import yaml
 from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
 from polyhead.app.builder import build, plain
+from polyhead.app.literal_text import escaped, with_texts
 from polyhead.errors import UserError, parameters_under
 from polyhead.freezing.lora import merge_adapters
 from polyhead.freezing.plans import FreezePlan
@@ -110,14 +111,13 @@ def read_config(folder: Path, moved: Path | None = None) -> DictConfig:
     """
     path = folder / "config.yaml"
     try:
-        config = OmegaConf.create(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, YAMLError) as error:
         raise UserError(f"run: {str(path)!r} cannot be read; give the folder of a finished run") from error
-    if not isinstance(config, DictConfig) or not {*map(str, config)} >= _SECTIONS:
+    if not isinstance(content, dict) or not {*map(str, content)} >= _SECTIONS:
         raise UserError(f"run: {str(path)!r} is no configuration of this version of polyhead; train again")
-    content = cast(dict[str, Any], OmegaConf.to_container(config))
-    upgraded = OmegaConf.create(upgrade(content))
-    if moved is None:
-        return upgraded
-    text = OmegaConf.to_yaml(upgraded).replace(str(config.run_dir), str(moved))
-    return cast(DictConfig, OmegaConf.create(text))
+    upgraded = upgrade(content)
+    if moved is not None:
+        before = str(content["run_dir"])
+        upgraded = with_texts(upgraded, lambda text: text.replace(before, str(moved)))
+    return OmegaConf.create(escaped(upgraded))  # it was resolved when it was written
