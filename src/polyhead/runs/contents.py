@@ -229,7 +229,15 @@ class Predictions:
             pair = arrays.get(f"{cell}/label"), arrays.get(f"{cell}/predicted")
             if cell.count("/") != 1 or kind not in ("label", "predicted") or pair[0] is None or pair[1] is None:
                 raise UserError(f"{str(run.folder / cls.file_name)!r} holds {name!r}; is it a file of polyhead?")
+            if not _are_classes(*pair):
+                raise UserError(f"{str(run.folder / cls.file_name)!r}: {name} is no column of classes; it is damaged")
             test_set, task = cell.split("/")
             labels.setdefault(test_set, {})[task] = pair[0]
             predicted.setdefault(test_set, {})[task] = pair[1]
         return cls(labels, predicted)
+
+
+def _are_classes(labels: NDArray[Any], predicted: NDArray[Any]) -> bool:
+    """Return whether two arrays are columns of whole numbers, equally long."""
+    kinds = {labels.dtype.kind, predicted.dtype.kind}
+    return kinds <= {"i", "u"} and labels.ndim == 1 and labels.shape == predicted.shape

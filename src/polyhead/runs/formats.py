@@ -48,9 +48,12 @@ def _read_current(run: RunFolder, name: str) -> Mapping[str, Any]:
     found = content.get("format", 1)
     if found == FORMAT:
         return content
-    if found == 1:
-        return _FROM_FORMAT_1[name](content)
     path = str(run.folder / name)
+    if found == 1:
+        try:
+            return _FROM_FORMAT_1[name](content)
+        except (AttributeError, TypeError) as error:  # a value where there should be a mapping
+            raise UserError(f"{path!r} is damaged; is it a file of polyhead?") from error
     raise UserError(
         f"{path!r} has format {found!r}, and this version of polyhead reads up to {FORMAT}; install a newer one"
     )
