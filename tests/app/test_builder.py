@@ -42,7 +42,7 @@ def test_build_hands_objects_to_the_target_as_they_are():
             "key.size: -1 given; it must be above 0\nkey.size.of: -1 given; it must be above -1",
         ),
         (node(a=[], size="x"), "key.size: 'x' given; it must be a whole number"),
-        (node(a=[], sice=1), "key.sice: Made has no such argument; valid: a, size"),
+        (node(a=[], sice=1), "key.sice: Made has no such argument; did you mean 'size'? Valid: a, size"),
         (node(), "key.a: missing; set key.a=..."),
         (OmegaConf.create({"size": 1}), "key._target_: missing; name a class or a function"),
         (node("Nothing"), f"key._target_: '{__name__}.Nothing' cannot be found; name a class or a function"),

@@ -43,7 +43,7 @@ class LoRA(FreezePlan):
     def __post_init__(self) -> None:
         check_parameters(
             ("rank", self.rank, self.rank >= 1, "1 or more"),
-            ("alpha", self.alpha, 0 < self.alpha < inf, "above 0, and finite"),
+            ("alpha", self.alpha, 0 < self.alpha < inf, "above 0"),
             ("targets", self.targets, bool(self.targets), f"{ALL_LINEAR}, or a list of names"),
             ("from_layer", self.from_layer, self.from_layer >= 0, "0 or more"),
         )

@@ -80,7 +80,7 @@ class FreezeSpec(FreezePlan):
     def __post_init__(self) -> None:
         names = ("frozen", "trained")
         given = [(name, getattr(self, name)) for name in names]
-        check_parameters(*((name, value, _is_list(value), f"a list of parts, as [{value}]") for name, value in given))
+        check_parameters(*((name, value, _is_list(value), f"a list, as [{value}]") for name, value in given))
 
     @classmethod
     def lower_layers(cls, count: int) -> Self:
@@ -152,7 +152,7 @@ class Stage:
     restart: bool = False
 
     def __post_init__(self) -> None:
-        check_parameters(("lr_scale", self.lr_scale, 0 < self.lr_scale < inf, "above 0, and finite"))
+        check_parameters(("lr_scale", self.lr_scale, 0 < self.lr_scale < inf, "above 0"))
 
 
 def _is_list(value: object) -> bool:

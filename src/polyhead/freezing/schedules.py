@@ -125,7 +125,7 @@ class ProbeThenFineTune(FreezePlan):
     def __post_init__(self) -> None:
         check_parameters(
             ("probe_epochs", self.probe_epochs, self.probe_epochs >= 1, "1 or more"),
-            ("lr_scale", self.lr_scale, 0 < self.lr_scale < inf, "above 0, and finite"),
+            ("lr_scale", self.lr_scale, 0 < self.lr_scale < inf, "above 0"),
         )
 
     def stages(self, model: MultiTaskModel) -> tuple[Stage, ...]:

@@ -46,15 +46,19 @@ class Source:
         Raises:
             UserError: sentences that cannot be trained on or evaluated, one problem per line.
         """
-        unlabelled: list[str] = []
-        for row, sentence in enumerate(self.sentences("train")):
-            unlabelled = [task.name for task in tasks] if not row else unlabelled
-            unlabelled = [name for name in unlabelled if sentence.labels.get(name) is None]
-            if not unlabelled:
-                return
-        if unlabelled:  # an empty split is reported as such
-            problems = [f"tasks.{name}: no train sentence has a label for it; leave it out" for name in unlabelled]
+        problems = [f"tasks.{name}: no train sentence has a label for it; leave it out" for name in self._bare(tasks)]
+        if problems:
             raise UserError("\n".join(problems))
+
+    def _bare(self, tasks: Sequence[Task]) -> list[str]:
+        """Return the tasks without a labelled training sentence; none where there are no sentences at all."""
+        wanted = [task.name for task in tasks]
+        bare: list[str] = []
+        for number, sentence in enumerate(self.sentences("train") if wanted else ()):
+            bare = [name for name in (bare if number else wanted) if sentence.labels.get(name) is None]
+            if not bare:
+                break
+        return bare
 
     def mixture(self, split: str) -> "Mixture | None":
         """Return how an epoch mixes several sources; None if it has each sentence once."""

@@ -39,7 +39,7 @@ class Cache:
     def __post_init__(self) -> None:
         check_parameters(
             ("folder", self.folder, bool(self.folder.strip()), "the name of a folder"),
-            ("limit_gb", self.limit_gb, 0 < self.limit_gb < inf, "above 0, and finite"),
+            ("limit_gb", self.limit_gb, 0 < self.limit_gb < inf, "above 0"),
         )
 
     @property

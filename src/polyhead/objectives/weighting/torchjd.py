@@ -34,9 +34,9 @@ def torchjd_rule(
         raise ParameterError(f"{kind}: TorchJD has no {name!r}; {did_you_mean(name, rules)}")
     rule = rules[name]
     arguments = dict(settings)
-    _check_settings(settings)
     if "n_tasks" in inspect.signature(rule).parameters:
-        arguments["n_tasks"] = tasks
+        arguments.setdefault("n_tasks", tasks)
+    _check_settings(arguments, tasks)
     with require_extra("balancing", f"{kind} {name}"):
         try:
             built: nn.Module = rule(**arguments)
@@ -46,12 +46,13 @@ def torchjd_rule(
     return built
 
 
-def _check_settings(settings: Mapping[str, Any]) -> None:
+def _check_settings(settings: Mapping[str, Any], tasks: int) -> None:
     """Refuse what TorchJD takes in silence: numbers that are none, and another number of tasks than there are."""
+    counted = settings.get("n_tasks", tasks)
     numbers = {name: value for name, value in settings.items() if isinstance(value, int | float)}
     check_parameters(
         *((f"settings.{name}", value, isfinite(value), "a finite number") for name, value in numbers.items()),
-        ("settings.n_tasks", settings.get("n_tasks"), "n_tasks" not in settings, "left out; the tasks are counted"),
+        ("settings.n_tasks", counted, counted == tasks, f"{tasks}, as many as there are tasks"),
     )
 
 
