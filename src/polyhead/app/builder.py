@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from polyhead.app.literal_text import escaped
 from polyhead.app.options import type_problems
 from polyhead.errors import ParameterError, UserError, did_you_mean
 
@@ -27,17 +28,19 @@ def build(node: DictConfig, key: str, kind: type | None = None, **objects: Any) 
     if not isinstance(node, DictConfig):
         raise UserError(f"{key}: {node!r} given; it has entries with names, _target_ among them")
     target = _find_target(node, key)
-    arguments = {name: value for name, value in plain(node).items() if not name.startswith("_")}
+    content = plain(node)
+    arguments = {name: value for name, value in content.items() if not str(name).startswith("_")}
     problems = list(_misfits(target, key, arguments, objects))
     if problems:
         raise UserError("\n".join(problems))
     try:
         # Objects go round Hydra, which would take dataclasses among them for configurations and tear them apart.
-        made = instantiate(node, _partial_=True, _convert_="all")(**objects)
+        literal = OmegaConf.create(escaped(escaped(content)))  # Hydra resolves twice what it instantiates
+        made = instantiate(literal, _partial_=True, _convert_="all")(**objects)
     except Exception as error:
         raise UserError(_message(error, key)) from error
     if kind is not None and not isinstance(made, kind):
-        raise UserError(f"{key}._target_: {node._target_!r} makes a {type(made).__name__}; name a {kind.__name__}")
+        raise UserError(f"{key}._target_: {node._target_!r} makes {type(made).__name__}; it must make {kind.__name__}")
     return made
 
 

@@ -19,7 +19,7 @@ _AT_EPOCH_END = ("check_on_train_epoch_end", "save_on_train_epoch_end")
 
 _TENSORBOARD = ("save_dir", "name", "version", "log_graph", "default_hp_metric", "prefix", "sub_dir")
 _TENSORBOARD_WRITER = ("comment", "purge_step", "max_queue", "flush_secs", "filename_suffix")
-_COUNTS = ("patience", "refresh_rate", "flush_logs_every_n_steps", "every_n_epochs", "every_n_train_steps")
+_COUNTS = ("patience", "refresh_rate", "every_n_epochs", "every_n_train_steps")
 
 
 def monitor_problems(monitor: DictConfig, callbacks: DictConfig, tasks: Sequence[Task]) -> Iterator[str]:
@@ -77,8 +77,14 @@ def file_problems(config: DictConfig) -> Iterator[str]:
 
 
 def logger_problems(logger: DictConfig | None) -> Iterator[str]:
-    """Yield a line for each argument that TensorBoard's logger hands on to a writer that does not know it."""
-    if not isinstance(logger, DictConfig) or not str(logger.get("_target_")).endswith(".TensorBoardLogger"):
+    """Yield a line for each argument that a logger takes, and fails by in the middle of a run."""
+    if not isinstance(logger, DictConfig):
+        return
+    interval = logger.get("flush_logs_every_n_steps", 1)
+    if isinstance(interval, int):
+        problems = parameter_problems(("flush_logs_every_n_steps", interval, interval >= 1, "1 or more"))
+        yield from (f"logger.{problem}" for problem in problems)
+    if not str(logger.get("_target_")).endswith(".TensorBoardLogger"):
         return
     valid = [*_TENSORBOARD, *_TENSORBOARD_WRITER]
     for name in logger:

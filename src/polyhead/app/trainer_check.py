@@ -17,6 +17,9 @@ from polyhead.errors import parameter_problems
 _LAUNCHED = ("MASTER_ADDR", "SLURM_JOB_ID", "TORCHELASTIC_RUN_ID", "LSB_JOBID", "GROUP_RANK")
 """Variables by which a process knows that others of its run start on other machines."""
 
+_DETACHED = ("spawn", "fork", "notebook")
+"""Parts of the names of strategies whose processes end with training, so that nothing of it is left to test."""
+
 _FROM = "1 or more"
 _PART = "a whole number of batches, 1 or more, or a share of them above 0.0 and up to 1.0"
 
@@ -91,6 +94,8 @@ def batch_problems(
         batch_size = loader.batch_size if split == "train" else loader.evaluation_batch_size
         batches = math.ceil(size / (batch_size * _processes(trainer)))
         limit = trainer.get(f"limit_{short}_batches")
+        if not _is_number(limit):
+            limit = None
         if isinstance(limit, float) and int(batches * limit) < 1:
             yield f"limit_{short}_batches: {limit} given; of {batches:,} {split} batches that is none, take 1 or more"
         used = _used(batches, limit)
@@ -128,6 +133,8 @@ def _contradictions(trainer: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: the run sets it by itself; choose by the group {name}"
     if isinstance(trainer.get("deterministic"), str) and trainer["deterministic"] != "warn":
         yield f"deterministic: {trainer['deterministic']!r} given; it must be true, false or warn"
+    if any(kind in str(trainer.get("strategy")) for kind in _DETACHED):
+        yield f"strategy: {trainer['strategy']!r} given; its processes keep what they learn, take ddp"
     if trainer.get("use_distributed_sampler") is True:
         yield "use_distributed_sampler: True given; it must be false, the batches are dealt out among processes already"
 

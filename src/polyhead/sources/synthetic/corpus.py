@@ -127,8 +127,9 @@ class HypotheticalCorpus(Source):
         """
         problems = []
         for task in tasks:
-            unknown = [label for label in LABELS.get(task.name, ()) if label not in task.labels]
-            problems += [f"tasks.{task.name}: the sentences have the label {label!r}, too; add it" for label in unknown]
+            lacking = [repr(label) for label in LABELS.get(task.name, ()) if label not in task.labels]
+            if lacking:
+                problems.append(f"tasks.{task.name}: the sentences have the labels {', '.join(lacking)}, too; add them")
         if problems:
             raise UserError("\n".join(problems))
         super().check(tasks)
