@@ -100,6 +100,14 @@ def best_precision(accelerator: str) -> str:
     return "32-true"
 
 
+def memory_bytes() -> int | None:
+    """Return the memory of the machine; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
 def forget_peak() -> None:
     """Measure the peak from here on, so that the runs of one process do not count each other's memory.
 

@@ -13,6 +13,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app import train
+from polyhead.app.command_line import quoted
 from polyhead.app.hydra_state import chosen_options, compose_as_train
 from polyhead.app.old_names import new_overrides
 from polyhead.errors import UserError
@@ -82,7 +83,7 @@ def _read(path: Path) -> Tuning:
 
 
 def _composed(configs: Path, overrides: Sequence[str], folder: Path) -> DictConfig:
-    return compose_as_train(configs, [*overrides, f"run_dir='{folder}'", "test=false"])
+    return compose_as_train(configs, [*overrides, f"run_dir={quoted(str(folder))}", "test=false"])
 
 
 def _trial(trial: optuna.Trial, tuning: Tuning, configs: Path, overrides: Sequence[str], folder: Path) -> list[float]:
