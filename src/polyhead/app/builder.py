@@ -1,6 +1,7 @@
 """The builder: a node of the configuration -> the object that it describes, its arguments checked beforehand."""
 
 import inspect
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, get_type_hints
 
@@ -10,6 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from polyhead.app.literals import literal
 from polyhead.app.options import type_problems
 from polyhead.errors import ParameterError, UserError, did_you_mean
+
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs, in several lines, what it raises as well
 
 
 def build(node: DictConfig, key: str, kind: type | None = None, **objects: Any) -> Any:

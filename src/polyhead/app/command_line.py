@@ -69,7 +69,7 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
         _end(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         _end(explain(error, configuration))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         if str(error).startswith(_NO_LOG):
             _end(f"hydra.run.dir: the log cannot be written there ({error.__cause__}); choose another folder")
         if not _raised_by_hydra(error):

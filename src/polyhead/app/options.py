@@ -1,14 +1,14 @@
 """Options: whether values of the command line have the types that are asked for. Knows nothing about commands."""
 
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from omegaconf import DictConfig, OmegaConf
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, did_you_mean
 
 _WORDS: dict[Any, str] = {
     int: "a whole number",
@@ -21,17 +21,21 @@ _WORDS: dict[Any, str] = {
 }
 
 
-def check_options(config: DictConfig, **hints: Any) -> None:
+def check_options(config: DictConfig, sections: Collection[str] | None = None, **hints: Any) -> None:
     """Check the types of options that are values by themselves and no part of an object, all at once.
 
     Args:
         config: of the command.
+        sections: the other keys that the command reads; None where they are not to be checked.
         hints: a type per option, as ``str`` or ``str | None``.
 
     Raises:
-        UserError: options that are missing or of another type, one a line.
+        UserError: options that are missing or of another type, or that the command does not have, one a line.
     """
     problems = [_problem(config, name, hint) for name, hint in hints.items()]
+    known = [*hints, *(sections or ())]
+    unknown = [] if sections is None else [str(name) for name in config if name not in known]
+    problems += [f"{name}: no such key; {did_you_mean(name, known)}" for name in unknown]
     if found := list(filter(None, problems)):
         raise UserError("\n".join(found))
 

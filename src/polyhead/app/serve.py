@@ -24,6 +24,7 @@ def run(config: DictConfig) -> None:
     hardware.keep_freed_memory()
     check_options(
         config,
+        sections=("limits",),
         model=str,
         host=str,
         port=int,
@@ -58,6 +59,7 @@ def run(config: DictConfig) -> None:
 
 def _check_ranges(config: DictConfig) -> None:
     check_parameters(
+        ("host", config.host, bool(config.host.strip()), "a name or an address; 0.0.0.0 are all of this machine"),
         ("port", config.port, 0 <= config.port < 1 << 16, "from 0 to 65535"),
         ("batch_texts", config.batch_texts, config.batch_texts >= 1, "1 or more"),
         ("stop_seconds", config.stop_seconds, config.stop_seconds >= 0, "0 or more"),

@@ -1,8 +1,10 @@
 """Architectures: an encoder by its family and sizes, for random weights. Knows nothing about where weights lie."""
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from math import isfinite
 from typing import Any
 
@@ -61,18 +63,26 @@ def sizes_that_fit(key: str, family: str) -> Iterator[None]:
         raise ParameterError(f"{key}: no {family} can be made of it ({reason}); see its sizes") from error
 
 
+def _mentioned(name: str, module: str) -> bool:
+    """Return whether the source of a family names an entry: some are read, and have no default."""
+    sources = [
+        inspect.getsource(import_module(place)) for place in (module, module.replace("configuration", "modeling"))
+    ]
+    return any(re.search(rf"\b{re.escape(name)}\b", source) for source in sources)
+
+
 def _problems(
     architecture: Mapping[str, Any], defaults: PretrainedConfig, tokenizer: Mapping[str, Any]
 ) -> Iterator[str]:
     """Yield a line for each entry that a family does not have, or not with this value."""
     known = {*defaults.to_dict(), *defaults.attribute_map}
     for name, value in architecture.items():
-        if name not in known:
+        if name not in known and not _mentioned(str(name), type(defaults).__module__):
             yield f"{name}: {defaults.model_type} has no such entry; {did_you_mean(name, known)}"
         elif name in tokenizer and value != tokenizer[name]:
             yield f"{name}: {value!r} given; the tokenizer decides, and has {tokenizer[name]}, so leave it out"
         elif _SIZE.fullmatch(name):
-            least = 0 if getattr(defaults, name) == 0 else 1
+            least = 0 if getattr(defaults, name, 1) == 0 else 1
             most = _LARGEST.get(name, _LARGEST_SIZE)
             allowed = type(value) is int and least <= value <= most
             yield from parameter_problems((name, value, allowed, f"a whole number, {least} to {most}"))
