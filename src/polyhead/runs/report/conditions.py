@@ -9,7 +9,16 @@ from polyhead.runs.record import RunRecord
 from polyhead.runs.status import DONE
 
 NONE = "–"
-_IGNORED = {"run_dir", "resume"}
+_IGNORED = {  # they decide no result
+    "activation_cache.folder",
+    "activation_cache.limit_gb",
+    "data.cache",
+    "resume",
+    "run_dir",
+    "tokens.folder",
+    "tokens.limit_gb",
+    "trust",
+}
 Replicate = tuple[Any, ...]
 """Values of the keys that are averaged over: the seed."""
 
