@@ -66,6 +66,7 @@ def _without_places(content: Any, run: RunFolder) -> dict[str, Any]:
     for section, key in _CACHE_FOLDERS:
         if isinstance(entries := upgraded.get(section), dict):
             entries.pop(key, None)
+    upgraded.pop("trust", None)
     return upgraded
 
 

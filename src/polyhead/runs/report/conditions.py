@@ -13,7 +13,17 @@ NONE = "–"
 CONFIGURATION = "configuration"
 """The column that names the run whose configuration cannot be read."""
 
-_IGNORED = {"run_dir", "resume"}
+_IGNORED = {  # they decide no result
+    "activation_cache.folder",
+    "activation_cache.limit_gb",
+    "data.cache",
+    "data.limit_gb",
+    "resume",
+    "run_dir",
+    "tokens.folder",
+    "tokens.limit_gb",
+    "trust",
+}
 Replicate = tuple[Any, ...]
 """Values of the keys that are averaged over: the seed."""
 
