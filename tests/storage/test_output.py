@@ -11,7 +11,8 @@ import pytest
 
 from polyhead.errors import UserError
 from polyhead.storage.embedding_writers import open_embedding_file
-from polyhead.storage.output import OutputFile, check_output, remove, write_atomically
+from polyhead.storage.output import OutputFile, check_output, write_atomically
+from polyhead.storage.partials import remove
 from polyhead.storage.row_writers import open_row_file
 
 
