@@ -133,6 +133,8 @@ def _contradictions(trainer: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: the run sets it by itself; choose by the group {name}"
     if isinstance(trainer.get("deterministic"), str) and trainer["deterministic"] != "warn":
         yield f"deterministic: {trainer['deterministic']!r} given; it must be true, false or warn"
+    if isinstance(trainer.get("val_check_interval"), str | Mapping):
+        yield f"val_check_interval: {trainer['val_check_interval']!r} given; it must be {_PART}, not a time"
     if any(kind in str(trainer.get("strategy")) for kind in _DETACHED):
         yield f"strategy: {trainer['strategy']!r} given; its processes keep what they learn, take ddp"
     if trainer.get("use_distributed_sampler") is True:
