@@ -120,4 +120,5 @@ def read_config(folder: Path, moved: Path | None = None) -> DictConfig:
     if moved is not None:
         before = str(content["run_dir"])
         upgraded = with_texts(upgraded, lambda text: text.replace(before, str(moved)))
-    return OmegaConf.create(escaped(upgraded))  # it was resolved when it was written
+    config: DictConfig = OmegaConf.create(escaped(upgraded))  # it was resolved when it was written
+    return config

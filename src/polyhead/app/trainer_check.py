@@ -65,7 +65,7 @@ def trainer_problems(trainer: Mapping[str, Any]) -> Iterator[str]:
     """
     for name, (allowed, rule) in _RULES.items():
         value = trainer.get(name)
-        if _is_number(value):
+        if isinstance(value, int | float) and not isinstance(value, bool):
             yield from parameter_problems((name, value, math.isfinite(value) and allowed(value), rule))
     yield from _endless(trainer)
     yield from _contradictions(trainer)
@@ -126,7 +126,7 @@ def _contradictions(trainer: Mapping[str, Any]) -> Iterator[str]:
         ("check_val_every_n_epoch", "max_epochs"),
     ):
         least, most = trainer.get(low), trainer.get(high)
-        if _is_number(least) and _is_number(most) and 0 <= most < least:
+        if isinstance(least, int) and isinstance(most, int) and 0 <= most < least:
             yield f"{low}: {least} given; it must be at most {high}, which is {most}"
     for name in ("logger", "callbacks"):
         if name in trainer:

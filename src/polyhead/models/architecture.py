@@ -92,6 +92,6 @@ def _problems(
             allowed = type(value) is int and least <= value <= most
             yield from parameter_problems((name, value, allowed, f"a whole number, {least} to {most}"))
         elif isinstance(value, float):
-            most = 1 if "dropout" in name else float("inf")
-            allowed = isfinite(value) and 0 <= value <= most
-            yield from parameter_problems((name, value, allowed, "0 to 1" if most == 1 else "0 or more, and finite"))
+            is_share = "dropout" in name
+            allowed = isfinite(value) and value >= 0 and (value <= 1 or not is_share)
+            yield from parameter_problems((name, value, allowed, "0 to 1" if is_share else "0 or more, and finite"))

@@ -226,14 +226,15 @@ class Predictions:
         predicted: dict[str, dict[str, Classes]] = {}
         for name in arrays:
             cell, _, kind = name.rpartition("/")
-            pair = arrays.get(f"{cell}/label"), arrays.get(f"{cell}/predicted")
-            if cell.count("/") != 1 or kind not in ("label", "predicted") or pair[0] is None or pair[1] is None:
+            label, predicted_classes = arrays.get(f"{cell}/label"), arrays.get(f"{cell}/predicted")
+            known = cell.count("/") == 1 and kind in ("label", "predicted")
+            if not known or label is None or predicted_classes is None:
                 raise UserError(f"{str(run.folder / cls.file_name)!r} holds {name!r}; is it a file of polyhead?")
-            if not _are_classes(*pair):
+            if not _are_classes(label, predicted_classes):
                 raise UserError(f"{str(run.folder / cls.file_name)!r}: {name} is no column of classes; it is damaged")
             test_set, task = cell.split("/")
-            labels.setdefault(test_set, {})[task] = pair[0]
-            predicted.setdefault(test_set, {})[task] = pair[1]
+            labels.setdefault(test_set, {})[task] = label
+            predicted.setdefault(test_set, {})[task] = predicted_classes
         return cls(labels, predicted)
 
 
