@@ -31,16 +31,16 @@ def monitor_problems(monitor: DictConfig, callbacks: DictConfig, tasks: Sequence
         tasks: whose metrics are measured.
     """
     measured = validation_metrics(tasks)
-    for name in monitor:
+    for name in map(str, monitor):
         if name not in _KEYS:
             yield f"monitor.{name}: no such key; {did_you_mean(name, _KEYS)}"
     if monitor.metric not in measured:
         yield f"monitor.metric: {monitor.metric!r} is not measured; {did_you_mean(monitor.metric, measured)}"
     if monitor.mode not in _MODES:
         yield f"monitor.mode: unknown {monitor.mode!r}; {did_you_mean(monitor.mode, _MODES)}"
-    for name, node in callbacks.items():
-        if isinstance(node, DictConfig):
-            yield from _callback_problems(f"callbacks.{name}", node, monitor, tasks)
+    for name in map(str, callbacks):
+        if isinstance(callbacks[name], DictConfig):
+            yield from _callback_problems(f"callbacks.{name}", callbacks[name], monitor, tasks)
 
 
 def _callback_problems(key: str, node: DictConfig, monitor: DictConfig, tasks: Sequence[Task]) -> Iterator[str]:
@@ -65,7 +65,7 @@ def _logged_in_training(node: DictConfig, tasks: Sequence[Task]) -> list[str]:
 
 def file_problems(config: DictConfig) -> Iterator[str]:
     """Yield a line for each name of a file that callbacks and loggers would write outside of their folders."""
-    nodes: dict[str, Any] = {f"callbacks.{name}": node for name, node in (config.callbacks or {}).items()}
+    nodes: dict[str, Any] = {f"callbacks.{name}": config.callbacks[name] for name in map(str, config.callbacks or ())}
     for key, node in {**nodes, "logger": config.logger, "trainer": config.trainer}.items():
         for name in _FILE_NAMES if isinstance(node, DictConfig) else ():
             value = node.get(name)
@@ -87,8 +87,8 @@ def logger_problems(logger: DictConfig | None) -> Iterator[str]:
     if not str(logger.get("_target_")).endswith(".TensorBoardLogger"):
         return
     valid = [*_TENSORBOARD, *_TENSORBOARD_WRITER]
-    for name in logger:
-        if not str(name).startswith("_") and name not in valid:
+    for name in map(str, logger):
+        if not name.startswith("_") and name not in valid:
             yield f"logger.{name}: TensorBoardLogger has no such argument; {did_you_mean(name, valid)}"
 
 

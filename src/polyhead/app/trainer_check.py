@@ -65,7 +65,7 @@ def trainer_problems(trainer: Mapping[str, Any]) -> Iterator[str]:
     """
     for name, (allowed, rule) in _RULES.items():
         value = trainer.get(name)
-        if _is_number(value):
+        if isinstance(value, int | float) and not isinstance(value, bool):
             yield from parameter_problems((name, value, math.isfinite(value) and allowed(value), rule))
     yield from _endless(trainer)
     yield from _contradictions(trainer)
@@ -126,13 +126,15 @@ def _contradictions(trainer: Mapping[str, Any]) -> Iterator[str]:
         ("check_val_every_n_epoch", "max_epochs"),
     ):
         least, most = trainer.get(low), trainer.get(high)
-        if _is_number(least) and _is_number(most) and 0 <= most < least:
+        if isinstance(least, int) and isinstance(most, int) and 0 <= most < least:
             yield f"{low}: {least} given; it must be at most {high}, which is {most}"
     for name in ("logger", "callbacks"):
         if name in trainer:
             yield f"{name}: the run sets it by itself; choose by the group {name}"
     if isinstance(trainer.get("deterministic"), str) and trainer["deterministic"] != "warn":
         yield f"deterministic: {trainer['deterministic']!r} given; it must be true, false or warn"
+    if isinstance(trainer.get("val_check_interval"), str | Mapping):
+        yield f"val_check_interval: {trainer['val_check_interval']!r} given; it must be {_PART}, not a time"
     if any(kind in str(trainer.get("strategy")) for kind in _DETACHED):
         yield f"strategy: {trainer['strategy']!r} given; its processes keep what they learn, take ddp"
     if trainer.get("use_distributed_sampler") is True:

@@ -11,7 +11,6 @@ from polyhead.app.options import check_options
 from polyhead.app.trainer_check import trainer_problems
 from polyhead.errors import UserError, check_parameters, collect_errors
 
-_SWITCHES = ("compile", "test", "watch_conflict")
 _SECTIONS = (
     "callbacks",
     "data",
@@ -53,7 +52,7 @@ def value_problems(config: DictConfig) -> Iterator[str]:
         yield from (f"trainer.{problem}" for problem in trainer_problems(plain(config.trainer)))
     problems: list[str] = []
     with collect_errors(problems):
-        check_options(config, **dict.fromkeys(_SWITCHES, bool), seed=int, run_dir=str, resume=str | None)
+        check_options(config, seed=int, run_dir=str, resume=str | None, compile=bool, test=bool, watch_conflict=bool)
         seed, folder = config.seed, config.run_dir
         check_parameters(
             ("seed", seed, 0 <= seed < 1 << 32, "from 0 to 4294967295"),

@@ -54,10 +54,10 @@ def _is_results(results: Any) -> bool:
     """Return whether the results of a task have scores from 0 to 1, and a confusion matrix of its classes."""
     if not isinstance(results, Mapping) or not _has_numbers(results, _SCORES):
         return False
-    by_class, confusion = results.get("f1"), results.get("confusion")
+    by_class: Any = results.get("f1")
     if any(results[name] > 1 for name in _SCORES) or not _is_mapping_of(_is_amount)(by_class):
         return False
-    return _is_square(confusion, len(by_class))
+    return _is_square(results.get("confusion"), len(by_class))
 
 
 def _is_square(table: object, size: int) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,7 +40,7 @@ class Cache:
     def __post_init__(self) -> None:
         check_parameters(
             ("folder", self.folder, bool(self.folder.strip()), "the name of a folder"),
-            ("limit_gb", self.limit_gb, 0 < self.limit_gb < inf, "above 0"),
+            ("limit_gb", self.limit_gb, self.limit_gb > 0, "above 0"),
         )
 
     @property
