@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from polyhead import hardware
 from polyhead.app.builder import build, plain
 from polyhead.app.callback_check import file_problems, logger_problems, monitor_problems
-from polyhead.app.literal_text import escaped
+from polyhead.app.literals import literal
 from polyhead.app.trainer_check import batch_problems
 from polyhead.app.value_check import check_sections, value_problems
 from polyhead.data.samplers import LoaderSettings
@@ -235,6 +235,6 @@ def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callb
         from lightning.pytorch.callbacks import LearningRateMonitor
 
         configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
-    node = OmegaConf.create(escaped({**plain(config.trainer), "precision": precision}))
+    node = OmegaConf.create(literal({**plain(config.trainer), "precision": precision}))
     trainer: L.Trainer = build(node, "trainer", Trainer, callbacks=[*configured, *callbacks], logger=logger)
     return trainer
