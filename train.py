@@ -8,6 +8,9 @@ from omegaconf import DictConfig
 
 from polyhead.app.command_line import run, run_job
 from polyhead.app.old_names import new_overrides
+from polyhead.app.resume_point import resumed_overrides
+
+CONFIGS = Path(__file__).parent / "configs"
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
@@ -16,6 +19,11 @@ def main(config: DictConfig) -> float | None:
     return run_job("polyhead.app.train", config)
 
 
+def command() -> None:
+    """Run the command line, its overrides under the names of today, and with those of the run that it resumes."""
+    sys.argv[1:] = resumed_overrides(new_overrides(sys.argv[1:]), CONFIGS)
+    main()
+
+
 if __name__ == "__main__":
-    sys.argv[1:] = new_overrides(sys.argv[1:])
-    run(main, configs=Path(__file__).parent / "configs", name="train")
+    run(command, configs=CONFIGS, name="train")

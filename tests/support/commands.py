@@ -3,6 +3,7 @@
 import atexit
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -65,19 +66,44 @@ def run(path, *arguments, cwd=None, stdin=None, text=True, **environment):
 
 def _fork(argv, cwd, environment, descriptors):
     """Have the warm process fork a command; return its exit code."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(TIMEOUT)
-        connection.connect(_warm())
-        socket.send_fds(connection, [b"!"], descriptors)
+    started = Started(argv, cwd, environment, descriptors)
+    try:
+        return started.wait()
+    except TimeoutError:
+        started.kill()
+        raise
+
+
+class Started:
+    """A command that the warm process has forked, and that runs."""
+
+    def __init__(self, argv, cwd, environment, descriptors):
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.settimeout(TIMEOUT)
+        self._connection.connect(_warm())
+        socket.send_fds(self._connection, [b"!"], descriptors)
         request = {"argv": argv, "cwd": str(cwd), "environment": os.environ | ENVIRONMENT | environment}
-        with connection.makefile("rw") as stream:
-            print(json.dumps(request), file=stream, flush=True)
-            child = int(stream.readline())
-            try:
-                return int(stream.readline())
-            except TimeoutError:
-                os.kill(child, signal.SIGKILL)
-                raise
+        self._stream = self._connection.makefile("rw")
+        print(json.dumps(request), file=self._stream, flush=True)
+        self.pid = int(self._stream.readline())
+
+    def wait(self):
+        """Return the exit code; below 0 it is the signal that ended the command."""
+        with self._connection, self._stream:
+            return int(self._stream.readline())
+
+    def has_ended(self):
+        return bool(select.select([self._connection], [], [], 0)[0])
+
+    def kill(self):
+        os.kill(self.pid, signal.SIGKILL)
+
+
+def start(path, *arguments, cwd, log, **environment):
+    """Start a command whose output goes to a file; its environment may name another folder for temporary files."""
+    with open(os.devnull) as nothing, open(log, "w") as file:
+        descriptors = [nothing.fileno(), file.fileno(), file.fileno()]
+        return Started([str(path), *arguments], cwd, environment, descriptors)
 
 
 @cache

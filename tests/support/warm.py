@@ -10,6 +10,7 @@ import runpy
 import select
 import socket
 import sys
+import tempfile
 from importlib import import_module
 from pathlib import Path
 
@@ -70,6 +71,7 @@ if __name__ == "__main__" and (command := wait_for_command(sys.argv[1])):
     os.chdir(command["cwd"])
     os.environ.clear()
     os.environ.update(command["environment"])
+    tempfile.tempdir = None  # an import may have asked for the folder of temporary files, and the command's is another
     sys.argv = command["argv"]
     sys.path[0] = str(Path(sys.argv[0]).parent)
     runpy.run_path(sys.argv[0], run_name="__main__")

@@ -53,5 +53,6 @@ def refusal(folder, *overrides: str) -> list[str] | None:
 
 def _prepare(arguments: Sequence[str]) -> None:
     config = compose_as_train(CONFIGS, arguments)
+    train.check_choices()
     parts = train.prepare(config)
     compose_trainer(config, parts.precision, [])

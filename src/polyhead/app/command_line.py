@@ -19,6 +19,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from polyhead.app.children import end_with_parent
 from polyhead.app.hydra_errors import Configuration, explain
 from polyhead.app.hydra_state import in_multirun, task_overrides
 from polyhead.app.literals import literal
@@ -59,6 +60,7 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
         configs: the folder of its configuration, in which the names nearest to a wrong one are looked up.
         name: of its configuration there.
     """
+    end_with_parent()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # then Hydra raises what it would print with a traceback
     configuration = Configuration(configs, name)
     _check_folders(sys.argv[1:])
@@ -117,6 +119,7 @@ def run_job(module: str, config: DictConfig) -> float | None:
 
     In a multirun a failed job raises, so that Hydra counts it and starts the next; alone it ends the process.
     """
+    end_with_parent()  # a launcher's process comes here first
     try:
         upgraded = upgrade_composed(config, task_overrides())
         result: float | None = import_module(module).run(upgraded)

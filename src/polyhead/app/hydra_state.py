@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
@@ -12,6 +13,8 @@ from omegaconf import DictConfig, OmegaConf, read_write
 
 from polyhead.app.literals import literal
 from polyhead.app.old_names import new_overrides, upgrade_composed
+from polyhead.app.resume_point import resumed_overrides
+from polyhead.runs.old_names import upgrade
 
 _SERIAL_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
@@ -29,12 +32,39 @@ def compose_as_train(configs: Path, overrides: Sequence[str]) -> DictConfig:
     Raises:
         HydraException: the overrides are not well-formed, or name what is not there.
     """
-    renamed = new_overrides(overrides)
+    renamed = resumed_overrides(new_overrides(overrides), configs)
     with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
         composed = compose("train", overrides=renamed, return_hydra_config=True)
     HydraConfig.instance().set_config(composed)
     config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     return upgrade_composed(config, renamed)
+
+
+def main_configs() -> Path:
+    """Return the folder of the configuration that this process composed."""
+    return next(Path(source.path) for source in HydraConfig.get().runtime.config_sources if source.provider == "main")
+
+
+def compose_beside(overrides: Sequence[str]) -> DictConfig:
+    """Compose other overrides as this process composed its own; what Hydra knows of this process stays as it is.
+
+    Args:
+        overrides: under the names of today.
+
+    Raises:
+        HydraException: the overrides are not well-formed, or name what is not there.
+    """
+    sources = HydraConfig.get().runtime.config_sources
+    more = [f'"file://{source.path}"' for source in sources if source.provider == "command-line"]
+    search = [f"hydra.searchpath=[{','.join(more)}]"] if more else []
+    mine = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(main_configs()), version_base="1.3"):
+            config = compose("train", overrides=[*search, *overrides])
+    finally:
+        GlobalHydra.instance().hydra = mine
+    return OmegaConf.create(upgrade(cast(dict[str, Any], OmegaConf.to_container(config))))
 
 
 def note_choices(choices: Mapping[str, Any], overrides: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ The table itself stands in :mod:`polyhead.runs.old_names`. Imports nothing heavy
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, cast
 
@@ -24,16 +24,21 @@ from polyhead.runs.old_names import (
     upgrade,
 )
 
+Tell = Callable[[str, str], None]
+"""Says that a name has become another."""
+
 _OVERRIDE = re.compile(r"(?P<sign>\+{0,2}|~)(?P<key>\w[\w./]*)(?P<package>@[^=]*)?(?P<value>=.*)?", re.DOTALL)
 
 
-def new_overrides(overrides: Sequence[str]) -> list[str]:
-    """Return overrides of Hydra's grammar under the names of today; each that changes is announced.
+def new_overrides(overrides: Sequence[str], announce: bool = True) -> list[str]:
+    """Return overrides of Hydra's grammar under the names of today.
 
     Args:
         overrides: of a command line, which may have flags among them, or of a run's ``provenance.json``.
+        announce: whether to print a line for each that changes; nobody has typed those of a run.
     """
-    return [_new_override(override) for override in overrides]
+    tell = _announce if announce else _say_nothing
+    return [_new_override(override, tell) for override in overrides]
 
 
 def upgrade_composed(config: DictConfig, overrides: Iterable[str]) -> DictConfig:
@@ -72,7 +77,7 @@ def rename_hint(key: str, option: str | None = None) -> str | None:
     return f"{key} is now {new_key(key)}" if new_key(key) != key else None
 
 
-def _new_override(override: str) -> str:
+def _new_override(override: str, tell: Tell) -> str:
     match = _OVERRIDE.fullmatch(override)
     if match is None or not (match["value"] or match["sign"] == "~"):  # a flag, or the value of one
         return override
@@ -82,17 +87,17 @@ def _new_override(override: str) -> str:
     if key.endswith("_target_"):
         value = f"={new_target(value[1:])}"
     if key != old:
-        _announce(old, key)
-    value = _with_new_entries(key, value)
+        tell(old, key)
+    value = _with_new_entries(key, value, tell)
     for option, renamed in OPTIONS.get(key, {}).items():
         replaced = re.sub(rf"(?<![\w./-]){option}(?![\w./-])", renamed, value)
         if replaced != value:
-            _announce(f"{key}={option}", f"{key}={renamed}")
+            tell(f"{key}={option}", f"{key}={renamed}")
         value = replaced
     return match["sign"] + key + package + value
 
 
-def _with_new_entries(key: str, value: str) -> str:
+def _with_new_entries(key: str, value: str, tell: Tell) -> str:
     """Rename the entries of a value such as ``={window: 50}``, where the key's own entries have been renamed."""
     if not value.startswith("={"):
         return value
@@ -102,9 +107,13 @@ def _with_new_entries(key: str, value: str) -> str:
             continue
         renamed = re.sub(rf"(?<=[{{,\s]){leaf}(?=\s*:)", new.rpartition(".")[2], value)
         if renamed != value:
-            _announce(old, new)
+            tell(old, new)
         value = renamed
     return value
+
+
+def _say_nothing(old: str, new: str) -> None:
+    """Announce nothing."""
 
 
 @cache

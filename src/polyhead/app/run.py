@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import cast
 
 import lightning as L
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from polyhead import hardware
 from polyhead.app.builder import plain
+from polyhead.app.claim import claim, noted_data
 from polyhead.app.composition import RunComponents, compose_model, compose_trainer
 from polyhead.app.hparams import final_metrics, hparams, hydra_choices, monitored_value
-from polyhead.app.hydra_state import in_multirun, shares_the_terminal
+from polyhead.app.hydra_state import shares_the_terminal
+from polyhead.app.resumption import Resumption
+from polyhead.app.run_data import DataNotes, data_digests, make_data
 from polyhead.app.soup_check import check
-from polyhead.app.sweeps import finished_twin
 from polyhead.data.datamodule import SentenceData
-from polyhead.freezing.activation_cache import digest
 from polyhead.freezing.frozen_activations import attach_frozen
 from polyhead.freezing.plans import count_trained
 from polyhead.hardware import forget_peak, peak_megabytes
@@ -53,11 +54,13 @@ class TrainingRun:
     Args:
         config: of the run.
         parts: the objects that the configuration describes.
+        resumption: what the run continues.
     """
 
-    def __init__(self, config: DictConfig, parts: RunComponents) -> None:
+    def __init__(self, config: DictConfig, parts: RunComponents, resumption: Resumption) -> None:
         self.config = config
         self.parts = parts
+        self.resumption = resumption
         self.folder = RunFolder(Path(config.run_dir))
         self.first = hardware.first_process()
         self.device = hardware.device_type(config.trainer.accelerator)
@@ -79,7 +82,7 @@ class TrainingRun:
         quiet = quiet or shares_the_terminal()
         trainer = self._trainer(callbacks, quiet)
         provenance = self._provenance()
-        made_before = self._claim_folder(provenance)
+        made_before = self._claim(provenance) if self.first else None
         if made_before is not None:
             return monitored_value(made_before)
         L.seed_everything(self.config.seed, workers=True, verbose=False)
@@ -89,34 +92,32 @@ class TrainingRun:
         trainable, total = count_trained(module.model, module.stages)
         parameters = ParameterCounts(trainable=trainable, total=total)
         self._announce(module, trainer, parameters)
-        result = fit_and_test(module, data, trainer, self._checkpoint(), self.config.test)
+        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test)
         metrics = self._metrics(result, module, parameters, soup, seconds=time.perf_counter() - started)
         if self.first:
-            self._write(metrics, replace(provenance, data=_data_digests(data)))
+            self._write(metrics, replace(provenance, data=data_digests(data)))
             log_final_metrics(trainer, hparams(self.config), final_metrics(metrics))
             if not quiet:
                 show(metrics, str(self.folder.folder))
         return monitored_value(metrics)
 
     def _trainer(self, callbacks: Sequence[L.Callback], quiet: bool) -> L.Trainer:
-        own = [self.throughput, self.predictions, *callbacks]
+        own = [self.throughput, self.predictions, DataNotes(self._note_data), *callbacks]
         trainer = compose_trainer(self.config, self.parts.precision, callbacks=own)
         if quiet and trainer.progress_bar_callback:
             trainer.progress_bar_callback.disable()
         return trainer
 
-    def _claim_folder(self, provenance: Provenance) -> RunMetrics | None:
-        """Take the run's folder; where a sweep has made this very run already, return its metrics instead."""
-        if not self.first:
-            return None
-        resolved = OmegaConf.to_yaml(self.config, resolve=True)
-        twin = finished_twin(self.folder, resolved) if in_multirun() else None
-        if twin is not None:
-            log.info("done already: %s", twin.folder)
-            return RunMetrics.read(twin)
-        self.folder.claim(resolved)
-        provenance.write(self.folder)
-        return None
+    def _claim(self, provenance: Provenance) -> RunMetrics | None:
+        """Take the run's folder, and note with what it is made; return the metrics of a run that is done already."""
+        known = noted_data(self.resumption)
+        made_before = claim(self.folder, self.config, self.resumption)
+        if made_before is None:
+            replace(provenance, data=known).write(self.folder)
+        return made_before
+
+    def _note_data(self, digests: Mapping[str, str]) -> None:
+        replace(Provenance.read(self.folder), data=digests).write(self.folder)
 
     def _module(self) -> MultiTaskTraining:
         model = compose_model(self.config, self.parts)
@@ -135,13 +136,14 @@ class TrainingRun:
 
     def _data(self, module: MultiTaskTraining, trainer: L.Trainer, cached: bool = True) -> SentenceData:
         """Describe the sentences; ``cached`` is whether frozen activations may come from the cache."""
-        parts, attach = self.parts, None
-        if parts.activation_cache and cached:
-            device = trainer.strategy.root_device
-            attach = partial(attach_frozen, module.model.encoder, parts.precision, parts.activation_cache, device)
-        tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
-        about = parts.describe(self.config.run_dir)
-        return SentenceData(parts.source, parts.tasks, tokenizer, limit, parts.loader, attach, parts.token_cache, about)
+        parts = self.parts
+        run = str(self.folder.folder)
+        if not (parts.activation_cache and cached):
+            return make_data(parts, run)
+        device = trainer.strategy.root_device
+        return make_data(
+            parts, run, partial(attach_frozen, module.model.encoder, parts.precision, parts.activation_cache, device)
+        )
 
     def _start_from_average(self, module: MultiTaskTraining, trainer: L.Trainer) -> list[str]:
         """Give the model the average of other runs, where that is asked for, and return the runs that are in it."""
@@ -150,7 +152,7 @@ class TrainingRun:
         data = self._data(module, trainer, cached=False)  # the encoder is another in a moment
         for split in ("validation", *self._test_sets(data)):
             data.split(split)
-        check(self.parts.soup.runs, self.config, _data_digests(data))
+        check(self.parts.soup.runs, self.config, data_digests(data))
         monitor = self.config.monitor
 
         def validate() -> SplitResults:
@@ -168,9 +170,6 @@ class TrainingRun:
 
     def _test_sets(self, data: SentenceData) -> Sequence[str]:
         return data.source.test_sets if self.config.test else ()
-
-    def _checkpoint(self) -> Path | None:
-        return Path(self.config.resume) if self.config.resume else None
 
     def _announce(self, module: MultiTaskTraining, trainer: L.Trainer, parameters: ParameterCounts) -> None:
         """Show the plan of training in the log and on the dashboard."""
@@ -234,15 +233,6 @@ def _silence_lightning() -> None:
     """Keep Lightning's messages off the terminal; the log file has them."""
     for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).handlers.clear()
-
-
-def _data_digests(data: SentenceData) -> dict[str, str]:
-    """Return a hash of the sentences, as token ids, and the labels of each split that was read."""
-    digests: dict[str, str] = {}
-    for name, split in data.splits.items():
-        labels = [labels for _, labels in sorted(split.labels.items())]
-        digests[name] = digest([split.sentences.ids, split.sentences.offsets, *labels])
-    return digests
 
 
 def _typed(results: Results) -> SplitResults:

@@ -17,12 +17,12 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from polyhead.app.old_names import new_overrides
+from polyhead.app.places import without_places
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, status_of
 from polyhead.storage.documents import parse_yaml, read_yaml
 
-_CACHE_FOLDERS = (("activation_cache", "folder"), ("tokens", "folder"), ("data", "cache"))
 _PERIOD = 2.0  # seconds between two looks at the folders
 
 
@@ -35,10 +35,10 @@ def finished_twin(run: RunFolder, config: str) -> RunFolder | None:
         run: of the job that is about to start, in the sweep's folder.
         config: its resolved configuration, in YAML.
     """
-    wanted = _without_places(parse_yaml(config), run)
+    wanted = _comparable(parse_yaml(config))
     for path in run.folder.parent.glob("*/config.yaml"):
         other = RunFolder(path.parent)
-        if _read_without_places(path, other) != wanted:
+        if _read_comparable(path) != wanted:
             continue
         if other.done:
             return other
@@ -49,34 +49,15 @@ def finished_twin(run: RunFolder, config: str) -> RunFolder | None:
     return None
 
 
-def _read_without_places(path: Path, run: RunFolder) -> dict[str, Any] | None:
+def _read_comparable(path: Path) -> dict[str, Any] | None:
     try:
-        return _without_places(read_yaml(path), run)
+        return _comparable(read_yaml(path))
     except (OSError, ValueError):  # damaged: the configuration of no run that is known
         return None
 
 
-def _without_places(content: Any, run: RunFolder) -> dict[str, Any]:
-    """Return a configuration without the places that decide no result, so that those of two runs can be equal.
-
-    The run's own folder is blank, and the folders of caches are left out.
-    """
-    config = content if isinstance(content, dict) else {}
-    upgraded = upgrade(_blanked(config, str(config.get("run_dir", run.folder))))
-    for section, key in _CACHE_FOLDERS:
-        if isinstance(entries := upgraded.get(section), dict):
-            entries.pop(key, None)
-    upgraded.pop("trust", None)
-    return upgraded
-
-
-def _blanked(node: Any, place: str) -> Any:
-    """Return plain values with a folder's name left blank in all texts."""
-    if isinstance(node, dict):
-        return {key: _blanked(part, place) for key, part in node.items()}
-    if isinstance(node, list):
-        return [_blanked(part, place) for part in node]
-    return node.replace(place, "RUN") if isinstance(node, str) and place else node
+def _comparable(content: Any) -> dict[str, Any]:
+    return without_places(upgrade(content if isinstance(content, dict) else {}))
 
 
 class SweepStatus(Callback):

@@ -6,20 +6,27 @@ Lightning takes seconds to import, so that waits until the problems of the confi
 import logging
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
 from polyhead import hardware
 from polyhead.app.composition import MAIN_CHOICES, RunComponents, compose_components
+from polyhead.app.hparams import monitored_value
 from polyhead.app.hydra_state import chosen_options, cores_per_job, task_overrides
 from polyhead.app.literals import literal
 from polyhead.app.old_names import announce_environment
 from polyhead.app.override_check import override_problems
+from polyhead.app.resumption import resume
 from polyhead.errors import UserError
+from polyhead.runs.contents import RunMetrics
+from polyhead.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from lightning import Callback
+
+log = logging.getLogger(__name__)
 
 
 def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = False) -> float:
@@ -42,17 +49,38 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     logging.captureWarnings(True)  # the log file keeps them, the terminal shows progress
     if not hardware.first_process():
         logging.getLogger("polyhead").setLevel(logging.ERROR)
+    check_choices()
+    resumption = resume(config)
+    if resumption.done:
+        log.info("done already: %s", config.run_dir)
+        return monitored_value(RunMetrics.read(RunFolder(Path(config.run_dir))))
+    config = resumption.config
     components = prepare(config)
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
 
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     from polyhead.app.run import TrainingRun
+    from polyhead.app.run_data import check_same_data
 
+    if resumption.checkpoint is not None and resumption.stopped is not None and hardware.first_process():
+        check_same_data(components, resumption.stopped)
     try:
-        return TrainingRun(config, components).run(started, callbacks, quiet)
+        return TrainingRun(config, components, resumption).run(started, callbacks, quiet)
     except MisconfigurationException as error:  # of what Lightning looks at in the middle of a run
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+
+
+def check_choices() -> None:
+    """Check the overrides, which a configuration no longer shows.
+
+    Raises:
+        UserError: a list of options for one group, or overrides that nothing reads.
+    """
+    if several := [group for group in MAIN_CHOICES if group not in chosen_options()]:
+        raise UserError(f"{several[0]}: a list of options given; name one, or sweep over them with -m {several[0]}=A,B")
+    if unread := list(override_problems(task_overrides(), chosen_options())):
+        raise UserError("\n".join(unread))
 
 
 def prepare(config: DictConfig) -> RunComponents:
@@ -61,10 +89,6 @@ def prepare(config: DictConfig) -> RunComponents:
     Raises:
         UserError: the configuration has problems, or the data do not fit it, one problem per line.
     """
-    if several := [group for group in MAIN_CHOICES if group not in chosen_options()]:
-        raise UserError(f"{several[0]}: a list of options given; name one, or sweep over them with -m {several[0]}=A,B")
-    if unread := list(override_problems(task_overrides(), chosen_options())):
-        raise UserError("\n".join(unread))
     components = compose_components(config)
     if components.soup is not None:
         components.soup.check()

@@ -41,6 +41,7 @@ def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, tria
         raise UserError(f"--trials: {trials} given; it must be 1 or more")
     tuning = _read(space)
     default = _composed(configs, overrides, folder / "default")
+    train.check_choices()
     train.prepare(default)  # a mistake that all trials share is told before the first
     study = open_study(folder, tuning, default.monitor.mode, tuning.inside(_defaults(tuning, default)))
 

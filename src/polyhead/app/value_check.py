@@ -1,13 +1,13 @@
 """The check of what is a value by itself in the configuration of a run, and no part of an object."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from omegaconf import DictConfig, ListConfig
 
 from polyhead import hardware
 from polyhead.app.builder import plain
 from polyhead.app.options import check_options
+from polyhead.app.resume_point import find_resume_point
 from polyhead.app.trainer_check import trainer_problems
 from polyhead.errors import UserError, check_parameters, collect_errors
 
@@ -58,7 +58,7 @@ def value_problems(config: DictConfig) -> Iterator[str]:
             ("seed", seed, 0 <= seed < 1 << 32, "from 0 to 4294967295"),
             ("run_dir", folder, bool(folder.strip()), "the name of a folder"),
         )
+    if isinstance(config.resume, str):
+        with collect_errors(problems):
+            find_resume_point(config.resume)
     yield from problems
-    resume = config.resume
-    if isinstance(resume, str) and not Path(resume).is_file():
-        yield f"resume: no file {resume!r}; give the checkpoints/last.ckpt of a run"

@@ -1,6 +1,6 @@
 """The training loader: batches of an epoch, from any place in it. Knows nothing about models."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
@@ -28,6 +28,14 @@ class TrainingLoader(DataLoader[Batch]):
         super().__init__(split, sampler=batches, batch_size=None, **options)
         self.batches = batches
         self.done = done
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        """Start an epoch with the first batch that is asked for.
+
+        A resumed Trainer makes the iterator before it knows the epoch and the place in it, and workers would at once
+        begin with the batches of another.
+        """
+        yield from super().__iter__()
 
     def state_dict(self) -> dict[str, int]:
         """Return the number of batches of the epoch that are done; 0 after the last."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from polyhead.errors import UserError
 from polyhead.storage.digests import check_intact, note_digest, write_with_digest
 from polyhead.storage.documents import read_json
+from polyhead.storage.output import create_atomically
 
 _LARGEST_ARRAYS = 2_000_000_000  # bytes: 500 million predictions
 _LONGEST_REASON = 200  # characters
@@ -41,6 +42,11 @@ class RunFolder:
         """Whether the run is done; a run writes its metrics last."""
         return (self.folder / "metrics.json").is_file()
 
+    @property
+    def claimed(self) -> bool:
+        """Whether a run has the folder."""
+        return (self.folder / "config.yaml").exists()
+
     def claim(self, config: str) -> None:
         """Take the folder for a new run by writing its resolved configuration, in YAML.
 
@@ -49,15 +55,20 @@ class RunFolder:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / "config.yaml").open("x", encoding="utf-8") as file:
-                file.write(config)
+            create_atomically(self.folder / "config.yaml", config)
             note_digest(self.folder / "config.yaml")
         except FileExistsError as error:
             raise UserError(
-                f"hydra.run.dir: {str(self.folder)!r} holds another run; choose a new folder, or remove that one"
+                f"hydra.run.dir: {str(self.folder)!r} holds another run; choose a new folder, continue that one by "
+                "resume=auto, or remove it"
             ) from error
         except OSError as error:
             raise UserError(f"hydra.run.dir: {str(self.folder)!r} cannot be written ({error.strerror})") from error
+
+    def continue_as(self, config: str) -> None:
+        """Write the resolved configuration under which the run in this folder continues, in YAML."""
+        with write_with_digest(self.folder / "config.yaml") as partial:
+            partial.write_text(config, encoding="utf-8")
 
     def clear(self) -> None:
         """Remove all that a run left, so that the folder can be claimed again; its log, which is open, is emptied."""

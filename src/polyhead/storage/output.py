@@ -1,5 +1,6 @@
 """Output: files and folders that are there whole or not at all. Knows nothing about their content."""
 
+import errno
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
@@ -10,6 +11,8 @@ from typing import Self
 
 from polyhead.errors import UserError
 from polyhead.storage.partials import claim_partial, remove, remove_abandoned
+
+_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP)  # of a file system that has none
 
 
 @contextmanager
@@ -60,6 +63,27 @@ def _sync_folder(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     finally:
+        os.close(descriptor)
+
+
+def create_atomically(path: Path, text: str) -> None:
+    """Write a new file whole or not at all; of several processes that try, one succeeds.
+
+    Raises:
+        FileExistsError: there is one.
+        OSError: the system refuses.
+    """
+    partial, descriptor = claim_partial(path, folder=False)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.link(partial, path)  # unlike a replacement, this fails where there is one
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    finally:
+        remove(partial)
         os.close(descriptor)
 
 

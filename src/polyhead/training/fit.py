@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from polyhead.data.datamodule import SentenceData
 from polyhead.errors import UserError
@@ -14,6 +15,7 @@ from polyhead.freezing.plans import count_parameters
 from polyhead.training.callbacks.best import BestCheckpoint
 from polyhead.training.checkpoint_io import SafeCheckpointIO
 from polyhead.training.checkpoints import load_checkpoint
+from polyhead.training.epochs import check_resumable, next_epoch
 from polyhead.training.metrics import Results
 from polyhead.training.module import MultiTaskTraining
 
@@ -65,8 +67,7 @@ def fit_and_test(
         data.refresh_activations()  # the frozen parts by now need not be those of the start
     if module.results.get("validation") is None:
         trainer.validate(module, data, verbose=False)
-        if best_epoch is None:
-            _save_best(trainer)
+    _save_best(trainer)
     tested = {}
     for name in data.source.test_sets if test else ():
         with module.evaluating(name):
@@ -76,7 +77,7 @@ def fit_and_test(
         validation=module.results["validation"],
         test=tested.pop("test", {}),
         extra_test_sets=tested,
-        epochs=trainer.current_epoch,
+        epochs=trainer.fit_loop.epoch_progress.current.processed,  # type: ignore[attr-defined]
         best_epoch=best_epoch,
     )
 
@@ -84,27 +85,25 @@ def fit_and_test(
 def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resume: Path | None) -> None:
     if resume is not None:
         checkpoint = load_checkpoint(resume)
+        check_resumable(checkpoint, resume, trainer.max_epochs)
         _check_fits(module, checkpoint, resume)
         # Before data load and processes join: both depend on what is frozen.
-        if module.enter(_next_epoch(checkpoint["loops"]["fit_loop"])):
+        if module.enter(next_epoch(checkpoint)):
             data.refresh_activations()
+        # With max_steps Lightning would end the last epoch once more, without the metrics that its hooks look at.
+        trainer.fit_loop._iteration_based_training = lambda: False  # type: ignore[method-assign]
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
-
-
-def _next_epoch(progress: dict[str, Any]) -> int:
-    """Return the epoch in which training continues: the last one begun, or the next if that had its last batch."""
-    begun = int(progress["epoch_progress"]["current"]["ready"])
-    complete = progress["epoch_loop.batch_progress"]["is_last_batch"]
-    return begun if complete else begun - 1
+    if resume is not None:
+        _save_last(trainer)
 
 
 def _check_fits(module: MultiTaskTraining, checkpoint: dict[str, Any], path: Path) -> None:
     ours = _shapes(module.state_dict())
     theirs = _shapes(checkpoint.get("state_dict", {}))
-    if ours != theirs or not checkpoint.get("optimizer_states"):
+    if ours != theirs:
         raise UserError(
-            f"resume: {str(path)!r} does not hold the encoder, heads and optimizer of this configuration; resume with "
-            "the last.ckpt and the choices of one run"
+            f"resume: {str(path)!r} does not hold the encoder and heads of this configuration; resume with the "
+            "last.ckpt and the choices of one run"
         )
 
 
@@ -117,10 +116,20 @@ def _best(trainer: L.Trainer) -> BestCheckpoint | None:
 
 
 def _save_best(trainer: L.Trainer) -> None:
-    """Write the weights of an untrained model as the best, for export and encode."""
+    """Write the weights as the best, where no epoch was validated, for export and encode."""
     best = _best(trainer)
-    if best is not None and best.dirpath:
+    if best is not None and best.dirpath and not best.best_model_path:
         trainer.save_checkpoint(Path(best.dirpath) / f"{best.filename}.ckpt", weights_only=True)
+
+
+def _save_last(trainer: L.Trainer) -> None:
+    """Write the checkpoints that a run resumed after its last epoch has had no step to write."""
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, BestCheckpoint) or not isinstance(callback, ModelCheckpoint) or not callback.dirpath:
+            continue
+        path = Path(callback.dirpath) / f"{callback.filename}.ckpt"
+        if not path.exists():
+            trainer.save_checkpoint(path)
 
 
 def _restore_best(module: MultiTaskTraining, trainer: L.Trainer) -> int:

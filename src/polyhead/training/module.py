@@ -26,6 +26,7 @@ from polyhead.objectives.losses import MultiTaskLoss, check_finite
 from polyhead.objectives.weighting import Aggregation, Weighting, surrogate_loss
 from polyhead.tasks import Task
 from polyhead.training.checkpoints import FORMAT
+from polyhead.training.epochs import epoch_is_complete, reopen_epoch
 from polyhead.training.evaluation import MultiTaskEvaluation
 from polyhead.training.metrics import scalars
 from polyhead.training.optimizer import Optimization
@@ -204,7 +205,8 @@ class MultiTaskTraining(MultiTaskEvaluation):
         logged = scalars("train", self.results["training"])
         # The loss is logged step by step already.
         self.log_dict({name: value for name, value in logged.items() if not name.endswith("/loss")})
-        self.weighting.end_epoch()
+        if epoch_is_complete(self.trainer):
+            self.weighting.end_epoch()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write the format, the validation metrics of the weights, and the training metrics of the epoch so far."""
@@ -214,7 +216,11 @@ class MultiTaskTraining(MultiTaskEvaluation):
             checkpoint["training_metrics"] = self._of_all_processes(self.progress("training"))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue with the epoch's metrics; a checkpoint of an older version, or of other processes, has none."""
+        """Continue within the epoch in which training ended, with its metrics so far.
+
+        A checkpoint of an older version, or of other processes, has no such metrics.
+        """
+        reopen_epoch(checkpoint)
         progress = checkpoint.get("training_metrics", [])
         if len(progress) == self.trainer.world_size:
             self.resume("training", progress[self.global_rank])

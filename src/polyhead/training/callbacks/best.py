@@ -4,9 +4,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from polyhead.storage.digests import check_intact, write_with_digest
+from polyhead.training.epochs import epoch_is_complete
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -19,9 +21,21 @@ class BestCheckpoint(ModelCheckpoint):
         arguments: of Lightning's ModelCheckpoint.
     """
 
+    _beside: Path | None = None  # the folder of the checkpoint that is resumed
+
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         # A run that was killed and resumes in its folder finds its best.ckpt there, and writes no best-v1.ckpt.
         super().__init__(*arguments, **{"enable_version_counter": False, **settings})
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Prepare, and note where the best weights lie of a run that has been moved since."""
+        self._beside = Path(trainer.ckpt_path).parent if trainer.ckpt_path else None
+        super().setup(trainer, pl_module, stage)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Keep the weights of an epoch; where training ends within one, nothing was measured at its end."""
+        if epoch_is_complete(trainer):
+            super().on_train_epoch_end(trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the best weights so far, as a copy, so that the other run keeps its own.
@@ -30,12 +44,15 @@ class BestCheckpoint(ModelCheckpoint):
             UserError: they are damaged, or cannot be copied.
         """
         theirs = Path(state_dict["best_model_path"])
+        if self._beside is not None and not theirs.is_file():  # the run has been moved since
+            theirs = self._beside / theirs.name
         if self.dirpath is not None and state_dict["dirpath"] != self.dirpath and theirs.is_file():
             ours = Path(self.dirpath) / theirs.name
             ours.parent.mkdir(parents=True, exist_ok=True)
-            check_intact(theirs)
-            with write_with_digest(ours) as partial:
-                shutil.copyfile(theirs, partial)
+            if not (ours.exists() and ours.samefile(theirs)):
+                check_intact(theirs)
+                with write_with_digest(ours) as partial:
+                    shutil.copyfile(theirs, partial)
             state_dict = {
                 **state_dict,
                 "dirpath": self.dirpath,

@@ -1,0 +1,70 @@
+"""A run's data: its sentences as batches, their digests, and whether they are those of the run that it continues."""
+
+from collections.abc import Callable
+
+import lightning as L
+
+from polyhead.app.composition import RunComponents
+from polyhead.data.datamodule import Attach, SentenceData
+from polyhead.errors import UserError
+from polyhead.freezing.activation_cache import digest
+from polyhead.runs.contents import Provenance
+from polyhead.runs.folder import RunFolder
+
+_LEARNED_FROM = ("train", "validation")
+
+
+def make_data(parts: RunComponents, run: str, activations: Callable[[], Attach | None] | None = None) -> SentenceData:
+    """Describe the sentences of the run in the folder ``run``; see :class:`SentenceData`."""
+    tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
+    about = parts.describe(run)
+    return SentenceData(
+        parts.source, parts.tasks, tokenizer, limit, parts.loader, activations, parts.token_cache, about
+    )
+
+
+def data_digests(data: SentenceData) -> dict[str, str]:
+    """Return a hash of the sentences, as token ids, and the labels of each split that was read."""
+    digests: dict[str, str] = {}
+    for name, split in data.splits.items():
+        labels = [labels for _, labels in sorted(split.labels.items())]
+        digests[name] = digest([split.sentences.ids, split.sentences.offsets, *labels])
+    return digests
+
+
+def check_same_data(parts: RunComponents, stopped: RunFolder) -> None:
+    """Check that the sentences are those that a run learned from, as far as it noted them; weights are not needed.
+
+    Raises:
+        UserError: they are others.
+    """
+    noted = Provenance.read(stopped).data
+    names = [name for name in _LEARNED_FROM if name in noted]
+    if not names:
+        return
+    data = make_data(parts, str(stopped.folder))
+    for name in names:
+        data.split(name)
+    found = data_digests(data)
+    if others := [name for name in names if found[name] != noted[name]]:
+        raise UserError(
+            f"resume: the {' and '.join(others)} sentences are not those that {str(stopped.folder)!r} learned from; "
+            "give it the files as they were, or train anew"
+        )
+
+
+class DataNotes(L.Callback):
+    """Notes the digests of the sentences once training has read them, for whoever continues the run.
+
+    Args:
+        note: takes the digests by split.
+    """
+
+    def __init__(self, note: Callable[[dict[str, str]], None]) -> None:
+        self._note = note
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note them, in the first process."""
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if trainer.is_global_zero and isinstance(data, SentenceData):
+            self._note(data_digests(data))

@@ -1,0 +1,66 @@
+"""Epochs: whether training, or a checkpoint of it, ended within one. Knows nothing about what is trained."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+
+from polyhead.errors import UserError
+
+
+def epoch_is_complete(trainer: L.Trainer) -> bool:
+    """Return whether the last batch of the epoch has been trained on; ``max_steps`` may end training before that."""
+    return bool(trainer.fit_loop.epoch_loop.batch_progress.is_last_batch)
+
+
+def within_epoch(checkpoint: Mapping[str, Any]) -> bool:
+    """Return whether a checkpoint was written before the last batch of its epoch was trained on."""
+    progress = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_loop.batch_progress", {})
+    return not progress.get("is_last_batch", True)
+
+
+def next_epoch(checkpoint: Mapping[str, Any]) -> int:
+    """Return the epoch in which training continues: the last one begun, or the next if that had its last batch."""
+    begun = int(checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["ready"])
+    return begun - 1 if within_epoch(checkpoint) else begun
+
+
+def check_resumable(checkpoint: Mapping[str, Any], path: Path, max_epochs: int | None) -> None:
+    """Check that training can continue from a checkpoint.
+
+    Args:
+        checkpoint: read from ``path``.
+        path: of the checkpoint.
+        max_epochs: the epochs that training shall have; None or -1 sets no limit.
+
+    Raises:
+        UserError: it holds weights alone, or more epochs.
+    """
+    if not checkpoint.get("optimizer_states") or "loops" not in checkpoint:
+        raise UserError(f"resume: {str(path)!r} does not hold the state of training; give a last.ckpt")
+    if max_epochs is not None and 0 <= max_epochs < next_epoch(checkpoint):
+        raise UserError(
+            f"trainer.max_epochs: {max_epochs} given; {str(path)!r} was written in epoch {next_epoch(checkpoint)}, so "
+            "it must be that or more"
+        )
+
+
+def reopen_epoch(checkpoint: dict[str, Any]) -> None:
+    """Let training continue within the epoch in which it ended, by ``max_steps`` or a limit of time.
+
+    Lightning calls the hooks for the end of an epoch wherever training ends, and a checkpoint that is written there
+    counts the epoch as done. It becomes what it would be if it had been written after the last batch that was trained
+    on; others stay as they are.
+    """
+    loop = checkpoint["loops"]["fit_loop"]
+    epochs, batches = loop["epoch_progress"], loop["epoch_loop.batch_progress"]
+    counts_as_done = epochs["current"]["processed"] == epochs["current"]["started"]
+    if not (counts_as_done and within_epoch(checkpoint)):
+        return
+    for progress in (epochs["current"], epochs["total"]):
+        progress["processed"] -= 1
+        progress["completed"] = min(progress["completed"], progress["processed"])
+    for progress in (batches["current"], batches["total"]):
+        progress["completed"] = progress["processed"] - 1
+    loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
