@@ -19,6 +19,7 @@ from hydra import compose, initialize_config_dir
 from support.bundles import make_bundle, manifest_of, texts
 from support.commands import ROOT
 from support.models import FAMILIES
+from support.overload import Overload
 from transformers import AutoConfig, AutoModel
 
 from polyhead import Predictor
@@ -107,6 +108,35 @@ def test_server_loses_and_mixes_up_no_request_of_many_clients(folder, server):
     assert float(lines["polyhead_batch_texts_count"]) < CLIENTS * 6  # some were computed together
 
 
+@pytest.mark.campaign
+def test_server_answers_what_it_accepts_under_overload_and_refuses_the_rest(folder, trials, tally):
+    """Most clients find the queue full, one request of twenty is killed in the middle, and afterwards all is as before.
+
+    With ``--campaign`` it is 1,000 clients for a minute, who wait as long as a refusal says.
+    """
+    some = texts(300)
+    expected = Predictor.load(folder, precision="32-true", device="cpu").predict(some).embeddings
+    small = ["batch_texts=8", "limits.texts=8", f"limits.waiting_texts={trials(8, 256)}"]
+    process, address = start(folder, "precision=32-true", *small)
+    host, port = address.removeprefix("http://").split(":")
+    overload = Overload(some)
+    clients = trials(40, 1000)
+    overload.run((host, int(port)), clients, seconds=trials(0, 60), patient=clients == 1000)
+    tally.update(overload.outcomes)
+    assert set(overload.outcomes) == {"200", "429", "killed"}  # none is lost
+    for row, embedding in overload.answers:
+        np.testing.assert_allclose(embedding, expected[row], atol=1e-5)
+    assert {headers["retry-after"] for _, headers in overload.refusals} == {"1"}
+    with urllib.request.urlopen(f"{address}/metrics", timeout=60) as response:
+        assert "polyhead_waiting_texts 0.0" in response.read().decode()
+    for row in range(8):  # recovered: each is accepted at once
+        (embedding,) = post(address, "/embed", [some[row]])["embeddings"]
+        np.testing.assert_allclose(embedding, expected[row], atol=1e-5)
+    process.terminate()
+    _, problems = process.communicate(timeout=60)
+    assert problems == ""
+
+
 def test_server_finishes_what_it_accepted_when_it_stops(folder):
     process, address = start(folder)
     host, port = address.removeprefix("http://").split(":")
@@ -174,6 +204,15 @@ def test_page_shows_both_heads_and_the_nearest_sentences(server, folder, tmp_pat
         (["limits.texts=0"], r"limits\.texts: 0 given; it must be 1 or more"),
         (["batch_texts=0"], "batch_texts: 0 given"),
         (["stop_seconds=-1"], "stop_seconds: -1 given"),
+        (["limits.read_seconds=0"], r"limits\.read_seconds: 0 given; it must be above 0"),
+        (["limits.connections=1000000000"], r"limits\.connections: 1000000000 given; it must be \d+ or less, for the"),
+        (["limits.waiting_bytes=1000"], r"limits\.waiting_bytes: 1000 given; it must be 8000000 or more"),
+        (["hosts=[https://example.org]"], r"hosts: .'https://example.org'. given; it must be a list of names"),
+        (["hosts=[example.org:80]"], "hosts: .'example.org:80'. given"),
+        (["hosts=[1]"], "hosts: .1. given"),
+        (["hosts=null"], "hosts: None given"),
+        (["token_file=nowhere"], "token_file: nowhere cannot be read .No such file or directory."),
+        (["token_file=1"], "token_file: 1 given; it must be a text or null"),
         (["backend=onnx"], r"has no graph\.onnx; export it again with graph=onnx"),
         (["model=."], r"is no bundle, it has no tasks\.json"),
     ],

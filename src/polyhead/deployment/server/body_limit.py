@@ -6,9 +6,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from polyhead.deployment.server.problems import problem, too_busy
+from polyhead.hardware import return_freed_memory
 
 _PATIENCE = 8  # times the limit that is read and thrown away before the connection closes
 _FREE = 16_384  # bytes of each body that count for nothing: large bodies leave room for small ones
+_MANY = 4_000_000  # bytes of bodies, after which memory goes back to the system: that takes some 10 ms
 
 
 @dataclass
@@ -36,6 +38,7 @@ class BodyLimitMiddleware:
         self.body_bytes = body_bytes
         self.waiting_bytes = waiting_bytes
         self.waiting = 0
+        self.peak = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -51,6 +54,7 @@ class BodyLimitMiddleware:
                 await refusal(scope, receive, send)
         finally:
             self._release(body)
+            self._return_memory()
 
     async def _read(self, body: _Body, receive: Receive) -> Response | None:
         """Read a body; return the refusal, if it is refused.
@@ -83,6 +87,7 @@ class BodyLimitMiddleware:
             body.content += part
             body.counted += growth
             self.waiting += growth
+            self.peak = max(self.peak, self.waiting)
             return None
         self._release(body)
         return refusal
@@ -90,6 +95,12 @@ class BodyLimitMiddleware:
     def _release(self, body: _Body) -> None:
         self.waiting -= body.counted
         body.content, body.counted = bytearray(), 0
+
+    def _return_memory(self) -> None:
+        """Hand memory back once no body is left of many bytes of them; a server keeps freed memory for its batches."""
+        if self.waiting == 0 and self.peak >= _MANY:
+            self.peak = 0
+            return_freed_memory()
 
 
 def _replay(body: _Body, receive: Receive) -> Receive:

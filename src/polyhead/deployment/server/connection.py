@@ -8,7 +8,7 @@ import asyncio
 import sys
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from polyhead.deployment.server.limits import Limits
 from polyhead.deployment.server.problems import STOPPING, Problem
@@ -164,7 +164,7 @@ class BoundedProtocol(H11Protocol):
     def _write_problem(self, status: int, message: str, *headers: tuple[str, str]) -> None:
         body = Problem(error=message).model_dump_json().encode()
         head = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]
-        answer = h11.Response(status_code=status, headers=[*head, *headers])
+        answer = h11.Response(status_code=status, headers=[*head, *headers], reason=STATUS_PHRASES[status])
         for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
 
