@@ -19,7 +19,6 @@ from hydra import compose, initialize_config_dir
 from support.bundles import make_bundle, manifest_of, texts
 from support.commands import ROOT
 from support.models import FAMILIES
-from support.overload import Overload
 from transformers import AutoConfig, AutoModel
 
 from polyhead import Predictor
@@ -106,35 +105,6 @@ def test_server_loses_and_mixes_up_no_request_of_many_clients(folder, server):
         lines = dict(line.rsplit(" ", 1) for line in response.read().decode().splitlines() if line[0] != "#")
     assert float(lines['polyhead_requests_total{path="/embed",status="200"}']) >= CLIENTS * 6
     assert float(lines["polyhead_batch_texts_count"]) < CLIENTS * 6  # some were computed together
-
-
-@pytest.mark.campaign
-def test_server_answers_what_it_accepts_under_overload_and_refuses_the_rest(folder, trials, tally):
-    """Most clients find the queue full, one request of twenty is killed in the middle, and afterwards all is as before.
-
-    With ``--campaign`` it is 1,000 clients for a minute, who wait as long as a refusal says.
-    """
-    some = texts(300)
-    expected = Predictor.load(folder, precision="32-true", device="cpu").predict(some).embeddings
-    small = ["batch_texts=8", "limits.texts=8", f"limits.waiting_texts={trials(8, 256)}"]
-    process, address = start(folder, "precision=32-true", *small)
-    host, port = address.removeprefix("http://").split(":")
-    overload = Overload(some)
-    clients = trials(40, 1000)
-    overload.run((host, int(port)), clients, seconds=trials(0, 60), patient=clients == 1000)
-    tally.update(overload.outcomes)
-    assert set(overload.outcomes) == {"200", "429", "killed"}  # none is lost
-    for row, embedding in overload.answers:
-        np.testing.assert_allclose(embedding, expected[row], atol=1e-5)
-    assert {headers["retry-after"] for _, headers in overload.refusals} == {"1"}
-    with urllib.request.urlopen(f"{address}/metrics", timeout=60) as response:
-        assert "polyhead_waiting_texts 0.0" in response.read().decode()
-    for row in range(8):  # recovered: each is accepted at once
-        (embedding,) = post(address, "/embed", [some[row]])["embeddings"]
-        np.testing.assert_allclose(embedding, expected[row], atol=1e-5)
-    process.terminate()
-    _, problems = process.communicate(timeout=60)
-    assert problems == ""
 
 
 def test_server_finishes_what_it_accepted_when_it_stops(folder):

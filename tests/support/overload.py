@@ -40,6 +40,10 @@ class Overload:
         """
         asyncio.run(self._all(address, clients, seconds, patient))
 
+    def quantile(self, share: float) -> float:
+        """Return the seconds within which a share of the accepted requests was answered."""
+        return sorted(self.seconds)[max(0, round(share * len(self.seconds)) - 1)]
+
     async def _all(self, address: tuple[str, int], clients: int, seconds: float, patient: bool) -> None:
         end = time.monotonic() + seconds
         await asyncio.gather(*(self._client(seed, address, end, patient) for seed in range(clients)))

@@ -4,6 +4,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,9 +38,10 @@ def answer_to(text: str) -> list[float]:
 
 @dataclass
 class FakePredictor:
-    """Predicts at once, from the letters of a text; while ``go`` is not set, it computes."""
+    """Predicts from the letters of a text, after some seconds per batch; while ``go`` is not set, it computes."""
 
     folder: Path
+    seconds: float = 0.0
     computed: list[str] = field(default_factory=list)
     go: threading.Event = field(default_factory=threading.Event)
     computing: threading.Event = field(default_factory=threading.Event)
@@ -53,6 +55,7 @@ class FakePredictor:
         """Return embeddings that tell the texts apart."""
         self.computing.set()
         assert self.go.wait(timeout=30)
+        time.sleep(self.seconds)
         self.computed += texts
         return Predictions(
             tasks=tuple(self.tasks),
