@@ -213,6 +213,7 @@ def test_openapi_describes_every_path_with_its_limits(client):
         texts = {"413", "415", "422", "429"} if "post" in method else set()
         assert set(responses) == always | texts | ({"404"} if path == "/neighbours" else set())
         assert all(response["description"] for response in responses.values())
+        assert all(set(content["content"]) == {"application/json"} for _, content in sorted(responses.items())[1:])
     assert "security" not in description["paths"]["/predict"]["post"]
 
 

@@ -37,18 +37,19 @@ _DESCRIPTIONS = {
     431: "The head of the request is too large.",
     503: "The server is stopping, or has too many connections.",
 }
+_CONTENT = {"application/json": {"schema": Problem.model_json_schema()}}
 _RETRY_AFTER = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the description of some refusals for OpenAPI, with those that any request may meet."""
-    described = {
-        status: {"model": Problem, "description": _DESCRIPTIONS[status]}
+    described: dict[int | str, dict[str, Any]] = {
+        status: {"content": _CONTENT, "description": _DESCRIPTIONS[status]}
         for status in sorted({400, 408, 421, 431, 503, *statuses})
     }
     if 429 in described:
         described[429]["headers"] = _RETRY_AFTER
-    return {**described}
+    return described
 
 
 def problem(status: int, message: str, **headers: str) -> JSONResponse:
