@@ -83,7 +83,7 @@ def _settings(app: "FastAPI", limits: "Limits", stop_seconds: float) -> "uvicorn
         access_log=False,
         server_header=False,
         ws="none",
-        timeout_graceful_shutdown=stop_seconds,
+        timeout_graceful_shutdown=stop_seconds,  # type: ignore[arg-type]  # seconds for asyncio, which may have parts
     )
 
 
