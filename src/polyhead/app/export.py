@@ -45,7 +45,7 @@ def run(config: DictConfig) -> None:
     """
     check_options(
         config,
-        sections=(),
+        sections=("trust",),
         run=str,
         output=str,
         overwrite=bool,

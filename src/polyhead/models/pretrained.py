@@ -139,18 +139,15 @@ class PretrainedEncoder:
         Raises:
             ParameterError: one that no encoder has, or a configuration that is no JSON.
         """
-        if not self.pretrained:
-            problems = [f"architecture.{problem}" for problem in size_problems(self.architecture)]
-        elif self._is_local() and (Path(self._folder_or_name()) / "config.json").is_file():
-            try:
-                content = read_json(Path(self._folder_or_name()) / "config.json")
-            except (OSError, ValueError) as error:
-                raise ParameterError(f"{self._not_loaded()} ({error})") from error
-            given = content if isinstance(content, dict) else {}
-            problems = [f"location: the config.json there has {problem}" for problem in size_problems(given)]
-        else:
-            problems = []  # the hub's, or none
-        if problems:
+        path = Path(self._folder_or_name()) / "config.json"
+        if not (self.pretrained and self._is_local() and path.is_file()):
+            return  # the hub's, or none: of random weights the architecture is checked when it is made
+        try:
+            content = read_json(path)
+        except (OSError, ValueError) as error:
+            raise ParameterError(f"{self._not_loaded()} ({error})") from error
+        given = content if isinstance(content, dict) else {}
+        if problems := [f"location: the config.json there has {problem}" for problem in size_problems(given)]:
             raise ParameterError("\n".join(problems))
 
     def _is_local(self) -> bool:
