@@ -36,7 +36,7 @@ def run(config: DictConfig) -> None:
     hardware.keep_freed_memory()
     check_options(
         config,
-        sections=("limits",),
+        sections=("hosts", "limits"),
         model=str,
         host=str,
         port=int,
