@@ -53,6 +53,7 @@ def command(name, run, *overrides):
         config = compose(name, overrides=[f"run={quoted(str(run))}", *overrides], return_hydra_config=name == "encode")
     if name == "encode":
         hydra_state.HydraConfig.instance().set_config(config)
+        config = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
     import_module(f"polyhead.app.{name}").run(config)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from unittest.mock import patch
 
 from hydra.core.global_hydra import GlobalHydra
-from support.commands import ROOT, TINY
+from support.commands import ROOT, SMALL_DATA, TINY_ENCODER
 
 from polyhead.app import train
 from polyhead.app.command_line import run
@@ -28,7 +28,9 @@ def refusal(folder, *overrides: str) -> list[str] | None:
     """
     given = {key_of(override) for override in overrides}
     defaults = [
-        *TINY,
+        *SMALL_DATA,
+        *TINY_ENCODER,
+        "accelerator=cpu",
         "logger=csv",
         f"run_dir={folder}",
         f"tokens.folder={folder}",
