@@ -34,7 +34,7 @@ def test_service_answers_what_it_accepts_under_overload_and_refuses_the_rest(tmp
     clients = trials(40, 1000)
     long = clients == 1000
     predictor = minilm(tmp_path / "bundle", tasks) if long else FakePredictor(tmp_path, seconds=0.003)
-    limits = replace(LIMITS, waiting_texts=trials(8, 512), connections=clients + 24, read_seconds=30)
+    limits = replace(LIMITS, waiting_texts=trials(8, 512), connections=2 * clients, read_seconds=30)
     expected = predictor.predict(TEXTS).embeddings
     overload = Overload(TEXTS)
     with running(predictor, limits) as server:
