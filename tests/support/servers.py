@@ -3,6 +3,8 @@
 import contextlib
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import uvicorn
+from support.commands import ROOT
 
 from polyhead.app.serve import _listen, _settings
 from polyhead.deployment.predictor import Predictions
@@ -163,3 +166,18 @@ def running(
             request_stop()
             thread.join(timeout=60)
             assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def serving(bundle: Path, *arguments: str) -> Iterator[RunningServer]:
+    """Serve a bundle by scripts/serve.py, in a process of its own that must end without a word."""
+    command = [sys.executable, str(ROOT / "scripts" / "serve.py"), f"model={bundle}", "port=0", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        port = int(process.stdout.readline().rsplit(":", 1)[1])
+        yield RunningServer(None, ("127.0.0.1", port), process.terminate)
+    finally:
+        process.terminate()
+        _, problems = process.communicate(timeout=60)
+    assert problems == ""

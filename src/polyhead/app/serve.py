@@ -70,7 +70,7 @@ def run(config: DictConfig) -> None:
         uvicorn.Server(settings).run(sockets=[listener])
 
 
-def _settings(app: "FastAPI", limits: "Limits", stop_seconds: float) -> "uvicorn.Config":
+def _settings(app: "FastAPI", limits: "Limits", stop_seconds: int) -> "uvicorn.Config":
     import uvicorn
 
     from polyhead.deployment.server import bounded_by

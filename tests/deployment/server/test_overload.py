@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from support.bundles import manifest_of
 from support.overload import Overload
-from support.servers import LIMITS, FakePredictor, get, post, running
+from support.servers import LIMITS, FakePredictor, get, post, running, serving
 
 from polyhead.deployment.bundle.folder import write_model
 from polyhead.deployment.bundle.manifest import seal
@@ -24,20 +23,28 @@ def minilm(folder, tasks):
     folder.mkdir()
     write_model(folder, MultiTaskModel(source.load(), tasks, 0.0).eval(), source.load_tokenizer(), source.max_length)
     seal(folder, replace(manifest_of(tasks), max_length=source.max_length))
-    torch.set_num_threads(1)
     return Predictor.load(folder, precision="32-true", device="cpu")
 
 
 @pytest.mark.campaign
 def test_service_answers_what_it_accepts_under_overload_and_refuses_the_rest(tmp_path, tasks, trials, tally):
-    """One request of twenty is killed in the middle; refused clients come again at once, with --campaign when told."""
+    """One request of twenty is killed in the middle, and refused clients come again.
+
+    With --campaign the default encoder is served by a process of its own, and clients wait as long as they are told.
+    """
     clients = trials(40, 1000)
     long = clients == 1000
-    predictor = minilm(tmp_path / "bundle", tasks) if long else FakePredictor(tmp_path, seconds=0.003)
-    limits = replace(LIMITS, waiting_texts=trials(8, 512), connections=clients + 24, read_seconds=30)
+    limits = replace(LIMITS, waiting_texts=trials(8, 512), connections=2 * clients, read_seconds=30)
+    if long:
+        predictor = minilm(tmp_path / "bundle", tasks)
+        options = [f"limits.{name}={value}" for name, value in vars(limits).items()]
+        start = serving(tmp_path / "bundle", "precision=32-true", *options)
+    else:
+        predictor = FakePredictor(tmp_path, seconds=0.003)
+        start = running(predictor, limits)
     expected = predictor.predict(TEXTS).embeddings
     overload = Overload(TEXTS)
-    with running(predictor, limits) as server:
+    with start as server:
         overload.run(server.address, clients, seconds=trials(0, 60), patient=long)
         tally.update(overload.outcomes)
         assert set(overload.outcomes) == {"200", "429", "killed"}  # none is lost
