@@ -33,7 +33,7 @@ SHORT = [
     "trainer.max_epochs=4",
     "trainer.precision=32-true",
     "accelerator=cpu",
-    "callbacks.last.every_minutes=0.0001",
+    "callbacks.last.every_minutes=0.003",
     "logger=none",
 ]
 OTHER_FILE_SYSTEM = Path("/dev/shm")  # beside that of the tests, where there is one

@@ -83,7 +83,7 @@ def _settings(app: "FastAPI", limits: "Limits", stop_seconds: int) -> "uvicorn.C
         access_log=False,
         server_header=False,
         ws="none",
-        timeout_graceful_shutdown=stop_seconds,  # type: ignore[arg-type]  # seconds for asyncio, which may have parts
+        timeout_graceful_shutdown=stop_seconds,
     )
 
 

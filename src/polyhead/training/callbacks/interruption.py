@@ -67,7 +67,11 @@ class SaveOnInterruption(L.Callback):
 
     def _end(self, trainer: L.Trainer) -> None:
         saved = self.path.is_file()
-        advice = f"continue with the same choices and resume={self.path}" if saved else "nothing was saved"
+        advice = (
+            f"continue by the same command with resume=auto in its folder, or by resume={self.path}"
+            if saved
+            else "nothing was saved"
+        )
         log.info("interrupted after step %d; %s", trainer.global_step, advice)
         raise KeyboardInterrupt
 
