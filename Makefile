@@ -15,7 +15,7 @@ test: .venv/.test  ## set up, and run all tests
 test-fast: .venv/.test  ## set up, and run the tests that take no time
 	$(VENV) -m pytest -n auto -m "not slow" $(ARGS)
 
-campaign: .venv/.test  ## set up, and run kills, damage, hostile input and load at full length: hours, with counts
+campaign: .venv/.campaign  ## set up, and run kills, damage, hostile input and load at full length: hours, with counts
 	$(VENV) -m pytest -n auto -m campaign --campaign $(ARGS)
 
 check: .venv/.lint  ## set up, and check format, lint and types
@@ -38,6 +38,10 @@ clean:  ## remove the environment and caches; runs stay
 
 .venv/.test: .venv/.installed
 	$(VENV) -m pip install --quiet --editable ".[test]"
+	touch $@
+
+.venv/.campaign: .venv/.test
+	$(VENV) -m pip install --quiet --editable ".[campaign]"
 	touch $@
 
 .venv/.lint: .venv/.test

@@ -55,7 +55,7 @@ def parameters_under(key: str) -> Iterator[None]:
         raise error.under(key) from error
 
 
-def did_you_mean(name: str, valid: Iterable[str]) -> str:
+def did_you_mean(name: object, valid: Iterable[str]) -> str:
     """Return the legal values in words, the nearest first: ``did you mean 'none'? Valid: all, backbone, none``.
 
     Args:
@@ -63,7 +63,7 @@ def did_you_mean(name: str, valid: Iterable[str]) -> str:
         valid: the legal values; of very many only the first are named.
     """
     options = sorted(valid)
-    close = get_close_matches(name, options, n=3, cutoff=0.5)
+    close = get_close_matches(str(name), options, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     more = f" and {len(options) - _LISTED:,} more" if len(options) > _LISTED else ""
     return f"{hint}Valid: {', '.join(options[:_LISTED])}{more}"

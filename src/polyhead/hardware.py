@@ -44,6 +44,27 @@ def keep_few_kernels() -> None:
         os.environ.setdefault(name, "64")
 
 
+def allow_open_files(count: int) -> int:
+    """Let this process have ``count`` files and sockets open, as far as the system lets it.
+
+    Returns:
+        How many it may have open.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= count:
+        return count
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def return_freed_memory() -> None:
+    """Hand freed memory back to the system, which :func:`keep_freed_memory` keeps."""
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 def first_process() -> bool:
     """Return whether this is the first of a run's processes: the one that writes files and messages."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
@@ -100,6 +121,14 @@ def best_precision(accelerator: str) -> str:
     return "32-true"
 
 
+def memory_bytes() -> int | None:
+    """Return the memory of the machine; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
 def forget_peak() -> None:
     """Measure the peak from here on, so that the runs of one process do not count each other's memory.
 
@@ -107,8 +136,7 @@ def forget_peak() -> None:
     system first, because :func:`keep_freed_memory` keeps it. Memory that they still hold counts.
     """
     gc.collect()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    return_freed_memory()
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # proc(5): resets the peak of resident memory
     if torch.cuda.is_available():

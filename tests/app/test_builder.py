@@ -33,6 +33,12 @@ def test_build_hands_objects_to_the_target_as_they_are():
     assert type(made.a) is list
 
 
+def test_build_hands_over_texts_as_they_are_resolved_and_no_further():
+    text, nested = r"\${oc.env:HOME}", {"b": [r"\${x}"], "c": r"\\\${x}"}
+    made = build(node(a=[text, nested]), "key", marker=None)
+    assert made.a == ["${oc.env:HOME}", {"b": ["${x}"], "c": r"\${x}"}]
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -42,8 +48,11 @@ def test_build_hands_objects_to_the_target_as_they_are():
             "key.size: -1 given; it must be above 0\nkey.size.of: -1 given; it must be above -1",
         ),
         (node(a=[], size="x"), "key.size: 'x' given; it must be a whole number"),
-        (node(a=[], sice=1), "key.sice: Made has no such argument; valid: a, size"),
+        (node(a=[], sice=1), "key.sice: Made has no such argument; did you mean 'size'? Valid: a, size"),
         (node(), "key.a: missing; set key.a=..."),
+        (node(a=[], marker=2), "key.marker: the run sets it by itself; leave it out"),
+        (node(a="x"), "key.a: 'x' given; it must be a list"),
+        (3, "key: 3 given; it has entries with names, _target_ among them"),
         (OmegaConf.create({"size": 1}), "key._target_: missing; name a class or a function"),
         (node("Nothing"), f"key._target_: '{__name__}.Nothing' cannot be found; name a class or a function"),
     ],
@@ -60,3 +69,8 @@ def test_build_reports_other_errors_in_one_line(name, message):
     with pytest.raises(UserError) as caught:
         build(node(name), "key")
     assert str(caught.value) == message
+
+
+def test_build_refuses_what_makes_an_object_of_another_kind():
+    with pytest.raises(UserError, match=r"^key\._target_: '.*\.Made' makes Made; it must make int$"):
+        build(node(a=[]), "key", int, marker=None)

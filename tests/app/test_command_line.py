@@ -68,6 +68,16 @@ def one_line(done):
     return line
 
 
+@pytest.mark.parametrize("override", ["hydra.run.dir=", "hydra.run.dir=''", "++hydra.sweep.dir=null"])
+def test_empty_name_of_a_folder_is_refused_before_anything_is_written(monkeypatch, capsys, override):
+    monkeypatch.setattr(sys, "argv", ["train.py", override])
+    with pytest.raises(SystemExit) as ended:
+        run(lambda: pytest.fail("the command was called"), ROOT / "configs", "train")
+    assert ended.value.code == MISTAKE
+    key = override.lstrip("+").partition("=")[0]
+    assert capsys.readouterr().err == f"error: {key}: nothing given; name a folder, as in {key}=runs/NAME\n"
+
+
 def test_help_lists_every_option_and_imports_nothing_heavy(tmp_path):
     done = train("--help", cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0

@@ -144,7 +144,7 @@ def refused(run, *readers):
             reader(run)
         assert "\n" not in str(error.value)
         assert len(str(error.value)) < 1_000
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 60  # and not for ever
 
 
 def again(run):
@@ -184,7 +184,7 @@ def test_configurations_that_explode_are_refused(run, text):
     started = time.monotonic()
     assert not read_all([run])[0].config.get("seed")
     assert finished_twin(RunFolder(run.with_name("other")), "a: 1") is None
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 60  # and not for ever
 
 
 @pytest.mark.parametrize(("key", "value"), SECTIONS)

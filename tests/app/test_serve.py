@@ -19,6 +19,7 @@ from hydra import compose, initialize_config_dir
 from support.bundles import make_bundle, manifest_of, texts
 from support.commands import ROOT
 from support.models import FAMILIES
+from support.servers import FakePredictor, running
 from transformers import AutoConfig, AutoModel
 
 from polyhead import Predictor
@@ -133,28 +134,32 @@ def test_server_finishes_what_it_accepted_when_it_stops(folder):
         post(address, "/embed", ["w1"])
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-def test_page_shows_both_heads_and_the_nearest_sentences(server, folder, tmp_path):
+def rendered(url, profile):
+    """Return the page as a browser shows it once its scripts have run."""
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    options += ["--disable-component-update", "--disable-sync", f"--user-data-dir={profile}"]
     done = subprocess.run(
-        [
-            CHROMIUM,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            f"--user-data-dir={tmp_path}",
-            "--virtual-time-budget=10000",
-            "--dump-dom",
-            f"{server}/?text=w7+w8+%3Cb%3E",
-        ],
+        [CHROMIUM, *options, "--virtual-time-budget=10000", "--dump-dom", url],
         capture_output=True,
         text=True,
         timeout=120,
     )
-    page = done.stdout
+    return done.stdout
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_page_asks_for_the_token_where_the_server_does(tmp_path):
+    with running(FakePredictor(tmp_path), token="correct-horse") as server:
+        host, port = server.address
+        page = rendered(f"http://{host}:{port}/?text=a", tmp_path / "asked")
+    assert '<p id="asked">' in page
+    assert "this server asks for a token" in page
+    assert server.predictor.computed == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_page_shows_both_heads_and_the_nearest_sentences(server, folder, tmp_path):
+    page = rendered(f"{server}/?text=w7+w8+%3Cb%3E", tmp_path)
     expected = Predictor.load(folder, precision="32-true").predict(["w7 w8 <b>"])[0]
     for task, shares in expected.probabilities.items():
         assert f"<h2>{task}</h2>" in page
@@ -164,6 +169,7 @@ def test_page_shows_both_heads_and_the_nearest_sentences(server, folder, tmp_pat
             assert abs(shown - 100 * share) < 0.11
     assert page.count("<li>") == 5
     assert 'id="problem" role="alert"></p>' in page
+    assert '<p id="asked" hidden="">' in page
 
 
 @pytest.mark.parametrize(
@@ -174,6 +180,15 @@ def test_page_shows_both_heads_and_the_nearest_sentences(server, folder, tmp_pat
         (["limits.texts=0"], r"limits\.texts: 0 given; it must be 1 or more"),
         (["batch_texts=0"], "batch_texts: 0 given"),
         (["stop_seconds=-1"], "stop_seconds: -1 given"),
+        (["limits.read_seconds=0"], r"limits\.read_seconds: 0 given; it must be above 0"),
+        (["limits.connections=1000000000"], r"limits\.connections: 1000000000 given; it must be \d+ or less, for the"),
+        (["limits.waiting_bytes=1000"], r"limits\.waiting_bytes: 1000 given; it must be 8000000 or more"),
+        (["hosts=[https://example.org]"], r"hosts: .'https://example.org'. given; it must be a list of names"),
+        (["hosts=[example.org:80]"], "hosts: .'example.org:80'. given"),
+        (["hosts=[1]"], "hosts: .1. given"),
+        (["hosts=null"], "hosts: None given"),
+        (["token_file=nowhere"], "token_file: nowhere cannot be read .No such file or directory."),
+        (["token_file=1"], "token_file: 1 given; it must be a text or null"),
         (["backend=onnx"], r"has no graph\.onnx; export it again with graph=onnx"),
         (["model=."], r"is no bundle, it has no tasks\.json"),
     ],

@@ -55,7 +55,7 @@ def test_a_run_leaves_its_files_and_their_content(default_run):
         "train.log",
         "checkpoints",
     } <= set(os.listdir(folder))
-    assert set(os.listdir(folder / "checkpoints")) == {"best.ckpt", "last.ckpt"}
+    assert set(os.listdir(folder / "checkpoints")) == {"best.ckpt", "last.ckpt", "SHA256SUMS"}
     assert yaml.safe_load((folder / "config.yaml").read_text())["data"]["sizes"]["train"] == 64
     metrics = read(folder, "metrics.json")
     for split in ("validation", "test"):
@@ -129,7 +129,7 @@ def test_a_run_that_stopped_is_resumed(tmp_path):
     second = train(*more, cwd=tmp_path)
     assert second.returncode == 0, second.stderr
     assert read(tmp_path / "second", "metrics.json")["epochs"] == 3
-    assert sorted(os.listdir(tmp_path / "second" / "checkpoints")) == ["best.ckpt", "last.ckpt"]
+    assert sorted(os.listdir(tmp_path / "second" / "checkpoints")) == ["SHA256SUMS", "best.ckpt", "last.ckpt"]
 
 
 def test_a_folder_with_a_run_in_it_is_left_alone(tmp_path):

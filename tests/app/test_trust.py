@@ -53,6 +53,7 @@ def command(name, run, *overrides):
         config = compose(name, overrides=[f"run={quoted(str(run))}", *overrides], return_hydra_config=name == "encode")
     if name == "encode":
         hydra_state.HydraConfig.instance().set_config(config)
+        config = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
     import_module(f"polyhead.app.{name}").run(config)
 
 
@@ -166,6 +167,15 @@ def targets(node, place=()):
             yield node["_target_"], place
         for key, part in node.items():
             yield from targets(part, (*place, key))
+
+
+def test_trust_takes_a_run_in_a_folder_with_signs_of_its_own(run):
+    """Sweeps give names such as ``0_a=b,c=d~5a64e68f``."""
+    folder = run.rename(run.with_name("0_a=[b],c=d::e:f~5a64e68f"))
+    assert read_config(folder).trainer.default_root_dir == str(folder)
+    change(folder, {"callbacks.last.dirpath": "~/elsewhere"})
+    with pytest.raises(UserError, match=r"callbacks\.last\.dirpath: '~/elsewhere', which lies outside"):
+        read_config(folder)
 
 
 def test_trust_covers_every_option_of_the_configuration():

@@ -196,7 +196,7 @@ def test_resuming_from_format_1_restores_its_best_weights_and_metrics(tmp_path, 
     trainer = make_trainer(old, enable_checkpointing=True, callbacks=[*checkpoints(old), Stop()], max_epochs=4)
     fit_and_test(make_module(model, tasks), make_data(tasks), trainer, None)
     as_format_1(old / "best.ckpt")
-    (old / "SHA256SUMS").unlink()  # that version wrote none
+    (old / "SHA256SUMS").unlink()  # nor did it write digests
     content = torch.load(old / "last.ckpt", weights_only=True)
     del content["polyhead_format"]
     for name, state in content["callbacks"].items():

@@ -156,6 +156,14 @@ def test_gradients_are_clipped_to_the_norm(tmp_path, model, tasks, precision):
     assert max(norms) > 0.01
 
 
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_gradients_are_clipped_by_value(tmp_path, model, tasks, precision):
+    clipping = {"gradient_clip_val": 1e-4, "gradient_clip_algorithm": "value"}
+    make_trainer(tmp_path, precision=precision, **clipping).fit(make_module(model, tasks), make_data(tasks))
+    largest = max(parameter.grad.abs().max() for parameter in model.parameters() if parameter.grad is not None)
+    assert largest == pytest.approx(1e-4)
+
+
 def test_training_without_an_end_is_refused(tmp_path, model, tasks):
     with pytest.raises(UserError, match="the schedule needs an end"):
         make_trainer(tmp_path, max_epochs=-1).fit(make_module(model, tasks), make_data(tasks))

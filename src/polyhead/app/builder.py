@@ -1,38 +1,50 @@
 """The builder: a node of the configuration -> the object that it describes, its arguments checked beforehand."""
 
 import inspect
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any, get_type_hints
 
-from hydra.errors import HydraException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from polyhead.app.options import describe_types, has_type, plain_types
-from polyhead.errors import ParameterError, UserError
+from polyhead.app.literals import literal
+from polyhead.app.options import type_problems
+from polyhead.errors import ParameterError, UserError, did_you_mean
+
+logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs, in several lines, what it raises as well
 
 
-def build(node: DictConfig, key: str, **objects: Any) -> Any:
+def build(node: DictConfig, key: str, kind: type | None = None, **objects: Any) -> Any:
     """Build the object that a configuration node describes; the only place that does.
 
     Args:
         node: ``_target_`` and its arguments.
         key: where the node stands in the configuration, for messages.
-        objects: arguments that are objects and no configuration; they win over the node's.
+        kind: the class of which the object must be; None takes any.
+        objects: arguments that are objects and no configuration; the node has none of their names.
 
     Raises:
-        UserError: an argument is unknown, missing, of the wrong type, or refused by the target.
+        UserError: an argument is unknown, missing, of the wrong type, or refused by the target, or what the target
+            makes is of another kind.
     """
+    if not isinstance(node, DictConfig):
+        raise UserError(f"{key}: {node!r} given; it has entries with names, _target_ among them")
     target = _find_target(node, key)
-    arguments = {name: value for name, value in plain(node).items() if not name.startswith("_")}
+    content = plain(node)
+    arguments = {name: value for name, value in content.items() if not str(name).startswith("_")}
     problems = list(_misfits(target, key, arguments, objects))
     if problems:
         raise UserError("\n".join(problems))
     try:
         # Objects go round Hydra, which would take dataclasses among them for configurations and tear them apart.
-        return instantiate(node, _partial_=True, _convert_="all")(**objects)
+        config = OmegaConf.create(literal(literal(content)))  # Hydra resolves twice what it instantiates
+        made = instantiate(config, _partial_=True, _convert_="all")(**objects)
     except Exception as error:
         raise UserError(_message(error, key)) from error
+    if kind is not None and not isinstance(made, kind):
+        raise UserError(f"{key}._target_: {node._target_!r} makes {type(made).__name__}; it must make {kind.__name__}")
+    return made
 
 
 def plain(node: DictConfig) -> dict[str, Any]:
@@ -43,30 +55,44 @@ def plain(node: DictConfig) -> dict[str, Any]:
 
 def _find_target(node: DictConfig, key: str) -> Any:
     name = node.get("_target_")
-    if name is None:
+    if not isinstance(name, str):
         raise UserError(f"{key}._target_: missing; name a class or a function, or choose an option of the group {key}")
     try:
-        return get_object(name)
-    except (HydraException, ValueError, ImportError, AttributeError) as error:
+        target = get_object(name)
+    except Exception as error:  # of the name, or of the module that it is in
         raise UserError(f"{key}._target_: {name!r} cannot be found; name a class or a function") from error
+    if not callable(target):
+        raise UserError(f"{key}._target_: {name!r} cannot be called; name a class or a function")
+    return target
 
 
 def _misfits(target: Any, key: str, arguments: Mapping[str, Any], objects: Mapping[str, Any]) -> Iterator[str]:
     """Say which arguments do not fit the target's signature, a line each."""
-    parameters = inspect.signature(target).parameters
+    parameters, hints = _signature(target)
     takes_anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for name in () if takes_anything else {*arguments} - {*parameters}:
         valid = sorted({*parameters} - {*objects, "self"})
-        yield f"{key}.{name}: {_target_name(target)} has no such argument; valid: {', '.join(valid)}"
+        yield f"{key}.{name}: {_target_name(target)} has no such argument; {did_you_mean(name, valid)}"
+    for name in arguments:
+        if name in objects:
+            yield f"{key}.{name}: the run sets it by itself; leave it out"
     given = {*arguments, *objects}
     for name, parameter in parameters.items():
         if name not in given and _is_required(parameter):
             yield f"{key}.{name}: missing; set {key}.{name}=..."
-    hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
     for name, value in arguments.items():
-        allowed = plain_types(hints.get(name))
-        if name not in objects and allowed and not has_type(value, allowed):
-            yield f"{key}.{name}: {value!r} given; it must be {describe_types(allowed)}"
+        if name not in objects:
+            yield from type_problems(f"{key}.{name}", value, hints.get(name, Any))
+
+
+def _signature(target: Any) -> tuple[Mapping[str, inspect.Parameter], Mapping[str, Any]]:
+    """Return the parameters of a target and their type hints; none of what does not tell them, as some of C do."""
+    try:
+        parameters = inspect.signature(target).parameters
+        return parameters, get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except (ValueError, TypeError, NameError):
+        anything = inspect.Parameter("anything", inspect.Parameter.VAR_KEYWORD)
+        return {"anything": anything}, {}
 
 
 def _is_required(parameter: inspect.Parameter) -> bool:

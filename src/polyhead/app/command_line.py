@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from polyhead.app.children import end_with_parent
 from polyhead.app.hydra_errors import Configuration, explain
 from polyhead.app.hydra_state import in_multirun, task_overrides
+from polyhead.app.literals import literal
 from polyhead.app.old_names import upgrade_composed
 from polyhead.errors import UserError, interruptible
 
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 MISTAKE = 2
 _TRUST = "trust="
 _LONGEST_NAME = 150  # bytes of a folder's name; file systems take 255, and the number of the job stands in front
+_EMPTY_FOLDER = re.compile(r"""\+{0,2}(?P<key>hydra\.(?:run|sweep)\.dir)=\s*(?:''|""|null)?\s*""")
+_NO_LOG = "Unable to configure handler"  # what logging says of a file that it cannot open
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -60,6 +63,7 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
     end_with_parent()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # then Hydra raises what it would print with a traceback
     configuration = Configuration(configs, name)
+    _check_folders(sys.argv[1:])
     try:
         with interruptible():
             return main()
@@ -67,12 +71,21 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
         _end(str(error))
     except (HydraException, OmegaConfBaseException) as error:
         _end(explain(error, configuration))
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
+        if str(error).startswith(_NO_LOG):
+            _end(f"hydra.run.dir: the log cannot be written there ({error.__cause__}); choose another folder")
         if not _raised_by_hydra(error):
             raise
         _end(explain(error, configuration))
     except OSError as error:
         _end_refused(error)
+
+
+def _check_folders(arguments: Sequence[str]) -> None:
+    """Refuse an empty name of a folder, before Hydra writes its log to the working folder instead."""
+    for argument in arguments:
+        if match := _EMPTY_FOLDER.fullmatch(argument):
+            _end(f"{match['key']}: nothing given; name a folder, as in {match['key']}=runs/NAME")
 
 
 def folder_as(key: str, arguments: Sequence[str]) -> list[str]:
@@ -96,8 +109,8 @@ def take_trust(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def quoted(text: str) -> str:
-    """Quote a text for Hydra's grammar of overrides."""
-    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + match[2].replace("'", r"\'"), text)
+    """Quote a text for Hydra's grammar of overrides; it is taken as it is, ``${...}`` in it, too."""
+    escaped = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + match[2].replace("'", r"\'"), literal(text))
     return f"'{escaped}'"
 
 

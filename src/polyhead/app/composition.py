@@ -9,21 +9,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import torch
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig, OmegaConf
 
 from polyhead import hardware
 from polyhead.app.builder import build, plain
-from polyhead.app.options import check_options
-from polyhead.app.resume_point import find_resume_point
+from polyhead.app.callback_check import file_problems, logger_problems, monitor_problems
+from polyhead.app.literals import literal
+from polyhead.app.trainer_check import batch_problems
+from polyhead.app.value_check import check_sections, value_problems
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
 from polyhead.errors import UserError, collect_errors, parameters_under
 from polyhead.freezing.activation_cache import ActivationCache
-from polyhead.freezing.plans import FreezePlan
+from polyhead.freezing.plans import FreezePlan, count_parameters
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.objectives.losses import MultiTaskLoss
 from polyhead.objectives.weighting import Weighting
+from polyhead.sources.base import Source
 from polyhead.tasks import Task, make_tasks
 from polyhead.training.optimizer import Optimization
 
@@ -31,27 +34,11 @@ if TYPE_CHECKING:
     import lightning as L
 
     from polyhead.runs.soup import Soup
-    from polyhead.sources.base import Source
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")  # groups that distinguish runs first
-
-_SWITCHES = ("compile", "test", "watch_conflict")
-_SECTIONS = (
-    "data",
-    "encoder",
-    "freeze",
-    "loader",
-    "loss",
-    "model",
-    "monitor",
-    "optimizer",
-    "tokens",
-    "trainer",
-    "weighting",
-)
 
 
 @dataclass(frozen=True)
@@ -59,7 +46,7 @@ class RunComponents:
     """All that a run is made of, but for weights and sentences."""
 
     tasks: tuple[Task, ...]
-    source: "Source"
+    source: Source
     loader: LoaderSettings
     token_cache: TokenCache
     encoder: PretrainedEncoder
@@ -82,25 +69,28 @@ def compose_components(config: DictConfig) -> RunComponents:
     Raises:
         UserError: the configuration has problems, one a line.
     """
-    _check_sections(config)
+    check_sections(config)
     composer = _Composer(config)
-    composer.check_values()
-    source = composer.build("data")
+    composer.problems += value_problems(config)
+    source = composer.build("data", Source)
     tasks = composer.make_tasks(source)
-    encoder = composer.build("encoder")
-    freeze_plan = composer.build("freeze")
+    encoder = composer.build("encoder", PretrainedEncoder)
+    freeze_plan = composer.build("freeze", FreezePlan)
     components = {
-        "loader": composer.build("loader"),
-        "token_cache": composer.build("tokens"),
-        "optimization": composer.build("optimizer"),
-        "activation_cache": composer.build_optional("activation_cache"),
+        "loader": composer.build("loader", LoaderSettings),
+        "token_cache": composer.build("tokens", TokenCache),
+        "optimization": composer.build("optimizer", Optimization),
+        "activation_cache": composer.build_optional("activation_cache", ActivationCache),
         "soup": composer.build_optional("soup"),
     }
     if tasks:  # without them, loss and weighting would complain about the names of tasks
-        components["loss"] = composer.build("loss", tasks=tasks)
-        components["weighting"] = composer.build("weighting", tasks=[task.name for task in tasks])
+        components["loss"] = composer.build("loss", MultiTaskLoss, tasks=tasks)
+        components["weighting"] = composer.build("weighting", Weighting, tasks=[task.name for task in tasks])
+        composer.check_monitors(tasks)
     if tasks and encoder and freeze_plan:
         composer.check_plan(freeze_plan, encoder, tasks)
+    if tasks and components["loader"]:
+        composer.check_sizes(source, components["loader"])
     if composer.problems:
         raise UserError("\n".join(composer.problems))
     precision = config.trainer.precision
@@ -125,29 +115,19 @@ class _Composer:
         self.config = config
         self.problems: list[str] = []
 
-    def build(self, key: str, **objects: Any) -> Any:
-        """Build what stands under a key; None where that has problems."""
+    def build(self, key: str, kind: type | None = None, **objects: Any) -> Any:
+        """Build what stands under a key, of a kind; None where that has problems."""
         try:
-            return build(self.config[key], key, **objects)
+            return build(self.config[key], key, kind, **objects)
         except UserError as error:
             self.problems += str(error).splitlines()
             return None
 
-    def build_optional(self, key: str) -> Any:
+    def build_optional(self, key: str, kind: type | None = None) -> Any:
         """Build what stands under a key; None where nothing does."""
-        return self.build(key) if self.config.get(key) else None
+        return self.build(key, kind) if self.config.get(key) else None
 
-    def check_values(self) -> None:
-        """Check what is a value by itself and no part of an object."""
-        trainer = self.config.trainer
-        self.problems += hardware.problems(trainer.accelerator, trainer.precision)
-        with collect_errors(self.problems):
-            check_options(self.config, **dict.fromkeys(_SWITCHES, bool), resume=str | None)
-        if isinstance(self.config.resume, str):
-            with collect_errors(self.problems):
-                find_resume_point(self.config.resume)
-
-    def make_tasks(self, source: "Source | None") -> tuple[Task, ...]:
+    def make_tasks(self, source: Source | None) -> tuple[Task, ...]:
         """Make the tasks, and check that the data has what they need; none where they or the data have problems."""
         tasks: tuple[Task, ...] = ()
         if source is None:
@@ -160,27 +140,50 @@ class _Composer:
     def check_plan(self, plan: FreezePlan, encoder: PretrainedEncoder, tasks: tuple[Task, ...]) -> None:
         """Check that the freeze plan fits the model, on a model without memory for its weights."""
         with collect_errors(self.problems), torch.device("meta"):
-            skeleton = build(self.config.model, "model", encoder=_under("encoder", encoder.skeleton)(), tasks=tasks)
+            skeleton = build(
+                self.config.model, "model", MultiTaskModel, encoder=_under("encoder", encoder.skeleton)(), tasks=tasks
+            )
             with parameters_under("freeze"):
                 plan.prepare(skeleton)
-                plan.checked_stages(skeleton)
+                stages = plan.checked_stages(skeleton)
+            self.problems += _late_stage(stages[-1].epoch, self.config.trainer.get("max_epochs"))
+            self.problems += _too_large(skeleton)
+
+    def check_monitors(self, tasks: tuple[Task, ...]) -> None:
+        """Check that the metrics are measured which the run goes by."""
+        self.problems += monitor_problems(self.config.monitor, self.config.callbacks, tasks)
+
+    def check_sizes(self, source: Source, loader: LoaderSettings) -> None:
+        """Check that no split is empty, and that the Trainer speaks of batches that there are."""
+        if self.problems:  # the sizes of sentences that were refused are not known
+            return
+        sizes = {
+            split: source.size(split) for split in ("train", "validation", *(["test"] if self.config.test else []))
+        }
+        empty = [split for split, size in sizes.items() if size == 0]
+        self.problems += [f"data: the {split} split is empty; it needs at least one sentence" for split in empty]
+        if not empty:
+            found = batch_problems(plain(self.config.trainer), sizes, loader)
+            self.problems += [f"trainer.{problem}" for problem in found]
 
 
-def _check_sections(config: DictConfig) -> None:
-    """Check that whatever must have entries has them.
-
-    Raises:
-        UserError: single values stand in the place of sections, one a line.
-    """
-    problems = [
-        f"{name}: {config[name]!r} given; it has entries with names, set one by {name}.NAME=VALUE"
-        for name in _SECTIONS
-        if not isinstance(config[name], DictConfig)
+def _late_stage(epoch: int, max_epochs: object) -> list[str]:
+    """Return a line if the last stage of freezing begins after the last epoch of training."""
+    if not isinstance(max_epochs, int) or not 0 < max_epochs <= epoch:
+        return []
+    return [
+        f"freeze: its last stage begins in epoch {epoch}, counted from 0, and trainer.max_epochs={max_epochs} ends "
+        f"before it; set trainer.max_epochs={epoch + 1} or more, or let it begin earlier"
     ]
-    if not isinstance(config.tasks, DictConfig | ListConfig):
-        problems.append(f"tasks: {config.tasks!r} given; it must be a list of names, or class names by name")
-    if problems:
-        raise UserError("\n".join(problems))
+
+
+def _too_large(skeleton: MultiTaskModel) -> list[str]:
+    """Return a line if the weights alone are more than the machine's memory."""
+    needed, present = 4 * count_parameters(skeleton)[1], hardware.memory_bytes()
+    if present is None or needed <= present:
+        return []
+    sizes = f"{needed / 1e9:,.0f} GB of weights in single precision, and this machine has {present / 1e9:,.0f} GB"
+    return [f"encoder: {sizes}; take a smaller one"]
 
 
 def _under(key: str, call: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -213,22 +216,25 @@ def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callb
         precision: as Lightning names it.
         callbacks: besides the configured ones.
 
-
     Raises:
         UserError: Lightning refuses the values, one problem a line.
     """
-    problems: list[str] = []
+    from lightning import Callback, Trainer
+    from lightning.pytorch.loggers import Logger
+
+    problems = [*file_problems(config), *logger_problems(config.logger)]
+    configured: list[L.Callback] = []
+    for name, node in (config.callbacks or {}).items():
+        with collect_errors(problems):
+            configured.append(build(node, f"callbacks.{name}", Callback))
     with collect_errors(problems):
-        configured = [build(node, f"callbacks.{name}") for name, node in config.callbacks.items()]
-    with collect_errors(problems):
-        logger = build(config.logger, "logger") if config.logger else False
+        logger = build(config.logger, "logger", Logger) if config.logger else False
     if problems:
         raise UserError("\n".join(problems))
     if not logger:  # Lightning refuses to watch rates that nobody would see
         from lightning.pytorch.callbacks import LearningRateMonitor
 
         configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
-    trainer: L.Trainer = build(
-        config.trainer, "trainer", precision=precision, callbacks=[*configured, *callbacks], logger=logger
-    )
+    node = OmegaConf.create(literal({**plain(config.trainer), "precision": precision}))
+    trainer: L.Trainer = build(node, "trainer", Trainer, callbacks=[*configured, *callbacks], logger=logger)
     return trainer

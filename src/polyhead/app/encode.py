@@ -35,6 +35,7 @@ def run(config: DictConfig) -> None:
     _check_encoder(config.run, task_overrides())
     check_options(
         config,
+        sections=("encoder", "trust"),
         input=str,
         input_format=str,
         text=str,

@@ -22,14 +22,14 @@ from polyhead.deployment.bundle.folder import new_folder, write_model
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
 from polyhead.deployment.bundle.model_card import model_card
 from polyhead.deployment.bundle.neighbors import Neighbors
-from polyhead.errors import UserError, did_you_mean
+from polyhead.errors import UserError, check_parameters, collect_errors, did_you_mean
 from polyhead.inference.embedder import Embedder
 from polyhead.inference.text_runner import TextRunner
 from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.sources.base import LabelledSentence
-from polyhead.storage.row_readers import open_rows
+from polyhead.storage.row_readers import check_format, open_rows
 from polyhead.storage.rows import Dialect
 from polyhead.tasks import MISSING
 
@@ -45,6 +45,7 @@ def run(config: DictConfig) -> None:
     """
     check_options(
         config,
+        sections=("trust",),
         run=str,
         output=str,
         overwrite=bool,
@@ -59,8 +60,7 @@ def run(config: DictConfig) -> None:
         cache=str,
     )
     trust = check_trust(config.trust)
-    if config.graph not in _GRAPHS:
-        raise UserError(f"graph: unknown {config.graph!r}; {did_you_mean(config.graph, _GRAPHS)}")
+    _check_values(config)
     if config.graph != "none":
         onnx_graph.require("onnx", "onnxscript", "onnxruntime")
     RunMetrics.read(RunFolder(Path(config.run)))  # before a folder is made for what is no run
@@ -70,6 +70,21 @@ def run(config: DictConfig) -> None:
         _write_bundle(folder, output.name, trained, config)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
     print(f"{output}: a bundle of {size / 1e6:,.0f} MB; try: python scripts/predict.py model={output} input=- output=-")
+
+
+def _check_values(config: DictConfig) -> None:
+    """Check values also where nothing is read or measured by them."""
+    problems: list[str] = []
+    if config.graph not in _GRAPHS:
+        problems.append(f"graph: unknown {config.graph!r}; {did_you_mean(config.graph, _GRAPHS)}")
+    with collect_errors(problems):
+        check_parameters(("max_int8_loss", config.max_int8_loss, config.max_int8_loss >= 0, "0 or more"))
+    with collect_errors(problems):
+        check_format(config.input_format)
+    with collect_errors(problems):
+        Dialect(config.encoding, config.quote)
+    if problems:
+        raise UserError("\n".join(problems))
 
 
 def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConfig) -> None:

@@ -19,7 +19,7 @@ _FULL_KEY = re.compile(r"full_key: (?P<key>\S+)")
 _UNKNOWN_OPTION = re.compile(
     r"Could not find '(?P<group>[^']+)/(?P<option>[^'/]+)'.*?:\n(?P<valid>.*)Config search", re.DOTALL
 )
-_NO_OPTION = re.compile("Could not (?:load|find) '|Config group override must be")
+_NO_OPTION = re.compile("Could not (?:load|find) '|Config group override must be|argument of type '.*' is not iterable")
 _LIST_FOR_ENTRIES = re.compile(r"Error merging override (?P<key>[^=\s]+)=\[.*\]", re.DOTALL)
 _ENTRIES_FOR_LIST = re.compile(r"Error merging override (?P<key>[^=\s]+)=(?P<value>\{.*\})", re.DOTALL)
 _BARE_BOOL = "Unsupported item value in defaults : bool"

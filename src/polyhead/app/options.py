@@ -1,65 +1,134 @@
-"""Options: whether values of the command line have the types that a command asks for. Knows nothing about commands."""
+"""Options: whether values of the command line have the types that are asked for. Knows nothing about commands."""
 
 import types
-from collections.abc import Mapping
-from typing import Any, Union, get_args, get_origin
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
 
 from omegaconf import DictConfig, OmegaConf
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, did_you_mean
 
-_PLAIN: dict[Any, str] = {
+_WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     bool: "true or false",
     str: "a text",
+    Sequence: "a list",
     Mapping: "entries with names, as in {name: value}",
     type(None): "null",
 }
 
 
-def check_options(config: DictConfig, **kinds: Any) -> None:
+def check_options(config: DictConfig, sections: Collection[str] | None = None, **hints: Any) -> None:
     """Check the types of options that are values by themselves and no part of an object, all at once.
 
     Args:
         config: of the command.
-        kinds: a type per option, as ``str`` or ``str | None``.
+        sections: the other keys that the command reads; None where they are not to be checked.
+        hints: a type per option, as ``str`` or ``str | None``.
 
     Raises:
-        UserError: options that are missing or of another type, one a line.
+        UserError: options that are missing or of another type, or that the command does not have, one a line.
     """
-    problems = [_problem(config, name, plain_types(hint)) for name, hint in kinds.items()]
+    problems = [_problem(config, name, hint) for name, hint in hints.items()]
+    known = [*hints, *(sections or ())]
+    unknown = [] if sections is None else [str(name) for name in config if name not in known]
+    problems += [f"{name}: no such key; {did_you_mean(name, known)}" for name in unknown]
     if found := list(filter(None, problems)):
         raise UserError("\n".join(found))
 
 
-def _problem(config: DictConfig, name: str, allowed: list[type]) -> str | None:
+def _problem(config: DictConfig, name: str, hint: Any) -> str | None:
     if OmegaConf.is_missing(config, name):
         return f"{name}: missing; set {name}=..."
     value = config[name]
-    if has_type(value, allowed):
+    if has_type(value, hint):
         return None
-    line = f"{name}: {value!r} given; it must be {describe_types(allowed)}"
+    line = f"{name}: {value!r} given; it must be {describe_type(hint)}"
     # The command line makes a number of digits, and a column or a folder may be called so.
-    if str in allowed and isinstance(value, int | float):
+    if has_type("", hint) and isinstance(value, int | float):
         line += f""": write "{name}='{value}'\""""
     return line
 
 
-def plain_types(hint: Any) -> list[type]:
-    """Return the plain types that a type hint allows; none if it allows anything else, too."""
-    kinds = list(get_args(hint)) if get_origin(hint) in (Union, types.UnionType) else [hint]
-    kinds = [Mapping if get_origin(kind) is Mapping else kind for kind in kinds]
-    return kinds if all(kind in _PLAIN for kind in kinds) else []
+def type_problems(key: str, value: Any, hint: Any) -> Iterator[str]:
+    """Yield a line for what is of another type than a hint names; ``betas.1`` is the second entry of a list.
+
+    Args:
+        key: of the value, for the lines.
+        value: plain data, as a configuration has it.
+        hint: a type hint.
+    """
+    if not has_type(value, hint):
+        yield f"{key}: {value!r} given; it must be {describe_type(hint)}"
+        return
+    entry_hint = _entry_hint(value, hint)
+    if entry_hint is not None:
+        entries = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for name, entry in entries:
+            yield from type_problems(f"{key}.{name}", entry, entry_hint)
 
 
-def has_type(value: Any, allowed: list[type]) -> bool:
-    """Return whether a value is of one of the plain types; a whole number is a number, a bool is neither."""
+def has_type(value: Any, hint: Any) -> bool:
+    """Return whether plain data may stand where a hint is; the entries of lists and mappings are not looked at.
+
+    A whole number is a number, a bool is neither; what is infinite or not a number is none. An object is described by
+    entries with a ``_target_``.
+    """
+    return any(_is(value, kind) for kind in _kinds(hint))
+
+
+def describe_type(hint: Any) -> str:
+    """Return a type in words: ``a text or null``."""
+    words = [_WORDS[kind] for kind in _kinds(hint) if kind in _WORDS]
+    return " or ".join(dict.fromkeys(words)) or "entries with a _target_"
+
+
+def _is(value: Any, kind: Any) -> bool:
+    if kind is Any:
+        return True
     if isinstance(value, bool):
-        return bool in allowed
-    return isinstance(value, tuple(allowed)) or (isinstance(value, int) and float in allowed)
+        return kind is bool
+    if kind is float:
+        return isinstance(value, int | float) and isfinite(value)
+    if kind is Sequence:
+        return isinstance(value, Sequence) and not isinstance(value, str)
+    if kind in _WORDS:
+        return isinstance(value, kind)
+    return isinstance(value, Mapping) and "_target_" in value
 
 
-def describe_types(allowed: list[type]) -> str:
-    """Return plain types in words: ``a text or null``."""
-    return " or ".join(_PLAIN[kind] for kind in allowed)
+def _kinds(hint: Any) -> list[Any]:
+    """Return what a hint allows: keys of ``_WORDS``, Any, and classes whose objects no plain data is."""
+    if isinstance(hint, type) and issubclass(hint, Path):
+        return [str]
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return [kind for alternative in get_args(hint) for kind in _kinds(alternative)]
+    if origin is Literal:
+        return [type(choice) for choice in get_args(hint)]  # which of them, the target tells better
+    kind = origin or hint
+    if not isinstance(kind, type):
+        return [Any]
+    if kind in _WORDS:
+        return [kind]
+    if issubclass(kind, Mapping):
+        return [Mapping]
+    return [Sequence] if issubclass(kind, Sequence) or kind.__name__ == "Iterable" else [_object(kind)]
+
+
+def _object(kind: type) -> Any:
+    return Any if kind is object else kind
+
+
+def _entry_hint(value: Any, hint: Any) -> Any:
+    """Return the hint of the entries of a list or a mapping, None where there are none or they may be anything."""
+    wanted = Mapping if isinstance(value, Mapping) else Sequence
+    if isinstance(value, str) or not isinstance(value, wanted):
+        return None
+    alternatives = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    fitting = [alternative for alternative in alternatives if _kinds(alternative) in ([wanted], [Any])]
+    arguments = get_args(fitting[0]) if len(fitting) == 1 else ()
+    return arguments[-1] if arguments else None

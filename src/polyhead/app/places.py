@@ -20,6 +20,8 @@ def move_run(node: Any, old: str, new: str) -> Any:
 def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration that is equal for equal runs: their own folders are blank, those of caches left out.
 
+    So is whom the command that wrote it trusted.
+
     Args:
         config: resolved, under the names of today.
     """
@@ -27,6 +29,7 @@ def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
     for section, key in _CACHE_FOLDERS:
         if isinstance(entries := blank.get(section), dict):
             entries.pop(key, None)
+    blank.pop("trust", None)
     return blank
 
 

@@ -29,6 +29,7 @@ def run(config: DictConfig) -> None:
     hardware.keep_freed_memory()
     check_options(
         config,
+        sections=(),
         model=str,
         input=str,
         input_format=str,

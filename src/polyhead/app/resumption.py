@@ -146,7 +146,7 @@ def _resolved(config: DictConfig) -> dict[str, Any]:
 
 
 def _as_config(content: dict[str, Any]) -> DictConfig:
-    config = OmegaConf.create(literal(content))
+    config: DictConfig = OmegaConf.create(literal(content))
     OmegaConf.set_struct(config, True)
     return config
 

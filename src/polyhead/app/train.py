@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from polyhead import hardware
-from polyhead.app.composition import MAIN_CHOICES, compose_components
+from polyhead.app.composition import MAIN_CHOICES, RunComponents, compose_components
 from polyhead.app.hparams import monitored_value
-from polyhead.app.hydra_state import chosen_options, cores_per_job
+from polyhead.app.hydra_state import chosen_options, cores_per_job, task_overrides
 from polyhead.app.literals import literal
 from polyhead.app.old_names import announce_environment
+from polyhead.app.override_check import override_problems
 from polyhead.app.resumption import resume
 from polyhead.errors import UserError
 from polyhead.runs.contents import RunMetrics
@@ -48,21 +49,49 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     logging.captureWarnings(True)  # the log file keeps them, the terminal shows progress
     if not hardware.first_process():
         logging.getLogger("polyhead").setLevel(logging.ERROR)
-    if several := [group for group in MAIN_CHOICES if group not in chosen_options()]:
-        raise UserError(f"{several[0]}: a list of options given; name one, or sweep over them with -m {several[0]}=A,B")
+    check_choices()
     resumption = resume(config)
     if resumption.done:
         log.info("done already: %s", config.run_dir)
         return monitored_value(RunMetrics.read(RunFolder(Path(config.run_dir))))
     config = resumption.config
-    components = compose_components(config)
-    found = {task.name: task.labels for task in components.tasks}
-    config.tasks = literal(found)  # for readers of the run
+    components = prepare(config)
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
+
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     from polyhead.app.run import TrainingRun
     from polyhead.app.run_data import check_same_data
 
     if resumption.checkpoint is not None and resumption.stopped is not None and hardware.first_process():
         check_same_data(components, resumption.stopped)
-    return TrainingRun(config, components, resumption).run(started, callbacks, quiet)
+    try:
+        return TrainingRun(config, components, resumption).run(started, callbacks, quiet)
+    except MisconfigurationException as error:  # of what Lightning looks at in the middle of a run
+        raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+
+
+def check_choices() -> None:
+    """Check the overrides, which a configuration no longer shows.
+
+    Raises:
+        UserError: a list of options for one group, or overrides that nothing reads.
+    """
+    if several := [group for group in MAIN_CHOICES if group not in chosen_options()]:
+        raise UserError(f"{several[0]}: a list of options given; name one, or sweep over them with -m {several[0]}=A,B")
+    if unread := list(override_problems(task_overrides(), chosen_options())):
+        raise UserError("\n".join(unread))
+
+
+def prepare(config: DictConfig) -> RunComponents:
+    """Check all of a configuration, and note in it which labels the data have.
+
+    Raises:
+        UserError: the configuration has problems, or the data do not fit it, one problem per line.
+    """
+    components = compose_components(config)
+    if components.soup is not None:
+        components.soup.check()
+    labels = {task.name: list(task.labels) for task in components.tasks}
+    config.tasks = literal(labels)  # as found, for readers of the run
+    return components

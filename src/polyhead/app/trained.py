@@ -4,13 +4,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app.builder import build, plain
 from polyhead.app.literals import literal
+from polyhead.app.places import move_run
 from polyhead.app.trust import check_config
 from polyhead.errors import UserError, parameters_under
 from polyhead.freezing.lora import merge_adapters
@@ -146,19 +147,9 @@ def read_config(folder: Path, moved: Path | None = None, trust: Collection[str] 
     if not all(isinstance(upgraded.get(name), kind) for name, kind in _SECTIONS.items()):
         raise UserError(f"run: {str(path)!r} is no configuration of this version of polyhead; train again")
     place = (moved or folder).resolve()
-    placed = _placed(upgraded, str(upgraded["run_dir"]), str(place))
+    placed = move_run(upgraded, str(upgraded["run_dir"]), str(place))
     check_config(placed, trust, place)
     return cast(DictConfig, OmegaConf.create(literal({**placed, "trust": list(trust)})))
-
-
-def _placed(node: Any, old: str, new: str) -> Any:
-    """Return plain values with one folder in the place of another, wherever a path names it or lies in it."""
-    if isinstance(node, Mapping):
-        return {key: _placed(part, old, new) for key, part in node.items()}
-    if isinstance(node, list):
-        return [_placed(part, old, new) for part in node]
-    inside = isinstance(node, str) and (node == old or node.startswith(f"{old}/"))
-    return new + node.removeprefix(old) if inside else node
 
 
 def use_own_caches(config: DictConfig, own: DictConfig) -> None:

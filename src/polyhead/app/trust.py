@@ -70,7 +70,7 @@ _CODE = {
 
 _TARGET = "_target_"
 _HYDRA = ("_args_", "_convert_", "_partial_", "_recursive_")
-_ELSEWHERE = ("~", "://", "::", "\\", "\0")  # no part of a name inside a run's folder; fsspec reads the first ones
+_ELSEWHERE = ("://", "::", "\\", "\0")  # no part of a name inside a run's folder; fsspec reads the first ones
 
 
 def check_config(config: Mapping[str, Any], trust: Collection[str], folder: Path) -> None:
@@ -208,7 +208,8 @@ def _stays_inside(key: object, value: str, folder: Path) -> bool:
         folder: absolute.
     """
     path = Path(value)
-    if any(sign in value for sign in _ELSEWHERE) or ".." in path.parts:
+    below = value.removeprefix(str(folder))  # whatever signs the user's own folder has
+    if value.startswith("~") or any(sign in below for sign in _ELSEWHERE) or ".." in path.parts:
         return False
     if key in _FILES or path.is_absolute():
         return path.is_relative_to(folder)

@@ -13,6 +13,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app import train
+from polyhead.app.command_line import quoted
 from polyhead.app.hydra_state import chosen_options, compose_as_train
 from polyhead.app.old_names import new_overrides
 from polyhead.errors import UserError
@@ -40,6 +41,8 @@ def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, tria
         raise UserError(f"--trials: {trials} given; it must be 1 or more")
     tuning = _read(space)
     default = _composed(configs, overrides, folder / "default")
+    train.check_choices()
+    train.prepare(default)  # a mistake that all trials share is told before the first
     study = open_study(folder, tuning, default.monitor.mode, tuning.inside(_defaults(tuning, default)))
 
     def objective(trial: optuna.Trial) -> list[float]:
@@ -82,7 +85,7 @@ def _read(path: Path) -> Tuning:
 
 
 def _composed(configs: Path, overrides: Sequence[str], folder: Path) -> DictConfig:
-    return compose_as_train(configs, [*overrides, f"run_dir='{folder}'", "test=false"])
+    return compose_as_train(configs, [*overrides, f"run_dir={quoted(str(folder))}", "test=false"])
 
 
 def _trial(trial: optuna.Trial, tuning: Tuning, configs: Path, overrides: Sequence[str], folder: Path) -> list[float]:

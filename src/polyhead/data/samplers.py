@@ -1,5 +1,6 @@
 """Samplers: the rows of each batch, and their order. Knows nothing about the rows but their lengths in tokens."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from torch.utils.data import Sampler
 
 from polyhead.errors import check_parameters
 from polyhead.sources.mixing import Mixture
+
+_MOST_WORKERS = 64  # on machines with fewer cores; each is a process
 
 Rows = NDArray[np.integer[Any]]
 
@@ -37,11 +40,12 @@ class LoaderSettings:
     workers: int
 
     def __post_init__(self) -> None:
+        most = max(_MOST_WORKERS, os.cpu_count() or 1)
         sizes = ("batch_size", "evaluation_batch_size", "bucket_batches")
         check_parameters(
             *((name, getattr(self, name), getattr(self, name) >= 1, "1 or more") for name in sizes),
             ("seed", self.seed, self.seed >= 0, "0 or more"),
-            ("workers", self.workers, self.workers >= 0, "0 or more"),
+            ("workers", self.workers, 0 <= self.workers <= most, f"0 to {most}"),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import torch
@@ -42,7 +43,8 @@ class LoRA(FreezePlan):
     def __post_init__(self) -> None:
         check_parameters(
             ("rank", self.rank, self.rank >= 1, "1 or more"),
-            ("alpha", self.alpha, self.alpha > 0, "above 0"),
+            ("alpha", self.alpha, 0 < self.alpha < inf, "above 0"),
+            ("targets", self.targets, bool(self.targets), f"{ALL_LINEAR}, or a list of names"),
             ("from_layer", self.from_layer, self.from_layer >= 0, "0 or more"),
         )
         with require_extra("lora", "LoRA"):
@@ -52,10 +54,14 @@ class LoRA(FreezePlan):
         """Put the adapters into the encoder's layers.
 
         Raises:
-            ParameterError: a layer that the encoder does not have, or targets that match nothing in it.
+            ParameterError: a rank above its width, a layer that the encoder does not have, or targets that match
+                nothing in it.
         """
         from peft import LoraConfig, inject_adapter_in_model
 
+        width = model.encoder.hidden_size
+        rule = f"at most {width}, the width of this encoder; above that it saves nothing"
+        check_parameters(("rank", self.rank, self.rank <= width, rule))
         names = self._target_names(model.encoder)
         config = LoraConfig(r=self.rank, lora_alpha=self.alpha, target_modules=names, lora_dropout=0.0)  # type: ignore[arg-type]
         # The list of layers has no config, from which PEFT would look up the family's own targets.

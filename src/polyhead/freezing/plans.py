@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from typing import Self
 
 from torch import nn
@@ -70,7 +71,7 @@ class FreezeSpec(FreezePlan):
         trained: names of parts that are trained although ``frozen`` covers them.
 
     Raises:
-        ParameterError: a text in place of a list.
+        ParameterError: what is no list.
     """
 
     frozen: Sequence[str]
@@ -79,7 +80,7 @@ class FreezeSpec(FreezePlan):
     def __post_init__(self) -> None:
         names = ("frozen", "trained")
         given = [(name, getattr(self, name)) for name in names]
-        check_parameters(*((name, value, not isinstance(value, str), f"a list, as [{value}]") for name, value in given))
+        check_parameters(*((name, value, _is_list(value), f"a list, as [{value}]") for name, value in given))
 
     @classmethod
     def lower_layers(cls, count: int) -> Self:
@@ -151,7 +152,11 @@ class Stage:
     restart: bool = False
 
     def __post_init__(self) -> None:
-        check_parameters(("lr_scale", self.lr_scale, self.lr_scale > 0, "above 0"))
+        check_parameters(("lr_scale", self.lr_scale, 0 < self.lr_scale < inf, "above 0"))
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def unknown_parts(model: MultiTaskModel, parameter: str, names: Iterable[str]) -> list[str]:

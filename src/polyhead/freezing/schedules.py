@@ -5,6 +5,7 @@ Epochs count from 0, as on the progress bar.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from polyhead.errors import ParameterError, check_parameters
@@ -124,7 +125,7 @@ class ProbeThenFineTune(FreezePlan):
     def __post_init__(self) -> None:
         check_parameters(
             ("probe_epochs", self.probe_epochs, self.probe_epochs >= 1, "1 or more"),
-            ("lr_scale", self.lr_scale, self.lr_scale > 0, "above 0"),
+            ("lr_scale", self.lr_scale, 0 < self.lr_scale < inf, "above 0"),
         )
 
     def stages(self, model: MultiTaskModel) -> tuple[Stage, ...]:
@@ -138,4 +139,6 @@ def _is_change(entry: object) -> bool:
     """Return whether an entry of ``unfreeze`` has an epoch and a list of parts, and nothing else."""
     if not isinstance(entry, Mapping) or {*entry} != {"epoch", "parts"}:
         return False
-    return isinstance(entry["epoch"], int) and not isinstance(entry["parts"], str)
+    epoch, parts = entry["epoch"], entry["parts"]
+    is_epoch = isinstance(epoch, int) and not isinstance(epoch, bool)
+    return is_epoch and isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts)

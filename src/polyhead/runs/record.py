@@ -13,6 +13,7 @@ from typing import Any
 from polyhead.errors import UserError
 from polyhead.runs.contents import Predictions, Provenance, RunMetrics, SplitResults
 from polyhead.runs.folder import RunFolder, find_runs
+from polyhead.runs.metrics_check import check_metrics
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, UNTESTED, status_of
 from polyhead.storage.digests import warn_if_changed
@@ -71,6 +72,12 @@ class RunRecord:
                 log.warning("%s; left out", error)
             return Predictions({}, {})
 
+    @property
+    def unread(self) -> list[str]:
+        """Files of a run that is done that are not there, or cannot be read; the run compares without them."""
+        files = {"config.yaml": self.config, Predictions.file_name: self.predictions.labels}
+        return [name for name, content in files.items() if not content]
+
     def scores(self, metric: str) -> Scores:
         """Return a metric by test set and task, and its mean over the tasks."""
         return {name: with_mean(results, metric) for name, results in self.metrics.test_sets.items()}
@@ -128,15 +135,22 @@ def read(folder: Path) -> RunRecord:
     metrics: RunMetrics | None = None
     try:
         if (folder / Provenance.file_name).exists():
-            choices = Provenance.read(run).choices
+            choices = _checked_choices(Provenance.read(run).choices)
         if status == DONE:
             metrics = RunMetrics.read(run)
+            check_metrics(metrics)
             if not metrics.validation:
                 raise UserError("nothing was measured on validation")
             status = DONE if metrics.test_sets else UNTESTED
     except UserError as error:
         status, message, metrics = FAILED, str(error), None
     return RunRecord(folder, status, message, _config(folder), choices, metrics)
+
+
+def _checked_choices(choices: object) -> Mapping[str, Any]:
+    if not isinstance(choices, Mapping):
+        raise UserError(f"{Provenance.file_name} is damaged: choices cannot be those of a run")
+    return choices
 
 
 def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -154,6 +168,6 @@ def _config(folder: Path) -> dict[str, Any]:
     warn_if_changed(folder / "config.yaml")
     try:
         content = read_yaml(folder / "config.yaml")
+        return flat(upgrade(content)) if isinstance(content, dict) else {}
     except (OSError, ValueError):
         return {}
-    return flat(upgrade(content)) if isinstance(content, dict) else {}

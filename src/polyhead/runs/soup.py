@@ -46,6 +46,15 @@ class Soup:
         if len({Path(run).resolve() for run in self.runs}) < len(self.runs):
             raise ParameterError("runs: a run is named twice; name each once")
 
+    def check(self) -> None:
+        """Check that all runs are there, and done.
+
+        Raises:
+            UserError: one is not.
+        """
+        for run in self.runs:
+            RunMetrics.read(RunFolder(Path(run)))
+
     def fill(
         self, model: nn.Module, validate: Callable[[], SplitResults], score: Callable[[SplitResults], float]
     ) -> list[str]:

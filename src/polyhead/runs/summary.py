@@ -34,7 +34,7 @@ def show(metrics: RunMetrics, folder: str) -> None:
     """Print a run's table, its folder and the command that shows its curves."""
     console = Console()
     console.print(summary_table(metrics))
-    console.print(f"run: {folder}\ncurves: tensorboard --logdir runs", highlight=False, soft_wrap=True)
+    console.print(f"run: {folder}\ncurves: tensorboard --logdir runs", highlight=False, markup=False, soft_wrap=True)
 
 
 def _costs(metrics: RunMetrics) -> Iterator[str]:

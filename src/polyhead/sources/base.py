@@ -41,11 +41,24 @@ class Source:
         raise UserError(f"tasks: no labels given for {', '.join(names)}, and this data has none to be found; give them")
 
     def check(self, tasks: Sequence[Task]) -> None:
-        """Check all sentences before training, and log what is odd.
+        """Check all sentences before training, and log what is odd; here only that each task can be learned.
 
         Raises:
             UserError: sentences that cannot be trained on or evaluated, one problem per line.
         """
+        problems = [f"tasks.{name}: no train sentence has a label for it; leave it out" for name in self._bare(tasks)]
+        if problems:
+            raise UserError("\n".join(problems))
+
+    def _bare(self, tasks: Sequence[Task]) -> list[str]:
+        """Return the tasks without a labelled training sentence; none where there are no sentences at all."""
+        wanted = [task.name for task in tasks]
+        bare: list[str] = []
+        for number, sentence in enumerate(self.sentences("train") if wanted else ()):
+            bare = [name for name in (bare if number else wanted) if sentence.labels.get(name) is None]
+            if not bare:
+                break
+        return bare
 
     def mixture(self, split: str) -> "Mixture | None":
         """Return how an epoch mixes several sources; None if it has each sentence once."""

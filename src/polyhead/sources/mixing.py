@@ -4,6 +4,7 @@ Shapes: N sentences, G sources.
 """
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def exponent(mixing: str, temperature: float) -> float:
     if mixing not in MIXINGS:
         raise ParameterError(f"mixing: unknown {mixing!r}; {did_you_mean(mixing, MIXINGS)}")
     rule = "1 (proportional) or more (towards equal)"
-    check_parameters(("temperature", temperature, temperature >= 1, rule))  # nan is not
+    check_parameters(("temperature", temperature, 1 <= temperature < inf, rule))
     if mixing == "temperature":
         return 1 / temperature
     return 1.0 if mixing == "proportional" else 0.0

@@ -25,7 +25,7 @@ class Cache:
         limit_gb: gigabytes (10^9 bytes) of all entries together, at most; the least recently used go first.
 
     Raises:
-        ParameterError: a limit that is not above 0.
+        ParameterError: no folder, or a limit that is not above 0.
     """
 
     folder: str
@@ -38,7 +38,10 @@ class Cache:
     """Pattern of the files, one per entry, whose time says when the entry was last used."""
 
     def __post_init__(self) -> None:
-        check_parameters(("limit_gb", self.limit_gb, self.limit_gb > 0, "above 0"))
+        check_parameters(
+            ("folder", self.folder, bool(self.folder.strip()), "the name of a folder"),
+            ("limit_gb", self.limit_gb, self.limit_gb > 0, "above 0"),
+        )
 
     @property
     def path(self) -> Path:

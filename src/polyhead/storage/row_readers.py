@@ -37,6 +37,16 @@ def format_of(name: str, formats: Sequence[str] = tuple(READERS)) -> str:
     return ending
 
 
+def check_format(input_format: str) -> None:
+    """Check the name of a format, ``auto`` among them.
+
+    Raises:
+        ParameterError: there is none of the name.
+    """
+    if input_format not in (AUTO, *READERS):
+        raise ParameterError(f"input_format: unknown {input_format!r}; {did_you_mean(input_format, (AUTO, *READERS))}")
+
+
 def open_rows(name: str, input_format: str = AUTO, dialect: Dialect | None = None) -> RowReader:
     """Open a table.
 
@@ -49,8 +59,7 @@ def open_rows(name: str, input_format: str = AUTO, dialect: Dialect | None = Non
     Raises:
         UserError: an unknown format or ending, no such file, or one that is not of its format.
     """
-    if input_format not in (AUTO, *READERS):
-        raise ParameterError(f"input_format: unknown {input_format!r}; {did_you_mean(input_format, (AUTO, *READERS))}")
+    check_format(input_format)
     if input_format == AUTO:
         input_format = _guess(name)
     return READERS[input_format](name, dialect or Dialect())

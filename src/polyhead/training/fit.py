@@ -77,7 +77,7 @@ def fit_and_test(
         validation=module.results["validation"],
         test=tested.pop("test", {}),
         extra_test_sets=tested,
-        epochs=trainer.fit_loop.epoch_progress.current.processed,
+        epochs=trainer.fit_loop.epoch_progress.current.processed,  # type: ignore[attr-defined]
         best_epoch=best_epoch,
     )
 

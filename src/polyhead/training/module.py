@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import Optimizer
 
 from polyhead.data.batch import Batch
@@ -155,8 +155,10 @@ class MultiTaskTraining(MultiTaskEvaluation):
         Lightning refuses to clip for a fused optimizer under any mixed precision, because such an optimizer undoes the
         scaling of float16 gradients by itself. bfloat16 gradients are not scaled, so their norm is right as it is.
         """
-        if gradient_clip_val and gradient_clip_algorithm in (None, "norm") and not self._scales_gradients:
-            clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], gradient_clip_val)
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        if gradient_clip_val and not self._scales_gradients:
+            clip = clip_grad_value_ if gradient_clip_algorithm == "value" else clip_grad_norm_
+            clip(parameters, gradient_clip_val)
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -46,12 +47,17 @@ class Optimization:
     def __post_init__(self) -> None:
         betas_allowed = len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)
         check_parameters(
-            ("encoder_lr", self.encoder_lr, self.encoder_lr > 0, "above 0; to leave the encoder as it is, freeze it"),
-            ("head_lr", self.head_lr, self.head_lr > 0, "above 0"),
+            (
+                "encoder_lr",
+                self.encoder_lr,
+                0 < self.encoder_lr < inf,
+                "above 0; to leave the encoder as it is, freeze it",
+            ),
+            ("head_lr", self.head_lr, 0 < self.head_lr < inf, "above 0"),
             ("layer_decay", self.layer_decay, 0 < self.layer_decay <= 1, "above 0 and at most 1; 1 is no decay"),
-            ("weight_decay", self.weight_decay, self.weight_decay >= 0, "0 or more"),
+            ("weight_decay", self.weight_decay, 0 <= self.weight_decay < inf, "0 or more"),
             ("betas", self.betas, betas_allowed, "two numbers in [0, 1)"),
-            ("eps", self.eps, self.eps > 0, "above 0"),
+            ("eps", self.eps, 0 < self.eps < inf, "above 0"),
             ("warmup", self.warmup, 0 <= self.warmup <= 1, "in [0, 1], a share of the training steps"),
         )
 

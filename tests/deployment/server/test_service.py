@@ -4,12 +4,14 @@ import threading
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import ValidationError
 from support.bundles import make_bundle, manifest_of, texts
 
 from polyhead.deployment.bundle.manifest import seal
 from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.deployment.predictor import Predictor
 from polyhead.deployment.server import Limits, create_app
+from polyhead.deployment.server.schemas import texts_model
 
 LIMITS = Limits(characters=200, texts=8, body_bytes=2000, waiting_texts=16)
 
@@ -70,6 +72,7 @@ def test_service_gives_each_of_many_clients_its_own_answer(client, predictor):
         ('{"texts": "a"}', 422, "valid list"),
         ('{"texts": ["a"], "top": 1}', 422, "body.top: Extra inputs are not permitted"),
         ('{"txt": ["a"]}', 422, "body.texts: Field required"),
+        ('{"' + "x" * 1900 + '": 1, "texts": ["a"]}', 422, "x: Extra inputs are not permitted"),
         ('{"texts": ["a"', 422, "JSON decode error"),
         ("[" * 1900, 422, 'send {"texts"'),
         (b'{"texts": ["\xff"]}', 422, "error parsing the body"),
@@ -83,13 +86,14 @@ def test_service_refuses_what_goes_beyond_the_limits_in_one_line(client, content
     (error,) = answer.json().values()
     assert message in error
     assert "\n" not in error
+    assert len(error) < 300
     assert client.post("/predict", json={"texts": ["w1"]}).status_code == 200
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
 def test_service_asks_for_the_content_type_of_json_where_it_is_missing(client, kind):
     answer = client.post("/predict", content='{"texts": ["w1"]}', headers={"Content-Type": kind} if kind else {})
-    assert answer.status_code == 422
+    assert answer.status_code == 415
     assert answer.json()["error"].startswith(f"Content-Type: {kind or 'none'} given; it must be application/json")
 
 
@@ -100,7 +104,30 @@ def test_service_takes_a_content_type_in_capitals(client):
 
 def test_service_refuses_an_unknown_path_and_method(client):
     assert client.get("/nowhere").json()["error"].startswith("Not Found; /openapi.json lists")
-    assert client.get("/predict").status_code == 405
+    answer = client.get("/predict")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    answer = client.post("/health")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+def test_service_redirects_nobody(client):
+    """A redirect would repeat the Host that a client sent."""
+    assert client.post("/predict/", json={"texts": ["w1"]}, follow_redirects=False).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/metrics", "/openapi.json"])
+def test_service_answers_head_where_it_answers_get(client, path):
+    head, get = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["Content-Type"] == get.headers["Content-Type"]
+
+
+def test_service_allows_no_page_of_another_origin_to_read_it(client):
+    origin = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    asked = client.options("/predict", headers=origin)
+    answer = client.post("/predict", json={"texts": ["w1"]}, headers=origin)
+    assert asked.status_code == 405
+    assert not [name for name in [*asked.headers, *answer.headers] if name.startswith("access-control")]
 
 
 def test_service_answers_429_to_a_full_queue_and_loses_nothing(predictor, monkeypatch):
@@ -163,7 +190,7 @@ def test_health_lists_tasks_and_limits(client, tasks):
     health = client.get("/health").json()
     assert health["status"] == "ok"
     assert health["tasks"] == {task.name: list(task.labels) for task in tasks}
-    assert health["limits"] == {"characters": 200, "texts": 8, "body_bytes": 2000, "waiting_texts": 16, "tokens": 16}
+    assert health["limits"] == {**vars(LIMITS), "tokens": 16}
 
 
 def test_metrics_count_what_was_served_and_refused(client):
@@ -180,7 +207,29 @@ def test_openapi_describes_every_path_with_its_limits(client):
     assert set(description["paths"]) == {"/predict", "/embed", "/neighbours", "/health", "/metrics"}
     field = description["components"]["schemas"]["Texts"]["properties"]["texts"]
     assert (field["minItems"], field["maxItems"], field["items"]["maxLength"]) == (1, 8, 200)
-    assert {"200", "413", "422", "429", "503"} <= set(description["paths"]["/predict"]["post"]["responses"])
+    always = {"200", "400", "408", "421", "431", "503"}
+    for path, method in description["paths"].items():
+        responses = method["post" if "post" in method else "get"]["responses"]
+        texts = {"413", "415", "422", "429"} if "post" in method else set()
+        assert set(responses) == always | texts | ({"404"} if path == "/neighbours" else set())
+        assert all(response["description"] for response in responses.values())
+        assert all(set(content["content"]) == {"application/json"} for _, content in sorted(responses.items())[1:])
+    assert "security" not in description["paths"]["/predict"]["post"]
+
+
+def test_openapi_describes_metrics_as_they_are(client):
+    (kind,) = client.get("/openapi.json").json()["paths"]["/metrics"]["get"]["responses"]["200"]["content"]
+    assert kind == "text/plain"
+    assert client.get("/metrics").headers["Content-Type"].startswith(kind)
+
+
+def test_service_names_one_of_a_million_wrong_entries_and_no_more(predictor):
+    """An error for each would take a gigabyte and five seconds of everybody's time."""
+    body = '{"texts": ["w1"], ' + ", ".join(f'"{i}": 1' for i in range(100_000)) + "}"
+    model = texts_model(LIMITS)
+    with pytest.raises(ValidationError) as error:
+        model.model_validate_json(body)
+    assert error.value.error_count() == 1
 
 
 def test_neighbours_come_from_the_bundle(client, folder, tasks, predictor):

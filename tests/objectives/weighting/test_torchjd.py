@@ -19,7 +19,7 @@ def test_rule_is_built_with_its_settings():
 def test_rule_is_given_the_number_of_tasks_where_it_asks_for_it():
     rule = torchjd_rule("aggregator", "NashMTL", {"max_norm": 2.0}, 5)
     assert repr(rule) == repr(NashMTL(n_tasks=5, max_norm=2.0))
-    assert repr(torchjd_rule("aggregator", "NashMTL", {"n_tasks": 4}, 5)) == repr(NashMTL(n_tasks=4))
+    assert repr(torchjd_rule("aggregator", "NashMTL", {"n_tasks": 4}, 4)) == repr(NashMTL(n_tasks=4))
 
 
 def test_settings_that_are_given_stay_as_they_are():
@@ -43,6 +43,14 @@ def test_settings_that_are_given_stay_as_they_are():
             "settings: {'mu': -1.0} given; Parameter `mu` should be strictly positive",
         ),
         ("scalarizer", "STCH", {}, "settings: {} given; STCH.__init__() missing 1 required positional argument: 'mu'"),
+        (
+            "aggregator",
+            "NashMTL",
+            {"n_tasks": 9},
+            "settings.n_tasks: 9 given; it must be 3, as many as there are tasks",
+        ),
+        ("aggregator", "CAGrad", {"c": float("nan")}, "settings.c: nan given; it must be a finite number"),
+        ("scalarizer", "STCH", {"mu": float("inf")}, "settings.mu: inf given; it must be a finite number"),
         ("aggregator", "NashMTL", {"norm": 1}, "settings: {'norm': 1, 'n_tasks': 3} given; NashMTL.__init__() got an"),
     ],
 )

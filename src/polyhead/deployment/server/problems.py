@@ -13,7 +13,9 @@ from starlette.exceptions import HTTPException
 
 from polyhead.deployment.server.batcher import ClosingError, QueueFullError
 
+STOPPING = "the server is stopping; ask another one, or try again later"
 _FORM = 'send {"texts": ["...", ...]}; GET /health lists the limits'
+_ECHOED = 100  # characters of what a client sent, in the answer to it
 
 
 class Problem(BaseModel):
@@ -22,19 +24,42 @@ class Problem(BaseModel):
     error: str
 
 
-NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    413: {"model": Problem, "description": "The body is too large."},
-    422: {"model": Problem, "description": "Not the JSON that is asked for, or beyond the limits."},
-    429: {"model": Problem, "description": "Too many texts wait; try again in a second."},
-    503: {"model": Problem, "description": "The server is stopping."},
+_DESCRIPTIONS = {
+    400: "No HTTP, or a body that ends too early.",
+    401: "No bearer token, or another one.",
+    404: "The bundle stores no sentences.",
+    408: "The request did not come whole in time.",
+    413: "The body is too large.",
+    415: "Not sent as application/json.",
+    421: "The server does not go by the name that Host gives; the option hosts= names more.",
+    422: "Not the JSON that is asked for, or beyond the limits.",
+    429: "Too many texts or bytes wait; try again after Retry-After seconds.",
+    431: "The head of the request is too large.",
+    503: "The server is stopping, or has too many connections.",
 }
-"""The refusals of every route that takes texts, for its description in OpenAPI."""
+_CONTENT = {"application/json": {"schema": Problem.model_json_schema()}}
+_RETRY_AFTER = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the description of some refusals for OpenAPI, with those that any request may meet."""
+    described: dict[int | str, dict[str, Any]] = {
+        status: {"content": _CONTENT, "description": _DESCRIPTIONS[status]}
+        for status in sorted({400, 408, 421, 431, 503, *statuses})
+    }
+    if 429 in described:
+        described[429]["headers"] = _RETRY_AFTER
+    return described
 
 
 def problem(status: int, message: str, **headers: str) -> JSONResponse:
     """Return the answer to a request that is not served: what is wrong, and what to do."""
     return JSONResponse({"error": message}, status_code=status, headers=headers)
+
+
+def too_busy(what: str) -> JSONResponse:
+    """Return the answer to a request for which there is no room at present."""
+    return problem(429, f"too many {what} wait to be computed; try again in a second", **{"Retry-After": "1"})
 
 
 def answer_problems(app: FastAPI) -> None:
@@ -48,25 +73,32 @@ def answer_problems(app: FastAPI) -> None:
     async def refused(_: Request, error: HTTPException) -> Response:
         if error.status_code == 400:  # no UTF-8, or nested deeper than this Python's parser goes
             return problem(422, f"{error.detail}; {_FORM}")
-        return problem(error.status_code, f"{error.detail}; /openapi.json lists what is served")
+        message = f"{error.detail}; /openapi.json lists what is served"
+        return problem(error.status_code, message, **_with_head(error.headers or {}))
 
     @app.exception_handler(QueueFullError)
     async def full(_: Request, _error: QueueFullError) -> Response:
-        return problem(429, "too many texts wait to be computed; try again in a second", **{"Retry-After": "1"})
+        return too_busy("texts")
 
     @app.exception_handler(ClosingError)
     async def closing(_: Request, _error: ClosingError) -> Response:
-        return problem(503, "the server is stopping; ask another one, or try again later")
+        return problem(503, STOPPING)
 
     @app.exception_handler(Exception)
     async def failed(_: Request, _error: Exception) -> Response:
         return problem(500, "the server failed on this request; its log says why")
 
 
+def _with_head(headers: Any) -> dict[str, str]:
+    """Add HEAD to the methods that are allowed where GET is."""
+    return {name: value.replace("GET", "GET, HEAD") if name == "Allow" else value for name, value in headers.items()}
+
+
 def _invalid(content_type: str, error: RequestValidationError) -> JSONResponse:
     """Name the first fault of a body, or the header that kept the body from being parsed."""
     if "json" not in content_type.lower():
-        return problem(422, f"Content-Type: {content_type or 'none'} given; it must be application/json; {_FORM}")
+        given = content_type[:_ECHOED] or "none"
+        return problem(415, f"Content-Type: {given} given; it must be application/json; {_FORM}")
     first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
+    where = ".".join(map(str, first["loc"]))[:_ECHOED]
     return problem(422, f"{where}: {first['msg']}; {_FORM}")

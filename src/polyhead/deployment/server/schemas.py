@@ -1,8 +1,8 @@
 """Schemas: the JSON of requests and answers, as OpenAPI describes it. Knows nothing about what computes the answers."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
 from polyhead.deployment.server.limits import Limits
 
@@ -39,8 +39,28 @@ class Nearest(BaseModel):
     neighbours: list[list[Neighbor]]
 
 
+class Health(BaseModel):
+    """Whether requests are served; who has no token, where one is asked for, gets no more than that."""
+
+    status: str
+    tasks: dict[str, list[str]] | None = None
+    limits: dict[str, float] | None = None
+
+
+class _OnlyTexts(BaseModel):
+    """Refuses other entries one at a time: an error for each of a million would fill the memory."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_first(cls, data: Any) -> Any:
+        others = [name for name in data if name != "texts"] if isinstance(data, dict) else []
+        return {name: data[name] for name in ("texts", *others[:1]) if name in data} if others else data
+
+
 def texts_model(limits: Limits) -> type[BaseModel]:
     """Build the model of a request, whose description in OpenAPI states the limits."""
     text = Annotated[str, Field(max_length=limits.characters)]
     texts = Annotated[list[text], Field(min_length=1, max_length=limits.texts)]
-    return create_model("Texts", __config__=ConfigDict(extra="forbid"), texts=(texts, ...))
+    return create_model("Texts", __base__=_OnlyTexts, texts=(texts, ...))

@@ -1,36 +1,47 @@
 """Service: the routes of the server. Knows nothing about sockets or configurations."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
 
-from fastapi import FastAPI, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi import APIRouter, FastAPI, Request, Response, Security
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.deployment.predictor import Prediction, Predictor
+from polyhead.deployment.server.access import HostMiddleware, TokenMiddleware
 from polyhead.deployment.server.batcher import Batcher, ClosingError
 from polyhead.deployment.server.body_limit import BodyLimitMiddleware
+from polyhead.deployment.server.head import HeadMiddleware
 from polyhead.deployment.server.limits import Limits
 from polyhead.deployment.server.metrics import MetricsMiddleware, ServerMetrics
-from polyhead.deployment.server.problems import NOT_FOUND, REFUSALS, answer_problems, problem
-from polyhead.deployment.server.schemas import Embedded, Nearest, Predicted, texts_model
+from polyhead.deployment.server.problems import answer_problems, problem, refusals
+from polyhead.deployment.server.schemas import Embedded, Health, Nearest, Predicted, texts_model
+from polyhead.deployment.server.stop import StopMiddleware
 
 PATHS = ("/predict", "/embed", "/neighbours", "/health", "/metrics", "/openapi.json", "/")
 _PAGE_POLICY = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 _NEAREST = 5  # stored sentences shown per text
+_FREE = ("/", "/health")  # nobody is asked for a token there: the page asks for it, and probes know none
 
 
-def create_app(predictor: Predictor, limits: Limits, batch_texts: int) -> FastAPI:
+def create_app(
+    predictor: Predictor, limits: Limits, batch_texts: int, hosts: Collection[str] = (), token: str | None = None
+) -> FastAPI:
     """Build the service.
+
+    Time and the number of connections are limited by the server that runs it (``connection.bounded_by``).
 
     Args:
         predictor: computes the answers.
-        limits: how much a request may ask for.
+        limits: how much clients may ask for.
         batch_texts: the most texts that are computed together.
+        hosts: names that the server goes by, beside those of loopback and the address that it is reached at.
+        token: that clients must send; None asks nobody.
 
     Raises:
         ParameterError: ``batch_texts`` is below 1.
@@ -45,32 +56,48 @@ def create_app(predictor: Predictor, limits: Limits, batch_texts: int) -> FastAP
         yield
         await batcher.stop()
 
-    # FastAPI's own pages of documentation load scripts from elsewhere.
-    app = FastAPI(title="Polyhead", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_middleware(BodyLimitMiddleware, body_bytes=limits.body_bytes)
+    # FastAPI's own pages of documentation load scripts from elsewhere; a redirect would repeat what a client sent.
+    app = FastAPI(title="Polyhead", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_middleware(BodyLimitMiddleware, body_bytes=limits.body_bytes, waiting_bytes=limits.waiting_bytes)
+    if token is not None:
+        app.add_middleware(TokenMiddleware, token=token, free=_FREE)
+    app.add_middleware(HostMiddleware, hosts=hosts)
+    app.add_middleware(HeadMiddleware)
+    app.add_middleware(StopMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=metrics, paths=PATHS)
     answer_problems(app)
-    _add_predictions(app, batcher, limits, Neighbors.read(predictor.bundle.folder, predictor.hidden_size))
-    _add_status(app, batcher, predictor, limits, metrics)
+    asked = token is not None
+    neighbors = Neighbors.read(predictor.bundle.folder, predictor.hidden_size)
+    app.include_router(_predictions(batcher, limits, neighbors, asked))
+    app.include_router(_status(batcher, predictor, limits, asked))
+    app.include_router(_counters(metrics, asked))
     return app
 
 
-def _add_predictions(app: FastAPI, batcher: Batcher, limits: Limits, stored: Neighbors | None) -> None:
+def _router(asked: bool, *refused: int) -> APIRouter:
+    """Return a router whose routes are described with their refusals, and with the token where they ask for it."""
+    if not asked:
+        return APIRouter(responses=refusals(*refused))
+    return APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))], responses=refusals(401, *refused))
+
+
+def _predictions(batcher: Batcher, limits: Limits, stored: Neighbors | None, asked: bool) -> APIRouter:
+    router = _router(asked, 413, 415, 422, 429)
     texts: Any = texts_model(limits)
 
-    @app.post("/predict", response_model=Predicted, responses=REFUSALS)
+    @router.post("/predict", response_model=Predicted)
     async def predict(body: texts) -> Response:
         """Predict every task for every text."""
         predictions: Sequence[Prediction] = await batcher.submit(body.texts)
         return JSONResponse({"predictions": [_answers(prediction) for prediction in predictions]})
 
-    @app.post("/embed", response_model=Embedded, responses=REFUSALS)
+    @router.post("/embed", response_model=Embedded)
     async def embed(body: texts) -> Response:
         """Embed every text."""
         predictions: Any = await batcher.submit(body.texts)
         return JSONResponse({"embeddings": predictions.embeddings.tolist()})
 
-    @app.post("/neighbours", name="neighbours", response_model=Nearest, responses={**NOT_FOUND, **REFUSALS})
+    @router.post("/neighbours", name="neighbours", response_model=Nearest, responses=refusals(404))
     async def neighbors(body: texts) -> Response:
         """Find the stored sentences that are nearest to every text."""
         if stored is None:
@@ -78,6 +105,8 @@ def _add_predictions(app: FastAPI, batcher: Batcher, limits: Limits, stored: Nei
         predictions: Any = await batcher.submit(body.texts)
         nearest = await asyncio.to_thread(stored.nearest, predictions.embeddings, _NEAREST)
         return JSONResponse({"neighbours": [_neighbors(found) for found in nearest]})
+
+    return router
 
 
 def _answers(prediction: Prediction) -> dict[str, Any]:
@@ -91,23 +120,33 @@ def _neighbors(found: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
     return [{"sentence": sentence, "cosine": cosine} for sentence, cosine in found]
 
 
-def _add_status(app: FastAPI, batcher: Batcher, predictor: Predictor, limits: Limits, counters: ServerMetrics) -> None:
+def _status(batcher: Batcher, predictor: Predictor, limits: Limits, asked: bool) -> APIRouter:
+    router = APIRouter(responses=refusals())
     page = (files("polyhead.deployment.server") / "page.html").read_text(encoding="utf-8")
     tasks = {task.name: task.labels for task in predictor.tasks}
     allowed = {**vars(limits), "tokens": predictor.bundle.manifest.max_length}
 
-    @app.get("/health")
-    async def health() -> Response:
-        """Say whether requests are served, for which tasks and within which limits."""
+    @router.get("/health", response_model=Health, response_model_exclude_none=True)
+    async def health(request: Request) -> Response:
+        """Say whether requests are served; for which tasks and within which limits, if the client may know."""
         if batcher.closing:
             raise ClosingError
-        return JSONResponse({"status": "ok", "tasks": tasks, "limits": allowed})
+        details = {} if asked and not request.scope["trusted"] else {"tasks": tasks, "limits": allowed}
+        return JSONResponse({"status": "ok", **details})
 
-    @app.get("/metrics")
+    @router.get("/", include_in_schema=False)
+    async def index() -> Response:
+        return HTMLResponse(page, headers={"Content-Security-Policy": _PAGE_POLICY})
+
+    return router
+
+
+def _counters(counters: ServerMetrics, asked: bool) -> APIRouter:
+    router = _router(asked)
+
+    @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Give the counters in the text format of Prometheus."""
         return Response(generate_latest(counters.registry), media_type=CONTENT_TYPE_LATEST)
 
-    @app.get("/", include_in_schema=False)
-    async def index() -> Response:
-        return HTMLResponse(page, headers={"Content-Security-Policy": _PAGE_POLICY})
+    return router

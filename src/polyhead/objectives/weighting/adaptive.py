@@ -1,6 +1,7 @@
 """Weights that follow the course of the losses."""
 
 from collections.abc import Sequence
+from math import inf
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ class DynamicAverage(Weighting):
 
     def __init__(self, tasks: Sequence[str], temperature: float) -> None:
         super().__init__(tasks)
-        check_parameters(("temperature", temperature, temperature > 0, "above 0"))
+        check_parameters(("temperature", temperature, 0 < temperature < inf, "above 0"))
         self.temperature = temperature
         zeros = torch.zeros(len(self.tasks))
         unknown = torch.full_like(zeros, torch.nan)
@@ -77,7 +78,7 @@ class InverseLossSoftmax(Weighting):
 
     def __init__(self, tasks: Sequence[str], temperature: float) -> None:
         super().__init__(tasks)
-        check_parameters(("temperature", temperature, temperature > 0, "above 0"))
+        check_parameters(("temperature", temperature, 0 < temperature < inf, "above 0"))
         self.temperature = temperature
 
     def weigh(self, losses: Tensor, labelled: Tensor, gradients: Tensor | None) -> Tensor:
@@ -113,8 +114,8 @@ class Famo(Weighting):
     def __init__(self, tasks: Sequence[str], lr: float, weight_decay: float) -> None:
         super().__init__(tasks)
         check_parameters(
-            ("lr", lr, lr > 0, "above 0"),
-            ("weight_decay", weight_decay, weight_decay >= 0, "0 or more"),
+            ("lr", lr, 0 < lr < inf, "above 0"),
+            ("weight_decay", weight_decay, 0 <= weight_decay < inf, "0 or more"),
         )
         self.lr = lr
         self.weight_decay = weight_decay

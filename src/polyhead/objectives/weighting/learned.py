@@ -1,6 +1,7 @@
 """Weights that are learned beside the model."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import ClassVar
 
 import torch
@@ -63,8 +64,8 @@ class GradNorm(Weighting):
     def __init__(self, tasks: Sequence[str], alpha: float, lr: float) -> None:
         super().__init__(tasks)
         check_parameters(
-            ("alpha", alpha, alpha >= 0, "0 or more"),
-            ("lr", lr, lr > 0, "above 0"),
+            ("alpha", alpha, 0 <= alpha < inf, "0 or more"),
+            ("lr", lr, 0 < lr < inf, "above 0"),
         )
         self.alpha = alpha
         self.lr = lr

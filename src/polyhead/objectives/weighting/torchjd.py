@@ -3,11 +3,12 @@
 import inspect
 from collections.abc import Mapping
 from importlib import import_module
+from math import isfinite
 from typing import Any, Literal
 
 from torch import nn
 
-from polyhead.errors import ParameterError, did_you_mean, require_extra
+from polyhead.errors import ParameterError, check_parameters, did_you_mean, require_extra
 
 _HOMES = {"scalarizer": ("torchjd.scalarization", "Scalarizer"), "aggregator": ("torchjd.aggregation", "Aggregator")}
 """Kind of rule -> TorchJD's module, and the class in it that all rules of the kind derive from."""
@@ -35,6 +36,7 @@ def torchjd_rule(
     arguments = dict(settings)
     if "n_tasks" in inspect.signature(rule).parameters:
         arguments.setdefault("n_tasks", tasks)
+    _check_settings(arguments, tasks)
     with require_extra("balancing", f"{kind} {name}"):
         try:
             built: nn.Module = rule(**arguments)
@@ -42,6 +44,16 @@ def torchjd_rule(
             reason = " ".join(str(error).split())
             raise ParameterError(f"settings: {arguments} given; {reason}") from error
     return built
+
+
+def _check_settings(settings: Mapping[str, Any], tasks: int) -> None:
+    """Refuse what TorchJD takes in silence: numbers that are none, and another number of tasks than there are."""
+    counted = settings.get("n_tasks", tasks)
+    numbers = {name: value for name, value in settings.items() if isinstance(value, int | float)}
+    check_parameters(
+        *((f"settings.{name}", value, isfinite(value), "a finite number") for name, value in numbers.items()),
+        ("settings.n_tasks", counted, counted == tasks, f"{tasks}, as many as there are tasks"),
+    )
 
 
 def _rules_of(kind: str) -> dict[str, Any]:

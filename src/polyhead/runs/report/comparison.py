@@ -9,6 +9,7 @@ from polyhead.errors import UserError
 from polyhead.runs.record import OVERALL, RunRecord, flat
 from polyhead.runs.report.conditions import Condition, group
 from polyhead.runs.report.differences import Differences, differences
+from polyhead.runs.report.notes import notes
 from polyhead.runs.report.statistics import METRICS, Mean, mean
 from polyhead.runs.status import DONE
 
@@ -58,6 +59,7 @@ class Comparison:
         tests: test set -> its tasks, ``mean`` first.
         records: all runs, those that are not done, too.
         replaced: runs that a later one of the same configuration and seed replaces.
+        notes: sentences for a person on what could not be compared.
     """
 
     metric: str
@@ -67,6 +69,7 @@ class Comparison:
     tests: Mapping[str, Sequence[str]]
     records: Sequence[RunRecord]
     replaced: Sequence[RunRecord]
+    notes: Sequence[str]
 
     @property
     def best(self) -> Row | None:
@@ -106,7 +109,8 @@ def compare(
         found = differences(conditions, reference.condition, metric)
         rows = [replace(row, differences=compared) for row, compared in zip(rows, found, strict=True)]
         reference = rows[reference.number - 1]
-    return Comparison(metric, over, rows, reference, _tests(rows), records, replaced)
+    found_notes = notes(conditions, reference.number if reference else None)
+    return Comparison(metric, over, rows, reference, _tests(rows), records, replaced, found_notes)
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:

@@ -3,13 +3,27 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from polyhead.runs.record import RunRecord
 from polyhead.runs.status import DONE
 
 NONE = "–"
-_IGNORED = {"run_dir", "resume"}
+CONFIGURATION = "configuration"
+"""The column that names the run whose configuration cannot be read."""
+
+_IGNORED = {  # they decide no result
+    "activation_cache.folder",
+    "activation_cache.limit_gb",
+    "data.cache",
+    "data.limit_gb",
+    "resume",
+    "run_dir",
+    "tokens.folder",
+    "tokens.limit_gb",
+    "trust",
+}
 Replicate = tuple[Any, ...]
 """Values of the keys that are averaged over: the seed."""
 
@@ -47,7 +61,7 @@ def group(records: Iterable[RunRecord], over: Sequence[str] = ("seed",)) -> tupl
     members: dict[str, dict[Replicate, RunRecord]] = {}
     replaced: list[RunRecord] = []
     for record in done:
-        identity = json.dumps([_value(record, key) for key in compared])
+        identity = json.dumps([_unknown(record), *(_value(record, key) for key in compared)], default=str)
         replicate = tuple(_hashable(record.config.get(key)) for key in over)
         runs = members.setdefault(identity, {})
         if replicate in runs:
@@ -75,11 +89,17 @@ def _follows(key: str, records: Sequence[RunRecord], over: Sequence[str]) -> boo
     return len(set(map(str, values))) > 1 and values in averaged
 
 
+def _unknown(record: RunRecord) -> str:
+    """Return the folder of a run whose configuration cannot be read: it belongs to no other; empty for the rest."""
+    return "" if record.config else str(record.folder)
+
+
 def _columns(records: Sequence[RunRecord], compared: Iterable[str]) -> list[str]:
     """List the keys whose values differ; those that an option of a group decides stand as that group's one column."""
-    columns: dict[str, None] = {}
+    columns: dict[str, None] = dict.fromkeys([CONFIGURATION] if any(map(_unknown, records)) else [])
+    records = [record for record in records if record.config]
     for key in compared:
-        values = [json.dumps(_value(record, key, NONE)) for record in records]
+        values = [json.dumps(_value(record, key, NONE), default=str) for record in records]
         if len(set(values)) > 1:
             group_name = key.split(".")[0]
             options = [record.choices.get(group_name) for record in records]
@@ -97,10 +117,13 @@ def _decides(options: Sequence[Any], values: Sequence[str]) -> bool:
 
 def _text(record: RunRecord, column: str) -> str:
     """Write a run's value of a column, which is a key of its configuration or a group with an option."""
+    if column == CONFIGURATION:
+        folder = _unknown(record)
+        return f"unknown ({Path(folder).name})" if folder else "known"
     value = _value(record, column, record.choices.get(column, NONE))
     if isinstance(value, float):
         return f"{value:g}"
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text.rpartition(".")[2] if column.endswith("_target_") else text
 
 
@@ -112,4 +135,4 @@ def _value(record: RunRecord, key: str, default: Any = None) -> Any:
 
 
 def _hashable(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, list | dict) else value
+    return json.dumps(value, default=str) if isinstance(value, list | dict) else value

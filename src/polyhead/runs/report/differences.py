@@ -93,8 +93,8 @@ class _Resamples:
 
     def difference(self, ours: RunRecord, theirs: RunRecord, test_set: str, task: str) -> Numbers | None:
         """Subtract the scores (R,) of two runs on the same rows; None where the rows are not the same, or not known."""
-        labels, other_labels = _labels(ours, test_set), _labels(theirs, test_set)
-        if not labels or not _same(labels, other_labels) or task not in {*labels, OVERALL}:
+        labels, other_labels = labels_of(ours, test_set), labels_of(theirs, test_set)
+        if not labels or not same_labels(labels, other_labels) or task not in {*labels, OVERALL}:
             return None
         return self._of(ours, test_set)[task] - self._of(theirs, test_set)[task]
 
@@ -102,17 +102,17 @@ class _Resamples:
         key = str(record.folder), test_set
         if key not in self._scores:
             predicted = record.predictions.predicted[test_set]
-            self._scores[key] = resampled(_labels(record, test_set), predicted, self.metric)
+            self._scores[key] = resampled(labels_of(record, test_set), predicted, self.metric)
         return self._scores[key]
 
 
-def _labels(record: RunRecord, test_set: str) -> Mapping[str, Classes]:
+def labels_of(record: RunRecord, test_set: str) -> Mapping[str, Classes]:
     """Return the labels (N,) of the tasks that the test set has labels for; no other task was measured on it."""
     tasks = record.predictions.labels.get(test_set, {})
     return {task: labels for task, labels in tasks.items() if np.any(labels >= 0)}
 
 
-def _same(labels: Mapping[str, Classes], others: Mapping[str, Classes]) -> bool:
+def same_labels(labels: Mapping[str, Classes], others: Mapping[str, Classes]) -> bool:
     """Return whether two runs have the same labels (N,) for the same tasks."""
     if labels.keys() != others.keys():
         return False

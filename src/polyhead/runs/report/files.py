@@ -45,6 +45,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
             {"folder": str(record.folder), "status": record.status, "message": record.message}
             for record in comparison.records
         ],
+        "notes": list(comparison.notes),
         "replaced": [str(record.folder) for record in comparison.replaced],
     }
 

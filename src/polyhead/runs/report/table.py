@@ -92,7 +92,7 @@ def columns(comparison: Comparison) -> list[Column]:
 
 
 def markdown(comparison: Comparison) -> str:
-    """Write the comparison in Markdown, with a line that explains its numbers.
+    """Write the comparison in Markdown, with a line that explains its numbers, and its notes.
 
     Columns that do not fit beside the others in :data:`WIDTH` characters stand in a table of their own, below.
     """
@@ -101,7 +101,8 @@ def markdown(comparison: Comparison) -> str:
         return "No run is done yet.\n"
     number, *others = laid_out
     tables = [_markdown(table) for table in _folded(number, others)]
-    return "\n\n".join([*tables, fill(legend(comparison), WIDTH)]) + "\n"
+    below = [legend(comparison), *comparison.notes]
+    return "\n\n".join([*tables, *(fill(text, WIDTH, break_long_words=False) for text in below)]) + "\n"
 
 
 def legend(comparison: Comparison) -> str:

@@ -18,7 +18,7 @@ from polyhead.errors import ParameterError, UserError, did_you_mean, parameter_p
 from polyhead.sources.base import Source
 from polyhead.sources.synthetic.grammar import Symbol, draw
 from polyhead.sources.synthetic.material import read_grammar
-from polyhead.tasks import PerTask, per_task_problems, value_for
+from polyhead.tasks import PerTask, Task, per_task_problems, value_for
 
 CATEGORIES: tuple[str, ...] = ("Expression", "Opinion", "Quote", "Riddle", "News", "Other")
 SENTIMENTS: tuple[str, ...] = ("Neutral", "Positive", "Negative")
@@ -37,6 +37,7 @@ TOPICS: tuple[str, ...] = (
 LABELS: dict[str, tuple[str, ...]] = {"category": CATEGORIES, "sentiment": SENTIMENTS, "topic": TOPICS}
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 
+_LARGEST_SIZE = 1_000_000_000
 _SHARE = "a number from 0 to 1"
 _BLOCK = len(CATEGORIES) * len(SENTIMENTS) * len(TOPICS)  # sentences, so that a balanced block has each cell once
 
@@ -114,6 +115,25 @@ class HypotheticalCorpus(Source):
             if name not in LABELS:
                 raise UserError(f"tasks: the hypothetical sentences know no {name!r}; {did_you_mean(name, LABELS)}")
         return {name: LABELS[name] for name in names}
+
+    def check(self, tasks: Sequence[Task]) -> None:
+        """Check that the tasks know all labels, and that each of them has training sentences with labels.
+
+        Raises:
+            UserError: labels that a task does not know, or a task without a labelled sentence; one per line.
+        """
+        problems = []
+        for task in tasks:
+            lacking = [repr(label) for label in LABELS.get(task.name, ()) if label not in task.labels]
+            if lacking:
+                problems.append(f"tasks.{task.name}: the sentences have the labels {', '.join(lacking)}, too; add them")
+        if problems:
+            raise UserError("\n".join(problems))
+        super().check(tasks)
+
+    def size(self, split: str) -> int:
+        """Return the number of sentences."""
+        return self.sizes.get(split, 0)
 
     def _write(self, split: str) -> Iterator[Sentence]:
         generator = Random(f"{self.seed}/{split}")  # a string is hashed by SHA-512, alike in all processes
@@ -196,8 +216,8 @@ def _check_sizes(sizes: Mapping[str, int]) -> Iterator[str]:
     for split, size in sizes.items():
         if split not in SPLITS:
             yield f"sizes: unknown split {split!r}; {did_you_mean(str(split), SPLITS)}"
-        elif isinstance(size, bool) or not isinstance(size, int) or size < 0:
-            yield f"sizes.{split}: {size!r} given; it must be a whole number, 0 or more"
+        elif isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= _LARGEST_SIZE:
+            yield f"sizes.{split}: {size!r} given; it must be a whole number, 0 to {_LARGEST_SIZE}"
 
 
 def _check_seed(seed: int) -> Iterator[str]:

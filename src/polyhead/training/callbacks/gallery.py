@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from polyhead.data.datamodule import SentenceData
+from polyhead.errors import check_parameters
 from polyhead.tasks import MISSING, Task
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.tensorboard import tensorboard_loggers
@@ -23,11 +24,15 @@ class TestGallery(Callback):
 
     Args:
         sentences: M, the most embeddings to keep; 500 of width 384 take 2 MB per run, 0 keeps none.
+
+    Raises:
+        ParameterError: a number below 0.
     """
 
     __test__ = False  # pytest takes a name that begins like this for a test
 
     def __init__(self, sentences: int) -> None:
+        check_parameters(("sentences", sentences, sentences >= 0, "0 or more"))
         self.sentences = sentences
         self._seen: list[tuple[list[int], Tensor, dict[str, Tensor]]] = []
         self._embeddings = torch.empty(0)

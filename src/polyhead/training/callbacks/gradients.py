@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
+from polyhead.errors import check_parameters
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.training.module import MultiTaskTraining
 
@@ -18,9 +19,13 @@ class GradientNorms(Callback):
 
     Args:
         every_n_steps: optimizer steps between two records; the Trainer's ``log_every_n_steps``, else some are lost.
+
+    Raises:
+        ParameterError: a number below 1.
     """
 
     def __init__(self, every_n_steps: int) -> None:
+        check_parameters(("every_n_steps", every_n_steps, every_n_steps >= 1, "1 or more"))
         self.every_n_steps = every_n_steps
 
     def on_before_optimizer_step(self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer) -> None:

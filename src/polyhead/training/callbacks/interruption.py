@@ -66,8 +66,9 @@ class SaveOnInterruption(L.Callback):
         log.info("stopping after this step, or this validation; Ctrl-C again stops at once, and loses the epoch")
 
     def _end(self, trainer: L.Trainer) -> None:
-        saved = self.path.is_file()
-        advice = f"continue by the same command with resume=auto in its folder, or by resume={self.path}" if saved else "nothing was saved"
+        advice = "nothing was saved"
+        if self.path.is_file():
+            advice = f"continue by the same command with resume=auto in its folder, or by resume={self.path}"
         log.info("interrupted after step %d; %s", trainer.global_step, advice)
         raise KeyboardInterrupt
 

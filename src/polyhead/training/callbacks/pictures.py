@@ -94,8 +94,9 @@ def confusion_figure(counts: Sequence[Sequence[int]], labels: Sequence[str], tit
     axes.set(xlabel="predicted", ylabel="true", title=title)
     if len(labels) > _NAMED:
         return figure
-    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
-    axes.set_yticks(range(len(labels)), labels)
+    # A $ in a label is a $ and begins no formula.
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", parse_math=False)
+    axes.set_yticks(range(len(labels)), labels, parse_math=False)
     for (row, column), count in np.ndenumerate(matrix):
         shade = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, str(count), ha="center", va="center", color=shade)
