@@ -140,3 +140,20 @@ def test_pruning_stops_a_hopeless_trial_inside_training(tmp_path, model, tasks, 
     else:
         fit()
     assert trial.reported == list(range(100, 100 + epochs))
+
+
+def test_a_study_that_was_killed_while_it_was_made_is_made_by_the_next_process(tmp_path, monkeypatch):
+    """A kill leaves the partial file and SQLite's journal of it."""
+
+    def killed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("optuna.create_study", killed)
+    with pytest.raises(KeyboardInterrupt):
+        open_study(tmp_path, make_tuning(), "max", None)
+    monkeypatch.undo()
+    assert not (tmp_path / "study.db").exists()
+    (tmp_path / "study.db.01234567.partial").write_text("half of its tables")
+    (tmp_path / "study.db.01234567.partial-journal").write_text("the rest")
+    assert open_study(tmp_path, make_tuning(), "max", None).get_trials() == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["study.db", "study.lock"]

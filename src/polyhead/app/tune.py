@@ -19,7 +19,8 @@ from polyhead.app.old_names import new_overrides
 from polyhead.errors import UserError
 from polyhead.runs.old_names import new_key
 from polyhead.runs.record import read
-from polyhead.runs.tuning import QUALITY, Pruning, Tuning, Values, open_study, search, storage_url
+from polyhead.runs.study_file import storage_url
+from polyhead.runs.tuning import QUALITY, Pruning, Tuning, Values, open_study, search
 
 _MOST_EPOCHS = 10_000  # of one seed: where the next seed of a trial starts to count its steps
 

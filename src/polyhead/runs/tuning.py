@@ -3,8 +3,6 @@
 Knows nothing about the meaning of the values.
 """
 
-import fcntl
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,19 +14,17 @@ import optuna
 from lightning.pytorch.callbacks import Callback
 from optuna.study import MaxTrialsCallback
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.pool import NullPool
 
 from polyhead.errors import UserError, check_parameters
+from polyhead.runs.study_file import Direction, load_or_create
 from polyhead.storage.digests import json_digest
 
 QUALITY = "quality"
 COSTS = ("seconds", "trainable_parameters", "peak_megabytes")
 Values = dict[str, Any]
-Direction = Literal["minimize", "maximize"]
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 _RANGE_OR_LIST = "a list, or low < high, with low above 0 where log is true"
 _DIGEST = "digest"  # of what a trial found, among its attributes
-_HEARTBEAT = 60  # seconds: a trial whose process was killed counts as failed after three of them
 
 
 @dataclass(frozen=True)
@@ -98,7 +94,7 @@ def open_study(folder: Path, tuning: Tuning, mode: Literal["max", "min"], defaul
     better: Direction = "maximize" if mode == "max" else "minimize"
     directions: list[Direction] = [better] + ["minimize" for _ in tuning.objectives[1:]]
     try:
-        study = _load_or_create(folder, directions)
+        study = load_or_create(folder, directions)
         damaged = [trial.number for trial in study.get_trials(deepcopy=False) if _is_damaged(trial)]
     except Exception as error:  # Optuna, SQLAlchemy and SQLite each have their own
         raise UserError(f"{str(folder / 'study.db')!r} is no study to continue; choose another --folder") from error
@@ -116,27 +112,6 @@ def open_study(folder: Path, tuning: Tuning, mode: Literal["max", "min"], defaul
     if default is not None:
         study.enqueue_trial(default, skip_if_exists=True)
     return study
-
-
-def _load_or_create(folder: Path, directions: Sequence[Direction]) -> optuna.Study:
-    with warnings.catch_warnings(), (folder / "study.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that make the tables at once would both fail
-        file = folder / "study.db"
-        if file.exists() and not file.stat().st_size:
-            raise ValueError(f"{file} is empty")  # SQLite would take it for a new one
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the heartbeat has been for years
-        # Without a pool each connection is closed after use, also where something fails.
-        storage = optuna.storages.RDBStorage(
-            storage_url(folder), engine_kwargs={"poolclass": NullPool}, heartbeat_interval=_HEARTBEAT
-        )
-        return optuna.create_study(
-            study_name="tuning", storage=storage, directions=list(directions), load_if_exists=True
-        )
-
-
-def storage_url(folder: Path) -> str:
-    """Return the address of the study in a folder, as optuna-dashboard takes it, too."""
-    return f"sqlite:///{folder / 'study.db'}"
 
 
 def search(study: optuna.Study, objective: Callable[[optuna.Trial], Sequence[float]], trials: int) -> None:
