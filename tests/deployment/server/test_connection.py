@@ -3,9 +3,15 @@
 import contextlib
 import socket
 import time
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 from support.servers import LIMITS, FakePredictor, answer_to, get, head, post, read_reply, running
+from uvicorn.server import ServerState
+
+from polyhead.app.serve import _settings
+from polyhead.deployment.server import bounded_by, create_app
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +110,17 @@ def test_connection_answers_pipelined_requests_of_a_client_that_sends_no_more(se
     assert content.count(b"HTTP/1.1 200") == 2
 
 
+def test_connection_refuses_a_cut_off_request_behind_a_whole_one(server, computed):
+    with server.connect() as connection:
+        connection.sendall(post(["first"]) + post(["second"])[:-5])
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as stream:
+            content = stream.read()
+    assert content.startswith(b"HTTP/1.1 200")
+    assert b"HTTP/1.1 400" in content
+    assert computed == ["first"]
+
+
 @pytest.mark.parametrize(
     "request_part",
     [post(["slow"])[:-5], head(50), head(50, extra="Expect: 100-continue")],
@@ -145,14 +162,6 @@ def test_connection_closes_without_a_word_where_no_request_comes(server):
         connection.sendall(post(["one"]))
         assert read_reply(connection).status == 200
         assert closed(connection)
-
-
-def test_connection_gives_each_request_its_own_time(server):
-    with server.connect() as connection:
-        for _ in range(4):
-            time.sleep(0.6 * LIMITS.read_seconds)
-            connection.sendall(post(["patient"]))
-            assert read_reply(connection).status == 200
 
 
 def test_connection_has_all_the_time_while_the_server_computes(server):
@@ -245,3 +254,62 @@ def test_connections_end_with_the_server_without_a_traceback(folder, capfd):
     assert [reply.status for reply in replies] == [503, 503]
     assert all("the server is stopping" in reply.error for reply in replies)
     assert "Traceback" not in capfd.readouterr().err
+
+
+class Clock:
+    """A loop whose time stands still: it notes the timers that run."""
+
+    def __init__(self):
+        self.timers = []
+
+    def call_later(self, seconds, callback):
+        timer = SimpleNamespace(callback=callback, cancel=lambda: self.timers.remove(timer))
+        self.timers.append(timer)
+        return timer
+
+    def create_task(self, coroutine):
+        coroutine.close()  # the application never answers
+        return MagicMock()
+
+    @property
+    def turns(self):
+        return [timer for timer in self.timers if timer.callback.__name__ == "_end_turn"]
+
+
+@pytest.fixture
+def connection(folder):
+    settings = _settings(create_app(FakePredictor(folder), LIMITS, 8), LIMITS, 5)
+    transport = MagicMock(is_closing=lambda: False)
+    transport.get_extra_info.return_value = None
+    protocol = bounded_by(LIMITS)(config=settings, server_state=ServerState(), app_state={}, _loop=Clock())
+    protocol.connection_made(transport)
+    return protocol
+
+
+def test_connection_gives_a_request_its_time_from_its_first_byte(connection):
+    (waiting,) = connection.loop.turns
+    request = post(["own time"])
+    connection.data_received(request[:5])
+    (first,) = connection.loop.turns
+    assert first is not waiting
+    connection.data_received(request[5:-5])
+    assert connection.loop.turns == [first]  # and no more for each part
+    connection.data_received(request[-5:])
+    assert connection.loop.turns == []
+
+
+def test_connection_gives_time_to_take_an_answer_that_is_stuck(connection):
+    connection.data_received(post(["stuck"]))
+    connection.pause_writing()
+    assert len(connection.loop.turns) == 1
+    connection.resume_writing()
+    assert connection.loop.turns == []
+
+
+def test_connection_refuses_a_stalled_body_as_soon_as_the_server_stops(connection):
+    connection.data_received(post(["stalled"])[:-5])
+    connection.shutdown()
+    assert connection.transport.write.call_args_list[0].args[0].startswith(b"HTTP/1.1 503 ")
+    connection.transport.close.assert_called_once()
+    assert connection.cycle.disconnected  # the application's own answer is dropped
+    assert connection.cycle.message_event.is_set()  # and it does not wait for more
