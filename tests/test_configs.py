@@ -18,6 +18,7 @@ from polyhead.app.composition import compose_components, compose_model, compose_
 from polyhead.app.hydra_state import compose_as_train
 from polyhead.app.train import run as run_training
 from polyhead.errors import UserError
+from polyhead.sources.synthetic.corpus import LABELS
 
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
 HUB = {"bert_base", "distilbert", "roberta", "mpnet", "modernbert"}
@@ -174,9 +175,11 @@ def test_the_default_run_is_the_reference_scenario(tmp_path):
 
 
 def test_tasks_and_classes_are_a_change_of_configuration(tmp_path):
-    config = composed(tmp_path, "~tasks.sentiment", "tasks.category=[Ode,Essay]", "+tasks.tone=[dry,warm,cold]")
+    seven = "tasks.category=[Expression,Opinion,Quote,Riddle,News,Other,Ode]"
+    config = composed(tmp_path, "~tasks.sentiment", seven, "+tasks.topic=null")
     model = compose_model(config, compose_components(config))
-    assert {name: head[1].out_features for name, head in model.heads.items()} == {"category": 2, "tone": 3}
+    widths = {name: head[1].out_features for name, head in model.heads.items()}
+    assert widths == {"category": 7, "topic": len(LABELS["topic"])}
 
 
 def test_accelerators_are_chosen_by_group_or_by_value(tmp_path):

@@ -141,27 +141,40 @@ def test_task_without_any_label_gets_no_gradient(tmp_path, model, tasks):
     assert still == {"heads.sentiment.1.weight", "heads.sentiment.1.bias"}
 
 
+class Gradients(Callback):
+    """Keeps the gradients of each step, before and after they are clipped."""
+
+    def __init__(self):
+        self.before, self.after = [], []
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        self.before.append(gradients_of(pl_module))
+
+    def on_before_zero_grad(self, trainer, pl_module, optimizer):
+        if gradients := gradients_of(pl_module):  # of the step before
+            self.after.append(gradients)
+
+
+def gradients_of(module):
+    return [parameter.grad.clone() for parameter in module.parameters() if parameter.grad is not None]
+
+
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_gradients_are_clipped_to_the_norm(tmp_path, model, tasks, precision):
-    norms = []
-
-    class Norms(Callback):
-        def on_before_optimizer_step(self, trainer, pl_module, optimizer):
-            norms.append(torch.nn.utils.get_total_norm([p.grad for p in pl_module.parameters() if p.grad is not None]))
-
-    trainer = make_trainer(tmp_path, callbacks=[Norms()], gradient_clip_val=0.01, precision=precision)
+@pytest.mark.parametrize("algorithm", [None, "norm", "value"])
+def test_gradients_are_clipped(tmp_path, model, tasks, precision, algorithm):
+    kept, most = Gradients(), 1e-3
+    clipping = {"gradient_clip_val": most, "gradient_clip_algorithm": algorithm}
+    trainer = make_trainer(tmp_path, callbacks=[kept], precision=precision, max_epochs=1, **clipping)
     trainer.fit(make_module(model, tasks), make_data(tasks))
-    clipped = torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
-    assert clipped <= 0.01 * 1.001
-    assert max(norms) > 0.01
 
+    def size(gradients):
+        return (
+            max(g.abs().max() for g in gradients) if algorithm == "value" else torch.nn.utils.get_total_norm(gradients)
+        )
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_gradients_are_clipped_by_value(tmp_path, model, tasks, precision):
-    clipping = {"gradient_clip_val": 1e-4, "gradient_clip_algorithm": "value"}
-    make_trainer(tmp_path, precision=precision, **clipping).fit(make_module(model, tasks), make_data(tasks))
-    largest = max(parameter.grad.abs().max() for parameter in model.parameters() if parameter.grad is not None)
-    assert largest == pytest.approx(1e-4)
+    assert max(map(size, kept.before)) > most
+    assert kept.after
+    assert max(map(size, kept.after)) <= most * 1.001
 
 
 def test_training_without_an_end_is_refused(tmp_path, model, tasks):
