@@ -1,8 +1,13 @@
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
 import pytest
 from omegaconf import OmegaConf
 from support.commands import ROOT
 
-from polyhead.app.options import check_options
+from polyhead.app.options import check_options, type_problems
 from polyhead.errors import UserError
 
 KINDS = {"input": str, "port": int, "overwrite": bool, "run": str | None, "loss": float}
@@ -33,6 +38,30 @@ def test_check_options_reports_all_wrong_values_at_once(wrong, message):
     with pytest.raises(UserError) as error:
         check_options(OmegaConf.create(FINE | wrong), **KINDS)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "problems"),
+    [
+        ([0.9, 1], Sequence[float], []),
+        ([0.9, "a"], Sequence[float], ["k.1: 'a' given; it must be a number"]),
+        ("ab", Sequence[str], ["k: 'ab' given; it must be a list"]),
+        ({"a": math.nan}, float | Mapping[str, float], ["k.a: nan given; it must be a number"]),
+        ({"a": 1}, float | Mapping[str, float], []),
+        (-math.inf, float, ["k: -inf given; it must be a number"]),
+        (True, int | None, ["k: True given; it must be a whole number or null"]),
+        ("meen", Literal["mean", "max"], ["k: unknown 'meen'; did you mean 'mean'? Valid: max, mean"]),
+        ("", bool | Literal["link"] | None, ["k: '' given; it must be true or false or link or null"]),
+        ("link", bool | Literal["link"] | None, []),
+        ("a", Path, []),
+        (5, Path | None, ["k: 5 given; it must be a text or null"]),
+        (5, OverflowError, ["k: 5 given; it must be entries with a _target_"]),
+        ({"_target_": "x"}, OverflowError, []),
+        (object, Any, []),
+    ],
+)
+def test_type_problems_name_each_place_of_another_type(value, hint, problems):
+    assert list(type_problems("k", value, hint)) == problems
 
 
 @pytest.mark.parametrize("name", ["encode", "export", "predict", "serve"])

@@ -71,6 +71,14 @@ def test_what_is_taken_out_is_there_before(make_run):
     assert resumed_overrides(given, CONFIGS) == ["+trainer.max_steps=5", *given]
 
 
+def test_what_a_run_took_out_is_taken_out_once(make_run):
+    run = make_run("~callbacks.confusion", "~callbacks.gallery")
+    given = [f"resume={run}", "~callbacks.confusion"]
+    merged = resumed_overrides(given, CONFIGS)
+    assert merged == ["~callbacks.gallery", *given]
+    assert resumed_overrides(merged, CONFIGS) == merged
+
+
 def test_overrides_stay_as_they_are_where_no_run_is_named(tmp_path):
     for given in (["seed=1"], ["resume=auto"], ["resume=null"], [f"resume={tmp_path}/nowhere", "seed=1"]):
         assert resumed_overrides(given, CONFIGS) == given

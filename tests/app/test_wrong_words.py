@@ -3,6 +3,7 @@
 import inspect
 import math
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from typing import Any, get_type_hints
 
 import pytest
@@ -201,6 +202,8 @@ def is_nonsense(key: str, text: str, hint: Any) -> bool:
     value = PLAIN.get(text, text.strip("'"))
     if text in SCALARS and text not in PLAIN:
         value = float(text) if "." in text else int(text)
+    if is_dataclass(hint):
+        return True  # an object, which no plain value is
     settings = ConfigDict(arbitrary_types_allowed=True, strict=True)
     try:
         TypeAdapter(hint, config=settings).validate_python(value)

@@ -62,7 +62,10 @@ def type_problems(key: str, value: Any, hint: Any) -> Iterator[str]:
         hint: a type hint.
     """
     if not has_type(value, hint):
-        yield f"{key}: {value!r} given; it must be {describe_type(hint)}"
+        if get_origin(hint) is Literal:
+            yield f"{key}: unknown {value!r}; {did_you_mean(value, map(str, get_args(hint)))}"
+        else:
+            yield f"{key}: {value!r} given; it must be {describe_type(hint)}"
         return
     entry_hint = _entry_hint(value, hint)
     if entry_hint is not None:
@@ -82,13 +85,21 @@ def has_type(value: Any, hint: Any) -> bool:
 
 def describe_type(hint: Any) -> str:
     """Return a type in words: ``a text or null``."""
-    words = [_WORDS[kind] for kind in _kinds(hint) if kind in _WORDS]
+    words = [word for kind in _kinds(hint) for word in _words(kind)]
     return " or ".join(dict.fromkeys(words)) or "entries with a _target_"
+
+
+def _words(kind: Any) -> list[str]:
+    if get_origin(kind) is Literal:
+        return [str(choice) for choice in get_args(kind)]
+    return [_WORDS[kind]] if kind in _WORDS else []
 
 
 def _is(value: Any, kind: Any) -> bool:
     if kind is Any:
         return True
+    if get_origin(kind) is Literal:
+        return any(type(value) is type(choice) and value == choice for choice in get_args(kind))
     if isinstance(value, bool):
         return kind is bool
     if kind is float:
@@ -101,14 +112,14 @@ def _is(value: Any, kind: Any) -> bool:
 
 
 def _kinds(hint: Any) -> list[Any]:
-    """Return what a hint allows: keys of ``_WORDS``, Any, and classes whose objects no plain data is."""
+    """Return what a hint allows: keys of ``_WORDS``, Any, choices, and classes whose objects no plain data is."""
     if isinstance(hint, type) and issubclass(hint, Path):
         return [str]
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         return [kind for alternative in get_args(hint) for kind in _kinds(alternative)]
     if origin is Literal:
-        return [type(choice) for choice in get_args(hint)]  # which of them, the target tells better
+        return [hint]
     kind = origin or hint
     if not isinstance(kind, type):
         return [Any]

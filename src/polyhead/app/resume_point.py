@@ -158,19 +158,24 @@ def resumed_overrides(arguments: Sequence[str], configs: Path) -> list[str]:
     given = resume.value()
     if not isinstance(given, str) or given == AUTO or not Path(given).exists():
         return list(arguments)  # there is no run, or it is said later, with all other problems
-    own = {_key(argument) for argument in arguments if not argument.startswith("~")}  # what is taken out must be there
     inherited = [
         override
         for override in noted_overrides(find_resume_point(given).run, configs)
-        if not _replaced(override, own, configs)
+        if not _replaced(override, arguments, configs)
     ]
     return [*arguments[: places[-1]], *inherited, *arguments[places[-1] :]]
 
 
-def _replaced(override: str, own: set[str], configs: Path) -> bool:
-    """Return whether overrides given now take the place of an earlier one: the same key, or another option around."""
+def _replaced(override: str, given: Sequence[str], configs: Path) -> bool:
+    """Return whether overrides given now take the place of an earlier one: the same key, or another option around.
+
+    One that takes a key out replaces its like alone: what it takes out must be there.
+    """
     key = _key(override)
-    return any(key == given or (key.startswith(f"{given}.") and (configs / given).is_dir()) for given in own)
+    if override.startswith("~") and any(argument.startswith("~") and _key(argument) == key for argument in given):
+        return True
+    set_now = {_key(argument) for argument in given if not argument.startswith("~")}
+    return any(key == own or (key.startswith(f"{own}.") and (configs / own).is_dir()) for own in set_now)
 
 
 def _key(argument: str) -> str:
