@@ -94,11 +94,6 @@ ALONE = [
     ("freeze=lora freeze.targets=[]", "freeze.targets: [] given; it must be all-linear, or a list of names"),
     ("freeze=lora freeze.alpha=nan", "freeze.alpha: nan given; it must be a number"),
     ("freeze=lora freeze.rank=1000000000", "freeze.rank: 1000000000 given; it must be at most 24, the width"),
-    (
-        "freeze=schedule freeze.unfreeze=[{epoch:99,parts:[encoder]}]",
-        "freeze: its last stage begins in epoch 99, counted from 0, and trainer.max_epochs=2 ends before it; "
-        "set trainer.max_epochs=100 or more",
-    ),
     ("freeze=schedule freeze.unfreeze=[{epoch:1,parts:[5]}]", "it must be of the form {epoch: 2, parts: "),
     ("weighting=fixed weighting.weights={}", "weighting.weights={}: no entries given, so nothing is changed"),
     ("weighting=cagrad weighting.settings.c=nan", "weighting.settings.c: nan given; it must be a finite number"),
@@ -193,6 +188,11 @@ def parameters_of(target: Any) -> Iterator[tuple[str, Any]]:
     for name, parameter in inspect.signature(target).parameters.items():
         if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             yield name, hints.get(name, Any)
+
+
+def test_stage_of_freezing_after_the_last_epoch_is_told(tmp_path, caplog):
+    assert refusal(tmp_path, "freeze=schedule", "freeze.unfreeze=[{epoch:99,parts:[encoder]}]") is None
+    assert "its last stage begins in epoch 99, counted from 0, and trainer.max_epochs=2 ends before it" in caplog.text
 
 
 def is_nonsense(key: str, text: str, hint: Any) -> bool:

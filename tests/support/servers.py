@@ -49,6 +49,7 @@ class FakePredictor:
     go: threading.Event = field(default_factory=threading.Event)
     computing: threading.Event = field(default_factory=threading.Event)
     tasks: Sequence[Task] = (TASK,)
+    hidden_size: int = 2
 
     def __post_init__(self) -> None:
         self.bundle = SimpleNamespace(folder=self.folder, manifest=SimpleNamespace(max_length=16))

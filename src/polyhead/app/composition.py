@@ -4,6 +4,7 @@ Classes raise errors with the names of their parameters; here the keys of the co
 is imported last, so that a mistake in the rest is reported without waiting for it.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -29,6 +30,8 @@ from polyhead.objectives.weighting import Weighting
 from polyhead.sources.base import Source
 from polyhead.tasks import Task, make_tasks
 from polyhead.training.optimizer import Optimization
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     import lightning as L
@@ -146,7 +149,7 @@ class _Composer:
             with parameters_under("freeze"):
                 plan.prepare(skeleton)
                 stages = plan.checked_stages(skeleton)
-            self.problems += _late_stage(stages[-1].epoch, self.config.trainer.get("max_epochs"))
+            _tell_late_stage(stages[-1].epoch, self.config.trainer.get("max_epochs"))
             self.problems += _too_large(skeleton)
 
     def check_monitors(self, tasks: tuple[Task, ...]) -> None:
@@ -167,14 +170,16 @@ class _Composer:
             self.problems += [f"trainer.{problem}" for problem in found]
 
 
-def _late_stage(epoch: int, max_epochs: object) -> list[str]:
-    """Return a line if the last stage of freezing begins after the last epoch of training."""
-    if not isinstance(max_epochs, int) or not 0 < max_epochs <= epoch:
-        return []
-    return [
-        f"freeze: its last stage begins in epoch {epoch}, counted from 0, and trainer.max_epochs={max_epochs} ends "
-        f"before it; set trainer.max_epochs={epoch + 1} or more, or let it begin earlier"
-    ]
+def _tell_late_stage(epoch: int, max_epochs: object) -> None:
+    """Log a line if the last stage of freezing begins after the last epoch of training; a quick try may mean that."""
+    if isinstance(max_epochs, int) and 0 < max_epochs <= epoch:
+        log.warning(
+            "freeze: its last stage begins in epoch %d, counted from 0, and trainer.max_epochs=%d ends before it; set "
+            "trainer.max_epochs=%d or more to reach it",
+            epoch,
+            max_epochs,
+            epoch + 1,
+        )
 
 
 def _too_large(skeleton: MultiTaskModel) -> list[str]:

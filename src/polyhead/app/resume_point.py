@@ -15,10 +15,7 @@ from hydra.errors import HydraException
 from polyhead.app.old_names import new_overrides
 from polyhead.app.places import move_run
 from polyhead.errors import UserError
-from polyhead.runs.contents import Provenance
-from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade
-from polyhead.storage.documents import read_yaml
 
 AUTO = "auto"
 """Stands for the run's own folder, where there is something in it to continue."""
@@ -71,7 +68,7 @@ def last_checkpoint(run: Path) -> Path | None:
     Raises:
         UserError: the run's configuration cannot be read.
     """
-    usual = RunFolder(run).checkpoints / "last.ckpt"
+    usual = run / "checkpoints" / "last.ckpt"
     if usual.is_file():
         return usual
     config = read_noted(run)
@@ -90,6 +87,8 @@ def read_noted(run: Path) -> dict[str, Any]:
     Raises:
         UserError: it cannot be read.
     """
+    from polyhead.storage.documents import read_yaml  # numpy, which --help does without
+
     path = run / "config.yaml"
     try:
         content = read_yaml(path)
@@ -110,6 +109,9 @@ def noted_overrides(run: Path, configs: Path) -> list[str]:
     Raises:
         UserError: the run has noted none, or what it noted is no override of a run.
     """
+    from polyhead.runs.contents import Provenance
+    from polyhead.runs.folder import RunFolder
+
     noted = Provenance.read(RunFolder(run)).overrides
     try:
         parsed = [_parsed(override) for override in new_overrides([*map(str, noted)], announce=False)]
@@ -123,7 +125,7 @@ def noted_overrides(run: Path, configs: Path) -> list[str]:
 
 
 def _damaged(run: Path, what: str) -> UserError:
-    path = run / Provenance.file_name
+    path = run / "provenance.json"
     return UserError(f"resume: {str(path)!r} notes {what} among the overrides of the run; it is damaged, or forged")
 
 
