@@ -218,7 +218,7 @@ def is_nonsense(key: str, text: str, hint: Any) -> bool:
 @pytest.mark.campaign
 def test_any_override_of_any_parameter_is_refused_in_lines_or_well_formed(tmp_path, trials, tally):
     known = list(parameters())
-    assert len(known) > 150
+    assert len(known) > 120
 
     @settings(
         max_examples=trials(12, 600),
