@@ -59,5 +59,6 @@ def test_run_with_damaged_metrics_counts_as_failed(tmp_path):
     folder = make_run(tmp_path / "run")
     content = json.loads((folder / "metrics.json").read_text())
     (folder / "metrics.json").write_text(json.dumps(content | {"seconds": "x"}))
+    (folder / "SHA256SUMS").unlink()
     record = read(folder)
     assert (record.status, record.message.partition(":")[0]) == ("failed", "metrics.json is damaged")

@@ -80,7 +80,7 @@ def test_generate_keeps_an_existing_file_unless_forced(tmp_path):
         (["--split", "tset"], "error: --split: unknown split 'tset'; did you mean 'test'?"),
         (["--format", "xml"], "error: --format: unknown format 'xml'; Valid: csv, jsonl, parquet"),
         (["--format", "parquet", "--output", "-"], "error: --output: Parquet cannot be written to standard output"),
-        (["--size", "-4"], "error: --size: -4 given; it must be a whole number, 0 or more"),
+        (["--size", "-4"], "error: --size: -4 given; it must be a whole number, 0 to 1000000000"),
         (["--size", "many"], "error: argument --size: invalid int value: 'many'"),
         (["--label-noise", "2"], "error: --label-noise: 2.0 given; it must be a number from 0 to 1"),
         (["--imbalance", "category=0"], "error: --imbalance category: 0.0 given;"),
