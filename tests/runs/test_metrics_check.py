@@ -58,7 +58,7 @@ def test_damaged_metrics_are_refused_by_the_name_of_the_field(changes):
 def test_run_with_damaged_metrics_counts_as_failed(tmp_path):
     folder = make_run(tmp_path / "run")
     content = json.loads((folder / "metrics.json").read_text())
-    (folder / "metrics.json").write_text(json.dumps(content | {"seconds": "x"}))
+    (folder / "metrics.json").write_text(json.dumps(content | {"seconds": {"total": -1.0, "training": 1.0}}))
     (folder / "SHA256SUMS").unlink()
     record = read(folder)
     assert (record.status, record.message.partition(":")[0]) == ("failed", "metrics.json is damaged")
