@@ -4,33 +4,8 @@ from collections.abc import Collection, Iterator, Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from polyhead.app.sections import SECTIONS
 from polyhead.errors import did_you_mean
-
-SECTIONS = (
-    "activation_cache",
-    "callbacks",
-    "compile",
-    "data",
-    "encoder",
-    "freeze",
-    "loader",
-    "logger",
-    "loss",
-    "model",
-    "monitor",
-    "optimizer",
-    "resume",
-    "run_dir",
-    "seed",
-    "soup",
-    "tasks",
-    "test",
-    "tokens",
-    "trainer",
-    "watch_conflict",
-    "weighting",
-)
-"""What a run reads of its configuration."""
 
 
 def override_problems(overrides: Sequence[str], groups: Collection[str]) -> Iterator[str]:

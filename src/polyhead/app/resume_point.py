@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 
 from polyhead.app.old_names import new_overrides
 from polyhead.app.places import move_run
+from polyhead.app.sections import VALUES
 from polyhead.errors import UserError
 from polyhead.runs.old_names import upgrade
 
@@ -21,7 +22,6 @@ AUTO = "auto"
 """Stands for the run's own folder, where there is something in it to continue."""
 
 _NOT_TAKEN_OVER = ("resume", "run_dir", "trust")  # they say where a run lies and what it may read, not what it is
-_VALUES = ("compile", "seed", "tasks", "test", "watch_conflict")  # at the top of the configuration, and no groups
 _DEPTH = 3  # folders between a checkpoint and the folder of its run
 
 
@@ -134,7 +134,7 @@ def _stays_in_configs(override: Override, configs: Path) -> bool:
     key, text = override.key_or_group, str(override.input_line).partition("=")[2]
     if override.package is not None or "/" in key or key.partition(".")[0] == "hydra":
         return False
-    may_be_group = "." not in key and (key not in _VALUES or (configs / key).exists())
+    may_be_group = "." not in key and (key not in VALUES or (configs / key).exists())
     return not (may_be_group and ("/" in text or "\\" in text))
 
 

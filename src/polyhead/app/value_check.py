@@ -8,23 +8,9 @@ from polyhead import hardware
 from polyhead.app.builder import plain
 from polyhead.app.options import check_options
 from polyhead.app.resume_point import find_resume_point
+from polyhead.app.sections import WITH_ENTRIES
 from polyhead.app.trainer_check import trainer_problems
 from polyhead.errors import UserError, check_parameters, collect_errors
-
-_SECTIONS = (
-    "callbacks",
-    "data",
-    "encoder",
-    "freeze",
-    "loader",
-    "loss",
-    "model",
-    "monitor",
-    "optimizer",
-    "tokens",
-    "trainer",
-    "weighting",
-)
 
 
 def check_sections(config: DictConfig) -> None:
@@ -35,7 +21,7 @@ def check_sections(config: DictConfig) -> None:
     """
     problems = [
         f"{name}: {config[name]!r} given; it has entries with names, set one by {name}.NAME=VALUE"
-        for name in _SECTIONS
+        for name in WITH_ENTRIES
         if not isinstance(config[name], DictConfig)
     ]
     if not isinstance(config.tasks, DictConfig | ListConfig):
