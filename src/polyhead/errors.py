@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from math import isfinite
+from typing import TypeGuard
 
 _LISTED = 50  # legal values that a message names
 
@@ -53,6 +55,21 @@ def parameters_under(key: str) -> Iterator[None]:
         yield
     except ParameterError as error:
         raise error.under(key) from error
+
+
+def is_finite(value: object) -> TypeGuard[float]:
+    """Return whether a value is a number, no bool, and finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
+
+
+def one_line(error: object, longest: int | None = None) -> str:
+    """Return the message of an exception in one line, cut to a number of characters."""
+    return " ".join(str(error).split())[:longest]
 
 
 def did_you_mean(name: object, valid: Iterable[str]) -> str:

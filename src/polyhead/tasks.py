@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 
-from polyhead.errors import UserError, did_you_mean, parameter_problems
+from polyhead.errors import UserError, did_you_mean, is_finite, parameter_problems
 
 MISSING = -100
 """The label index of a sentence without a label for a task; losses and metrics skip it."""
@@ -106,18 +105,14 @@ def per_task_problems(
         rule: which numbers are allowed, in words: ``"a number, 0 or more"``.
     """
     if not isinstance(given, Mapping):
-        return parameter_problems((name, given, _is_finite(given) and allowed(given), rule))
+        return parameter_problems((name, given, is_finite(given) and allowed(given), rule))
     problems = []
     for task, value in given.items():
         if task in tasks:
-            problems += parameter_problems((f"{name}.{task}", value, _is_finite(value) and allowed(value), rule))
+            problems += parameter_problems((f"{name}.{task}", value, is_finite(value) and allowed(value), rule))
         else:
             problems.append(f"{name}: unknown task {task!r}; {did_you_mean(str(task), tasks)}")
     return problems
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def label_text(label: str | float) -> str:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app.literals import literal
 from polyhead.app.options import type_problems
-from polyhead.errors import ParameterError, UserError, did_you_mean
+from polyhead.errors import ParameterError, UserError, did_you_mean, one_line
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs, in several lines, what it raises as well
 
@@ -111,4 +111,4 @@ def _message(error: BaseException, key: str) -> str:
         error = error.__cause__
     if isinstance(error, ParameterError):
         return str(error.under(key))
-    return str(error) if isinstance(error, UserError) else f"{key}: {' '.join(str(error).split())}"
+    return str(error) if isinstance(error, UserError) else f"{key}: {one_line(error)}"

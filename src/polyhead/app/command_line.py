@@ -24,7 +24,7 @@ from polyhead.app.hydra_errors import Configuration, explain
 from polyhead.app.hydra_state import in_multirun, task_overrides
 from polyhead.app.literals import literal
 from polyhead.app.old_names import upgrade_composed
-from polyhead.errors import UserError, interruptible
+from polyhead.errors import UserError, interruptible, one_line
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def run_job(module: str, config: DictConfig) -> float | None:
         upgraded = upgrade_composed(config, task_overrides())
         result: float | None = import_module(module).run(upgraded)
     except (UserError, OmegaConfBaseException) as problem:
-        error = problem if isinstance(problem, UserError) else UserError(" ".join(str(problem).split()))
+        error = problem if isinstance(problem, UserError) else UserError(one_line(problem))
         _end_mistaken(error, problem)
     except OSError as problem:
         if _has_log():

@@ -2,13 +2,12 @@
 
 import types
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from omegaconf import DictConfig, OmegaConf
 
-from polyhead.errors import UserError, did_you_mean
+from polyhead.errors import UserError, did_you_mean, is_finite
 
 _WORDS: dict[Any, str] = {
     int: "a whole number",
@@ -103,7 +102,7 @@ def _is(value: Any, kind: Any) -> bool:
     if isinstance(value, bool):
         return kind is bool
     if kind is float:
-        return isinstance(value, int | float) and isfinite(value)
+        return is_finite(value)
     if kind is Sequence:
         return isinstance(value, Sequence) and not isinstance(value, str)
     if kind in _WORDS:

@@ -19,7 +19,7 @@ from polyhead.app.literals import literal
 from polyhead.app.old_names import announce_environment
 from polyhead.app.override_check import override_problems
 from polyhead.app.resumption import resume
-from polyhead.errors import UserError
+from polyhead.errors import UserError, one_line
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 
@@ -68,7 +68,7 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     try:
         return TrainingRun(config, components, resumption).run(started, callbacks, quiet)
     except MisconfigurationException as error:  # of what Lightning looks at in the middle of a run
-        raise UserError(f"trainer: {' '.join(str(error).split())}") from error
+        raise UserError(f"trainer: {one_line(error)}") from error
 
 
 def check_choices() -> None:

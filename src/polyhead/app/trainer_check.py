@@ -6,13 +6,13 @@ Types are the builder's to check; a value of a wrong one passes here. Imports no
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 
 from polyhead import hardware
 from polyhead.data.samplers import LoaderSettings
-from polyhead.errors import parameter_problems
+from polyhead.errors import is_finite, parameter_problems
 
 _LAUNCHED = ("MASTER_ADDR", "SLURM_JOB_ID", "TORCHELASTIC_RUN_ID", "LSB_JOBID", "GROUP_RANK")
 """Variables by which a process knows that others of its run start on other machines."""
@@ -65,8 +65,8 @@ def trainer_problems(trainer: Mapping[str, Any]) -> Iterator[str]:
     """
     for name, (allowed, rule) in _RULES.items():
         value = trainer.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            yield from parameter_problems((name, value, math.isfinite(value) and allowed(value), rule))
+        if _is_number(value):
+            yield from parameter_problems((name, value, is_finite(value) and allowed(value), rule))
     yield from _endless(trainer)
     yield from _contradictions(trainer)
     yield from _device_problems(trainer.get("devices"), str(trainer.get("accelerator")))
@@ -174,5 +174,5 @@ def _processes(trainer: Mapping[str, Any]) -> int:
     return 1 if on_processor else _present(on_processor)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -11,7 +11,7 @@ from typing import Any
 from transformers import AutoConfig, PretrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from polyhead.errors import ParameterError, UserError, did_you_mean, parameter_problems
+from polyhead.errors import ParameterError, UserError, did_you_mean, one_line, parameter_problems
 
 _FAMILIES = tuple(MODEL_FOR_MASKED_LM_MAPPING_NAMES)
 """Those that fill in masked words: bidirectional encoders of text."""
@@ -59,7 +59,7 @@ def sizes_that_fit(key: str, family: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:_LONGEST_REASON]
+        reason = one_line(error, _LONGEST_REASON)
         raise ParameterError(f"{key}: no {family} can be made of it ({reason}); see its sizes") from error
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, one_line
 from polyhead.storage.digests import check_intact, note_digest, write_with_digest
 from polyhead.storage.documents import read_json
 from polyhead.storage.output import create_atomically
@@ -122,7 +122,7 @@ class RunFolder:
             raise self._unreadable(path, error) from error
 
     def _unreadable(self, path: Path, error: Exception | None = None) -> UserError:
-        reason = f" ({' '.join(str(error).split())[:_LONGEST_REASON]})" if isinstance(error, ValueError) else ""
+        reason = f" ({one_line(error, _LONGEST_REASON)})" if isinstance(error, ValueError) else ""
         return UserError(f"{str(path)!r} cannot be read{reason}; is {str(self.folder)!r} a finished run?")
 
 

@@ -1,10 +1,9 @@
 """The check of metrics that were read back: whether each value is what its field says. Knows nothing about files."""
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
 from typing import Any
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, is_finite
 from polyhead.runs.contents import RunMetrics
 
 _SCORES = ("accuracy", "macro_f1")
@@ -24,7 +23,7 @@ def check_metrics(metrics: RunMetrics) -> None:
         "seconds": _has_numbers(metrics.seconds, ("total",)),
         "sentences_per_second": metrics.sentences_per_second is None or _is_amount(metrics.sentences_per_second),
         "peak_megabytes": _is_mapping_of(_is_amount)(metrics.peak_megabytes),
-        "conflict": _is_mapping_of(_is_mapping_of(_is_number))(metrics.conflict),
+        "conflict": _is_mapping_of(_is_mapping_of(is_finite))(metrics.conflict),
         "activation_cache": _is_mapping_of(_is_amount)(metrics.activation_cache),
         "precision": isinstance(metrics.precision, str),
         "device": isinstance(metrics.device, str),
@@ -34,12 +33,8 @@ def check_metrics(metrics: RunMetrics) -> None:
         raise UserError(f"{RunMetrics.file_name} is damaged: {', '.join(wrong)} cannot be what a run measured")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
 def _is_amount(value: Any) -> bool:
-    return _is_number(value) and value >= 0
+    return is_finite(value) and value >= 0
 
 
 def _is_mapping_of(fits: Callable[[Any], bool]) -> Callable[[object], bool]:

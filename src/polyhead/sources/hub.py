@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from polyhead.errors import ParameterError, UserError, collect_errors, did_you_mean
+from polyhead.errors import ParameterError, UserError, collect_errors, did_you_mean, one_line
 from polyhead.sources.records import assign_columns
 from polyhead.sources.settings import SplitSettings, unknown_splits
 from polyhead.sources.splits import TableSource
@@ -113,7 +113,7 @@ class HubSource(TableSource):
         try:
             return datasets_library().load_dataset(self.name, self.configuration, cache_dir=str(self.cache.path), **how)
         except Exception as error:  # the hub, its files and the network raise all kinds
-            reason = " ".join(str(error).split())[:_LONGEST_REASON]
+            reason = one_line(error, _LONGEST_REASON)
             raise UserError(
                 f"data.name: {self.name!r} cannot be loaded ({reason}); data.configuration names one of several "
                 "configurations; without the hub, data=files reads local files"

@@ -9,7 +9,7 @@ from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from polyhead.errors import UserError, require_extra
+from polyhead.errors import UserError, one_line, require_extra
 from polyhead.sources.records import ROW, TEXT, Columns, records
 from polyhead.sources.table_cache import TableCache
 from polyhead.storage.parquet_reader import ParquetRows, spell
@@ -165,7 +165,7 @@ def read(path: Path, columns: Columns, dialect: Dialect, cache: TableCache) -> T
         cause = error.__cause__ or error
         if isinstance(cause, UserError):
             raise cause from error
-        raise UserError(f"{path}: {' '.join(str(cause).split())}") from error
+        raise UserError(f"{path}: {one_line(cause)}") from error
 
 
 def _present_columns(reader: RowReader, columns: Columns) -> dict[str, str]:

@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 import yaml
 
+from polyhead.errors import one_line
+
 YAML_BYTES = 4_000_000
 """The largest YAML file that is read; the configuration of a run has 5,000."""
 
@@ -78,7 +80,7 @@ def parse_yaml(text: str) -> Any:
         _check_bounds(text)
         return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())[:_LONGEST_REASON]) from error
+        raise ValueError(one_line(error, _LONGEST_REASON)) from error
 
 
 def _check_bounds(text: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, one_line
 
 STANDARD_INPUT = "-"
 COMPRESSED = ".gz"
@@ -63,5 +63,5 @@ class InputFile:
         try:
             yield
         except (OSError, EOFError, zlib.error) as error:  # gzip raises EOFError for a file that was cut off
-            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            reason = getattr(error, "strerror", None) or one_line(error)
             raise UserError(f"{self.name}: cannot be read ({reason}); give a file that can") from error

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, one_line
 from polyhead.storage.rows import LONGEST_CELL, BadRow, Dialect, Row, RowReader, arrow
 
 _ROWS = 4096  # read together
@@ -25,7 +25,7 @@ class ParquetRows(RowReader):
             self.file: Any = arrow("input").parquet.ParquetFile(self.input.stream)
         except (OSError, ValueError) as error:
             self.close()
-            raise UserError(f"{name}: no Parquet file ({_one_line(error)})") from error
+            raise UserError(f"{name}: no Parquet file ({one_line(error)})") from error
 
     def __len__(self) -> int:
         return int(self.file.metadata.num_rows)
@@ -43,7 +43,7 @@ class ParquetRows(RowReader):
                     number += 1
                     yield number, row
         except ValueError as error:
-            raise UserError(f"{self.name}: a damaged Parquet file ({_one_line(error)})") from error
+            raise UserError(f"{self.name}: a damaged Parquet file ({one_line(error)})") from error
 
     @cached_property
     def columns(self) -> Sequence[str] | None:
@@ -93,7 +93,3 @@ def spell(cell: Any) -> str:
         return repr(cell.as_py())[:LONGEST_CELL]
     except UnicodeDecodeError:
         return repr(cell.as_buffer().to_pybytes())[:LONGEST_CELL] if hasattr(cell, "as_buffer") else "no text"
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self, TextIO
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, one_line
 from polyhead.storage.output import OutputFile, check_output
 from polyhead.storage.rows import Row, arrow
 
@@ -146,7 +146,7 @@ class ParquetFile(RowFile):
             with self.writing():
                 writer.write_table(table)
         except (self.arrow.ArrowInvalid, self.arrow.ArrowTypeError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise UserError(f"output: a Parquet column has one type ({reason}); write .jsonl instead") from error
 
     def close(self) -> None:

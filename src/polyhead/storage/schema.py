@@ -1,9 +1,10 @@
 """Schema: whether plain values have the types that annotations state. Knows nothing about files."""
 
-import math
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+from polyhead.errors import is_finite
 
 _PLAIN: dict[Any, str] = {
     int: "a whole number",
@@ -47,15 +48,8 @@ def _is_plain(value: object, kind: Any) -> bool:
     if kind not in _PLAIN or (isinstance(value, bool) and kind is not bool):
         return False
     if kind is float:
-        return isinstance(value, int | float) and _is_finite(value)
+        return is_finite(value)
     return isinstance(value, kind)
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number beyond all floats
-        return False
 
 
 def _holds(value: object, kind: Any) -> bool:

@@ -5,14 +5,13 @@ altered or not listed is refused before anything is read from it.
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from polyhead.deployment.bundle.checksums import check_files, checksums
-from polyhead.errors import UserError, check_parameters
+from polyhead.errors import UserError, check_parameters, is_finite
 from polyhead.models.pooling import POOLINGS
 from polyhead.storage.digests import json_digest
 from polyhead.storage.documents import read_json
@@ -190,6 +189,4 @@ def _is_temperature(value: object) -> bool:
 
 
 def _is_positive(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value) and value > 0
+    return is_finite(value) and value > 0

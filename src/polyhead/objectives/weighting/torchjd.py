@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from polyhead.errors import ParameterError, check_parameters, did_you_mean, require_extra
+from polyhead.errors import ParameterError, check_parameters, did_you_mean, one_line, require_extra
 
 _HOMES = {"scalarizer": ("torchjd.scalarization", "Scalarizer"), "aggregator": ("torchjd.aggregation", "Aggregator")}
 """Kind of rule -> TorchJD's module, and the class in it that all rules of the kind derive from."""
@@ -41,7 +41,7 @@ def torchjd_rule(
         try:
             built: nn.Module = rule(**arguments)
         except (TypeError, ValueError) as error:
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise ParameterError(f"settings: {arguments} given; {reason}") from error
     return built
 

@@ -205,10 +205,6 @@ def _geometric(labels: tuple[str, ...], ratio: float) -> dict[str, float]:
     return {label: weight / sum(weights) for label, weight in zip(labels, weights, strict=True)}
 
 
-def _value(knob: PerTask, task: str, untouched: float) -> float:
-    return knob.get(task, untouched) if isinstance(knob, Mapping) else knob
-
-
 def _check_sizes(sizes: Mapping[str, int]) -> Iterator[str]:
     if not isinstance(sizes, Mapping) or not sizes:
         yield f"sizes: {sizes!r} given; give a number of sentences for each split: {', '.join(SPLITS)}"
