@@ -8,7 +8,8 @@ from importlib import import_module
 from math import isfinite
 from typing import Any
 
-from transformers import AutoConfig, PretrainedConfig
+from torch import nn
+from transformers import AutoConfig, AutoModel, PretrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from polyhead.errors import ParameterError, UserError, did_you_mean, one_line, parameter_problems
@@ -38,22 +39,29 @@ def config_for(architecture: Mapping[str, Any], tokenizer: Mapping[str, Any]) ->
         raise ParameterError(f"architecture.model_type: {family!r} is no encoder of transformers; {hint}")
     if problems := list(_problems(architecture, AutoConfig.for_model(family), tokenizer)):
         raise ParameterError("\n".join(f"architecture.{problem}" for problem in problems))
-    with sizes_that_fit("architecture", family):
+    with _sizes_that_fit("architecture", family):
         config: PretrainedConfig = AutoConfig.for_model(**{**architecture, **tokenizer})
     return config
 
 
-@contextmanager
-def sizes_that_fit(key: str, family: str) -> Iterator[None]:
-    """Turn whatever transformers raises for an architecture into a line; each family fails in its own way.
+def build_model(config: PretrainedConfig, key: str = "architecture") -> nn.Module:
+    """Build the model of a configuration, with random weights, on torch's default device.
 
     Args:
+        config: of the family.
         key: where the sizes are stated, for the line.
-        family: the model type.
 
     Raises:
-        ParameterError: the sizes do not go together.
+        ParameterError: its sizes do not go together.
     """
+    with _sizes_that_fit(key, config.model_type):
+        model: nn.Module = AutoModel.from_config(config, trust_remote_code=False)
+    return model
+
+
+@contextmanager
+def _sizes_that_fit(key: str, family: str) -> Iterator[None]:
+    """Turn whatever transformers raises for an architecture into a line; each family fails in its own way."""
     try:
         yield
     except UserError:

@@ -17,7 +17,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig,
 from transformers.utils import logging as transformers_logging
 
 from polyhead.errors import ParameterError, check_parameters, did_you_mean
-from polyhead.models.architecture import config_for, sizes_that_fit
+from polyhead.models.architecture import build_model, config_for
 from polyhead.models.encoder import Encoder
 from polyhead.models.pooling import POOLINGS, Pooling
 from polyhead.models.sizes import fits_files, size_problems
@@ -129,9 +129,8 @@ class PretrainedEncoder:
         Raises:
             ParameterError: the configuration describes none.
         """
-        config = self.load_config()
-        with sizes_that_fit("location: its config.json" if self.pretrained else "architecture", config.model_type):
-            return Encoder(AutoModel.from_config(config, trust_remote_code=False), self.pooling)
+        key = "location: its config.json" if self.pretrained else "architecture"
+        return Encoder(build_model(self.load_config(), key), self.pooling)
 
     def _check_sizes(self) -> None:
         """Check the numbers of the architecture before anything is built by them.
