@@ -21,8 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from polyhead.storage.cache import Cache, Description
-from polyhead.storage.digests import mark_used
+from polyhead.storage.cache import Cache, Description, mark_used, read_description
 from polyhead.storage.memmap import map_file, release_pages
 from polyhead.storage.output import write_atomically
 from polyhead.storage.partials import remove
@@ -83,12 +82,7 @@ class ActivationCache(Cache):
 
     def describe(self, entry: Path) -> Description:
         """Return what an entry was made of; nothing where that is not known."""
-        try:
-            content = json.loads(_description_of(entry).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        known = content if isinstance(content, dict) else {}
-        return {name: text for name, text in known.items() if isinstance(text, str)}
+        return read_description(_description_of(entry))
 
     def remove(self, entry: Path) -> None:
         """Remove an entry and its description."""

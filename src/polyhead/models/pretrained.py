@@ -3,7 +3,6 @@
 Knows nothing about tasks or training.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from polyhead.models.architecture import build_model, config_for
 from polyhead.models.encoder import Encoder
 from polyhead.models.pooling import POOLINGS, Pooling
 from polyhead.models.sizes import fits_files, size_problems
+from polyhead.storage.digests import file_digest
 from polyhead.storage.documents import read_json
 
 PACKAGE = "package:"
@@ -184,8 +184,7 @@ class PretrainedEncoder:
             raise ParameterError(
                 f"sha256: no file {str(weights)!r} to verify; leave sha256 unset to load unchecked weights"
             )
-        with weights.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = file_digest(weights)
         if found != expected:
             raise ParameterError(
                 f"sha256: {str(weights)!r} has {found}, expected {expected}; the weights are not the published "

@@ -5,12 +5,12 @@ Knows nothing about the meaning of the fields; :mod:`polyhead.runs.contents` des
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from polyhead.errors import UserError
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade_choices
-from polyhead.storage.schema import misfits
+from polyhead.storage.schema import field_misfits
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -41,10 +41,8 @@ def read_fields(kind: type["DataclassInstance"], run: RunFolder, name: str) -> d
     path = str(run.folder / name)
     if missing:
         raise UserError(f"{path!r} lacks {', '.join(missing)}; is it a file of polyhead?")
-    hints = get_type_hints(kind)
-    for key, value in known.items():
-        for problem in misfits(key, value, hints[key]):
-            raise UserError(f"{path!r} has {problem}; it was damaged or changed: run train.py again")
+    for problem in field_misfits(kind, known):
+        raise UserError(f"{path!r} has {problem}; it was damaged or changed: run train.py again")
     return known
 
 

@@ -135,7 +135,7 @@ def read(folder: Path) -> RunRecord:
     metrics: RunMetrics | None = None
     try:
         if (folder / Provenance.file_name).exists():
-            choices = _checked_choices(Provenance.read(run).choices)
+            choices = Provenance.read(run).choices
         if status == DONE:
             metrics = RunMetrics.read(run)
             check_metrics(metrics)
@@ -145,12 +145,6 @@ def read(folder: Path) -> RunRecord:
     except UserError as error:
         status, message, metrics = FAILED, str(error), None
     return RunRecord(folder, status, message, _config(folder), choices, metrics)
-
-
-def _checked_choices(choices: object) -> Mapping[str, Any]:
-    if not isinstance(choices, Mapping):
-        raise UserError(f"{Provenance.file_name} is damaged: choices cannot be those of a run")
-    return choices
 
 
 def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """Caches: entries on disk that are made once and shared; the least recently used make room for new ones."""
 
+import json
+import logging
+import os
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,6 +11,8 @@ from typing import ClassVar
 
 from polyhead.errors import check_parameters
 from polyhead.storage.partials import is_abandoned, partials, remove, remove_abandoned
+
+log = logging.getLogger(__name__)
 
 Description = Mapping[str, str]
 """What an entry was made of, for a person: ``encoder``, ``data`` and ``run``, as far as they are known."""
@@ -109,6 +114,24 @@ class Cache:
     def remove_abandoned(self) -> None:
         """Remove what killed processes left."""
         remove_abandoned(self.path)
+
+
+def read_description(path: Path) -> Description:
+    """Read what an entry was made of; nothing where that is not known."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    known = content if isinstance(content, dict) else {}
+    return {name: text for name, text in known.items() if isinstance(text, str)}
+
+
+def mark_used(stamp: Path) -> None:
+    """Set the time of a stamp to now, where the file system lets one."""
+    try:
+        os.utime(stamp)
+    except OSError:
+        log.debug("%s cannot be stamped", stamp)
 
 
 def size_of(path: Path) -> int:

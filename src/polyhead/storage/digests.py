@@ -7,7 +7,6 @@ an older version or brought by a person, counts as intact.
 import hashlib
 import json
 import logging
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -72,6 +71,15 @@ def is_intact(path: Path) -> bool:
         return False
     except OSError:  # whoever reads the file says more about that
         return True
+
+
+def has_digest(path: Path) -> bool:
+    """Return whether the listing beside a file has a line for it.
+
+    Raises:
+        ValueError: the listing is damaged.
+    """
+    return any(name == path.name for _, name in _read(path.parent))
 
 
 def check_intact(path: Path) -> None:
@@ -172,11 +180,3 @@ def _write(folder: Path, lines: Lines) -> None:
 
 def _by_name(line: tuple[str, str]) -> str:
     return line[1]
-
-
-def mark_used(path: Path) -> None:
-    """Set the time of a file to now, where the file system lets one."""
-    try:
-        os.utime(path)
-    except OSError:
-        log.debug("%s cannot be stamped", path)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from polyhead.errors import UserError
-from polyhead.storage.cache import Cache, Description
-from polyhead.storage.digests import LISTING, folder_is_intact, mark_used, note_folder
+from polyhead.storage.cache import Cache, Description, mark_used, read_description
+from polyhead.storage.digests import LISTING, folder_is_intact, note_folder
 from polyhead.storage.output import write_atomically
 from polyhead.storage.partials import remove
 
@@ -67,9 +67,4 @@ class FolderCache(Cache):
 
     def describe(self, entry: Path) -> Description:
         """Return what an entry was made of; nothing where that is not known."""
-        try:
-            content = json.loads((entry / DONE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        known = content if isinstance(content, dict) else {}
-        return {name: text for name, text in known.items() if isinstance(text, str)}
+        return read_description(entry / DONE)

@@ -2,9 +2,13 @@
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from polyhead.errors import is_finite
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 _PLAIN: dict[Any, str] = {
     int: "a whole number",
@@ -42,6 +46,19 @@ def misfits(name: str, value: object, hint: Any) -> Iterator[str]:
     else:
         rule = " or ".join(_PLAIN.get(kind, _describe(kind)) for kind in kinds)
         yield f"{name}: {_shown(value)} given; it must be {rule}"
+
+
+def field_misfits(kind: "type[DataclassInstance]", content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each field of a dataclass whose value has another type; missing and other keys are passed over.
+
+    Args:
+        kind: the dataclass.
+        content: values by the names of fields.
+    """
+    hints = get_type_hints(kind)
+    for item in fields(kind):
+        if item.name in content:
+            yield from misfits(item.name, content[item.name], hints[item.name])
 
 
 def _is_plain(value: object, kind: Any) -> bool:

@@ -1,10 +1,10 @@
 """Checksums: the sha256 of every file of a folder, written down and compared. Knows nothing about models."""
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from polyhead.errors import UserError
+from polyhead.storage.digests import file_digest
 
 
 def checksums(folder: Path, exempt: Collection[str]) -> dict[str, str]:
@@ -14,7 +14,7 @@ def checksums(folder: Path, exempt: Collection[str]) -> dict[str, str]:
         folder: hidden files and folders in it are passed over; they belong to systems and version control.
         exempt: names of further files to pass over.
     """
-    return {name: _sha256(folder / name) for name in _file_names(folder, exempt)}
+    return {name: file_digest(folder / name) for name in _file_names(folder, exempt)}
 
 
 def check_files(folder: Path, expected: Mapping[str, str], exempt: Collection[str]) -> None:
@@ -37,7 +37,7 @@ def check_files(folder: Path, expected: Mapping[str, str], exempt: Collection[st
             raise UserError(
                 f"{str(folder)!r}: the file {name!r} does not belong to the bundle; remove it, or export again"
             )
-        if _sha256(folder / name) != expected[name]:
+        if file_digest(folder / name) != expected[name]:
             raise UserError(f"{str(folder)!r}: the file {name!r} was altered; copy or export the bundle again")
 
 
@@ -53,8 +53,3 @@ def _visible_files(folder: Path, prefix: str) -> Iterator[str]:
             yield from _visible_files(path, f"{prefix}{path.name}/")
         else:
             yield prefix + path.name
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,10 +5,10 @@ altered or not listed is refused before anything is read from it.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import Any
 
 from polyhead.deployment.bundle.checksums import check_files, checksums
 from polyhead.errors import UserError, check_parameters, is_finite
@@ -16,11 +16,8 @@ from polyhead.models.pooling import POOLINGS
 from polyhead.storage.digests import json_digest
 from polyhead.storage.documents import read_json
 from polyhead.storage.output import write_atomically
-from polyhead.storage.schema import misfits
+from polyhead.storage.schema import field_misfits, misfits
 from polyhead.tasks import Task
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 FILE = "tasks.json"
 FORMAT = 2
@@ -161,20 +158,12 @@ def _upgrade(content: dict[str, Any], version: object) -> dict[str, Any]:
 
 def _parse(content: dict[str, Any]) -> Manifest:
     entries = content.pop("tasks")
-    problems = [*misfits("tasks", entries, list[dict[str, Any]]), *_misfits(Manifest, content)]
+    problems = [*misfits("tasks", entries, list[dict[str, Any]]), *field_misfits(Manifest, content)]
     for index, entry in enumerate([] if problems else entries):
-        problems += [f"tasks[{index}].{problem}" for problem in _misfits(TaskEntry, entry)]
+        problems += [f"tasks[{index}].{problem}" for problem in field_misfits(TaskEntry, entry)]
     if problems:
         raise ValueError(problems[0])
     return Manifest(tasks=[TaskEntry(**entry) for entry in entries], **content)
-
-
-def _misfits(kind: "type[DataclassInstance]", content: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each field whose value has another type; unknown and missing ones are the class's to refuse."""
-    hints = get_type_hints(kind)
-    for item in fields(kind):
-        if item.name in content:
-            yield from misfits(item.name, content[item.name], hints[item.name])
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
