@@ -13,12 +13,13 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from polyhead.errors import ParameterError, UserError, did_you_mean, one_line, parameter_problems
+from polyhead.models.sizes import MOST_LAYERS
 
 _FAMILIES = tuple(MODEL_FOR_MASKED_LM_MAPPING_NAMES)
 """Those that fill in masked words: bidirectional encoders of text."""
 
 _SIZE = re.compile(r"(num|n)_.*|.*_(size|dim|embeddings)|dim")
-_LARGEST = {"num_hidden_layers": 1_000, "n_layers": 1_000}  # each takes time before it takes memory
+_LARGEST = dict.fromkeys(("num_hidden_layers", "n_layers"), MOST_LAYERS)  # each takes time before it takes memory
 _LARGEST_SIZE = 1_000_000
 _LONGEST_REASON = 200  # characters of what transformers says
 
