@@ -19,6 +19,7 @@ TOGETHER = {
     "values": {
         "seed=4294967296": "seed: 4294967296 given; it must be from 0 to 4294967295",
         "run_dir=": "run_dir: '' given; it must be the name of a folder",
+        "trust=5": "trust: 5 given; it must be the name of a Python package, or a list of them",
         "monitor.mode=middle": "monitor.mode: unknown 'middle'; Valid: max, min",
         "+monitor.nope=1": "monitor.nope: no such key; did you mean 'mode'?",
         "callbacks.best.monitor=nope": "callbacks.best.monitor: 'nope' is not measured; Valid: train/",

@@ -10,6 +10,7 @@ from polyhead.app.options import check_options
 from polyhead.app.resume_point import find_resume_point
 from polyhead.app.sections import WITH_ENTRIES
 from polyhead.app.trainer_check import trainer_problems
+from polyhead.app.trust import check_trust
 from polyhead.errors import UserError, check_parameters, collect_errors
 
 
@@ -47,4 +48,6 @@ def value_problems(config: DictConfig) -> Iterator[str]:
     if isinstance(config.resume, str):
         with collect_errors(problems):
             find_resume_point(config.resume)
+    with collect_errors(problems):
+        check_trust(config.get("trust", []))
     yield from problems
