@@ -107,7 +107,7 @@ def quantize(graph: Path, path: Path) -> None:
 def strip_notes(path: Path) -> None:
     """Remove from a graph whatever computes nothing: descriptions, and notes such as the exporter's stack traces.
 
-    They are a third of the file of a small model, and name the folders of the machine that wrote it.
+    They are two thirds of the file of a tiny model, and name the folders of the machine that wrote it.
     """
     import onnx
 
