@@ -77,7 +77,7 @@ def _settings(app: "FastAPI", limits: "Limits", stop_seconds: int) -> "uvicorn.C
 
     return uvicorn.Config(
         app,
-        http=bounded_by(limits),
+        http=bounded_by(limits, app.state.count_refusal),
         backlog=_BACKLOG,
         log_level="error",  # a client cannot fill the log with warnings about what it sent
         access_log=False,
