@@ -292,7 +292,9 @@ def connection(folder):
     settings = _settings(create_app(FakePredictor(folder), LIMITS, 8), LIMITS, 5)
     transport = MagicMock(is_closing=lambda: False)
     transport.get_extra_info.return_value = None
-    protocol = bounded_by(LIMITS, lambda status: None)(config=settings, server_state=ServerState(), app_state={}, _loop=Clock())
+    protocol = bounded_by(LIMITS, lambda status: None)(
+        config=settings, server_state=ServerState(), app_state={}, _loop=Clock()
+    )
     protocol.connection_made(transport)
     return protocol
 
