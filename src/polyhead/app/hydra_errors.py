@@ -22,6 +22,23 @@ _UNKNOWN_OPTION = re.compile(
 _NO_OPTION = re.compile("Could not (?:load|find) '|Config group override must be|argument of type '.*' is not iterable")
 _LIST_FOR_ENTRIES = re.compile(r"Error merging override (?P<key>[^=\s]+)=\[.*\]", re.DOTALL)
 _ENTRIES_FOR_LIST = re.compile(r"Error merging override (?P<key>[^=\s]+)=(?P<value>\{.*\})", re.DOTALL)
+_OTHERS_NAMES = {
+    "batch": ("loader.batch_size",),
+    "epochs": ("trainer.max_epochs",),
+    "num_epochs": ("trainer.max_epochs",),
+    "num_train_epochs": ("trainer.max_epochs",),
+    "gpus": ("trainer.devices",),
+    "learning_rate": ("optimizer.encoder_lr", "optimizer.head_lr"),
+    "lr": ("optimizer.encoder_lr", "optimizer.head_lr"),
+    "max_seq_length": ("encoder.max_length",),
+    "model_name": ("encoder", "encoder.location"),
+    "per_device_train_batch_size": ("loader.batch_size",),
+    "warmup_ratio": ("optimizer.warmup",),
+    "workers": ("loader.workers",),
+    "num_workers": ("loader.workers",),
+}
+"""What other projects call a key of ours."""
+
 _BARE_BOOL = "Unsupported item value in defaults : bool"
 
 
@@ -143,6 +160,8 @@ def _renamed_in_file(hint: str) -> str:
 def _nearest(key: str, configuration: Configuration) -> str:
     """Name the keys like ``key``: those that are spelled alike, and those that end alike in another group."""
     valid = configuration.keys()
+    if meant := [name for name in _OTHERS_NAMES.get(key, ()) if name in valid]:
+        return f"here it is {' and '.join(meant)}"
     parent, _, leaf = key.rpartition(".")
     if parent in valid and not any(other.startswith(f"{parent}.") for other in valid):
         return f"{parent} has no entries yet; set them by '{parent}={{{leaf}: VALUE}}'"
