@@ -12,6 +12,7 @@ from hydra.errors import OverrideParseException
 from omegaconf import DictConfig
 
 from polyhead.app.old_names import rename_hint
+from polyhead.app.override_quotes import quoting_hint
 from polyhead.errors import did_you_mean
 
 _UNKNOWN_KEY = re.compile(r"Could not (?:override|delete from config).*?'(?P<key>[^']+)'", re.DOTALL)
@@ -85,8 +86,7 @@ def explain(error: Exception, configuration: Configuration) -> str:
         return 'defaults: a bare on, off, yes or no is no text in YAML; write it in quotes, as in "off"'
     words = " ".join(text.partition("\nSee https://")[0].split())
     if isinstance(error, OverrideParseException) and "=" in error.override:
-        key, _, value = error.override.partition("=")
-        return f"{error.override}: {words}; text with such signs has quotes inside quotes: '{key}=\"{value}\"'"
+        return f"{error.override}: {words}; {quoting_hint(error.override)}"
     return words
 
 
