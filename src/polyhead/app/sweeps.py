@@ -4,10 +4,11 @@ Knows nothing about what a run does. Works with any launcher, because it looks a
 """
 
 import atexit
+import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +19,39 @@ from omegaconf import DictConfig
 
 from polyhead.app.old_names import new_overrides
 from polyhead.app.places import without_places
-from polyhead.runs.folder import RunFolder
+from polyhead.runs.folder import RunFolder, is_aside
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, status_of
 from polyhead.storage.documents import parse_yaml, read_yaml
 
+log = logging.getLogger(__name__)
+
 _PERIOD = 2.0  # seconds between two looks at the folders
 
 
-def finished_twin(run: RunFolder, config: str) -> RunFolder | None:
-    """Return the run of a sweep that is done with this configuration, and clear the folder of one that was broken off.
+def finished_twin(run: RunFolder, config: str, changed: Callable[[RunFolder], Sequence[str]]) -> RunFolder | None:
+    """Return the run of a sweep that is done with this configuration and data, and free the folder of this one.
 
-    A run that never ended starts from its beginning: to continue in the middle of it would make its seconds wrong.
+    A run that never ended starts from its beginning: to continue in the middle of it would make its seconds wrong. One
+    that is done with other data keeps its results, in a folder beside its own.
 
     Args:
         run: of the job that is about to start, in the sweep's folder.
         config: its resolved configuration, in YAML.
+        changed: gives the splits whose sentences are not those that a run had.
     """
     wanted = _comparable(parse_yaml(config))
-    for path in run.folder.parent.glob("*/config.yaml"):
-        other = RunFolder(path.parent)
-        if _read_comparable(path) != wanted:
-            continue
-        if other.done:
-            return other
-        if other == run:
-            run.clear()
+    configs = sorted(run.folder.parent.glob("*/config.yaml"))
+    twins = [RunFolder(path.parent) for path in configs if _read_comparable(path) == wanted]
+    changes = {twin.folder: changed(twin) for twin in twins if twin.done}
+    for folder, splits in changes.items():
+        if not splits:
+            return RunFolder(folder)
+    for folder, splits in changes.items():
+        kept = run.set_aside().folder if folder == run.folder else folder
+        log.info("done with other %s sentences, so it runs again; the old run: %s", ", ".join(splits), kept)
+    if run in twins and not run.done and run.claimed:
+        run.clear()
     if not (run.folder / "config.yaml").exists() and status_of(run.folder)[0] == FAILED:
         run.clear()  # its configuration was refused last time; the log would call it failed while it runs
     return None
@@ -116,7 +124,6 @@ class _Watch:
         self.folder = folder
         self.jobs = jobs
         self.started = time.time()
-        self._known: dict[Path, str] = {}
         self._before = self.count()[DONE]
 
     def until(self, ended: threading.Event) -> None:
@@ -135,15 +142,16 @@ class _Watch:
 
     def count(self) -> Counter[str]:
         """Count the runs by status; what an earlier, killed sweep left unfinished or failed does not count."""
+        counts: Counter[str] = Counter()
         for folder in self.folder.glob("*/"):
-            if self._known.get(folder) != DONE:
-                status, _ = status_of(folder)
-                alive = status == DONE or _changed_since(folder, self.started)
-                if alive and (status != UNFINISHED or (folder / "config.yaml").exists()):
-                    self._known[folder] = status
-        return Counter(self._known.values())
+            status, _ = status_of(folder)
+            alive = status == DONE or _changed_since(folder, self.started)
+            if alive and not is_aside(folder) and (status != UNFINISHED or (folder / "config.yaml").exists()):
+                counts[status] += 1
+        return counts
 
     def _time_left(self, counts: Counter[str]) -> str:
+        self._before = min(self._before, counts[DONE])  # runs that are done with other data begin again
         ended = counts[DONE] + counts[FAILED]
         here, left = ended - self._before, self.jobs - ended
         if here < 1 or left < 1:
