@@ -9,9 +9,9 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from support.commands import NO_PICTURES, ROOT, TINY, TINY_ENCODER, train
 
-from polyhead.app.sweeps import SweepStatus, _rename_params, _Watch, count_jobs, finished_twin
+from polyhead.app.run_names import split_jobs
+from polyhead.app.sweeps import SweepStatus, _rename_params, _Watch, finished_twin
 from polyhead.runs.folder import RunFolder
-
 
 GRID = [*TINY, "freeze=none,backbone", "logger=none", "hydra.sweep.dir=sweep"]
 
@@ -130,7 +130,7 @@ def test_finished_twin_finds_a_run_of_an_earlier_version_with_its_cache_elsewher
     )
 
 
-def test_count_jobs_reads_the_file_and_the_command_line():
+def test_split_jobs_reads_the_file_and_the_command_line():
     config = OmegaConf.create(
         {
             "hydra": {
@@ -139,7 +139,7 @@ def test_count_jobs_reads_the_file_and_the_command_line():
             }
         }
     )
-    assert count_jobs(config) == 4
+    assert len(split_jobs(config)) == 4
 
 
 def test_sweep_status_travels_to_other_processes_without_its_thread():

@@ -8,17 +8,16 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from polyhead.app.old_names import new_overrides
 from polyhead.app.places import without_places
+from polyhead.app.run_names import name_runs, param_overrides, split_jobs
 from polyhead.runs.folder import RunFolder, is_aside
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, status_of
@@ -82,7 +81,8 @@ class SweepStatus(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Watch the sweep's folder until the sweep ends; its choices get the names of today before it starts."""
         _rename_params(config)
-        watch = _Watch(Path(config.hydra.sweep.dir), count_jobs(config))
+        name_runs(config)
+        watch = _Watch(Path(config.hydra.sweep.dir), len(split_jobs(config)))
         self._watcher = threading.Thread(target=watch.until, args=(self._ended,), daemon=True)
         self._watcher.start()
         atexit.register(self._finish)  # a sweep with a failed run ends in an exception, and without the hook below
@@ -102,19 +102,8 @@ def _rename_params(config: DictConfig) -> None:
     """Put the choices of a sweep's file, as ``params: {features: "disk,off"}``, under the names of today."""
     params = config.hydra.sweeper.get("params")
     if params:
-        renamed = [override.partition("=") for override in new_overrides(_param_overrides(params))]
+        renamed = [override.partition("=") for override in new_overrides(param_overrides(params))]
         config.hydra.sweeper.params = {key: values for key, _, values in renamed}
-
-
-def _param_overrides(params: Mapping[str, Any]) -> list[str]:
-    return [f"{key}={values}" for key, values in params.items()]
-
-
-def count_jobs(config: DictConfig) -> int:
-    """Return the number of runs that the choices of a multirun make."""
-    given = _param_overrides(config.hydra.sweeper.get("params") or {})
-    overrides = OverridesParser.create().parse_overrides([*given, *config.hydra.overrides.task])
-    return sum(map(len, BasicSweeper.split_arguments(overrides, None)))
 
 
 class _Watch:

@@ -83,7 +83,7 @@ def _without_given(tuning: Tuning, overrides: Sequence[str]) -> Tuning:
     if own := [key for key in given if key in _OWN]:
         raise UserError("\n".join(f"{key}: given; {_OWN[key]}" for key in own))
     space = {key: values for key, values in tuning.space.items() if new_key(key) not in given}
-    fixed = [given[new_key(key)].input_line for key in tuning.space if key not in space]
+    fixed = [str(given[new_key(key)].input_line) for key in tuning.space if key not in space]
     if not space:
         raise UserError(f"space: all of its keys are given ({' '.join(fixed)}), so nothing is left to search")
     for override in fixed:
