@@ -63,7 +63,7 @@ def test_group_makes_no_condition_of_paths_in_a_run_s_own_folder_even_where_some
         make_run(tmp_path / f"without_{seed}", seed=seed)
     conditions, _ = grouped(tmp_path)
     assert [len(condition.runs) for condition in conditions] == [2, 2]
-    assert {condition.values["callbacks.last.dirpath"] for condition in conditions} == {"RUN/checkpoints", "–"}
+    assert {condition.values["callbacks.last.dirpath"] for condition in conditions} == {"checkpoints", "–"}
 
 
 def test_columns_stand_in_the_order_of_the_command_line_and_files_are_named_by_their_stems(tmp_path):
