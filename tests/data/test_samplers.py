@@ -8,7 +8,6 @@ from polyhead.errors import ParameterError
 from polyhead.sources.mixing import Mixture
 
 LENGTHS = np.random.default_rng(0).geometric(0.08, size=1003) + 2
-from polyhead.errors import UserError
 
 
 def batches(epoch=0, **changes):
@@ -150,8 +149,3 @@ def test_sampler_shares_out_a_mixture_whatever_the_number_of_processes(processes
     alone = batches(batch_size=48, mixture=mixture)
     assert epoch(0) == [sorted(batch) for batch in alone]
     assert epoch(0) != epoch(1)
-
-
-def test_sampler_refuses_fewer_rows_than_processes():
-    with pytest.raises(UserError, match="2 processes share 1 sentences, and each needs one; take fewer"):
-        LengthGroupedBatchSampler([3], 4, 1, 0, shuffle=True, rank=1, processes=2)

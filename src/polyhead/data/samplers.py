@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from polyhead.errors import UserError, check_parameters
+from polyhead.errors import check_parameters
 from polyhead.sources.mixing import Mixture
 
 _MOST_WORKERS = 64  # on machines with fewer cores; each is a process
@@ -70,9 +70,6 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         rank: index of this process, from 0.
         processes: number of processes that share the rows.
         mixture: draws the rows of an epoch, N of them; None takes each row once.
-
-    Raises:
-        UserError: fewer rows than processes.
     """
 
     def __init__(
@@ -86,8 +83,6 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         processes: int = 1,
         mixture: Mixture | None = None,
     ) -> None:
-        if len(lengths) < processes:
-            raise UserError(f"{processes} processes share {len(lengths):,} sentences, and each needs one; take fewer")
         self.lengths = np.asarray(lengths, dtype=np.int32)
         self.batch_size = batch_size
         self.bucket_batches = bucket_batches
