@@ -153,7 +153,7 @@ def test_auto_clears_the_folder_of_a_run_that_has_no_checkpoint_yet(stop):
     (run / "left").write_text("")
     resumption = resume(compose_as_train(CONFIGS, ["resume=auto", f"run_dir={run}"]))
     assert resumption.checkpoint is None
-    claim(RunFolder(run), resumption.config, resumption)
+    claim(RunFolder(run), resumption.config, resumption, lambda _: [])
     assert not (run / "left").exists()
     assert (run / "config.yaml").exists()
 
