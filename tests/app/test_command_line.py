@@ -8,29 +8,8 @@ import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.commands import ROOT, train
 
-from polyhead.app.command_line import MISTAKE, folder_as, folder_name, run
+from polyhead.app.command_line import MISTAKE, folder_as, run
 from polyhead.app.hydra_errors import Configuration, explain
-
-
-@pytest.mark.parametrize(
-    ("overrides", "name"),
-    [
-        ("freeze=none,seed=0", "freeze=none,seed=0"),
-        ("encoder.location=/a folder/bert", "encoder.location=-a-folder-bert"),
-        ("freeze.frozen=[encoder],x=1", "freeze.frozen=[encoder],x=1"),
-        ("", "default"),
-    ],
-)
-def test_folder_name_is_made_of_the_overrides(overrides, name):
-    assert folder_name(overrides) == name
-
-
-def test_folder_name_is_never_too_long_for_a_file_system():
-    assert all(len(folder_name(letter * 1000).encode()) <= 150 for letter in "aé")
-
-
-def test_folder_names_that_differ_at_their_far_end_stay_apart():
-    assert folder_name("x" * 200 + "seed=0") != folder_name("x" * 200 + "seed=1")
 
 
 def test_explain_takes_the_words_of_the_cause_where_an_error_has_none():

@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from pyarrow import parquet
@@ -113,3 +114,26 @@ def test_predict_refuses_a_header_before_anything_is_written(tmp_path, predict, 
     with pytest.raises(UserError, match=message):
         predict("a.csv", "b.csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "bundle"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_predict_adds_the_next_classes_by_top_k(tmp_path, predict, ending):
+    some = texts(12)
+    (tmp_path / "a.txt").write_text("\n".join(some))
+    found = rows_of(predict("a.txt", f"b.{ending}", "top_k=3"))
+    expected = Predictor.load(tmp_path / "bundle", precision="32-true", device="cpu").predict(some)
+    for task in expected.tasks:
+        ranked = np.argsort(-expected.probabilities[task.name], axis=1, kind="stable")
+        for place in range(2, min(3, len(task.labels)) + 1):
+            column = f"predicted_{task.name}_top{place}"
+            assert [row[column] for row in found] == [task.labels[order[place - 1]] for order in ranked]
+            shares = [float(row[f"{column}_probability"]) for row in found]
+            expected_shares = np.sort(expected.probabilities[task.name])[:, -place]
+            np.testing.assert_allclose(shares, expected_shares, rtol=1e-4)
+        assert f"predicted_{task.name}_top{len(task.labels) + 1}" not in found[0]
+
+
+def test_predict_refuses_a_top_k_below_one(tmp_path, predict):
+    (tmp_path / "a.txt").write_text("w1")
+    with pytest.raises(UserError, match="^top_k: 0 given; it must be 1 or more$"):
+        predict("a.txt", "b.jsonl", "top_k=0")

@@ -33,10 +33,10 @@ def test_loggers_of_a_run_may_be_several_at_once(run):
     assert "validation/category/macro_f1" in columns
 
     with sqlite3.connect(folder / "mlflow.db") as database:
-        final = dict(database.execute("select key, value from latest_metrics where key like 'final/%'"))
+        final = dict(database.execute("select key, value from latest_metrics where key like 'Final/%'"))
         params = dict(database.execute("select key, value from params"))
         assert database.execute("select name from runs").fetchall() == [("one",)]
-    assert final["final/test/category/macro_f1"] == pytest.approx(expected)
+    assert final["Final/test/category/macro_f1"] == pytest.approx(expected)
     assert params["freeze"] == "none"
 
     (offline,) = (folder / "one/wandb").glob("offline-run-*")

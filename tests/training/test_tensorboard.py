@@ -189,15 +189,15 @@ def test_hparams_are_given_to_every_logger(tmp_path):
 def log_final(folder, hparams, metrics):
     logger = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
     log_final_metrics(make_trainer(folder, logger=logger), hparams, metrics)
-    return events(folder / "outcome")
+    return events(folder)
 
 
 def test_final_metrics_stand_beside_the_hparams_that_gave_them(tmp_path):
     metrics = {"test/macro_f1": 0.5, "validation/macro_f1": 0.25}
     shown = log_final(tmp_path, {"freeze": "none", "rate": 0.5}, metrics)
     assert {name: values(shown, name) for name in shown.Tags()["scalars"]} == {
-        "final/test/macro_f1": [0.5],
-        "final/validation/macro_f1": [0.25],
+        "Final/test/macro_f1": [0.5],
+        "Final/validation/macro_f1": [0.25],
     }
     contents = shown.PluginTagToContent("hparams")
     assert contents.keys() == {"_hparams_/session_start_info", "_hparams_/session_end_info"}

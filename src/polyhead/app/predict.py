@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig
 
 from polyhead import hardware
 from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
 from polyhead.app.reading_notes import tell_reading
-from polyhead.deployment.predictor import Predictions, Predictor
-from polyhead.errors import UserError
+from polyhead.deployment.predictor import Floats, Predictions, Predictor
+from polyhead.errors import UserError, check_parameters
 from polyhead.inference.text_runner import CHUNK
 from polyhead.storage.cells import is_blank
 from polyhead.storage.dialect import Dialect
@@ -46,12 +47,14 @@ def run(config: DictConfig) -> None:
         overwrite=bool,
         all_probabilities=bool,
         embeddings=bool,
+        top_k=int,
         backend=str,
         precision=str,
         device=str,
     )
     if config.embeddings and config.output.endswith(".csv"):
         raise UserError("embeddings: a CSV cell holds no list; write .jsonl or .parquet, or set embeddings=false")
+    check_parameters(("top_k", config.top_k, config.top_k >= 1, "1 or more"))
     dialect = Dialect(config.encoding, config.quote, config.separator)
     with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
@@ -124,11 +127,23 @@ def _columns(predictions: Predictions, config: DictConfig) -> dict[str, list[Any
         probabilities = predictions.probabilities[task.name]  # (N, C)
         columns[f"predicted_{task.name}"] = predictions.labels(task.name)
         columns[f"predicted_{task.name}_probability"] = probabilities.max(axis=1).tolist()
+        columns |= _runners_up(task, probabilities, config.top_k)
         if config.all_probabilities:
             for label, shares in zip(task.labels, probabilities.T, strict=True):
                 columns[f"predicted_{task.name}_probability_{label}"] = shares.tolist()
     if config.embeddings:
         columns["embedding"] = predictions.embeddings.tolist()
+    return columns
+
+
+def _runners_up(task: Task, probabilities: Floats, top_k: int) -> dict[str, list[Any]]:
+    """Return the second class to the ``top_k``-th, by probabilities (N, C), and how probable each is."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]  # (N, k)
+    columns: dict[str, list[Any]] = {}
+    for place, classes in enumerate(order.T[1:], start=2):
+        columns[f"predicted_{task.name}_top{place}"] = [task.labels[index] for index in classes]
+        shares = np.take_along_axis(probabilities, classes[:, None], axis=1)[:, 0]
+        columns[f"predicted_{task.name}_top{place}_probability"] = shares.tolist()
     return columns
 
 
@@ -139,6 +154,9 @@ def _types(reader: RowReader, tasks: tuple[Task, ...], config: DictConfig) -> di
     types |= {field.name: field.type for field in reader.schema or ()}
     for task in tasks:
         types[f"predicted_{task.name}"] = pa.string()
+        for place in range(2, min(config.top_k, len(task.labels)) + 1):
+            types[f"predicted_{task.name}_top{place}"] = pa.string()
+            types[f"predicted_{task.name}_top{place}_probability"] = pa.float32()
         for suffix in ("", *(f"_{label}" for label in task.labels)):
             types[f"predicted_{task.name}_probability{suffix}"] = pa.float32()
     if config.embeddings:

@@ -18,7 +18,7 @@ from polyhead.app.composition import RunComponents, compose_model, compose_train
 from polyhead.app.hparams import final_metrics, hparams, hydra_choices, monitored_value
 from polyhead.app.hydra_state import shares_the_terminal
 from polyhead.app.resumption import Resumption
-from polyhead.app.run_data import DataNotes, data_digests, make_data
+from polyhead.app.run_data import DataNotes, changed_splits, data_digests, make_data
 from polyhead.app.soup_check import check
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import attach_frozen
@@ -114,7 +114,7 @@ class TrainingRun:
     def _claim(self, provenance: Provenance) -> RunMetrics | None:
         """Take the run's folder, and note with what it is made; return the metrics of a run that is done already."""
         known = noted_data(self.resumption)
-        made_before = claim(self.folder, self.config, self.resumption)
+        made_before = claim(self.folder, self.config, self.resumption, partial(changed_splits, self.parts))
         if made_before is None:
             replace(provenance, data=known).write(self.folder)
         return made_before

@@ -198,6 +198,10 @@ class SentenceData(L.LightningDataModule):
 
     def _batches(self, name: str, batch_size: int, shuffle: bool) -> LengthGroupedBatchSampler:
         trainer = self.trainer
+        rows, processes = len(self.split(name)), trainer.world_size if trainer else 1
+        if rows < processes:
+            shared = f"{processes} processes share {rows} {name} sentences"
+            raise UserError(f"data: {shared}, and each needs one; take fewer processes")
         return LengthGroupedBatchSampler(
             self.split(name).lengths,
             batch_size,
@@ -205,6 +209,6 @@ class SentenceData(L.LightningDataModule):
             self.loader.seed,
             shuffle,
             rank=trainer.global_rank if trainer else 0,
-            processes=trainer.world_size if trainer else 1,
+            processes=processes,
             mixture=self.source.mixture(name) if shuffle else None,
         )

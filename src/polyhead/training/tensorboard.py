@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -21,15 +20,15 @@ def log_hparams(trainer: L.Trainer, hparams: Mapping[str, Any]) -> None:
 def log_final_metrics(trainer: L.Trainer, hparams: Mapping[str, Any], final_metrics: Mapping[str, float]) -> None:
     """Write a run's final metrics: on TensorBoard with its hyperparameters, which the HPARAMS tab lists run by run.
 
-    There they lie in a folder of their own and announce no columns: TensorBoard then gathers the columns from all runs,
-    where it would otherwise take those of whichever run came first, and lists no other scalar as a metric. Their names
-    begin with ``final/``, so that no point of theirs lies among the curves.
+    They announce no columns: TensorBoard then gathers the columns from all runs, where it would otherwise take those of
+    whichever run came first. It shows the first five scalars then, in alphabetical order, capitals first: hence the
+    names, ``Final/...``. They lie in the run's own folder, since TensorBoard lists each folder as a run.
     """
-    final = {f"final/{name}": value for name, value in final_metrics.items()}
+    final = {f"Final/{name}": value for name, value in final_metrics.items()}
     log_summary(trainer, final)
     for logger in loggers_of(trainer, TensorBoardLogger):
         _, started, ended = summary.hparams(dict(hparams), final)  # type: ignore[no-untyped-call]
-        with SummaryWriter(Path(logger.log_dir) / "outcome") as writer:
+        with SummaryWriter(logger.log_dir) as writer:
             writer.file_writer.add_summary(started)
             writer.file_writer.add_summary(ended)
             for name, value in final.items():
