@@ -69,12 +69,13 @@ class ActivationCache(Cache):
     """Arrays on disk, each named by the digest of what it was computed from.
 
     Attributes:
-        counts: how many entries were ``reused`` and ``computed`` so far.
+        counts: how many entries were ``reused`` and ``computed`` so far; one that is read again counts once.
     """
 
     name: ClassVar[str] = "activations"
     stamp: ClassVar[str] = "*.bin"
     counts: Counter[str] = field(default_factory=Counter, init=False, compare=False)
+    _counted: set[str] = field(default_factory=set, init=False, compare=False, repr=False)
 
     def entry_of(self, stamp: Path) -> Path:
         """Return the entry that a stamp belongs to: the stamp itself."""
@@ -114,7 +115,7 @@ class ActivationCache(Cache):
         path = self.path / f"{key}.bin"
         stored = _read(path, shape, dtype)
         if stored is not None:
-            self.counts["reused"] += 1
+            self._count(key, "reused")
             return stored
         if path.exists():
             log.warning("activation cache: %s is damaged; computing it again", path)
@@ -126,8 +127,13 @@ class ActivationCache(Cache):
             reason = error.strerror or error
             log.warning("activation cache: %s cannot keep it (%s); continuing without", self.path, reason)
             return None
-        self.counts["computed"] += 1
+        self._count(key, "computed")
         return _read(path, shape, dtype)
+
+    def _count(self, key: str, how: str) -> None:
+        if key not in self._counted:
+            self._counted.add(key)
+            self.counts[how] += 1
 
     def _store(self, path: Path, shape: tuple[int, ...], dtype: torch.dtype, compute: Fill) -> None:
         size = _bytes(shape, dtype)

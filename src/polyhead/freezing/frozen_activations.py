@@ -85,13 +85,13 @@ class FrozenActivations:
             split: the sentences.
             name: of the split, for the log.
         """
-        reused_before = self.cache.counts["reused"]
+        computed_before = self.cache.counts["computed"]
         fill = partial(self._fill, split)
         activations = self.cache.get(self._key(split), self._shape(split), self._dtype(), fill, split.description)
         if activations is not None:
             split.activations, split.depth = activations, self.depth
-            reused = self.cache.counts["reused"] > reused_before
-            how = "read from the cache, no encoder pass" if reused else "computed and stored"
+            computed = self.cache.counts["computed"] > computed_before
+            how = "computed and stored" if computed else "read from the cache, no encoder pass"
             log.info("activations of %s: %s", name, how)
 
     def _shape(self, split: TokenizedSplit) -> tuple[int, int]:

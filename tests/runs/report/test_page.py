@@ -12,7 +12,7 @@ from polyhead.runs.report.page import page
 def page_of(folder, **settings):
     comparison = compared(folder, **settings)
     curves = {str(record.folder): read_curves(record.folder) for record in comparison.records}
-    return page(comparison, curves, title="Comparison of runs")
+    return page(comparison, curves, title="Comparison of runs", folder=folder)
 
 
 def test_page_is_whole_and_asks_no_network(tmp_path):

@@ -12,6 +12,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 from polyhead.runs.record import OVERALL
 from polyhead.runs.report.comparison import Comparison, Row, pareto_front
 from polyhead.runs.report.curves import Curves
+from polyhead.runs.report.statistics import Mean
 from polyhead.runs.report.table import metric_name
 
 SIZE = (4.6, 3.3)  # inches: readable at the width of a phone
@@ -42,7 +43,7 @@ def trade_off(comparison: Comparison, test_set: str, cost: str, title: str) -> s
     for row in rows:
         score = row.scores[test_set][OVERALL]
         axes.errorbar(
-            row.costs[cost], score.value, yerr=score.margin, fmt="o", color=color(row), markersize=7, capsize=2
+            row.costs[cost], score.value, yerr=_within_bounds(score), fmt="o", color=color(row), markersize=7, capsize=2
         )
         beside = (6, 5) if row.number % 2 else (6, -12)  # points; neighbours often tie
         axes.annotate(f"#{row.number}", (row.costs[cost], score.value), xytext=beside, textcoords="offset points")
@@ -54,6 +55,13 @@ def trade_off(comparison: Comparison, test_set: str, cost: str, title: str) -> s
     axes.margins(0.12)
     _log_scale(axes, [row.costs[cost] for row in rows])
     return _svg(figure, f"trade-off {test_set} {cost}")
+
+
+def _within_bounds(score: Mean) -> list[list[float]] | None:
+    """Return the lengths of a score's bar below and above it; no score is outside of 0 to 1."""
+    if score.margin is None:
+        return None
+    return [[min(score.margin, score.value)], [min(score.margin, 1 - score.value)]]
 
 
 def learning_curves(comparison: Comparison, curves: Mapping[int, Sequence[Curves]], name: str, title: str) -> str:

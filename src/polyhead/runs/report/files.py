@@ -22,7 +22,7 @@ def write(comparison: Comparison, curves: Mapping[str, Curves], output: Path) ->
     """
     text = markdown(comparison)
     contents = {
-        ".html": page(comparison, curves, title="Comparison of runs"),
+        ".html": page(comparison, curves, title="Comparison of runs", folder=output.parent),
         ".md": text,
         ".json": json.dumps(as_json(comparison), indent=2) + "\n",
     }

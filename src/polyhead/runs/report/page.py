@@ -1,32 +1,41 @@
 """Page: a comparison as one HTML file that needs no network. Knows nothing about statistics."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from polyhead.runs.report import figures, table
+from polyhead.runs.report.class_scores import class_scores
 from polyhead.runs.report.comparison import Comparison, Row
 from polyhead.runs.report.curves import Curves
 from polyhead.runs.report.statistics import Difference
-from polyhead.runs.report.verdict import verdict
+from polyhead.runs.report.verdict import conflict_sentences, verdict
 from polyhead.runs.status import DONE
 
+_MOST_SCORES = 6  # columns of scores beside which a table still fits a page of 1,400 pixels
+_MOST_CLASSES = 24  # of a confusion matrix that is shown whole
+_MOST_PAIRS = 20  # of confused classes, where it is not
 _CURVES = {
     "validation/macro_f1": "validation macro-F1, mean over tasks",
     "train/loss": "training loss (nats)",
 }
 
 
-def page(comparison: Comparison, curves: Mapping[str, Curves], title: str) -> str:
+def page(comparison: Comparison, curves: Mapping[str, Curves], title: str, folder: Path) -> str:
     """Render the page.
 
     Args:
         comparison: to show.
         curves: folder of a run -> the values that the run logged by step.
         title: of the page.
+        folder: that the page will lie in; it links to the runs from there.
     """
     # Conditions and file names are anybody's text: everything is escaped but the figures drawn here.
     environment = Environment(
@@ -37,22 +46,47 @@ def page(comparison: Comparison, curves: Mapping[str, Curves], title: str) -> st
         lstrip_blocks=True,
     )
     several = len(comparison.rows) > 1 and comparison.baseline is not None
-    columns = table.columns(comparison)
+    few = len(table.score_columns(comparison)) <= _MOST_SCORES
+    drawn = comparison.rows[: figures.MOST_LINES]
     return environment.get_template("page.html.j2").render(
         title=title,
         comparison=comparison,
         counts=Counter(record.status for record in comparison.records),
         unfinished=[record for record in comparison.records if record.status != DONE],
         verdict=verdict(comparison),
-        columns=columns,
-        lines=list(zip(*(column.cells for column in columns), strict=True)),
+        tables=_tables(comparison, few),
         legend=table.legend(comparison),
         colors=[figures.color(row) for row in comparison.rows],
         figures=[Markup(svg) for svg in _figures(comparison, curves) if svg],
         differences=_differences(comparison) if several else [],
         confusions=list(_confusions(comparison)),
-        conflicts=[(row, row.conflict) for row in comparison.rows if row.conflict],
+        conflicts=[sentence for row in comparison.rows for sentence in conflict_sentences(row)],
+        drawn=drawn,
+        tasks=[] if few else list(_tasks(comparison, drawn)),
+        classes=[(line, [table.score_text(score) for score in line.scores]) for line in class_scores(drawn)],
+        link=partial(_link, folder),
     )
+
+
+def _tables(comparison: Comparison, by_task: bool) -> list[list[table.Column]]:
+    """Lay out the scores, and below them the costs."""
+    scores = table.columns(comparison, by_task)
+    return (
+        [scores, [*scores[: 1 + len(comparison.rows[0].condition.values)], *table.cost_columns(comparison)]]
+        if scores
+        else []
+    )
+
+
+def _tasks(comparison: Comparison, rows: Sequence[Row]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the scores of each task on each test set: a title, and a cell for each row."""
+    for test_set, task, title in table.score_columns(comparison):
+        yield title, [table.score_text(row.scores.get(test_set, {}).get(task)) for row in rows]
+
+
+def _link(folder: Path, run: Path) -> str:
+    """Return the address of a run's folder, as seen from the page's."""
+    return quote(Path(os.path.relpath(run, folder)).as_posix()) + "/"
 
 
 def _figures(comparison: Comparison, curves: Mapping[str, Curves]) -> Iterator[str]:
@@ -102,8 +136,24 @@ def _confusions(comparison: Comparison) -> Iterator[dict[str, Any]]:
     for row in rows.values():
         for test_set, tasks in row.confusion.items():
             for task, counts in tasks.items():
-                lines = [(label, _shares(line)) for label, line in counts.items()]
-                yield {"title": f"#{row.number} {task} ({test_set})", "labels": list(counts), "lines": lines}
+                title = f"#{row.number} {task} ({test_set})"
+                if len(counts) > _MOST_CLASSES:
+                    yield {"title": title, "pairs": _confused(counts), "classes": len(counts)}
+                else:
+                    lines = [(label, _shares(line)) for label, line in counts.items()]
+                    yield {"title": title, "labels": list(counts), "lines": lines}
+
+
+def _confused(counts: Mapping[str, Sequence[int]]) -> list[tuple[str, str, int, int]]:
+    """Return the pairs of classes that are confused most: true, predicted, sentences, percent of the true class."""
+    labels = list(counts)
+    pairs = [
+        (true, labels[index], count, share)
+        for true, line in counts.items()
+        for index, (count, share) in enumerate(_shares(line))
+        if count and labels[index] != true
+    ]
+    return sorted(pairs, key=lambda pair: -pair[2])[:_MOST_PAIRS]
 
 
 def _shares(counts: Sequence[int]) -> list[tuple[int, int]]:

@@ -75,20 +75,31 @@ def score_columns(comparison: Comparison) -> list[tuple[str, str, str]]:
     ]
 
 
-def columns(comparison: Comparison) -> list[Column]:
-    """Lay the comparison out: number, values of the condition, scores on each test set, costs."""
+def columns(comparison: Comparison, by_task: bool = True) -> list[Column]:
+    """Lay the comparison out: number, values of the condition, scores on each test set.
+
+    Args:
+        comparison: to lay out.
+        by_task: whether each task has a column, beside the mean over all.
+    """
     if not comparison.rows:
         return []
     rows = comparison.rows
     return [
         Column("#", [str(row.number) for row in rows]),
         *(Column(name, [row.condition.values[name] for row in rows], text=True) for name in rows[0].condition.values),
-        *_scores(comparison),
+        *_scores(comparison, by_task),
         Column("validation", [score_text(row.validation) for row in rows]),
         Column("runs", [str(len(row.condition.runs)) for row in rows]),
-        *_costs(rows),
-        Column("activations", [_activations_text(row) for row in rows]),
     ]
+
+
+def cost_columns(comparison: Comparison) -> list[Column]:
+    """Lay out what the conditions cost: each cost that any run measured, and stored activations."""
+    if not comparison.rows:
+        return []
+    rows = comparison.rows
+    return [*_costs(rows), Column("activations", [_activations_text(row) for row in rows])]
 
 
 def markdown(comparison: Comparison) -> str:
@@ -96,7 +107,7 @@ def markdown(comparison: Comparison) -> str:
 
     Columns that do not fit beside the others in :data:`WIDTH` characters stand in a table of their own, below.
     """
-    laid_out = columns(comparison)
+    laid_out = [*columns(comparison), *cost_columns(comparison)]
     if not laid_out:
         return "No run is done yet.\n"
     number, *others = laid_out
@@ -127,10 +138,12 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _scores(comparison: Comparison) -> Iterator[Column]:
+def _scores(comparison: Comparison, by_task: bool) -> Iterator[Column]:
     """Yield a column for each test set and task, and the differences from the baseline beside each mean."""
     compared = comparison.baseline is not None and len(comparison.rows) > 1
     for test_set, task, title in score_columns(comparison):
+        if task != OVERALL and not by_task:
+            continue
         yield Column(title, [score_text(row.scores.get(test_set, {}).get(task)) for row in comparison.rows])
         if compared and task == OVERALL:
             yield Column(f"Δ {title}", [_difference(comparison, row, test_set) for row in comparison.rows])

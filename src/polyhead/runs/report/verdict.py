@@ -10,6 +10,15 @@ from polyhead.runs.report.table import cost_text, metric_name, score_text
 MARGIN = 0.02
 """A loss in score that counts as none, when conditions are called as good as the baseline."""
 
+_AGREEMENT = (
+    (0.5, "mostly agree"),
+    (0.1, "agree a little"),
+    (-0.1, "have little to do with each other"),
+    (-0.5, "oppose each other a little"),
+    (-1.01, "mostly oppose each other"),
+)
+"""The least mean cosine of two gradients -> what they do."""
+
 _BETTER, _WORSE = "significantly better than", "significantly worse than"
 _AS_GOOD, _UNDECIDED = "no significant difference, and as good as", "no significant difference from"
 _KINDS = {
@@ -36,6 +45,22 @@ def verdict(comparison: Comparison) -> list[str]:
     for test_set in extra:
         lines += _sentences(_kinds(comparison, test_set), comparison.baseline, f"On {test_set}, ")
     return lines
+
+
+def conflict_sentences(row: Row) -> list[str]:
+    """Say of each pair of tasks how their gradients agreed in the runs of a condition."""
+    pairs = dict.fromkeys(name.rpartition(".")[0] for name in row.conflict)
+    return [f"#{row.number}: {_conflict(pair, row.conflict)}" for pair in pairs]
+
+
+def _conflict(pair: str, conflict: Mapping[str, float]) -> str:
+    cosine = conflict[f"{pair}.cosine"]
+    words = next(words for least, words in _AGREEMENT if cosine >= least)
+    share = conflict[f"{pair}.conflicting_share"]
+    return (
+        f"the gradients of {pair} {words} (mean cosine {cosine:.2f}), and were against each other in {share:.0%} of "
+        f"the steps; their sizes are alike to {conflict[f'{pair}.magnitude_similarity']:.0%}.".replace("-0", "−0")
+    )
 
 
 def _best(comparison: Comparison, best: Row) -> str:
