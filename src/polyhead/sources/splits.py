@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from polyhead.errors import UserError
 from polyhead.sources.base import Source
 from polyhead.sources.duplicates import contained
-from polyhead.sources.holdout import choose_holdout
+from polyhead.sources.holdout import choose_holdout, explain_share
 from polyhead.sources.mixing import Mixture
 from polyhead.sources.records import ROW, TEXT
 from polyhead.sources.scan import Scan, Vocabulary, scan
@@ -174,12 +174,18 @@ class TableSource(Source):
         rows = np.flatnonzero(train.kept)
         share = self.settings.holdout[name]
         seed = self.settings.seed + SPLITS.index(name)
-        held = rows[choose_holdout(train.scan.texts[rows], _strata(train.scan, rows), share, seed)]
+        labels = [codes[rows] for codes in train.scan.codes.values()]
+        held = rows[choose_holdout(train.scan.texts[rows], labels, share, seed)]
+        if not len(held) and len(rows):
+            hint = f"give more sentences, or files for {name}"
+            raise UserError(f"data: no {name} sentence can be held out, every class has one text alone; {hint}")
         kept = np.zeros_like(train.kept)
         kept[held] = True
         train.kept &= ~kept
         self._splits[name] = Split(train.scan, train.origins, kept)
-        log.info("%s: none given; %s of %s training sentences held out", name, f"{len(held):,}", f"{len(rows):,}")
+        reason = explain_share(train.scan.texts[rows], len(held), share)
+        line = "%s: none given; %s of %s training sentences held out%s"
+        log.info(line, name, f"{len(held):,}", f"{len(rows):,}", f", {reason}" if reason else "")
 
     def _check_what_is_left(self, tasks: Sequence[Task]) -> None:
         """Refuse splits that lost all their sentences, or all labels of a task, since they were inspected."""
@@ -197,15 +203,6 @@ class TableSource(Source):
 def _log_lines(level: int, lines: Iterator[str] | Sequence[str]) -> None:
     for line in lines:
         log.log(level, "%s", line)
-
-
-def _strata(scanned: Scan, rows: NDArray[np.intp]) -> NDArray[np.int64]:
-    """Return a number for each of the sentences ``rows``, equal where they have the same labels for all tasks."""
-    strata = np.zeros(len(rows), dtype=np.int64)
-    for codes in scanned.codes.values():
-        classes = int(codes.max(initial=0)) + 2  # and one for no label
-        strata = strata * classes + codes[rows] + 1
-    return strata
 
 
 def _unlabelled(name: str, split: Split, tasks: Sequence[Task]) -> Iterator[str]:
