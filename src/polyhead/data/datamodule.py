@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 
 from polyhead.data.batch import Batch
 from polyhead.data.dataset import TokenizedSplit
+from polyhead.data.evidence import tell_if_small
 from polyhead.data.loader import TrainingLoader
 from polyhead.data.samplers import LengthGroupedBatchSampler, LoaderSettings
 from polyhead.data.token_cache import TokenCache
@@ -139,6 +140,9 @@ class SentenceData(L.LightningDataModule):
         if sentences.truncated:
             limit = self.text_tokenizer.max_length
             log.warning("%d of %d %s sentences cut to %d tokens", sentences.truncated, len(sentences), name, limit)
+        small = None if name == "train" else tell_if_small(name, sentences.labels)
+        if small:
+            log.warning("%s", small)
         return TokenizedSplit(sentences, self.tokenizer.pad_token_id or 0, self._describe(name))
 
     def _describe(self, name: str) -> Description:

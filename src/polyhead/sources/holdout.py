@@ -36,10 +36,10 @@ def choose_holdout(texts: Rows, labels: Sequence[Rows], share: float, seed: int)
     class keeps a text, so that it can be trained, and each task with two labelled texts in a class gives one.
 
     Texts with the same labels for all tasks are a stratum, of which a random part is held out. Its share is rarely a
-    whole number, and with many tasks there is a stratum for nearly each text; so strata are rounded one after the other,
-    those with the rarest classes first, up or down as the errors that their classes have by then ask for. Rarest first
-    is iterative stratification (Sechidis et al. 2011, "On the Stratification of Multi-Label Data"); balancing the
-    classes of several tasks, and not their combinations, is minimization (Pocock and Simon 1975, "Sequential Treatment
+    whole number, and with many tasks there is a stratum for nearly each text. So strata are rounded one by one, those
+    with the rarest classes first, up or down as the errors that their classes have by then ask for. Rarest first is
+    iterative stratification (Sechidis et al. 2011, "On the Stratification of Multi-Label Data"); balancing the classes
+    of several tasks, and not their combinations, is minimization (Pocock and Simon 1975, "Sequential Treatment
     Assignment with Balancing for Prognostic Factors in the Controlled Clinical Trial").
 
     Args:
