@@ -15,7 +15,7 @@ from polyhead.app.places import move_run
 from polyhead.app.trust import check_config
 from polyhead.errors import UserError, parameters_under
 from polyhead.freezing.lora import merge_adapters
-from polyhead.freezing.plans import FreezePlan
+from polyhead.freezing.plans import FreezePlan, stage_index
 from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import PretrainedEncoder
@@ -46,7 +46,7 @@ class TrainedRun:
         config: its resolved configuration.
         tasks: what the heads predict.
         encoder: where the encoder came from before it was trained.
-        model: with the best weights by validation, adapters merged, in evaluation mode.
+        model: with the best weights by validation, in evaluation mode.
         metrics: what it measured.
     """
 
@@ -72,7 +72,7 @@ class TrainedRun:
 
 
 def load_trained_run(folder: Path, trust: Collection[str] = (), cache: str | None = None) -> TrainedRun:
-    """Read a run back.
+    """Read a run back, adapters merged.
 
     Args:
         folder: of the run.
@@ -83,6 +83,28 @@ def load_trained_run(folder: Path, trust: Collection[str] = (), cache: str | Non
         UserError: the folder holds no finished run, one that builds what is not trusted, or one whose encoder is not to
             be found any more or whose weights do not fit its configuration.
     """
+    trained, _ = _load(folder, trust, cache)
+    merge_adapters(trained.model.encoder)
+    trained.model.eval().requires_grad_(False)
+    return trained
+
+
+def load_as_tested(folder: Path, trust: Collection[str] = ()) -> TrainedRun:
+    """Read a run back with its model as it was when it was tested: adapters apart, and frozen what was frozen.
+
+    Raises:
+        UserError: as :func:`load_trained_run`.
+    """
+    trained, plan = _load(folder, trust, cache=None)
+    stages = plan.checked_stages(trained.model)
+    stage = stages[stage_index(stages, trained.metrics.best_epoch or 0)]
+    stage.freezing.apply(trained.model)
+    trained.model.eval()
+    return trained
+
+
+def _load(folder: Path, trust: Collection[str], cache: str | None) -> tuple[TrainedRun, FreezePlan]:
+    """Read a run back with its model as it was trained, and the plan by which its parts were frozen."""
     from polyhead.training.checkpoints import best_weights  # Lightning takes seconds to import
 
     metrics = RunMetrics.read(RunFolder(folder))
@@ -103,8 +125,7 @@ def load_trained_run(folder: Path, trust: Collection[str] = (), cache: str | Non
         weights = best_weights(folder, make_model(_in_place(encoder.skeleton, folder)))
     model = make_model(_in_place(encoder.load, folder))
     model.load_state_dict(weights)
-    merge_adapters(model.encoder)
-    return TrainedRun(folder, config, tasks, encoder, model.eval().requires_grad_(False), metrics)
+    return TrainedRun(folder, config, tasks, encoder, model, metrics), plan
 
 
 def _in_place(load: Callable[[], Encoder], folder: Path) -> Encoder:

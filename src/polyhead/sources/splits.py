@@ -96,14 +96,18 @@ class TableSource(Source):
             raise UserError("\n".join(findings.errors))
         _log_lines(logging.INFO, findings.notes)
         _log_lines(logging.WARNING, findings.warnings)
+        if "train" in given:  # else the sentences are evaluated alone
+            self._make_splits(inspection, tasks)
+        for scanned in given.values():
+            scanned.drop_arrays()
+
+    def _make_splits(self, inspection: Inspection, tasks: Sequence[Task]) -> None:
         self._drop_test_duplicates()
         for name in SPLITS:
-            if name not in given:
+            if name not in self._splits:
                 self._hold_out(name)
         _log_lines(logging.WARNING, inspection.rare_classes(tasks, self._splits["train"].kept))
         self._check_what_is_left(tasks)
-        for scanned in given.values():
-            scanned.drop_arrays()
 
     def sentences(self, split: str) -> Iterator[Sentence]:
         """Yield the sentences of ``split``."""

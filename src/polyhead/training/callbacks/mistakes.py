@@ -20,7 +20,7 @@ from polyhead.errors import check_parameters
 from polyhead.sources.base import Source
 from polyhead.storage.markdown import markdown_table
 from polyhead.tasks import MISSING, Task
-from polyhead.training.module import MultiTaskTraining
+from polyhead.training.evaluation import MultiTaskEvaluation
 from polyhead.training.tensorboard import tensorboard_loggers
 
 _SHOWN = 300  # characters of a sentence on TensorBoard; the file has all
@@ -109,7 +109,7 @@ class Mistakes(Callback):
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write and show the mistakes that all processes together found."""
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if not isinstance(pl_module, MultiTaskTraining) or not isinstance(data, SentenceData):
+        if not isinstance(pl_module, MultiTaskEvaluation) or not isinstance(data, SentenceData):
             return
         if trainer.world_size > 1:
             for mistakes in self.found.values():
