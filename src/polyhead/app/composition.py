@@ -16,7 +16,7 @@ from polyhead import hardware
 from polyhead.app.builder import build, plain
 from polyhead.app.callback_check import file_problems, logger_problems, monitor_problems
 from polyhead.app.literals import literal
-from polyhead.app.trainer_check import batch_problems
+from polyhead.app.trainer_check import balance_problems, batch_problems
 from polyhead.app.value_check import check_sections, value_problems
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
@@ -93,6 +93,8 @@ def compose_components(config: DictConfig) -> RunComponents:
     if tasks and encoder and freeze_plan:
         composer.check_plan(freeze_plan, encoder, tasks)
     if tasks and components["loader"]:
+        mixed = not composer.problems and source.mixture("train") is not None
+        composer.problems += balance_problems(components["loader"], mixed, tasks)
         composer.check_sizes(source, components["loader"])
     if composer.problems:
         raise UserError("\n".join(composer.problems))

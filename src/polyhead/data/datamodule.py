@@ -22,6 +22,7 @@ from polyhead.data.token_cache import TokenCache
 from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
 from polyhead.errors import UserError
 from polyhead.sources.base import Source
+from polyhead.sources.mixing import Balance, Mixture
 from polyhead.storage.cache import Description
 from polyhead.tasks import Task
 
@@ -183,5 +184,9 @@ class SentenceData(L.LightningDataModule):
             shuffle,
             rank=trainer.global_rank if trainer else 0,
             processes=trainer.world_size if trainer else 1,
-            mixture=self.source.mixture(name) if shuffle else None,
+            mixture=self._mixture(name) if shuffle else None,
         )
+
+    def _mixture(self, name: str) -> Mixture | Balance | None:
+        task = self.loader.balance
+        return self.source.mixture(name) if task is None else Balance(self.split(name).labels[task])
