@@ -28,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(description="Print how hard the hypothetical corpus is.")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the corpus (default: 0)")
     options = parser.parse_args(arguments)
+    if wrong := [seed for seed in options.seeds if seed < 0]:
+        print(f"error: --seeds: {wrong[0]} given; it must be 0 or more", file=sys.stderr)
+        return 2
     try:
         with require_extra("test", "scripts/probe.py"):
             import_module("sklearn")

@@ -50,3 +50,8 @@ def test_probe_names_the_extra_to_install_where_scikit_learn_is_missing(probe, m
     (line,) = capsys.readouterr().err.splitlines()
     assert "sklearn is not installed" in line
     assert "polyhead[test]" in line
+
+
+def test_probe_refuses_a_seed_below_zero_before_it_starts(probe, capsys):
+    assert probe.main(["--seeds", "0", "-1"]) == 2
+    assert capsys.readouterr() == ("", "error: --seeds: -1 given; it must be 0 or more\n")

@@ -1,6 +1,6 @@
 """A trained run, read back: what its configuration describes, with the best weights in it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,17 +12,19 @@ from omegaconf import DictConfig, OmegaConf
 from polyhead.app.builder import build, plain
 from polyhead.app.literals import literal
 from polyhead.app.places import move_run
+from polyhead.app.sentence_digest import sentence_digest
 from polyhead.app.trust import check_config
+from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
 from polyhead.errors import UserError, parameters_under
 from polyhead.freezing.lora import merge_adapters
 from polyhead.freezing.plans import FreezePlan, stage_index
 from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import PretrainedEncoder
-from polyhead.runs.contents import RunMetrics
+from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade
-from polyhead.sources.base import Source
+from polyhead.sources.base import LabelledSentence, Source
 from polyhead.storage.digests import warn_if_changed
 from polyhead.storage.documents import read_yaml
 from polyhead.tasks import Task, make_tasks
@@ -64,6 +66,28 @@ class TrainedRun:
         with parameters_under("data"):
             source.check(self.tasks)
         return source
+
+    def sentences(self, split: str) -> list[LabelledSentence]:
+        """Return the sentences of a split of the run.
+
+        Raises:
+            UserError: another version held out other sentences, so that the model was trained on some of these.
+        """
+        found = list(self.source.sentences(split))
+        noted = Provenance.read(RunFolder(self.folder)).data.get(split)
+        if noted is not None and self.source.is_held_out(split) and noted != self._digest(found):
+            raise UserError(
+                f"data: the {split} sentences that are held out here are not those of {str(self.folder)!r}, which has "
+                f"learned from some of these; its files changed, or another version held them out: train again, or "
+                f"give {split} sentences in files"
+            )
+        return found
+
+    def _digest(self, sentences: Sequence[LabelledSentence]) -> str:
+        """Return the digest of sentences as a run notes it."""
+        tokenizer = TextTokenizer(self.encoder.load_tokenizer(), self.encoder.max_length)
+        chunks = tokenizer.tokenize_labeled(sentences, self.tasks)
+        return sentence_digest(TokenizedSentences.concatenate(chunks, [task.name for task in self.tasks]))
 
     @property
     def temperatures(self) -> Mapping[str, float]:

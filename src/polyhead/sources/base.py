@@ -64,6 +64,10 @@ class Source:
         """Return how an epoch mixes several sources; None if it has each sentence once."""
         return None
 
+    def is_held_out(self, split: str) -> bool:
+        """Return whether the sentences of a split were chosen here from those of train; known after :meth:`check`."""
+        return False
+
     def size(self, split: str) -> int | None:
         """Return the number of sentences; None where it is not known beforehand."""
         return None

@@ -128,6 +128,10 @@ class TableSource(Source):
         train = self._splits[split]
         return Mixture(train.origins[train.kept], self.exponent)
 
+    def is_held_out(self, split: str) -> bool:
+        """Return whether the sentences of a split were chosen here from those of train."""
+        return split != "train" and self._splits[split].scan is self._splits["train"].scan
+
     def size(self, split: str) -> int:
         """Return the number of sentences."""
         return int(self._splits[split].kept.sum())
