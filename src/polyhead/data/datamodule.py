@@ -21,7 +21,7 @@ from polyhead.data.samplers import LengthGroupedBatchSampler, LoaderSettings
 from polyhead.data.token_cache import TokenCache
 from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
 from polyhead.errors import UserError
-from polyhead.sources.base import Source
+from polyhead.sources.base import POOL, Source
 from polyhead.sources.mixing import Balance, Mixture
 from polyhead.storage.cache import Description
 from polyhead.tasks import Task
@@ -72,6 +72,7 @@ class SentenceData(L.LightningDataModule):
         self.description = dict(description or {})
         self.splits: dict[str, TokenizedSplit] = {}
         self._attach: Attach | None = None
+        self._pool: TokenizedSplit | None = None
 
     def split(self, name: str) -> TokenizedSplit:
         """Return a split, tokenized on first use.
@@ -83,18 +84,29 @@ class SentenceData(L.LightningDataModule):
             split = self._tokenized(name)
             if not self.splits:
                 self._attach = self._activations_now()
-            if self._attach is not None:
-                self._attach(split, name)
+            self._attach_activations(split, name)
             self.splits[name] = split
         return self.splits[name]
 
     def refresh_activations(self) -> None:
         """Replace the stored activations of all splits by those of the parts that are frozen now."""
-        self._attach = self._activations_now()
+        self._attach, self._pool = self._activations_now(), None
         for name, split in self.splits.items():
-            split.activations, split.depth = None, 0
-            if self._attach is not None:
-                self._attach(split, name)
+            split.activations, split.depth, split.pool = None, 0, None
+            self._attach_activations(split, name)
+
+    def _attach_activations(self, split: TokenizedSplit, name: str) -> None:
+        """Give a split its stored activations: its own, or those of the pool from which folds choose sentences."""
+        if self._attach is None:
+            return
+        rows = self.source.rows_in_pool(name)
+        if rows is None:
+            self._attach(split, name)
+            return
+        if self._pool is None:
+            self._pool = TokenizedSplit(self._sentences(POOL), split.padding, self._describe(POOL))
+            self._attach(self._pool, POOL)
+        split.pool, split.depth = (self._pool, rows), self._pool.depth
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the training batches of an epoch."""

@@ -3,11 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from polyhead.errors import UserError
 from polyhead.tasks import Task
 
 if TYPE_CHECKING:
     from polyhead.sources.mixing import Mixture
+
+
+POOL = "pool"
+"""The split of all sentences that folds divide."""
 
 
 class LabelledSentence(Protocol):
@@ -62,6 +69,13 @@ class Source:
 
     def mixture(self, split: str) -> "Mixture | None":
         """Return how an epoch mixes several sources; None if it has each sentence once."""
+        return None
+
+    def rows_in_pool(self, split: str) -> NDArray[np.intp] | None:
+        """Return the positions of a split's sentences in ``POOL``, from which it was chosen; None where there is none.
+
+        A source with a pool gives its sentences as a split of that name; what is stored of them serves all folds.
+        """
         return None
 
     def is_held_out(self, split: str) -> bool:

@@ -42,6 +42,8 @@ class FileSource(TableSource):
         max_examples: places named for each kind of problem.
         cache: folder of the tables that files are read into.
         limit_gb: gigabytes (10^9 bytes) of these tables, at most; the least recently used go first.
+        folds: see :class:`SplitSettings`, and for ``fold``.
+        fold: see there.
 
     Raises:
         ParameterError: a split or a file that is not there, or a value out of range; all at once.
@@ -65,6 +67,8 @@ class FileSource(TableSource):
         max_examples: int,
         cache: str,
         limit_gb: float = 20.0,
+        folds: int | None = None,
+        fold: int | None = None,
     ) -> None:
         extra = {str(name): paths for name, paths in (shifted or {}).items() if paths}
         problems = [*_split_problems(files), *_name_problems(extra)]
@@ -77,7 +81,7 @@ class FileSource(TableSource):
         with collect_errors(problems):
             self.dialect = Dialect(encoding, quote)
         with collect_errors(problems):
-            settings = SplitSettings(holdout, seed, drop_test_duplicates, min_class_count, max_examples)
+            settings = SplitSettings(holdout, seed, drop_test_duplicates, min_class_count, max_examples, folds, fold)
         with collect_errors(problems):
             tables = TableCache(cache, limit_gb)
         with collect_errors(problems):

@@ -71,6 +71,29 @@ def choose_holdout(texts: Rows, labels: Sequence[Rows], share: float, seed: int)
     return held[inverse]
 
 
+def choose_folds(texts: Rows, labels: Sequence[Rows], folds: int, seed: int) -> NDArray[np.int64]:
+    """Divide sentences into folds of equal size, each with its share of each class; equal texts are in one fold.
+
+    A class with fewer texts than there are folds is missing from some; the text of a class of one is in the last.
+
+    Args:
+        texts: a number for each text, equal for equal texts (N,).
+        labels: as in :func:`choose_holdout`.
+        folds: how many, 2 or more.
+        seed: the choice follows from it.
+
+    Returns:
+        The fold of each sentence, from 0 (N,).
+    """
+    fold = np.full(len(texts), folds - 1, dtype=np.int64)
+    left = np.arange(len(texts))
+    for number in range(folds - 1):
+        held = choose_holdout(texts[left], [column[left] for column in labels], 1 / (folds - number), seed)
+        fold[left[held]] = number
+        left = left[~held]
+    return fold
+
+
 def explain_share(texts: Rows, held: int, share: float) -> str:
     """Return why the number of sentences held out is off their share by more than one; nothing where it is not.
 

@@ -35,6 +35,8 @@ class HubSource(TableSource):
         max_examples: places named for each kind of problem.
         cache: folder of the tables that the data set is read into.
         limit_gb: gigabytes (10^9 bytes) of these tables, at most; the least recently used go first.
+        folds: see :class:`SplitSettings`, and for ``fold``.
+        fold: see there.
 
     Raises:
         ParameterError: a split or a name that is not given, or a value out of range; all at once.
@@ -55,12 +57,14 @@ class HubSource(TableSource):
         max_examples: int,
         cache: str,
         limit_gb: float = 20.0,
+        folds: int | None = None,
+        fold: int | None = None,
     ) -> None:
         problems = list(_split_problems(splits))
         if not name:
             problems.append("name: none given; name a data set of the hub, as in data.name=OWNER/NAME")
         with collect_errors(problems):
-            settings = SplitSettings(holdout, seed, drop_test_duplicates, min_class_count, max_examples)
+            settings = SplitSettings(holdout, seed, drop_test_duplicates, min_class_count, max_examples, folds, fold)
         with collect_errors(problems):
             tables = TableCache(cache, limit_gb)
         if problems:

@@ -3,20 +3,20 @@
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.errors import UserError
-from polyhead.sources.base import Source
+from polyhead.sources.base import POOL, Source
 from polyhead.sources.duplicates import contained
-from polyhead.sources.holdout import choose_holdout, explain_share
 from polyhead.sources.mixing import Mixture
 from polyhead.sources.records import ROW, TEXT
-from polyhead.sources.scan import Scan, Vocabulary, scan
+from polyhead.sources.scan import Vocabulary, scan
 from polyhead.sources.settings import SPLITS, SplitSettings
+from polyhead.sources.split import Split, hold_out, take_fold
 from polyhead.sources.tables import Table
 from polyhead.sources.validation import Inspection
 from polyhead.tasks import Task
@@ -29,21 +29,6 @@ class Sentence(NamedTuple):
 
     text: str
     labels: Mapping[str, str | None]
-
-
-@dataclass
-class Split:
-    """The sentences of a split: those of its tables that are kept.
-
-    Args:
-        scan: of all N sentences of its tables.
-        origins: source of each sentence, from 0 (N,).
-        kept: True for the sentences of the split (N,).
-    """
-
-    scan: Scan
-    origins: NDArray[np.uint16]
-    kept: NDArray[np.bool_]
 
 
 class TableSource(Source):
@@ -103,6 +88,8 @@ class TableSource(Source):
 
     def _make_splits(self, inspection: Inspection, tasks: Sequence[Task]) -> None:
         self._drop_test_duplicates()
+        if self.settings.folds is not None:
+            self._take_fold(self.settings.folds)
         for name in SPLITS:
             if name not in self._splits:
                 self._hold_out(name)
@@ -127,6 +114,13 @@ class TableSource(Source):
             return None
         train = self._splits[split]
         return Mixture(train.origins[train.kept], self.exponent)
+
+    def rows_in_pool(self, split: str) -> NDArray[np.intp] | None:
+        """Return the positions of a split's sentences among those that the folds divide; None without folds."""
+        chosen, pool = self._splits[split], self._splits.get(POOL)
+        if pool is None or chosen.scan is not pool.scan:
+            return None
+        return np.searchsorted(np.flatnonzero(pool.kept), np.flatnonzero(chosen.kept))
 
     def is_held_out(self, split: str) -> bool:
         """Return whether the sentences of a split were chosen here from those of train."""
@@ -178,22 +172,18 @@ class TableSource(Source):
         """Make a split of training sentences."""
         if name not in self.settings.holdout:
             raise UserError(f"data: no {name} split given, and no share in data.holdout.{name} to hold out")
-        train = self._splits["train"]
-        rows = np.flatnonzero(train.kept)
-        share = self.settings.holdout[name]
         seed = self.settings.seed + SPLITS.index(name)
-        labels = [codes[rows] for codes in train.scan.codes.values()]
-        held = rows[choose_holdout(train.scan.texts[rows], labels, share, seed)]
-        if not len(held) and len(rows):
-            hint = f"give more sentences, or files for {name}"
-            raise UserError(f"data: no {name} sentence can be held out, every class has one text alone; {hint}")
-        kept = np.zeros_like(train.kept)
-        kept[held] = True
-        train.kept &= ~kept
-        self._splits[name] = Split(train.scan, train.origins, kept)
-        reason = explain_share(train.scan.texts[rows], len(held), share)
-        line = "%s: none given; %s of %s training sentences held out%s"
-        log.info(line, name, f"{len(held):,}", f"{len(rows):,}", f", {reason}" if reason else "")
+        self._splits[name] = hold_out(self._splits["train"], name, self.settings.holdout[name], seed)
+
+    def _take_fold(self, folds: int) -> None:
+        """Make the test split of a fold of the training sentences."""
+        if "test" in self._splits:
+            raise UserError("data.folds: a test split is given, and folds test each sentence of train; leave one out")
+        if self.settings.fold is None:
+            raise UserError("data.fold: none given; name one, from 0")
+        train = self._splits["train"]
+        self._splits[POOL] = replace(train, kept=train.kept.copy())
+        self._splits["test"] = take_fold(train, folds, self.settings.fold, self.settings.seed)
 
     def _check_what_is_left(self, tasks: Sequence[Task]) -> None:
         """Refuse splits that lost all their sentences, or all labels of a task, since they were inspected."""
