@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from polyhead.sources.holdout import choose_holdout, explain_share
+from polyhead.sources.holdout import choose_folds, choose_holdout, explain_share
 
 CLASSES = np.repeat([0, 1, 2, 3], [600, 300, 90, 1])
 TEXTS = np.random.default_rng(0).permutation(len(CLASSES)).astype(np.int64)
@@ -85,3 +85,15 @@ def test_choose_holdout_splits_a_million_texts_in_seconds():
     labels = [RANDOM.integers(0, count, 1_000_000) for count in (6, 3)]
     held = choose_holdout(np.arange(1_000_000), labels, 0.1, seed=0)
     assert worst_error(held, labels, 0.1) <= 2
+
+
+def test_choose_folds_divides_all_and_each_class_of_each_task_evenly():
+    labels = [RANDOM.integers(0, 5, 1000), RANDOM.integers(0, 3, 1000)]
+    fold = choose_folds(np.arange(1000), labels, 5, seed=0)
+    assert np.ptp(np.bincount(fold)) <= 3
+    for column in labels:
+        counts = np.stack([np.bincount(column[fold == number]) for number in range(5)])
+        assert np.ptp(counts, axis=0).max() <= 5
+    assert (fold == choose_folds(np.arange(1000) * 3, labels, 5, seed=0)).all()
+    pairs = choose_folds(np.repeat(np.arange(50), 2), [np.repeat(np.arange(50) % 2, 2)], 5, seed=0)
+    assert (pairs[::2] == pairs[1::2]).all()

@@ -1,33 +1,37 @@
 """Cross-validation: a run for each fold, in one process, and what they come to together."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightning import Callback
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from polyhead.app import train
 from polyhead.errors import UserError
 from polyhead.runs.folds import check_extras, join_folds
 from polyhead.training.callbacks.out_of_fold import OutOfFold
 
 log = logging.getLogger(__name__)
 
+Train = Callable[[DictConfig, Sequence[Callback], bool], float]
+"""Configuration, callbacks and whether to be quiet -> the validation value of the monitored metric."""
+
 _SHOWN = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss", "ece": "ECE"}
 
 
-def run(config: DictConfig, quiet: bool = False) -> float:
+def run(config: DictConfig, train: Train, quiet: bool = False) -> float:
     """Train and test each fold in a folder of its own, and write what they come to; return the mean of their values.
 
     Args:
         config: of the runs, with ``data.folds`` and without ``data.fold``.
+        train: makes the run of one fold.
         quiet: show no table.
 
     Raises:
-        UserError: as :func:`polyhead.app.train.run`, or the test sentences are left alone.
+        UserError: as ``train``, or the test sentences are left alone.
     """
     check_extras()
     if not config.test:
@@ -40,7 +44,7 @@ def run(config: DictConfig, quiet: bool = False) -> float:
         part.data.fold = fold
         part.run_dir = str(folder / f"fold={fold}")
         log.info("fold %d of %d: %s", fold, folds, part.run_dir)
-        values.append(train.run(part, [OutOfFold(Path(part.run_dir), fold)], quiet=True))
+        values.append(train(part, [OutOfFold(Path(part.run_dir), fold)], True))
         runs.append(Path(part.run_dir))
     measured = join_folds(folder, runs)
     if not quiet:

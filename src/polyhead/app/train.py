@@ -43,10 +43,10 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     Raises:
         UserError: the configuration has problems, or the data or the checkpoint does not fit it.
     """
-    if _asks_for_all_folds(config):
+    if _asks_for_all_folds(config) and not callbacks:
         from polyhead.app import folds
 
-        return folds.run(config, quiet)
+        return folds.run(config, run, quiet)
     started = time.perf_counter()
     announce_environment()
     hardware.use_cores(cores_per_job())
