@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from polyhead.errors import UserError
 from polyhead.tasks import Task
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # made-up sentences need no numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
     from polyhead.sources.mixing import Mixture
 
 
@@ -71,7 +71,7 @@ class Source:
         """Return how an epoch mixes several sources; None if it has each sentence once."""
         return None
 
-    def rows_in_pool(self, split: str) -> NDArray[np.intp] | None:
+    def rows_in_pool(self, split: str) -> "NDArray[np.intp] | None":
         """Return the positions of a split's sentences in ``POOL``, from which it was chosen; None where there is none.
 
         A source with a pool gives its sentences as a split of that name; what is stored of them serves all folds.
