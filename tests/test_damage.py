@@ -30,9 +30,9 @@ from polyhead.runs.report.curves import read_curves
 from polyhead.runs.tuning import open_study, search
 from polyhead.sources.records import Columns
 from polyhead.sources.table_cache import TableCache
-from polyhead.sources.tables import read as read_table
+from polyhead.sources.table_reader import read as read_table
 from polyhead.storage import digests
-from polyhead.storage.rows import Dialect
+from polyhead.storage.dialect import Dialect
 from polyhead.training.checkpoints import load_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.campaign]

@@ -78,12 +78,10 @@ def test_empty_name_of_a_folder_is_refused_before_anything_is_written(monkeypatc
     assert capsys.readouterr().err == f"error: {key}: nothing given; name a folder, as in {key}=runs/NAME\n"
 
 
-def test_help_lists_every_option_and_imports_nothing_heavy(tmp_path):
+def test_help_imports_nothing_heavy(tmp_path):
     done = train("--help", cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0
-    for path in (ROOT / "configs").glob("*/*.yaml"):
-        (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"{path.parent.name}: ")]
-        assert path.stem in line.removeprefix(f"{path.parent.name}: ").split(", ")
+    assert done.stdout.startswith("Trains the shared encoder and a head for each task.")
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "hydra" in imported
     assert not imported & {"torch", "lightning", "transformers", "numpy", "rich"}
@@ -105,6 +103,9 @@ def test_training_imports_no_library_that_only_tests_need(tmp_path):
     ("arguments", "parts"),
     [
         (["freeze=backbon"], ["freeze=backbon", "did you mean 'backbone'", "lower_layers"]),
+        (["epochs=3"], ["epochs: no such key", "here it is trainer.max_epochs"]),
+        (["lr=1e-4"], ["lr: no such key", "here it is optimizer.encoder_lr and optimizer.head_lr"]),
+        (["batch_size=8"], ["batch_size: no such key", "did you mean 'loader.batch_size'"]),
         (["freez=backbone"], ["freez: no such key", "did you mean 'freeze'"]),
         (["optimizer.encoder_lrr=1"], ["optimizer.encoder_lrr", "'optimizer.encoder_lr'", "optimizer.warmup"]),
         (["data.batch_size=3"], ["data.batch_size", "did you mean 'loader.batch_size'"]),

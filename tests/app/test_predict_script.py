@@ -36,7 +36,7 @@ def rows_of(path):
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_predict_keeps_the_columns_of_each_row_and_adds_its_labels(tmp_path, predict, ending):
-    some = texts(20)
+    some = [text for text in texts(20) if text.strip()]
     lines = [json.dumps({"text": text, "id": str(i)}) for i, text in enumerate(some)]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
     found = rows_of(predict("a.jsonl", f"b.{ending}"))
@@ -70,9 +70,18 @@ def test_predict_refuses_a_file_of_an_unknown_kind(tmp_path, predict):
     assert [row["text"] for row in rows_of(predict("a.dat", "b.jsonl", "input_format=txt"))] == ["text", "w1"]
 
 
+def test_predict_gives_a_row_without_a_text_no_prediction_and_counts_it(tmp_path, predict, capsys):
+    (tmp_path / "a.jsonl").write_text('{"text": "w1"}\n\n{"text": null}\n{"text": " "}\n{"text": "w2"}\n')
+    found = rows_of(predict("a.jsonl", "b.jsonl"))
+    assert [row["text"] for row in found] == ["w1", None, " ", "w2"]
+    assert [row["predicted_category"] is None for row in found] == [False, True, True, False]
+    assert found[1]["predicted_category_probability"] is None
+    assert "no text, and so no prediction, in 2 of them: row 3, 4" in capsys.readouterr().err
+
+
 def test_predict_names_the_row_that_has_no_text_and_leaves_nothing(tmp_path, predict):
-    (tmp_path / "a.jsonl").write_text('{"text": "w1"}\n\n{"text": null}\n')
-    with pytest.raises(UserError, match=r"a\.jsonl row 3: the text is empty; fill it in, or remove the row"):
+    (tmp_path / "a.jsonl").write_text('{"text": "w1"}\n\n{"text": 5}\n')
+    with pytest.raises(UserError, match=r"a\.jsonl row 3: text is 5 and no text"):
         predict("a.jsonl", "b.jsonl")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "bundle"]
 

@@ -20,6 +20,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from polyhead.app.children import end_with_parent
+from polyhead.app.help import FLAGS, help_text
 from polyhead.app.hydra_errors import Configuration, explain
 from polyhead.app.hydra_state import in_multirun, task_overrides
 from polyhead.app.literals import literal
@@ -53,13 +54,16 @@ OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
 
 
 def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
-    """Run a command; an exception that is the user's mistake becomes one line on standard error, and ends the process.
+    """Run a command, or print its help; a user's mistake becomes one line on standard error, and ends the process.
 
     Args:
         main: the command, such as a function that ``hydra.main`` decorated.
         configs: the folder of its configuration, in which the names nearest to a wrong one are looked up.
         name: of its configuration there.
     """
+    if any(flag in sys.argv[1:] for flag in FLAGS):
+        print(help_text(configs, name, sys.argv[1:]))
+        return None
     end_with_parent()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # then Hydra raises what it would print with a traceback
     configuration = Configuration(configs, name)

@@ -16,6 +16,7 @@ from polyhead import hardware
 from polyhead.app.builder import build, plain
 from polyhead.app.callback_check import best_problems, file_problems, logger_problems, monitor_problems
 from polyhead.app.literals import literal
+from polyhead.app.sections import logger_nodes
 from polyhead.app.trainer_check import balance_problems, batch_problems
 from polyhead.app.value_check import check_sections, value_problems
 from polyhead.data.samplers import LoaderSettings
@@ -234,14 +235,16 @@ def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callb
     for name, node in (config.callbacks or {}).items():
         with collect_errors(problems):
             configured.append(build(node, f"callbacks.{name}", Callback))
-    with collect_errors(problems):
-        logger = build(config.logger, "logger", Logger) if config.logger else False
+    loggers: list[Logger] = []
+    for key, node in logger_nodes(config.logger).items():
+        with collect_errors(problems):
+            loggers.append(build(node, key, Logger))
     if problems:
         raise UserError("\n".join(problems))
-    if not logger:  # Lightning refuses to watch rates that nobody would see
+    if not loggers:  # Lightning refuses to watch rates that nobody would see
         from lightning.pytorch.callbacks import LearningRateMonitor
 
         configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
     node = OmegaConf.create(literal({**plain(config.trainer), "precision": precision}))
-    trainer: L.Trainer = build(node, "trainer", Trainer, callbacks=[*configured, *callbacks], logger=logger)
+    trainer: L.Trainer = build(node, "trainer", Trainer, callbacks=[*configured, *callbacks], logger=loggers or False)
     return trainer

@@ -26,15 +26,22 @@ from polyhead.runs.evaluation import EvaluationMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.sources.later import LaterFiles
 from polyhead.sources.table_cache import TableCache
+from polyhead.storage.dialect import AUTO, Dialect
 from polyhead.storage.output import write_atomically
-from polyhead.storage.rows import Dialect
 from polyhead.tasks import Task
 from polyhead.training.calibration import Calibration
 from polyhead.training.callbacks.mistakes import Mistakes
 from polyhead.training.evaluation import MultiTaskEvaluation
 
 _NUMBERS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss", "ece": "ECE", "ece_scaled": "scaled"}
-_READING: dict[str, Any] = {"text": "text", "columns": None, "encoding": "utf-8", "quote": '"'}
+_READING: dict[str, Any] = {
+    "text": "text",
+    "columns": None,
+    "encoding": "utf-8",
+    "quote": AUTO,
+    "separator": AUTO,
+    "missing_values": None,
+}
 """How files are read where neither the command nor the training says it."""
 
 
@@ -46,13 +53,13 @@ def run(config: DictConfig) -> None:
     """
     check_options(
         config,
-        sections=("input", "activation_cache", "columns", "trust"),
+        sections=("input", "activation_cache", "text", "columns", "missing_values", "trust"),
         model=str,
         output=str,
         overwrite=bool,
-        text=str | None,
         encoding=str | None,
         quote=str | None,
+        separator=str | None,
         mistakes=int,
         precision=str,
         device=str,
@@ -94,9 +101,10 @@ def _source(scored: ScoredModel, config: DictConfig) -> LaterFiles:
         plain(config)["input"],
         reading["text"],
         reading["columns"] or {},
-        Dialect(reading["encoding"], reading["quote"]),
+        Dialect(reading["encoding"], reading["quote"], reading["separator"]),
         [task.name for task in scored.tasks],
         TableCache(config.cache, config.limit_gb),
+        reading["missing_values"] or (),
     )
 
 

@@ -17,7 +17,14 @@ from polyhead.errors import UserError
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.tasks import Task
 
-_READING = ("text", "columns", "encoding", "quote")  # keys of a run's data that say how files are read
+_READING = (
+    "text",
+    "columns",
+    "encoding",
+    "quote",
+    "separator",
+    "missing_values",
+)  # keys of a run's data that say how files are read
 _LOADER = LoaderSettings(batch_size=1, evaluation_batch_size=128, bucket_batches=1, seed=0, workers=0)
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from torch.utils.data import DataLoader
@@ -19,6 +21,7 @@ from polyhead.data.evidence import tell_if_small
 from polyhead.data.loader import TrainingLoader
 from polyhead.data.samplers import LengthGroupedBatchSampler, LoaderSettings
 from polyhead.data.token_cache import TokenCache
+from polyhead.data.token_findings import token_hashes, unknown_line, unknown_tokens
 from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
 from polyhead.errors import UserError
 from polyhead.sources.base import POOL, Source
@@ -28,6 +31,7 @@ from polyhead.tasks import Task
 
 log = logging.getLogger(__name__)
 
+_SHOWN = 3  # sentences that a line names
 _FORMAT = 1  # part of every key of the token cache: entries of another layout are not found
 
 Attach = Callable[[TokenizedSplit, str], None]
@@ -73,6 +77,7 @@ class SentenceData(L.LightningDataModule):
         self.splits: dict[str, TokenizedSplit] = {}
         self._attach: Attach | None = None
         self._pool: TokenizedSplit | None = None
+        self._hashes: dict[str, NDArray[np.uint64]] = {}
 
     def split(self, name: str) -> TokenizedSplit:
         """Return a split, tokenized on first use.
@@ -156,7 +161,29 @@ class SentenceData(L.LightningDataModule):
         small = None if name == "train" else tell_if_small(name, sentences.labels)
         if small:
             log.warning("%s", small)
+        self._tell_unknown(sentences, name)
+        self._tell_equal(sentences, name)
         return TokenizedSplit(sentences, self.tokenizer.pad_token_id or 0, self._describe(name))
+
+    def _tell_unknown(self, sentences: TokenizedSentences, name: str) -> None:
+        """Log a line if many tokens of a split are unknown to the tokenizer."""
+        share, alone = unknown_tokens(sentences, self.tokenizer.unk_token_id, self.tokenizer.all_special_ids)
+        places = ", ".join(self.source.locate(name, int(row)) for row in alone[:_SHOWN])
+        if line := unknown_line(share, len(alone), len(sentences), name, places):
+            log.warning("%s", line)
+
+    def _tell_equal(self, sentences: TokenizedSentences, name: str) -> None:
+        """Log a line for each earlier split that has sentences of the same token ids, cut ones included."""
+        hashes = token_hashes(sentences)
+        for other, known in self._hashes.items():
+            rows = np.flatnonzero(np.isin(hashes, known))
+            if len(rows):
+                places = ", ".join(self.source.locate(name, int(row)) for row in rows[:_SHOWN])
+                counts = f"{len(rows):,} of {len(sentences):,} {name} sentences"
+                log.warning(
+                    "%s have the token ids of %s sentences, and are the same to the encoder (%s)", counts, other, places
+                )
+        self._hashes[name] = hashes
 
     def _describe(self, name: str) -> Description:
         return {**self.description, "data": f"{self.source.describe(name)} {name}"}

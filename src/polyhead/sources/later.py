@@ -12,8 +12,10 @@ from polyhead.sources.records import assign_columns
 from polyhead.sources.settings import SplitSettings
 from polyhead.sources.splits import TableSource
 from polyhead.sources.table_cache import TableCache
-from polyhead.sources.tables import Table, read
-from polyhead.storage.rows import Dialect
+from polyhead.sources.table_reader import read
+from polyhead.sources.tables import Table
+from polyhead.storage.cells import TextColumns
+from polyhead.storage.dialect import Dialect
 from polyhead.tasks import Task
 
 _EXAMPLES = 3  # rows named for each kind of problem
@@ -25,11 +27,12 @@ class LaterFiles(TableSource):
 
     Args:
         files: a path or a list of them, with wildcards.
-        text: column of the sentences.
+        text: column of the sentences, or several, whose texts are joined.
         columns: task -> column of its labels, where its name is another than the task's.
         dialect: how the text of CSV, TSV and JSONL files is written.
         tasks: names of the tasks that there are; not all of them need labels.
         cache: of the tables that files are read into.
+        missing_values: labels that stand for no label.
 
     Raises:
         ParameterError: a file that is not there, or columns of unknown tasks; all at once.
@@ -38,11 +41,12 @@ class LaterFiles(TableSource):
     def __init__(
         self,
         files: Paths,
-        text: str,
+        text: TextColumns,
         columns: Mapping[str, str],
         dialect: Dialect,
         tasks: Sequence[str],
         cache: TableCache,
+        missing_values: Sequence[str] = (),
     ) -> None:
         problems = [
             f"columns: unknown task {name!r}; {did_you_mean(str(name), tasks)}" for name in columns if name not in tasks
@@ -57,6 +61,7 @@ class LaterFiles(TableSource):
         self.columns = dict(columns)
         self.dialect = dialect
         self.cache = cache
+        self.missing_values = tuple(missing_values)
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Check all sentences, and log what is odd.
@@ -82,7 +87,7 @@ class LaterFiles(TableSource):
         tables: list[Table] = []
         for path in self.paths:
             with collect_errors(problems):
-                tables.append(read(path, columns, self.dialect, self.cache))
+                tables.append(read(path, columns, self.dialect, self.cache, self.missing_values))
         if problems:
             raise UserError("\n".join(problems))
         self.cache.make_room()

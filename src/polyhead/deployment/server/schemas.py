@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic_core import PydanticCustomError
 
 from polyhead.deployment.server.limits import Limits
+from polyhead.storage.cells import is_blank
 
 
 class Answer(BaseModel):
@@ -59,8 +61,15 @@ class _OnlyTexts(BaseModel):
         return {name: data[name] for name in ("texts", *others[:1]) if name in data} if others else data
 
 
+def _refuse_blank(text: str) -> str:
+    if is_blank(text):
+        raise PydanticCustomError("blank", "a blank text has no prediction")
+    return text
+
+
 def texts_model(limits: Limits) -> type[BaseModel]:
     """Build the model of a request, whose description in OpenAPI states the limits."""
-    text = Annotated[str, Field(max_length=limits.characters)]
+    pattern = {"pattern": r"\S"}
+    text = Annotated[str, Field(max_length=limits.characters, json_schema_extra=pattern), AfterValidator(_refuse_blank)]
     texts = Annotated[list[text], Field(min_length=1, max_length=limits.texts)]
     return create_model("Texts", __base__=_OnlyTexts, texts=(texts, ...))

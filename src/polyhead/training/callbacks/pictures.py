@@ -1,4 +1,4 @@
-"""Pictures: each task's metrics drawn, for TensorBoard. Knows nothing about how the numbers are computed."""
+"""Pictures: each task's metrics drawn. Knows nothing about how the numbers are computed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,8 +8,8 @@ import numpy as np
 from lightning.pytorch.callbacks import Callback
 from matplotlib.figure import Figure
 
+from polyhead.training.loggers import log_figure
 from polyhead.training.module import MultiTaskTraining
-from polyhead.training.tensorboard import tensorboard_loggers
 
 _NAMED = 60  # classes whose names and counts can be read in a confusion matrix
 
@@ -34,10 +34,9 @@ class _Pictures(Callback):
         raise NotImplementedError
 
     def _draw(self, trainer: L.Trainer, module: MultiTaskTraining, split: str) -> None:
-        for logger in tensorboard_loggers(trainer):
+        if trainer.is_global_zero and trainer.loggers:
             for task, metrics in module.results[split].items():
-                figure = self.figure(task, metrics)
-                logger.experiment.add_figure(f"{split}/{task}/{self.name}", figure, trainer.global_step)
+                log_figure(trainer, f"{split}/{task}/{self.name}", self.figure(task, metrics))
 
 
 class ConfusionMatrices(_Pictures):
