@@ -1,56 +1,113 @@
-"""Print how hard the hypothetical corpus is: macro-F1 on its test split of the baselines that fine-tuning has to beat.
+"""Print how hard sentences are: macro-F1 on their test split of the baselines that fine-tuning has to beat.
 
     python scripts/probe.py --seeds 0 1 2
+    python scripts/probe.py data=files data.files.train=train.csv data.files.test=test.csv tasks=[sentiment]
 
-Knows nothing about training: the encoder is frozen, the classifiers are scikit-learn's.
+The first takes the hypothetical corpus and the packaged encoder, the second the data and the encoder of train.py's
+arguments. Knows nothing about training: the encoder is frozen, the classifiers are scikit-learn's.
 """
 
+import logging
 import os
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from polyhead.errors import UserError, interruptible, require_extra
-from polyhead.sources.synthetic.corpus import LABELS, HypotheticalCorpus, Sentence
+import numpy as np
 
+from polyhead.app.command_line import run
+from polyhead.errors import UserError, interruptible, require_extra
+from polyhead.sources.base import LabelledSentence, Source
+from polyhead.sources.synthetic.corpus import LABELS, HypotheticalCorpus
+
+CONFIGS = Path(__file__).parents[1] / "configs"
 SIZES = {"train": 4000, "test": 1000}  # sentences
 BATCH_SIZE = 64  # sentences
 Encode = Callable[[Sequence[str]], Any]
 """N texts -> their embeddings (N, H), a NumPy array."""
-LabelledTexts = tuple[Any, dict[str, list[str]]]
-"""The texts of a split, or their embeddings, and for each task their labels."""
+LabelledTexts = tuple[Any, dict[str, list[str | None]]]
+"""The texts of a split, or their embeddings, and for each task their labels, None where there is none."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = ArgumentParser(description="Print how hard the hypothetical corpus is.")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the corpus (default: 0)")
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument("overrides", nargs="*", help="of train.py: whose data and encoder (the hypothetical corpus)")
+    parser.add_argument("--seeds", type=int, nargs="+", help="seeds of the hypothetical corpus (0)")
     options = parser.parse_args(arguments)
     try:
-        with require_extra("test", "scripts/probe.py"):
-            import_module("sklearn")
+        _check(options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    if options.overrides:
+        run(lambda: _measure_own(options.overrides), CONFIGS, "train")
+        return 0
     encode = load_encoder()
-    print(f"{'macro-F1 on test':<24}{'seed':>6}" + "".join(f"{task:>12}" for task in LABELS))
-    for seed in options.seeds:
-        for name, scores in measure(seed, encode).items():
-            print(f"{name:<24}{seed:>6}" + "".join(f"{scores[task]:>12.3f}" for task in LABELS), flush=True)
+    _print_row("macro-F1 on test", "seed", LABELS)
+    for seed in options.seeds or [0]:
+        corpus = HypotheticalCorpus(SIZES, seed, label_noise=0, imbalance=1, correlation=0, missing=0)
+        for name, scores in measure(corpus, list(LABELS), encode).items():
+            _print_row(name, str(seed), [f"{scores[task]:.3f}" for task in LABELS])
     return 0
 
 
-def measure(seed: int, encode: Encode) -> dict[str, dict[str, float]]:
-    """Return baseline -> task -> macro-F1 on test for the corpus of one seed, at its defaults."""
+def _check(options: Namespace) -> None:
+    """Check the options, and that scikit-learn is there, before anything heavy is imported.
+
+    Raises:
+        UserError: a seed below 0, seeds beside other data, or no scikit-learn.
+    """
+    if wrong := [seed for seed in options.seeds or () if seed < 0]:
+        raise UserError(f"--seeds: {wrong[0]} given; it must be 0 or more")
+    if options.overrides and options.seeds:
+        raise UserError("--seeds: they are of the hypothetical corpus; with other data give data.seed=...")
+    with require_extra("test", "scripts/probe.py"):
+        import_module("sklearn")
+
+
+def _measure_own(overrides: Sequence[str]) -> None:
+    """Measure the data of train.py's arguments with the encoder of these arguments."""
+    import torch
+
+    from polyhead.app import train
+    from polyhead.app.hydra_state import compose_as_train
+    from polyhead.inference.embedder import Embedder
+
+    ours = logging.getLogger("polyhead")
+    ours.addHandler(logging.StreamHandler(sys.stdout))
+    ours.setLevel(logging.INFO)
+    config = compose_as_train(CONFIGS, [*overrides, "run_dir=probe"])
+    train.check_choices()
+    parts = train.prepare(config)
+    encoder = parts.encoder
+    embedder = Embedder(encoder.load(), encoder.load_tokenizer(), encoder.max_length, "32-true", torch.device("cpu"))
+
+    def encode(texts: Sequence[str]) -> Any:
+        embeddings = np.concatenate(list(embedder.embed(texts)))
+        return embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+
+    tasks = [task.name for task in parts.tasks]
+    _print_row("macro-F1 on test", "", tasks)
+    for name, scores in measure(parts.source, tasks, encode).items():
+        _print_row(name, "", [f"{scores[task]:.3f}" if task in scores else "-" for task in tasks])
+
+
+def _print_row(name: str, seed: str, cells: Iterable[str]) -> None:
+    print(f"{name:<24}{seed:>6}" + "".join(f"{cell:>12}" for cell in cells), flush=True)
+
+
+def measure(source: Source, tasks: Sequence[str], encode: Encode) -> dict[str, dict[str, float]]:
+    """Return baseline -> task -> macro-F1 on the test split, without tasks that have no labels there."""
     from sklearn.dummy import DummyClassifier  # type: ignore[import-untyped]
     from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
     from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
 
-    corpus = HypotheticalCorpus(SIZES, seed, label_noise=0, imbalance=1, correlation=0, missing=0)
-    train, test = _unzip(corpus.sentences("train")), _unzip(corpus.sentences("test"))
+    train, test = (_unzip(source.sentences(split), tasks) for split in ("train", "test"))
     embedded_train = encode(train[0]), train[1]
     embedded_test = encode(test[0]), test[1]
     regression = LogisticRegression(max_iter=2000)
@@ -62,9 +119,9 @@ def measure(seed: int, encode: Encode) -> dict[str, dict[str, float]]:
     }
 
 
-def _unzip(sentences: Iterable[Sentence]) -> LabelledTexts:
+def _unzip(sentences: Iterable[LabelledSentence], tasks: Sequence[str]) -> LabelledTexts:
     rows = list(sentences)
-    labels = {task: [str(row.labels[task]) for row in rows] for task in LABELS}
+    labels = {task: [row.labels.get(task) for row in rows] for task in tasks}
     return [row.text for row in rows], labels
 
 
@@ -73,10 +130,21 @@ def _score(classifier: Any, train: LabelledTexts, test: LabelledTexts) -> dict[s
     from sklearn.metrics import f1_score  # type: ignore[import-untyped]
 
     scores = {}
-    for task in LABELS:
-        predicted = classifier.fit(train[0], train[1][task]).predict(test[0])
-        scores[task] = float(f1_score(test[1][task], predicted, average="macro", zero_division=0))
+    for task in train[1]:
+        given, labels = _labelled(train, task)
+        tested, wanted = _labelled(test, task)
+        if wanted:
+            predicted = classifier.fit(given, labels).predict(tested)
+            scores[task] = float(f1_score(wanted, predicted, average="macro", zero_division=0))
     return scores
+
+
+def _labelled(texts: LabelledTexts, task: str) -> tuple[Any, list[str]]:
+    """Return the texts, or embeddings, that have a label for a task, and the labels."""
+    values, labels = texts[0], texts[1][task]
+    rows = [row for row, label in enumerate(labels) if label is not None]
+    chosen = [values[row] for row in rows] if isinstance(values, list) else values[rows]
+    return chosen, [str(labels[row]) for row in rows]
 
 
 def load_encoder() -> Encode:

@@ -188,7 +188,7 @@ def test_own_files_train_both_tasks_on_disjoint_sources_in_two_processes(tmp_pat
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout.count("train: 150 sentences; labels: category 60, sentiment 90") == 1
-    assert done.stdout.count("validation: none given; 14 of 150 training sentences held out") == 1
+    assert done.stdout.count("validation: none given; 15 of 150 training sentences held out") == 1
     assert "news" in done.stdout
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert config["tasks"] == {"category": ["HUM", "LOC"], "sentiment": ["neg", "pos"]}

@@ -1,9 +1,16 @@
+from types import SimpleNamespace
+
 import pytest
 from hydra import compose, initialize_config_dir
 from support.commands import ROOT
+from support.fakes import word_tokenizer
+from support.run_folders import make_provenance
 
+from polyhead.app.sentence_digest import sentence_digest
 from polyhead.app.trained import TrainedRun, read_config
+from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
 from polyhead.errors import UserError
+from polyhead.runs.folder import RunFolder
 from polyhead.tasks import Task
 
 
@@ -35,3 +42,20 @@ def test_trained_run_reads_the_splits_of_own_files(tmp_path):
     train, test = (list(trained.source.sentences(split)) for split in ("train", "test"))
     assert 4 <= len(test) <= 12
     assert not {sentence.text for sentence in train} & {sentence.text for sentence in test}
+
+
+def test_trained_run_refuses_held_out_sentences_that_are_not_those_of_its_training(tmp_path):
+    (tmp_path / "train.csv").write_text("text,sentiment\n" + "".join(f"w{i},{'ab'[i % 2]}\n" for i in range(40)))
+    data = [f"data.cache={tmp_path / 'cache'}", f"data.files.train={tmp_path}/train.csv"]
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        config = compose("train", overrides=["data=files", f"run_dir={tmp_path}", *data])
+    encoder = SimpleNamespace(load_tokenizer=word_tokenizer, max_length=16)
+    trained = TrainedRun(tmp_path, config, (Task("sentiment", ("a", "b")),), encoder, model=None, metrics={})
+    tokenizer = TextTokenizer(word_tokenizer(), 16)
+    chunks = tokenizer.tokenize_labeled(trained.source.sentences("test"), trained.tasks)
+    noted = sentence_digest(TokenizedSentences.concatenate(chunks, ["sentiment"]))
+    make_provenance(data={"test": noted, "train": "other", "validation": "other"}).write(RunFolder(tmp_path))
+    assert len(trained.sentences("test")) == 4
+    assert len(trained.sentences("train")) == 32  # who has learned from which of them is of no consequence
+    with pytest.raises(UserError, match="the validation sentences that are held out here are not those of"):
+        trained.sentences("validation")

@@ -205,3 +205,24 @@ def test_data_refuses_fewer_sentences_than_processes(tasks):
     module.trainer = SimpleNamespace(world_size=2, global_rank=1)
     with pytest.raises(UserError, match="^data: 2 processes share 1 validation sentences, and each needs one"):
         module.val_dataloader()
+
+
+def test_data_balances_the_classes_of_a_task_and_follows_from_the_seed_and_epoch(tasks):
+    given = SentenceData(
+        FakeSource(sizes=SIZES, unlabelled={"sentiment": 5}),
+        tasks,
+        word_tokenizer(),
+        16,
+        replace(SETTINGS, balance="sentiment"),
+    )
+    loader = given.train_dataloader()
+    rows = torch.cat([batch.rows for batch in loader])
+    labels = torch.from_numpy(given.split("train").labels["sentiment"])[rows]
+    counts = torch.bincount(labels[labels != MISSING])
+    assert len(rows) == SIZES["train"]
+    assert counts.max() - counts.min() <= 1
+    assert torch.equal(rows, torch.cat([batch.rows for batch in given.train_dataloader()]))
+    loader.batches.set_epoch(1)
+    assert not torch.equal(rows, torch.cat([batch.rows for batch in loader]))
+    evaluated = torch.cat([batch.rows for batch in given.val_dataloader()])
+    assert sorted(evaluated.tolist()) == list(range(SIZES["validation"]))

@@ -124,7 +124,7 @@ VALID = {"batch_size": 1, "evaluation_batch_size": 1, "bucket_batches": 1, "seed
 def test_loader_settings_refuse_all_wrong_values_at_once():
     lowest = LoaderSettings(**VALID)
     with pytest.raises(ParameterError) as caught:
-        LoaderSettings(**{name: value - 1 for name, value in vars(lowest).items()})
+        LoaderSettings(**{name: value - 1 for name, value in vars(lowest).items() if name != "balance"})
     lines = str(caught.value).splitlines()
     assert [line.split(":")[0] for line in lines] == list(VALID)
     rules = [line.split("; ")[1] for line in lines]

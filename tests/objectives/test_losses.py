@@ -218,3 +218,25 @@ def test_check_finite_names_the_first_task_and_does_without_rows():
 
 def test_check_finite_lets_finite_losses_pass():
     check_finite(torch.tensor([0.0, 1e30]), TASKS, 0, None)
+
+
+def test_class_weights_by_name_are_those_of_torch_with_mean_one_over_the_rows():
+    loss = MultiTaskLoss(0.0, 0.0, 0.0, TASKS, class_weights={"b": {"q": 3.0}})
+    loss.set_class_weights({name: column.numpy() for name, column in LABELS.items()})
+    losses, _ = loss(LOGITS, LABELS)
+    reference = cross_entropy(LOGITS["b"], LABELS["b"], weight=torch.tensor([1.0, 3.0]))  # divided by the weights' sum
+    torch.testing.assert_close(losses[1], reference)
+    plain, _ = cross_entropy_per_task(LOGITS, LABELS)
+    assert losses[0] == plain[0]
+    numbers = MultiTaskLoss(0.0, 0.0, 0.0, [Task("stars", ("1", "2"))], class_weights={"stars": {2: 3.0}})
+    assert numbers.class_weights == {"stars": [1.0, 3.0]}
+
+
+def test_class_weights_of_wrong_names_and_values_are_refused_together():
+    given = {"a": {"X": 2.0, "y": -1}, "c": {"x": 1}}
+    with pytest.raises(ParameterError) as caught:
+        MultiTaskLoss(0.0, 0.0, 0.0, TASKS, class_weights=given)
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["class_weights.a.X", "class_weights.a.y", "class_weights"]
+    with pytest.raises(ParameterError, match="all are 0"):
+        MultiTaskLoss(0.0, 0.0, 0.0, TASKS, class_weights={"b": {"p": 0, "q": 0}})

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from support.commands import ROOT
+from sklearn.metrics import f1_score
+from support.commands import ROOT, TINY_ENCODER, script
 
 from polyhead.inference.embedder import Embedder
 from polyhead.models.pretrained import PretrainedEncoder
@@ -50,3 +51,35 @@ def test_probe_names_the_extra_to_install_where_scikit_learn_is_missing(probe, m
     (line,) = capsys.readouterr().err.splitlines()
     assert "sklearn is not installed" in line
     assert "polyhead[test]" in line
+
+
+def test_probe_refuses_a_seed_below_zero_before_it_starts(probe, capsys):
+    assert probe.main(["--seeds", "0", "-1"]) == 2
+    assert capsys.readouterr() == ("", "error: --seeds: -1 given; it must be 0 or more\n")
+
+
+def test_probe_measures_own_data_as_scikit_learn_does(probe, tmp_path):
+    rows = [
+        (f"{('dull', 'fine')[i % 3 == 0]} thing {i}", ("neg", "pos")[i % 3 == 0] if i % 5 else "") for i in range(90)
+    ]
+    for name, part in {"train": rows[:60], "test": rows[60:]}.items():
+        (tmp_path / f"{name}.csv").write_text("text,mood\n" + "".join(f"{text},{label}\n" for text, label in part))
+    arguments = ["data=files", "data.files.train=train.csv", "data.files.test=test.csv", "tasks=[mood]", *TINY_ENCODER]
+    done = script("probe", *arguments, cwd=tmp_path, POLYHEAD_DATA=str(tmp_path / "data"))
+    assert done.returncode == 0, done.stderr
+    title, *lines = [
+        line for line in done.stdout.splitlines() if not line.startswith(("train:", "test:", "validation:"))
+    ]
+    assert title.split() == ["macro-F1", "on", "test", "mood"]
+    scores = {line[:24].strip(): float(line.split()[-1]) for line in lines}
+    assert list(scores) == ["majority class", "TF-IDF + regression", "linear probe"]
+    labels = [label for _, label in rows[60:] if label]
+    assert scores["majority class"] == pytest.approx(f1_score(labels, ["neg"] * len(labels), average="macro"), abs=1e-3)
+    assert scores["TF-IDF + regression"] == 1
+
+
+def test_probe_refuses_mistakes_in_own_data_in_one_line(probe, tmp_path):
+    done = script("probe", "data=files", "data.files.train=nothing.csv", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: data.files.train: no file 'nothing.csv'")
+    assert len(done.stderr.splitlines()) == 1

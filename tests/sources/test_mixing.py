@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from polyhead.errors import UserError
-from polyhead.sources.mixing import Mixture, exponent
+from polyhead.sources.mixing import Balance, Mixture, exponent
 
 ORIGINS = np.repeat([0, 1, 2], [60, 30, 10])
 
@@ -49,3 +49,14 @@ def test_mixture_skips_a_source_without_sentences():
 def test_exponent_refuses_other_mixings_and_temperatures(mixing, temperature):
     with pytest.raises(UserError, match="^(mixing|temperature): "):
         exponent(mixing, temperature)
+
+
+def test_balance_gives_each_class_the_same_share_and_each_sentence_without_a_class_once():
+    classes = np.concatenate([ORIGINS, np.full(20, -100)])
+    drawn = Balance(classes).draw(np.random.default_rng(0))
+    assert len(drawn) == len(classes)
+    assert np.bincount(classes[drawn[:100]]).tolist() == [34, 33, 33]
+    assert sorted(drawn[100:]) == list(range(100, 120))
+    times = np.bincount(drawn, minlength=len(classes))
+    for source in range(3):
+        assert np.ptp(times[:100][source == ORIGINS]) <= 1

@@ -20,6 +20,9 @@ SETTINGS = {
         ({"seed": -1}, "^seed: -1 given"),
         ({"max_examples": 0}, "^max_examples: 0 given"),
         ({"min_class_count": -2}, "^min_class_count: -2 given"),
+        ({"folds": 1}, "^folds: 1 given; it must be 2 to 100, or null"),
+        ({"folds": 5, "fold": 5}, "^fold: 5 given; it must be 0 to 4, or null for all of them"),
+        ({"fold": 0}, "^fold: 0 given; it must be null where folds are null"),
     ],
 )
 def test_split_settings_refuse_values_out_of_range(wrong, message):

@@ -169,7 +169,7 @@ def test_table_source_finds_and_drops_test_duplicates_as_a_person_would(caplog):
 
 
 def test_table_source_takes_a_few_sentences_of_each_split_for_a_quick_try(caplog):
-    sources = [checked({"train": [many("a", 200)]}, limit=15, seed=seed)[0] for seed in (0, 0, 1)]
+    sources = [checked({"train": [many("a", 200)]}, limit=15, seed=seed)[0] for seed in (1, 1, 2)]
     one, same, other = ([texts(source, split) for split in ("train", "validation", "test")] for source in sources)
     assert [len(split) for split in one] == [15, 15, 15]
     assert one == same != other

@@ -17,7 +17,7 @@ from polyhead.app.builder import build, plain
 from polyhead.app.callback_check import best_problems, file_problems, logger_problems, monitor_problems
 from polyhead.app.literals import literal
 from polyhead.app.sections import logger_nodes
-from polyhead.app.trainer_check import batch_problems
+from polyhead.app.trainer_check import balance_problems, batch_problems
 from polyhead.app.value_check import check_sections, value_problems
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
@@ -94,6 +94,8 @@ def compose_components(config: DictConfig) -> RunComponents:
     if tasks and encoder and freeze_plan:
         composer.check_plan(freeze_plan, encoder, tasks)
     if tasks and components["loader"]:
+        mixed = not composer.problems and source.mixture("train") is not None
+        composer.problems += balance_problems(components["loader"], mixed, tasks)
         composer.check_sizes(source, components["loader"])
     if composer.problems:
         raise UserError("\n".join(composer.problems))

@@ -136,7 +136,7 @@ def _write_graphs(folder: Path, trained: TrainedRun, tokenizer: Any, config: Dic
     if config.graph == "onnx":
         return {}
     onnx_graph.quantize(folder / GRAPH, folder / INT8_GRAPH)
-    sentences = list(trained.source.sentences("test"))
+    sentences = trained.sentences("test")
     before = _accuracies(OnnxBackend(folder / GRAPH), sentences, trained, tokenizer)
     after = _accuracies(OnnxBackend(folder / INT8_GRAPH), sentences, trained, tokenizer)
     for task in trained.tasks:
@@ -196,7 +196,7 @@ def stored_sentences(config: DictConfig, trained: TrainedRun) -> list[str]:
     """
     choice = config.sentences
     if choice in _SPLITS:
-        texts = [sentence.text for sentence in trained.source.sentences(choice)]
+        texts = [sentence.text for sentence in trained.sentences(choice)]
     elif Path(choice).is_file():
         with open_rows(choice, config.input_format, Dialect(config.encoding, config.quote, config.separator)) as reader:
             reader.check(config.text)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection
 import lightning as L
 
 from polyhead.app.composition import RunComponents
+from polyhead.app.sentence_digest import sentence_digest
 from polyhead.data.datamodule import Attach, SentenceData
 from polyhead.errors import UserError
-from polyhead.freezing.activation_cache import digest
 from polyhead.runs.contents import Provenance
 from polyhead.runs.folder import RunFolder
 
@@ -26,11 +26,7 @@ def make_data(parts: RunComponents, run: str, activations: Callable[[], Attach |
 
 def data_digests(data: SentenceData) -> dict[str, str]:
     """Return a hash of the sentences, as token ids, and the labels of each split that was read."""
-    digests: dict[str, str] = {}
-    for name, split in data.splits.items():
-        labels = [labels for _, labels in sorted(split.labels.items())]
-        digests[name] = digest([split.sentences.ids, split.sentences.offsets, *labels])
-    return digests
+    return {name: sentence_digest(split.sentences) for name, split in data.splits.items()}
 
 
 def changed_splits(parts: RunComponents, run: RunFolder, splits: Collection[str] | None = None) -> list[str]:

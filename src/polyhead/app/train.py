@@ -43,6 +43,10 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     Raises:
         UserError: the configuration has problems, or the data or the checkpoint does not fit it.
     """
+    if _asks_for_all_folds(config) and not callbacks:
+        from polyhead.app import folds
+
+        return folds.run(config, run, quiet)
     started = time.perf_counter()
     announce_environment()
     hardware.use_cores(cores_per_job())
@@ -71,6 +75,12 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
         return TrainingRun(config, components, resumption).run(started, callbacks, quiet)
     except MisconfigurationException as error:  # of what Lightning looks at in the middle of a run
         raise UserError(f"trainer: {one_line(error)}") from error
+
+
+def _asks_for_all_folds(config: DictConfig) -> bool:
+    data = config.data
+    folds = data.get("folds") if isinstance(data, DictConfig) else None
+    return isinstance(folds, int) and folds >= 2 and data.get("fold") is None
 
 
 def check_choices() -> None:

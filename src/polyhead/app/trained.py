@@ -1,6 +1,6 @@
 """A trained run, read back: what its configuration describes, with the best weights in it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,17 +12,19 @@ from omegaconf import DictConfig, OmegaConf
 from polyhead.app.builder import build, plain
 from polyhead.app.literals import literal
 from polyhead.app.places import move_run
+from polyhead.app.sentence_digest import sentence_digest
 from polyhead.app.trust import check_config
+from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
 from polyhead.errors import UserError, parameters_under
 from polyhead.freezing.lora import merge_adapters
-from polyhead.freezing.plans import FreezePlan
+from polyhead.freezing.plans import FreezePlan, stage_index
 from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import PretrainedEncoder
-from polyhead.runs.contents import RunMetrics
+from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade
-from polyhead.sources.base import Source
+from polyhead.sources.base import LabelledSentence, Source
 from polyhead.storage.digests import warn_if_changed
 from polyhead.storage.documents import read_yaml
 from polyhead.tasks import Task, make_tasks
@@ -46,7 +48,7 @@ class TrainedRun:
         config: its resolved configuration.
         tasks: what the heads predict.
         encoder: where the encoder came from before it was trained.
-        model: with the best weights by validation, adapters merged, in evaluation mode.
+        model: with the best weights by validation, in evaluation mode.
         metrics: what it measured.
     """
 
@@ -65,6 +67,28 @@ class TrainedRun:
             source.check(self.tasks)
         return source
 
+    def sentences(self, split: str) -> list[LabelledSentence]:
+        """Return the sentences of a split of the run.
+
+        Raises:
+            UserError: another version held out other sentences, so that the model was trained on some of these.
+        """
+        found = list(self.source.sentences(split))
+        noted = Provenance.read(RunFolder(self.folder)).data.get(split)
+        if noted is not None and self.source.is_held_out(split) and noted != self._digest(found):
+            raise UserError(
+                f"data: the {split} sentences that are held out here are not those of {str(self.folder)!r}, which has "
+                f"learned from some of these; its files changed, or another version held them out: train again, or "
+                f"give {split} sentences in files"
+            )
+        return found
+
+    def _digest(self, sentences: Sequence[LabelledSentence]) -> str:
+        """Return the digest of sentences as a run notes it."""
+        tokenizer = TextTokenizer(self.encoder.load_tokenizer(), self.encoder.max_length)
+        chunks = tokenizer.tokenize_labeled(sentences, self.tasks)
+        return sentence_digest(TokenizedSentences.concatenate(chunks, [task.name for task in self.tasks]))
+
     @property
     def temperatures(self) -> Mapping[str, float]:
         """Temperatures by task."""
@@ -72,7 +96,7 @@ class TrainedRun:
 
 
 def load_trained_run(folder: Path, trust: Collection[str] = (), cache: str | None = None) -> TrainedRun:
-    """Read a run back.
+    """Read a run back, adapters merged.
 
     Args:
         folder: of the run.
@@ -83,6 +107,28 @@ def load_trained_run(folder: Path, trust: Collection[str] = (), cache: str | Non
         UserError: the folder holds no finished run, one that builds what is not trusted, or one whose encoder is not to
             be found any more or whose weights do not fit its configuration.
     """
+    trained, _ = _load(folder, trust, cache)
+    merge_adapters(trained.model.encoder)
+    trained.model.eval().requires_grad_(False)
+    return trained
+
+
+def load_as_tested(folder: Path, trust: Collection[str] = ()) -> TrainedRun:
+    """Read a run back with its model as it was when it was tested: adapters apart, and frozen what was frozen.
+
+    Raises:
+        UserError: as :func:`load_trained_run`.
+    """
+    trained, plan = _load(folder, trust, cache=None)
+    stages = plan.checked_stages(trained.model)
+    stage = stages[stage_index(stages, trained.metrics.best_epoch or 0)]
+    stage.freezing.apply(trained.model)
+    trained.model.eval()
+    return trained
+
+
+def _load(folder: Path, trust: Collection[str], cache: str | None) -> tuple[TrainedRun, FreezePlan]:
+    """Read a run back with its model as it was trained, and the plan by which its parts were frozen."""
     from polyhead.training.checkpoints import best_weights  # Lightning takes seconds to import
 
     metrics = RunMetrics.read(RunFolder(folder))
@@ -103,8 +149,7 @@ def load_trained_run(folder: Path, trust: Collection[str] = (), cache: str | Non
         weights = best_weights(folder, make_model(_in_place(encoder.skeleton, folder)))
     model = make_model(_in_place(encoder.load, folder))
     model.load_state_dict(weights)
-    merge_adapters(model.encoder)
-    return TrainedRun(folder, config, tasks, encoder, model.eval().requires_grad_(False), metrics)
+    return TrainedRun(folder, config, tasks, encoder, model, metrics), plan
 
 
 def _in_place(load: Callable[[], Encoder], folder: Path) -> Encoder:

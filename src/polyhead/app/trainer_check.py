@@ -5,14 +5,15 @@ Types are the builder's to check; a value of a wrong one passes here. Imports no
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
 import torch
 
 from polyhead import hardware
 from polyhead.data.samplers import LoaderSettings
-from polyhead.errors import is_finite, parameter_problems
+from polyhead.errors import did_you_mean, is_finite, parameter_problems
+from polyhead.tasks import Task
 
 _LAUNCHED = ("MASTER_ADDR", "SLURM_JOB_ID", "TORCHELASTIC_RUN_ID", "LSB_JOBID", "GROUP_RANK")
 """Variables by which a process knows that others of its run start on other machines."""
@@ -178,3 +179,18 @@ def _processes(trainer: Mapping[str, Any]) -> int:
 
 def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def balance_problems(loader: LoaderSettings, mixed: bool, tasks: Sequence[Task]) -> Iterator[str]:
+    """Yield a line if there is no task whose classes could be balanced, or something else mixes the sentences.
+
+    Args:
+        loader: names the task.
+        mixed: whether several sources are mixed.
+        tasks: that there are.
+    """
+    names = [task.name for task in tasks]
+    if loader.balance is not None and loader.balance not in names:
+        yield f"loader.balance: unknown task {loader.balance!r}; {did_you_mean(loader.balance, names)}"
+    elif loader.balance is not None and mixed:
+        yield "loader.balance: data.mixing draws the sentences of an epoch already; leave one of them out"

@@ -17,13 +17,15 @@ from transformers import PreTrainedTokenizerBase
 
 from polyhead.data.batch import Batch
 from polyhead.data.dataset import TokenizedSplit
+from polyhead.data.evidence import tell_if_small
 from polyhead.data.loader import TrainingLoader
 from polyhead.data.samplers import LengthGroupedBatchSampler, LoaderSettings
 from polyhead.data.token_cache import TokenCache
 from polyhead.data.token_findings import token_hashes, unknown_line, unknown_tokens
 from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
 from polyhead.errors import UserError
-from polyhead.sources.base import Source
+from polyhead.sources.base import POOL, Source
+from polyhead.sources.mixing import Balance, Mixture
 from polyhead.storage.cache import Description
 from polyhead.tasks import Task
 
@@ -74,6 +76,7 @@ class SentenceData(L.LightningDataModule):
         self.description = dict(description or {})
         self.splits: dict[str, TokenizedSplit] = {}
         self._attach: Attach | None = None
+        self._pool: TokenizedSplit | None = None
         self._hashes: dict[str, NDArray[np.uint64]] = {}
 
     def split(self, name: str) -> TokenizedSplit:
@@ -86,18 +89,29 @@ class SentenceData(L.LightningDataModule):
             split = self._tokenized(name)
             if not self.splits:
                 self._attach = self._activations_now()
-            if self._attach is not None:
-                self._attach(split, name)
+            self._attach_activations(split, name)
             self.splits[name] = split
         return self.splits[name]
 
     def refresh_activations(self) -> None:
         """Replace the stored activations of all splits by those of the parts that are frozen now."""
-        self._attach = self._activations_now()
+        self._attach, self._pool = self._activations_now(), None
         for name, split in self.splits.items():
-            split.activations, split.depth = None, 0
-            if self._attach is not None:
-                self._attach(split, name)
+            split.activations, split.depth, split.pool = None, 0, None
+            self._attach_activations(split, name)
+
+    def _attach_activations(self, split: TokenizedSplit, name: str) -> None:
+        """Give a split its stored activations: its own, or those of the pool from which folds choose sentences."""
+        if self._attach is None:
+            return
+        rows = self.source.rows_in_pool(name)
+        if rows is None:
+            self._attach(split, name)
+            return
+        if self._pool is None:
+            self._pool = TokenizedSplit(self._sentences(POOL), split.padding, self._describe(POOL))
+            self._attach(self._pool, POOL)
+        split.pool, split.depth = (self._pool, rows), self._pool.depth
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the training batches of an epoch."""
@@ -144,6 +158,9 @@ class SentenceData(L.LightningDataModule):
         if sentences.truncated:
             limit = self.text_tokenizer.max_length
             log.warning("%d of %d %s sentences cut to %d tokens", sentences.truncated, len(sentences), name, limit)
+        small = None if name == "train" else tell_if_small(name, sentences.labels)
+        if small:
+            log.warning("%s", small)
         self._tell_unknown(sentences, name)
         self._tell_equal(sentences, name)
         return TokenizedSplit(sentences, self.tokenizer.pad_token_id or 0, self._describe(name))
@@ -210,5 +227,9 @@ class SentenceData(L.LightningDataModule):
             shuffle,
             rank=trainer.global_rank if trainer else 0,
             processes=processes,
-            mixture=self.source.mixture(name) if shuffle else None,
+            mixture=self._mixture(name) if shuffle else None,
         )
+
+    def _mixture(self, name: str) -> Mixture | Balance | None:
+        task = self.loader.balance
+        return self.source.mixture(name) if task is None else Balance(self.split(name).labels[task])

@@ -4,6 +4,7 @@ Shapes: N sentences of a split, M tokens of all of them, B sentences of a batch,
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,6 +31,8 @@ class TokenizedSplit(Dataset[Batch]):
             ``depth`` layers; None if none are stored.
         depth: number of layers that the stored activations replace, or None for all layers and the pooling; 0 if none
             are stored.
+        pool: a split that has the stored output for these sentences among others, and their rows there (N,); None
+            where it is in ``activations``, or nowhere.
     """
 
     def __init__(self, sentences: TokenizedSentences, padding: int, description: Description | None = None) -> None:
@@ -38,6 +41,7 @@ class TokenizedSplit(Dataset[Batch]):
         self.description = description or {}
         self.activations: Tensor | None = None
         self.depth: int | None = 0
+        self.pool: tuple[TokenizedSplit, NDArray[np.integer[Any]]] | None = None
 
     def __len__(self) -> int:
         return len(self.sentences)
@@ -75,6 +79,9 @@ class TokenizedSplit(Dataset[Batch]):
         return batch
 
     def _activations_of(self, rows: list[int], mask: NDArray[np.bool_]) -> Tensor | None:
+        if self.pool is not None:
+            pool, positions = self.pool
+            return pool._activations_of(positions[rows].tolist(), mask)
         if self.activations is None:
             return None
         if self.depth is None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
 from polyhead.errors import check_parameters
-from polyhead.sources.mixing import Mixture
+from polyhead.sources.mixing import Balance, Mixture
 
 _MOST_WORKERS = 64  # on machines with fewer cores; each is a process
 
@@ -28,6 +28,7 @@ class LoaderSettings:
         bucket_batches: batches that are sorted by length together; 1 is a plain shuffle, more pads less.
         seed: of the order of training batches.
         workers: processes per split that collate batches ahead of time; with 0 the training process does it itself.
+        balance: task whose classes come equally often in training; None has each sentence once per epoch.
 
     Raises:
         ParameterError: values out of range, all at once.
@@ -38,6 +39,7 @@ class LoaderSettings:
     bucket_batches: int
     seed: int
     workers: int
+    balance: str | None = None
 
     def __post_init__(self) -> None:
         most = max(_MOST_WORKERS, os.cpu_count() or 1)
@@ -81,7 +83,7 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         shuffle: bool,
         rank: int = 0,
         processes: int = 1,
-        mixture: Mixture | None = None,
+        mixture: Mixture | Balance | None = None,
     ) -> None:
         self.lengths = np.asarray(lengths, dtype=np.int32)
         self.batch_size = batch_size

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from polyhead.errors import ParameterError, UserError
-from polyhead.tasks import MISSING, PerTask, Task, per_task_problems, value_for
+from polyhead.errors import ParameterError, UserError, did_you_mean, is_finite, parameter_problems
+from polyhead.tasks import MISSING, PerTask, Task, label_text, per_task_problems, value_for
 
 _LEAST_DOUBT = 1e-6  # lower bound of 1 - p in the focal loss
 _SHARE = "a number, 0 or more and below 1"
@@ -46,10 +46,11 @@ class MultiTaskLoss(nn.Module):
     The loss of a row with label y and predicted probabilities p is ``w[y] (1 - p[y])^gamma CE(q, p)``, where
 
     - ``q`` has ``1 - label_smoothing`` on y and the rest spread over all classes (Szegedy et al. 2016);
-    - ``w[c]`` is proportional to ``(1 - beta) / (1 - beta^n[c])`` with n[c] the training rows of class c (Cui et al.
-      2019, "Class-Balanced Loss Based on Effective Number of Samples"): 0 leaves the classes as they are, towards 1
-      each counts inversely to its frequency. Cui et al. let the weights sum to C; here their mean over the training
-      rows is 1, so that a balanced task does not come to weigh less beside the others;
+    - ``w[c]`` is proportional to ``class_weights[c]``, 1 where none is given, times ``(1 - beta) / (1 - beta^n[c])``
+      with n[c] the training rows of class c (Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of
+      Samples"): 0 leaves the classes as they are, towards 1 each counts inversely to its frequency. Cui et al. let the
+      weights sum to C; here their mean over the training rows is 1, so that a balanced task does not come to weigh less
+      beside the others;
     - ``gamma`` takes weight off rows that are predicted well already (Lin et al. 2017, "Focal Loss for Dense Object
       Detection"); 0 is off.
 
@@ -62,13 +63,20 @@ class MultiTaskLoss(nn.Module):
         gamma: 0 or more; Lin et al. found 2 to be best.
         tasks: the tasks, whose names the other arguments may mention.
         scale: above 0; the unit in which a loss is measured, and with which a weighting has to cope.
+        class_weights: task -> class name -> weight, 0 or more; None weighs no class by name.
 
     Raises:
         ParameterError: values out of range or unknown tasks, all at once.
     """
 
     def __init__(
-        self, label_smoothing: PerTask, beta: PerTask, gamma: PerTask, tasks: Sequence[Task], scale: PerTask = 1.0
+        self,
+        label_smoothing: PerTask,
+        beta: PerTask,
+        gamma: PerTask,
+        tasks: Sequence[Task],
+        scale: PerTask = 1.0,
+        class_weights: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         super().__init__()
         names = [task.name for task in tasks]
@@ -77,6 +85,7 @@ class MultiTaskLoss(nn.Module):
             *per_task_problems("beta", beta, names, _is_share, _SHARE),
             *per_task_problems("gamma", gamma, names, lambda value: value >= 0, "a number, 0 or more"),
             *per_task_problems("scale", scale, names, lambda value: value > 0, "a number, above 0"),
+            *_class_weight_problems(class_weights or {}, tasks),
         ]
         if problems:
             raise ParameterError("\n".join(problems))
@@ -85,21 +94,27 @@ class MultiTaskLoss(nn.Module):
         self.beta = {name: value_for(name, beta, 0.0) for name in names}
         self.gamma = {name: value_for(name, gamma, 0.0) for name in names}
         self.scale = {name: value_for(name, scale, 1.0) for name in names}
+        given = {
+            task: {label_text(label): weight for label, weight in by_class.items()}
+            for task, by_class in (class_weights or {}).items()
+        }
+        self.class_weights = {
+            task.name: [given.get(task.name, {}).get(label, 1.0) for label in task.labels] for task in tasks
+        }
         for name in names:  # not saved: they follow from the training labels
             self.register_buffer(f"weights_{name}", None, persistent=False)
 
     def set_class_weights(self, labels: Mapping[str, NDArray[np.integer[Any]]]) -> None:
-        """Set the class weights of the tasks with a ``beta``; to be called before training.
+        """Set the class weights of the tasks that have any; to be called before training.
 
         Args:
             labels: class index (N,) of each training sentence by task, ``MISSING`` where there is none.
         """
         for task in self.tasks:
-            beta = self.beta[task.name]
-            if beta:
+            if self._weighs_classes(task.name):
                 column = labels[task.name]
                 counts = np.bincount(column[column != MISSING], minlength=len(task.labels))  # (C,)
-                weights = class_weights(counts, beta)
+                weights = class_weights(counts, self.beta[task.name], self.class_weights[task.name])
                 setattr(self, f"weights_{task.name}", torch.from_numpy(weights).float())
 
     def forward(self, logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -115,7 +130,10 @@ class MultiTaskLoss(nn.Module):
         return torch.stack(losses), rows
 
     def _is_plain(self, name: str) -> bool:
-        return not (self.label_smoothing[name] or self.beta[name] or self.gamma[name])
+        return not (self.label_smoothing[name] or self.gamma[name] or self._weighs_classes(name))
+
+    def _weighs_classes(self, name: str) -> bool:
+        return bool(self.beta[name]) or any(weight != 1 for weight in self.class_weights[name])
 
     def _summed_loss(self, name: str, logits: Tensor, labels: Tensor) -> Tensor:
         """Return the sum () of the losses of the labelled rows."""
@@ -139,24 +157,48 @@ class MultiTaskLoss(nn.Module):
         return losses.sum()
 
 
-def class_weights(counts: NDArray[np.integer[Any]], beta: float) -> NDArray[np.float64]:
-    """Return the class-balanced weight of each class (C,), 0 for one without rows.
+def class_weights(
+    counts: NDArray[np.integer[Any]], beta: float, given: Sequence[float] | None = None
+) -> NDArray[np.float64]:
+    """Return the weight of each class (C,), of mean 1 over the rows; 0 for a class without rows.
 
     >>> class_weights(np.array([3, 1]), beta=0.999999).round(2)  # nearly inverse to the counts
     array([0.67, 2.  ])
+    >>> class_weights(np.array([3, 1]), beta=0, given=[1, 5])
+    array([0.5, 2.5])
 
     Args:
         counts: training rows of each class (C,).
         beta: 0 or more and below 1.
+        given: a factor on the weight of each class (C,); None is 1.
     """
     present = counts > 0
     # 1 - beta^n, the effective number of rows but for a factor; exact where beta is close to 1.
     effective = -np.expm1(counts[present] * np.log(beta)) if beta else np.ones(present.sum())
     weights = np.zeros(len(counts))
     weights[present] = 1 / effective
+    if given is not None:
+        weights *= given
     weighted_rows = max(weights @ counts, 1e-300)  # 0 where no row has a label
     normalized: NDArray[np.float64] = weights * (counts.sum() / weighted_rows)
     return normalized
+
+
+def _class_weight_problems(given: Mapping[str, Mapping[str, float]], tasks: Sequence[Task]) -> list[str]:
+    labels = {task.name: task.labels for task in tasks}
+    problems = []
+    for name, by_class in given.items():
+        if name not in labels:
+            problems.append(f"class_weights: unknown task {name!r}; {did_you_mean(str(name), labels)}")
+            continue
+        for label, weight in by_class.items():
+            key = f"class_weights.{name}.{label}"
+            if label_text(label) not in labels[name]:
+                problems.append(f"{key}: unknown label; {did_you_mean(label_text(label), labels[name])}")
+            problems += parameter_problems((key, weight, is_finite(weight) and weight >= 0, "a number, 0 or more"))
+        if not problems and not any(by_class.get(label, 1) for label in labels[name]):
+            problems.append(f"class_weights.{name}: all are 0; give one class a weight above 0")
+    return problems
 
 
 def _is_share(value: float) -> bool:

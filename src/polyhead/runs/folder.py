@@ -171,10 +171,15 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         if not path.is_dir():
             raise UserError(f"{str(path)!r} is no folder; give folders of runs, or folders that hold some")
-        found |= {file.parent for mark in _MARKS for file in path.rglob(mark)}
+        found |= {file.parent for mark in _MARKS for file in path.rglob(mark) if not _holds_folds(file.parent)}
     if not found:
         raise UserError(f"no runs in {', '.join(repr(str(path)) for path in paths)}; python train.py makes some")
     return sorted(found, key=_by_numbers)
+
+
+def _holds_folds(folder: Path) -> bool:
+    """Return whether a folder holds the runs of a cross-validation and is none itself."""
+    return not (folder / "config.yaml").exists() and (folder / "fold=0").is_dir()
 
 
 def _by_numbers(path: Path) -> list[tuple[int, str]]:

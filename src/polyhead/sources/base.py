@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING, Protocol
 from polyhead.errors import UserError
 from polyhead.tasks import Task
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # made-up sentences need no numpy
+    import numpy as np
+    from numpy.typing import NDArray
+
     from polyhead.sources.mixing import Mixture
+
+
+POOL = "pool"
+"""The split of all sentences that folds divide."""
 
 
 class LabelledSentence(Protocol):
@@ -63,6 +70,17 @@ class Source:
     def mixture(self, split: str) -> "Mixture | None":
         """Return how an epoch mixes several sources; None if it has each sentence once."""
         return None
+
+    def rows_in_pool(self, split: str) -> "NDArray[np.intp] | None":
+        """Return the positions of a split's sentences in ``POOL``, from which it was chosen; None where there is none.
+
+        A source with a pool gives its sentences as a split of that name; what is stored of them serves all folds.
+        """
+        return None
+
+    def is_held_out(self, split: str) -> bool:
+        """Return whether the sentences of a split were chosen here from those of train; known after :meth:`check`."""
+        return False
 
     def size(self, split: str) -> int | None:
         """Return the number of sentences; None where it is not known beforehand."""

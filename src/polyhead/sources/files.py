@@ -48,6 +48,8 @@ class FileSource(TableSource):
         near_duplicates: count the sentences that nearly stand in another split.
         limit: sentences of each split, at most.
         separator: between CSV and TSV cells; see :class:`polyhead.storage.Dialect`.
+        folds: see :class:`SplitSettings`, and for ``fold``.
+        fold: see there.
 
     Raises:
         ParameterError: a split or a file that is not there, or a value out of range; all at once.
@@ -75,6 +77,8 @@ class FileSource(TableSource):
         near_duplicates: bool = False,
         limit: int | None = None,
         separator: str = AUTO,
+        folds: int | None = None,
+        fold: int | None = None,
     ) -> None:
         extra = {str(name): paths for name, paths in (shifted or {}).items() if paths}
         problems = [*_split_problems(files), *_name_problems(extra)]
@@ -96,6 +100,8 @@ class FileSource(TableSource):
                 missing_values,
                 near_duplicates,
                 limit,
+                folds,
+                fold,
             )
         with collect_errors(problems):
             tables = TableCache(cache, limit_gb)

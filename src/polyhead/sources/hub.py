@@ -40,6 +40,8 @@ class HubSource(TableSource):
         missing_values: see :class:`SplitSettings`, also for the two arguments that follow.
         near_duplicates: count the sentences that nearly stand in another split.
         limit: sentences of each split, at most.
+        folds: see :class:`SplitSettings`, and for ``fold``.
+        fold: see there.
 
     Raises:
         ParameterError: a split or a name that is not given, or a value out of range; all at once.
@@ -63,6 +65,8 @@ class HubSource(TableSource):
         missing_values: Sequence[str] | None = None,
         near_duplicates: bool = False,
         limit: int | None = None,
+        folds: int | None = None,
+        fold: int | None = None,
     ) -> None:
         problems = list(_split_problems(splits))
         if not name:
@@ -77,6 +81,8 @@ class HubSource(TableSource):
                 missing_values,
                 near_duplicates,
                 limit,
+                folds,
+                fold,
             )
         with collect_errors(problems):
             tables = TableCache(cache, limit_gb)

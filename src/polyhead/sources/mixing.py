@@ -1,4 +1,4 @@
-"""Mixing: how often an epoch has the sentences of each of several sources. Knows nothing about texts or batches.
+"""Mixing: how often an epoch has the sentences of each source, or class. Knows nothing about texts or batches.
 
 Shapes: N sentences, G sources.
 """
@@ -75,3 +75,21 @@ class Mixture:
                 passes, rest = divmod(int(size), len(rows))
                 drawn += [rows] * passes + [random.choice(rows, rest, replace=False)]
         return np.concatenate(drawn)
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Sentences of a task's classes; an epoch draws as many of each class, and as many in all as there are.
+
+    Args:
+        classes: class of each sentence, below 0 where it has none: those come once per epoch (N,).
+    """
+
+    classes: NDArray[np.integer[Any]]
+
+    def draw(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """Return the rows of an epoch (N,); no sentence of a class comes more than once more often than another."""
+        labelled, rest = np.flatnonzero(self.classes >= 0), np.flatnonzero(self.classes < 0)
+        if not len(labelled):
+            return rest
+        return np.concatenate([labelled[Mixture(self.classes[labelled], 0.0).draw(random)], rest])

@@ -7,6 +7,7 @@ from polyhead.errors import ParameterError, did_you_mean, parameter_problems
 
 SPLITS = ("train", "validation", "test")
 _LARGEST_HOLDOUT = 0.5
+_MOST_FOLDS = 100
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class SplitSettings:
         missing_values: labels that stand for no label; None: only the empty one, and others that may are told.
         near_duplicates: count the sentences that nearly stand in another split.
         limit: sentences of each split, at most, chosen at random by the seed; None takes all.
+        folds: number of folds of the training sentences, one of which is the test split; None makes none.
+        fold: which one, from 0.
 
     Raises:
         ParameterError: values out of range, all at once.
@@ -35,10 +38,13 @@ class SplitSettings:
     missing_values: Sequence[str] | None = None
     near_duplicates: bool = False
     limit: int | None = None
+    folds: int | None = None
+    fold: int | None = None
 
     def __post_init__(self) -> None:
         problems = [
             *self._holdout_problems(),
+            *self._fold_problems(),
             *parameter_problems(
                 ("seed", self.seed, self.seed >= 0, "0 or more"),
                 ("min_class_count", self.min_class_count, self.min_class_count >= 0, "0 or more"),
@@ -48,6 +54,14 @@ class SplitSettings:
         ]
         if problems:
             raise ParameterError("\n".join(problems))
+
+    def _fold_problems(self) -> list[str]:
+        folds, fold = self.folds, self.fold
+        if folds is None:
+            return parameter_problems(("fold", fold, fold is None, "null where folds are null"))
+        problems = parameter_problems(("folds", folds, 2 <= folds <= _MOST_FOLDS, f"2 to {_MOST_FOLDS}, or null"))
+        possible = fold is None or 0 <= fold < folds
+        return problems or parameter_problems(("fold", fold, possible, f"0 to {folds - 1}, or null for all of them"))
 
     def _holdout_problems(self) -> Iterator[str]:
         for name, share in self.holdout.items():

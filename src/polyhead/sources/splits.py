@@ -3,21 +3,21 @@
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.errors import UserError
-from polyhead.sources.base import Source
+from polyhead.sources.base import POOL, Source
 from polyhead.sources.duplicates import contained
-from polyhead.sources.holdout import choose_holdout
 from polyhead.sources.mixing import Mixture
 from polyhead.sources.near_duplicates import Kept, near_duplicate_lines
 from polyhead.sources.records import JOINED, ROW, TEXT
-from polyhead.sources.scan import Scan, Vocabulary, scan
+from polyhead.sources.scan import Vocabulary, scan
 from polyhead.sources.settings import SPLITS, SplitSettings
+from polyhead.sources.split import Split, hold_out, take_fold
 from polyhead.sources.tables import Table
 from polyhead.sources.validation import Inspection, no_labels
 from polyhead.tasks import Task
@@ -30,21 +30,6 @@ class Sentence(NamedTuple):
 
     text: str
     labels: Mapping[str, str | None]
-
-
-@dataclass
-class Split:
-    """The sentences of a split: those of its tables that are kept.
-
-    Args:
-        scan: of all N sentences of its tables.
-        origins: source of each sentence, from 0 (N,).
-        kept: True for the sentences of the split (N,).
-    """
-
-    scan: Scan
-    origins: NDArray[np.uint16]
-    kept: NDArray[np.bool_]
 
 
 class TableSource(Source):
@@ -107,18 +92,24 @@ class TableSource(Source):
             raise UserError("\n".join(findings.errors))
         _log_lines(logging.INFO, findings.notes)
         _log_lines(logging.WARNING, findings.warnings)
+        if "train" in given:  # else the sentences are evaluated alone
+            self._make_splits(inspection, tasks)
+        for scanned in given.values():
+            scanned.drop_arrays()
+
+    def _make_splits(self, inspection: Inspection, tasks: Sequence[Task]) -> None:
         self._drop_test_duplicates()
+        if self.settings.folds is not None:
+            self._take_fold(self.settings.folds)
         for name in SPLITS:
-            if name not in given:
+            if name not in self._splits:
                 self._hold_out(name)
         _log_lines(logging.WARNING, inspection.rare_classes(tasks, self._splits["train"].kept))
         self._take_some()
         self._check_what_is_left(tasks)
-        if settings.near_duplicates:
-            splits = {name: Kept(split.scan, split.kept) for name, split in self._splits.items()}
-            _log_lines(logging.WARNING, near_duplicate_lines(splits, settings.max_examples))
-        for scanned in given.values():
-            scanned.drop_arrays()
+        if self.settings.near_duplicates:
+            splits = {name: Kept(split.scan, split.kept) for name, split in self._splits.items() if name != POOL}
+            _log_lines(logging.WARNING, near_duplicate_lines(splits, self.settings.max_examples))
 
     def sentences(self, split: str) -> Iterator[Sentence]:
         """Yield the sentences of ``split``."""
@@ -138,6 +129,17 @@ class TableSource(Source):
             return None
         train = self._splits[split]
         return Mixture(train.origins[train.kept], self.exponent)
+
+    def rows_in_pool(self, split: str) -> NDArray[np.intp] | None:
+        """Return the positions of a split's sentences among those that the folds divide; None without folds."""
+        chosen, pool = self._splits[split], self._splits.get(POOL)
+        if pool is None or chosen.scan is not pool.scan:
+            return None
+        return np.searchsorted(np.flatnonzero(pool.kept), np.flatnonzero(chosen.kept))
+
+    def is_held_out(self, split: str) -> bool:
+        """Return whether the sentences of a split were chosen here from those of train."""
+        return split != "train" and self._splits[split].scan is self._splits["train"].scan
 
     def size(self, split: str) -> int:
         """Return the number of sentences."""
@@ -187,23 +189,25 @@ class TableSource(Source):
         """Make a split of training sentences."""
         if name not in self.settings.holdout:
             raise UserError(f"data: no {name} split given, and no share in data.holdout.{name} to hold out")
-        train = self._splits["train"]
-        rows = np.flatnonzero(train.kept)
-        share = self.settings.holdout[name]
         seed = self.settings.seed + SPLITS.index(name)
-        held = rows[choose_holdout(train.scan.texts[rows], _strata(train.scan, rows), share, seed)]
-        kept = np.zeros_like(train.kept)
-        kept[held] = True
-        train.kept &= ~kept
-        self._splits[name] = Split(train.scan, train.origins, kept)
-        log.info("%s: none given; %s of %s training sentences held out", name, f"{len(held):,}", f"{len(rows):,}")
+        self._splits[name] = hold_out(self._splits["train"], name, self.settings.holdout[name], seed)
+
+    def _take_fold(self, folds: int) -> None:
+        """Make the test split of a fold of the training sentences."""
+        if "test" in self._splits:
+            raise UserError("data.folds: a test split is given, and folds test each sentence of train; leave one out")
+        if self.settings.fold is None:
+            raise UserError("data.fold: none given; name one, from 0")
+        train = self._splits["train"]
+        self._splits[POOL] = replace(train, kept=train.kept.copy())
+        self._splits["test"] = take_fold(train, folds, self.settings.fold, self.settings.seed)
 
     def _take_some(self) -> None:
         """Leave out all but some sentences of each split, chosen at random, for a quick try."""
         limit = self.settings.limit
         for number, (name, split) in enumerate(self._splits.items()):
             rows = np.flatnonzero(split.kept)
-            if limit is not None and len(rows) > limit:
+            if limit is not None and len(rows) > limit and name != POOL:
                 random = np.random.default_rng([self.settings.seed, number])
                 split.kept[:] = False
                 split.kept[random.choice(rows, limit, replace=False)] = True
@@ -226,15 +230,6 @@ class TableSource(Source):
 def _log_lines(level: int, lines: Iterator[str] | Sequence[str]) -> None:
     for line in lines:
         log.log(level, "%s", line)
-
-
-def _strata(scanned: Scan, rows: NDArray[np.intp]) -> NDArray[np.int64]:
-    """Return a number for each of the sentences ``rows``, equal where they have the same labels for all tasks."""
-    strata = np.zeros(len(rows), dtype=np.int64)
-    for codes in scanned.codes.values():
-        classes = int(codes.max(initial=0)) + 2  # and one for no label
-        strata = strata * classes + codes[rows] + 1
-    return strata
 
 
 def _unlabelled(name: str, split: Split, tasks: Sequence[Task]) -> Iterator[str]:

@@ -97,7 +97,8 @@ class Inspection:
         vocabulary = self.vocabularies[task.name]
         labels = set(task.labels)
         unknown = [label for label in vocabulary.codes if label not in labels]
-        labels_were_found = list(task.labels) == vocabulary.used(self.scans["train"].codes[task.name])
+        train = self.scans.get("train")  # none where a trained model is evaluated
+        labels_were_found = train is not None and list(task.labels) == vocabulary.used(train.codes[task.name])
         for label in unknown[: self.max_examples]:
             reason = f"unknown label {_shorten(label)}; {did_you_mean(label, task.labels)}"
             if labels_were_found:

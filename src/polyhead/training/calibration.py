@@ -3,6 +3,7 @@
 Shapes: N labelled sentences, B sentences of a batch, C classes.
 """
 
+from math import exp, log
 from typing import Any
 
 import torch
@@ -16,15 +17,17 @@ from polyhead.tasks import MISSING, Task
 BINS = 15
 """Bins of confidence, as Guo et al. 2017 take them."""
 
-_STEPS = 50  # of Newton's method; it needs a handful
-_LIMITS = (0.05, 20.0)  # of the temperature: where every row is predicted well its best value is 0
+_STEPS = 100  # of Fisher scoring; it needs a handful
+_TOLERANCE = 1e-9  # of the last step, in the logarithm of the temperature
+_PRIOR = log(2)  # spread of the logarithm of the temperature: a factor of 2 either way is usual, one of 4 is rare
+_LARGEST_STEP = log(2)  # of the logarithm: far from the minimum the curvature can be next to nothing
 
 
 class Calibration(Metric):
     """Expected calibration error of one task, before and after the temperature that fits its validation rows.
 
-    The temperature T divides the logits; it is the one that minimises the validation loss (Guo et al. 2017, "On
-    Calibration of Modern Neural Networks"). It changes no prediction. It is saved with the weights; test rows use it.
+    The temperature T divides the logits (Guo et al. 2017, "On Calibration of Modern Neural Networks"); see
+    :func:`fit_temperature`. It changes no prediction. It is saved with the weights; test rows use it.
     """
 
     full_state_update = False
@@ -69,10 +72,17 @@ class Calibration(Metric):
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Return the temperature that minimises the mean cross-entropy.
+    r"""Return the most probable temperature, given the rows and how far temperatures lie from 1 before any is seen.
 
-    The loss is convex in the inverse temperature, so Newton's method finds its minimum. Steps are bounded, because far
-    from the minimum the curvature can be next to nothing.
+    .. math:: T = \operatorname{argmin} \sum_n CE_n(T) + \frac{(\log T)^2}{2 (\log 2)^2}
+
+    Guo et al. 2017 minimise the first term alone. Where all rows are predicted well that has no minimum: T falls to 0
+    and every probability is 1, however few the rows. The second is the prior of a temperature that is within a factor
+    of 2 of 1 in two cases of three, as most of theirs are; it outweighs a few rows, and many rows outweigh it.
+
+    >>> all_right = torch.tensor([[4.0, 0.0]])
+    >>> [round(fit_temperature(all_right.repeat(rows, 1), torch.zeros(rows).long()), 2) for rows in (0, 5, 500, 50_000)]
+    [1.0, 0.89, 0.5, 0.32]
 
     Args:
         logits: (N, C).
@@ -80,19 +90,21 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """
     logits, labels = logits.cpu().double(), labels.cpu()  # some accelerators have no double precision
     truth = logits.gather(1, labels[:, None]).squeeze(1)  # (N,)
-    inverse = 1.0
+    precision = 1 / _PRIOR**2
+    value = 0.0  # the logarithm of the temperature
     for _ in range(_STEPS):
+        inverse = exp(-value)
         probabilities = (inverse * logits).softmax(dim=1)
         mean = (probabilities * logits).sum(dim=1)  # (N,)
-        slope = (mean - truth).mean().item()
-        curvature = ((probabilities * logits**2).sum(dim=1) - mean**2).mean().item()
-        step = slope / max(curvature, 1e-12)
-        bounded = min(max(inverse - step, inverse / 2), inverse * 2)
-        following = min(max(bounded, 1 / _LIMITS[1]), 1 / _LIMITS[0])
-        if abs(following - inverse) < 1e-9:
+        slope = precision * value - inverse * (mean - truth).sum().item()
+        information = inverse**2 * ((probabilities * logits**2).sum(dim=1) - mean**2).sum().item()
+        # Near the minimum the two terms of the slope are equal, and the curvature grows with a positive value.
+        curvature = information + precision * (1 + max(value, 0.0))
+        step = min(max(slope / curvature, -_LARGEST_STEP), _LARGEST_STEP)
+        value -= step
+        if abs(step) < _TOLERANCE:
             break
-        inverse = following
-    return 1 / inverse
+    return exp(value)
 
 
 def reliability(probabilities: Tensor, labels: Tensor) -> dict[str, list[float]]:

@@ -19,8 +19,8 @@ from polyhead.data.datamodule import SentenceData
 from polyhead.errors import check_parameters
 from polyhead.sources.base import Source
 from polyhead.tasks import MISSING, Task
+from polyhead.training.evaluation import MultiTaskEvaluation
 from polyhead.training.loggers import log_table
-from polyhead.training.module import MultiTaskTraining
 
 _SHOWN = 300  # characters of a sentence in a logger's table; the file has all
 _COLUMNS = ("probability", "predicted", "label", "text", "place")  # of that table
@@ -109,7 +109,7 @@ class Mistakes(Callback):
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write and show the mistakes that all processes together found."""
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if not isinstance(pl_module, MultiTaskTraining) or not isinstance(data, SentenceData):
+        if not isinstance(pl_module, MultiTaskEvaluation) or not isinstance(data, SentenceData):
             return
         if trainer.world_size > 1:
             for mistakes in self.found.values():

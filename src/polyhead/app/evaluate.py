@@ -1,0 +1,179 @@
+"""One evaluation, from its configuration to its files: a trained model scored on labelled sentences that came later."""
+
+import csv
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import lightning as L
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from polyhead import hardware
+from polyhead.app.builder import build, plain
+from polyhead.app.options import check_options
+from polyhead.app.scored_model import ScoredModel, load_scored_model
+from polyhead.app.trust import check_trust
+from polyhead.data.datamodule import Attach, SentenceData
+from polyhead.errors import UserError
+from polyhead.freezing.activation_cache import ActivationCache
+from polyhead.freezing.frozen_activations import attach_frozen
+from polyhead.runs.contents import SplitResults
+from polyhead.runs.evaluation import EvaluationMetrics
+from polyhead.runs.folder import RunFolder
+from polyhead.sources.later import LaterFiles
+from polyhead.sources.table_cache import TableCache
+from polyhead.storage.dialect import AUTO, Dialect
+from polyhead.storage.output import write_atomically
+from polyhead.tasks import Task
+from polyhead.training.calibration import Calibration
+from polyhead.training.callbacks.mistakes import Mistakes
+from polyhead.training.evaluation import MultiTaskEvaluation
+
+_NUMBERS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss", "ece": "ECE", "ece_scaled": "scaled"}
+_READING: dict[str, Any] = {
+    "text": "text",
+    "columns": None,
+    "encoding": "utf-8",
+    "quote": AUTO,
+    "separator": AUTO,
+    "missing_values": None,
+}
+"""How files are read where neither the command nor the training says it."""
+
+
+def run(config: DictConfig) -> None:
+    """Score a model on files, print a table, and write ``metrics.json``, mistakes and confusion matrices.
+
+    Raises:
+        UserError: the configuration has problems, or the files do not fit the model.
+    """
+    check_options(
+        config,
+        sections=("input", "activation_cache", "text", "columns", "missing_values", "trust"),
+        model=str,
+        output=str,
+        overwrite=bool,
+        encoding=str | None,
+        quote=str | None,
+        separator=str | None,
+        mistakes=int,
+        precision=str,
+        device=str,
+        cache=str,
+        limit_gb=float,
+    )
+    if problems := list(hardware.problems(config.device, config.precision, ("device", "precision"))):
+        raise UserError("\n".join(problems))
+    folder = Path(config.output)
+    if (folder / EvaluationMetrics.file_name).exists() and not config.overwrite:
+        raise UserError(f"output: {str(folder)!r} holds metrics already; choose another folder, or set overwrite=true")
+    scored = load_scored_model(Path(config.model), check_trust(config.trust), config.device, config.precision)
+    source = _source(scored, config)
+    source.check(scored.tasks)
+    results = _measure(scored, source, config)
+    metrics = EvaluationMetrics(
+        model=config.model,
+        input=[str(path) for path in source.paths],
+        sentences=source.size("test"),
+        test=results,
+        skipped=[task.name for task in scored.tasks if task.name not in results],
+        precision=scored.precision,
+        device=hardware.device_type(config.device),
+    )
+    for task in scored.tasks:
+        if task.name in results:
+            _write_confusion(folder / f"confusion_{task.name}.csv", task, results[task.name]["confusion"])
+    metrics.write(RunFolder(folder))
+    _show(metrics, folder)
+
+
+def _source(scored: ScoredModel, config: DictConfig) -> LaterFiles:
+    """Describe the files, read as those of the training were unless the command says otherwise."""
+    given = {key: value for key, value in plain(config).items() if key in _READING and value is not None}
+    reading = {**_READING, **scored.reading, **given}
+    if reading["quote"] == "none":
+        reading["quote"] = None
+    return LaterFiles(
+        plain(config)["input"],
+        reading["text"],
+        reading["columns"] or {},
+        Dialect(reading["encoding"], reading["quote"], reading["separator"]),
+        [task.name for task in scored.tasks],
+        TableCache(config.cache, config.limit_gb),
+        reading["missing_values"] or (),
+    )
+
+
+def _measure(scored: ScoredModel, source: LaterFiles, config: DictConfig) -> SplitResults:
+    """Return the results by task, as training reports those of its test set."""
+    folder = Path(config.output)
+    mistakes = Mistakes(config.mistakes, config.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = _trainer(scored, config, [mistakes])
+    module = MultiTaskEvaluation(scored.model, scored.tasks)
+    for task, temperature in scored.temperatures.items():
+        cast(Calibration, module.calibration[task]).temperature.fill_(temperature)
+    data = SentenceData(
+        source,
+        scored.tasks,
+        scored.tokenizer,
+        scored.max_length,
+        scored.loader,
+        _activations(scored, trainer, config),
+        description={"encoder": config.model, "run": config.output},
+    )
+    trainer.test(module, data, verbose=False)
+    return cast(SplitResults, module.results["test"])
+
+
+def _trainer(scored: ScoredModel, config: DictConfig, callbacks: Sequence[L.Callback]) -> L.Trainer:
+    logging.captureWarnings(True)
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "py.warnings"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # theirs; the terminal shows what concerns the user
+    return L.Trainer(
+        accelerator=config.device,
+        devices=1,
+        precision=cast(Any, scored.precision),
+        logger=False,
+        callbacks=[*callbacks],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        default_root_dir=config.output,
+    )
+
+
+def _activations(scored: ScoredModel, trainer: L.Trainer, config: DictConfig) -> Callable[[], Attach | None] | None:
+    """Return where the activations of frozen parts come from: as in training, whose digits they decide."""
+    if not (scored.caches_activations and config.activation_cache):
+        return None
+    cache = build(config.activation_cache, "activation_cache", ActivationCache)
+    return partial(attach_frozen, scored.model.encoder, scored.precision, cache, trainer.strategy.root_device)
+
+
+def _write_confusion(path: Path, task: Task, confusion: Sequence[Sequence[int]]) -> None:
+    """Write the number of sentences by true class (rows) and predicted class (columns)."""
+    with write_atomically(path) as partial_file, partial_file.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["label", *task.labels])
+        writer.writerows([label, *row] for label, row in zip(task.labels, confusion, strict=True))
+
+
+def _show(metrics: EvaluationMetrics, folder: Path) -> None:
+    table = Table()
+    table.add_column("task", overflow="fold")
+    for title in ("sentences", *_NUMBERS.values()):
+        table.add_column(title, justify="right", no_wrap=True)
+    for task, results in metrics.test.items():
+        values: Mapping[str, object] = cast(Mapping[str, object], results)
+        labelled = sum(map(sum, results["confusion"]))
+        table.add_row(task, f"{labelled:,}", *(f"{values[name]:.4f}" for name in _NUMBERS))
+    console = Console()
+    console.print(table)
+    lines = [f"{task}: skipped, no sentence has a label for it" for task in metrics.skipped]
+    console.print("\n".join([*lines, f"written to {folder}"]), highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,106 @@
+"""Scored model: a run or a bundle as something that can be evaluated, with the settings that its digits depend on."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from polyhead import hardware
+from polyhead.app.builder import build, plain
+from polyhead.app.trained import load_as_tested
+from polyhead.data.samplers import LoaderSettings
+from polyhead.deployment.bundle.folder import Bundle
+from polyhead.deployment.bundle.manifest import FILE
+from polyhead.errors import UserError
+from polyhead.models.multitask import MultiTaskModel
+from polyhead.tasks import Task
+
+_READING = (
+    "text",
+    "columns",
+    "encoding",
+    "quote",
+    "separator",
+    "missing_values",
+)  # keys of a run's data that say how files are read
+_LOADER = LoaderSettings(batch_size=1, evaluation_batch_size=128, bucket_batches=1, seed=0, workers=0)
+
+
+@dataclass(frozen=True)
+class ScoredModel:
+    """A trained model.
+
+    Args:
+        model: in evaluation mode; what was frozen in training is frozen.
+        tasks: what its heads predict.
+        tokenizer: of its encoder.
+        max_length: longest text in tokens.
+        temperatures: by task; a task without one has 1.
+        precision: as Lightning names it.
+        loader: sizes of batches.
+        caches_activations: whether those of frozen parts came from the cache.
+        reading: how the files were read that it was trained on.
+    """
+
+    model: MultiTaskModel
+    tasks: tuple[Task, ...]
+    tokenizer: PreTrainedTokenizerBase
+    max_length: int
+    temperatures: Mapping[str, float]
+    precision: str
+    loader: LoaderSettings
+    caches_activations: bool
+    reading: Mapping[str, Any]
+
+
+def load_scored_model(folder: Path, trust: Collection[str], device: str, precision: str) -> ScoredModel:
+    """Load a run or a bundle.
+
+    Args:
+        folder: of it.
+        trust: packages whose names a run's configuration may build, beside polyhead's own.
+        device: accelerator that computes, as Lightning names it.
+        precision: as Lightning names it; ``auto`` is that of a run, and for a bundle the best of this machine.
+
+    Raises:
+        UserError: neither of them, or one that cannot be loaded.
+    """
+    if (folder / FILE).is_file():
+        return _from_bundle(Bundle.open(folder), hardware.best_precision(device) if precision == "auto" else precision)
+    if (folder / "config.yaml").is_file():
+        return _from_run(folder, trust, precision)
+    raise UserError(f"model: {str(folder)!r} is neither a finished run nor a bundle; give the folder of one")
+
+
+def _from_bundle(bundle: Bundle, precision: str) -> ScoredModel:
+    entries = bundle.manifest.tasks
+    return ScoredModel(
+        model=bundle.load_model(),
+        tasks=bundle.tasks,
+        tokenizer=bundle.load_tokenizer(),
+        max_length=bundle.manifest.max_length,
+        temperatures={entry.name: entry.temperature for entry in entries if entry.temperature is not None},
+        precision=precision,
+        loader=_LOADER,
+        caches_activations=False,
+        reading={},
+    )
+
+
+def _from_run(folder: Path, trust: Collection[str], precision: str) -> ScoredModel:
+    trained = load_as_tested(folder, trust)
+    config = trained.config
+    data = plain(config.data)
+    return ScoredModel(
+        model=trained.model,
+        tasks=trained.tasks,
+        tokenizer=trained.encoder.load_tokenizer(),
+        max_length=trained.encoder.max_length,
+        temperatures=trained.temperatures,
+        precision=trained.metrics.precision if precision == "auto" else precision,
+        loader=build(config.loader, "loader", LoaderSettings),
+        caches_activations=bool(config.get("activation_cache")),
+        reading={key: data[key] for key in _READING if key in data},
+    )

@@ -1,0 +1,48 @@
+"""Evidence: how much a set of labelled sentences can tell. Knows nothing about models or metrics.
+
+Shapes: N sentences of a split.
+"""
+
+from collections.abc import Mapping
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyhead.tasks import MISSING
+
+_QUANTILE = 1.96  # of the normal distribution, for an interval of 95 %
+_ENOUGH = 0.1  # half the width of that interval
+_WIDEST = 0.5  # half of all accuracies there are
+
+
+def accuracy_margin(rows: int) -> float:
+    """Return half the width of the 95 % interval of an accuracy near a half, where it is widest.
+
+    >>> [round(accuracy_margin(rows), 2) for rows in (3, 100, 10_000)]
+    [0.5, 0.1, 0.01]
+    """
+    return min(_WIDEST, _QUANTILE * 0.5 / sqrt(rows)) if rows else _WIDEST
+
+
+def tell_if_small(split: str, labels: Mapping[str, NDArray[np.integer[Any]]]) -> str | None:
+    """Return a line about a split that is too small to tell much, with what follows; None where it is not.
+
+    Args:
+        split: ``validation``, or the name of a test set.
+        labels: class index (N,) of each sentence by task; tasks without a label in the split are not measured.
+    """
+    counts = {task: int((column != MISSING).sum()) for task, column in labels.items()}
+    measured = {task: count for task, count in counts.items() if count}
+    if not measured:
+        return None
+    task = min(measured, key=measured.__getitem__)
+    margin = accuracy_margin(measured[task])
+    if margin <= _ENOUGH:
+        return None
+    follows = "so early stopping, the best epoch and the temperature mean little"
+    if split != "validation":
+        follows = "so smaller differences between runs mean nothing"
+    found = f"{measured[task]:,} sentences with a label for {task}"
+    return f"{split}: {found}: an accuracy has a 95 % interval of up to ±{margin:.2f}, {follows}"

@@ -1,0 +1,47 @@
+"""Evaluation: the ``metrics.json`` of a model scored on sentences that came later. Knows nothing about models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from polyhead.runs.contents import SplitResults
+from polyhead.runs.folder import RunFolder
+from polyhead.runs.formats import read_fields, write_fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationMetrics:
+    """How a model did on sentences that came later.
+
+    Args:
+        model: folder of the run or bundle.
+        input: the files.
+        sentences: how many they have.
+        test: results by task, as those of a run's test set.
+        skipped: tasks of the model without a labelled sentence in the files.
+        precision: as Lightning names it, ``32-true``.
+        device: ``cpu``, ``cuda`` or ``mps``.
+    """
+
+    file_name: ClassVar[str] = "metrics.json"
+
+    model: str
+    input: Sequence[str]
+    sentences: int
+    test: SplitResults
+    skipped: Sequence[str]
+    precision: str
+    device: str
+
+    def write(self, folder: RunFolder) -> None:
+        """Write the file whole or not at all."""
+        write_fields(self, folder, self.file_name)
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> Self:
+        """Read the file.
+
+        Raises:
+            UserError: the file is missing, damaged, incomplete or of a newer format.
+        """
+        return cls(**read_fields(cls, folder, cls.file_name))

@@ -1,0 +1,94 @@
+"""Later files: labelled sentences that came after training, for a model that is trained already.
+
+Knows nothing about models; the tasks and their class names are given.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from polyhead.errors import ParameterError, UserError, collect_errors, did_you_mean
+from polyhead.sources.files import Paths, find_files
+from polyhead.sources.records import assign_columns
+from polyhead.sources.settings import SplitSettings
+from polyhead.sources.splits import TableSource
+from polyhead.sources.table_cache import TableCache
+from polyhead.sources.table_reader import read
+from polyhead.sources.tables import Table
+from polyhead.storage.cells import TextColumns
+from polyhead.storage.dialect import Dialect
+from polyhead.tasks import Task
+
+_EXAMPLES = 3  # rows named for each kind of problem
+_SETTINGS = SplitSettings({}, 0, drop_test_duplicates=False, min_class_count=0, max_examples=_EXAMPLES)
+
+
+class LaterFiles(TableSource):
+    """Files whose sentences are all evaluated: their only split is ``test``.
+
+    Args:
+        files: a path or a list of them, with wildcards.
+        text: column of the sentences, or several, whose texts are joined.
+        columns: task -> column of its labels, where its name is another than the task's.
+        dialect: how the text of CSV, TSV and JSONL files is written.
+        tasks: names of the tasks that there are; not all of them need labels.
+        cache: of the tables that files are read into.
+        missing_values: labels that stand for no label.
+
+    Raises:
+        ParameterError: a file that is not there, or columns of unknown tasks; all at once.
+    """
+
+    def __init__(
+        self,
+        files: Paths,
+        text: TextColumns,
+        columns: Mapping[str, str],
+        dialect: Dialect,
+        tasks: Sequence[str],
+        cache: TableCache,
+        missing_values: Sequence[str] = (),
+    ) -> None:
+        problems = [
+            f"columns: unknown task {name!r}; {did_you_mean(str(name), tasks)}" for name in columns if name not in tasks
+        ]
+        self.paths: list[Path] = []
+        with collect_errors(problems):
+            self.paths = [path for group in find_files("input", files) for path in group]
+        if problems:
+            raise ParameterError("\n".join(problems))
+        super().__init__(_SETTINGS)
+        self.text = text
+        self.columns = dict(columns)
+        self.dialect = dialect
+        self.cache = cache
+        self.missing_values = tuple(missing_values)
+
+    def check(self, tasks: Sequence[Task]) -> None:
+        """Check all sentences, and log what is odd.
+
+        Raises:
+            UserError: sentences that cannot be evaluated, or none with a label.
+        """
+        names = [task.name for task in tasks]
+        self._load(names)
+        codes = self._splits["test"].scan.codes
+        if not any((codes[name] >= 0).any() for name in names):
+            raise UserError(f"input: no label for {', '.join(names)} in {self.describe('test')}; see columns")
+        super().check(tasks)
+
+    def describe(self, split: str) -> str:
+        """Return the files."""
+        return " ".join(map(str, self.paths))
+
+    def tables(self, tasks: Sequence[str]) -> dict[str, list[list[Table]]]:
+        """Read all files."""
+        columns = assign_columns(self.text, self.columns, tasks)
+        problems: list[str] = []
+        tables: list[Table] = []
+        for path in self.paths:
+            with collect_errors(problems):
+                tables.append(read(path, columns, self.dialect, self.cache, self.missing_values))
+        if problems:
+            raise UserError("\n".join(problems))
+        self.cache.make_room()
+        return {"test": [tables]}
