@@ -132,9 +132,10 @@ def test_markdown_of_real_runs_has_columns_for_each_test_set_in_80_characters(fo
 
 def test_page_of_real_runs_shows_each_test_set_on_its_own(folder):
     page = Document((folder / "out.html").read_text())
-    table, differences = page.tables[:2]
+    table, by_task, _, _, differences = page.tables[:5]
     for name, tasks in TESTED.items():
-        assert {f"{name}: {task}" for task in ["mean", *tasks]} | {f"Δ {name}: mean"} <= set(table[0])
+        assert {f"{name}: mean", f"Δ {name}: mean"} <= set(table[0])
+        assert {f"{name}: {task}" for task in ["mean", *tasks]} <= {row[0] for row in by_task}
         assert {f"{name}: {task}" for task in ["mean", *tasks]} <= set(differences[0])
         assert f"macro-F1, {name}, mean over tasks" in page.text  # a figure of its own
         for task in tasks:

@@ -3,7 +3,7 @@ import yaml
 from support.run_folders import compared, make_run, make_sweep
 
 from polyhead.runs.report.statistics import Difference, Mean
-from polyhead.runs.report.table import columns, cost_text, difference_text, listed, markdown, score_text
+from polyhead.runs.report.table import columns, cost_columns, cost_text, difference_text, listed, markdown, score_text
 
 
 def tables_of(text):
@@ -24,7 +24,7 @@ def test_markdown_has_every_column_in_tables_of_80_characters(tmp_path):
     first, second = ([row[0] for row in table[1:]] for table in tables[:2])
     assert first == second == ["1", "2"]
     found = {row[0][i]: [line[i] for line in row[1:]] for row in tables for i in range(len(row[0]))}
-    assert found == {column.title: list(column.cells) for column in columns(comparison)}
+    assert found == {column.title: list(column.cells) for column in [*columns(comparison), *cost_columns(comparison)]}
     assert found["freeze"] == ["none", "backbone"]
     assert found["Δ news: mean"][0] == "baseline"
     assert found["activations"] == ["–", "3 of 6 reused"]
@@ -32,7 +32,8 @@ def test_markdown_has_every_column_in_tables_of_80_characters(tmp_path):
 
 
 def test_markdown_of_one_test_set_needs_no_prefix(tmp_path):
-    titles = [column.title for column in columns(compared(make_sweep(tmp_path, none=0.1, backbone=0.4)))]
+    comparison = compared(make_sweep(tmp_path, none=0.1, backbone=0.4))
+    titles = [column.title for column in [*columns(comparison), *cost_columns(comparison)]]
     assert titles == [
         "#",
         "freeze",
@@ -56,7 +57,8 @@ def test_markdown_keeps_columns_apart_whose_titles_are_the_same(tmp_path):
         folder = make_run(tmp_path / name)
         config = yaml.safe_load((folder / "config.yaml").read_text()) | {"seconds": number, "category": name}
         (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    laid_out = columns(compared(tmp_path))
+    comparison = compared(tmp_path)
+    laid_out = [*columns(comparison), *cost_columns(comparison)]
     assert [list(column.cells) for column in laid_out if column.title == "seconds"] == [["0", "1"], ["10.0", "10.0"]]
     assert len([column for column in laid_out if column.title == "category"]) == 2
 
