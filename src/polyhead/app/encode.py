@@ -77,13 +77,13 @@ def _encode(reader: RowReader, config: DictConfig) -> None:
     trained = None if config.run is None else load_trained_run(Path(config.run), check_trust(config.trust))
     source: PretrainedEncoder = build(config.encoder, "encoder") if trained is None else trained.encoder
     with parameters_under("encoder"):
-        tokenizer, width = source.load_tokenizer(), source.load_config().hidden_size
+        tokenizer, width = source.load_text_tokenizer(), source.skeleton().embedding_size
     precision = hardware.best_precision(config.device) if config.precision == "auto" else config.precision
     device = torch.device(hardware.device_type(config.device))
 
     with open_embedding_file(Path(config.output), width, config.overwrite) as file:
         encoder = _load(source) if trained is None else trained.model.encoder
-        embedder = Embedder(encoder, tokenizer, source.max_length, precision, device)
+        embedder = Embedder(encoder, tokenizer, precision, device)
         del encoder, trained  # the embedder has its own copy
         started, rows = time.perf_counter(), 0
         with text_progress() as progress:
@@ -95,6 +95,6 @@ def _encode(reader: RowReader, config: DictConfig) -> None:
                 rows += len(embeddings)
                 progress.update(bar, completed=reader.position, rows=rows)
     seconds = time.perf_counter() - started
-    cut = f", {embedder.truncated:,} of them cut to {source.max_length} tokens" if embedder.truncated else ""
+    cut = f", {embedder.truncated:,} of them cut to {tokenizer.max_length} tokens" if embedder.truncated else ""
     rate = f"{rows / seconds:,.0f} per second"
     print(f"{rows:,} embeddings of width {width} in {config.output}: {rate}, {precision}{cut}")

@@ -16,11 +16,8 @@ _LEARNED_FROM = ("train", "validation")
 
 def make_data(parts: RunComponents, run: str, activations: Callable[[], Attach | None] | None = None) -> SentenceData:
     """Describe the sentences of the run in the folder ``run``; see :class:`SentenceData`."""
-    tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
-    about = parts.describe(run)
-    return SentenceData(
-        parts.source, parts.tasks, tokenizer, limit, parts.loader, activations, parts.token_cache, about
-    )
+    tokenizer, about = parts.encoder.load_text_tokenizer(), parts.describe(run)
+    return SentenceData(parts.source, parts.tasks, tokenizer, parts.loader, activations, parts.token_cache, about)
 
 
 def data_digests(data: SentenceData) -> dict[str, str]:

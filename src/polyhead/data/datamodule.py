@@ -1,7 +1,6 @@
 """Data module: the splits of a source, tokenized once, as length-grouped batches. Knows nothing about models."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,7 +10,6 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerBase
 
 from polyhead.data.batch import Batch
 from polyhead.data.dataset import TokenizedSplit
@@ -26,7 +24,7 @@ from polyhead.tasks import Task
 
 log = logging.getLogger(__name__)
 
-_FORMAT = 1  # part of every key of the token cache: entries of another layout are not found
+_FORMAT = 2  # part of every key of the token cache: entries of another layout are not found
 
 Attach = Callable[[TokenizedSplit, str], None]
 """Sets the stored activations of the split with that name."""
@@ -38,8 +36,7 @@ class SentenceData(L.LightningDataModule):
     Args:
         source: labelled sentences of each split.
         tasks: the tasks whose labels are read.
-        tokenizer: text -> token ids; it is copied.
-        max_length: longest sentence in tokens; longer ones are cut, and counted in the log.
+        text_tokenizer: text -> token ids; sentences that it cuts are counted in the log.
         loader: sizes and order of batches.
         activations: returns the function that gives a split its stored activations, or None if nothing worth storing
             is frozen at that moment. It is called before the first split is read, and by :meth:`refresh_activations`.
@@ -52,8 +49,7 @@ class SentenceData(L.LightningDataModule):
         self,
         source: Source,
         tasks: Sequence[Task],
-        tokenizer: PreTrainedTokenizerBase,
-        max_length: int,
+        text_tokenizer: TextTokenizer,
         loader: LoaderSettings,
         activations: Callable[[], Attach | None] | None = None,
         token_cache: TokenCache | None = None,
@@ -62,8 +58,8 @@ class SentenceData(L.LightningDataModule):
         super().__init__()
         self.source = source
         self.tasks = tuple(tasks)
-        self.tokenizer = tokenizer
-        self.text_tokenizer = TextTokenizer(tokenizer, max_length)
+        self.text_tokenizer = text_tokenizer
+        self.tokenizer = text_tokenizer.tokenizer
         self.loader = loader
         self.activations = activations
         self.token_cache = token_cache
@@ -139,7 +135,7 @@ class SentenceData(L.LightningDataModule):
         if sentences.truncated:
             limit = self.text_tokenizer.max_length
             log.warning("%d of %d %s sentences cut to %d tokens", sentences.truncated, len(sentences), name, limit)
-        return TokenizedSplit(sentences, self.tokenizer.pad_token_id or 0, self._describe(name))
+        return TokenizedSplit(sentences, self.text_tokenizer.padding, self._describe(name))
 
     def _describe(self, name: str) -> Description:
         return {**self.description, "data": f"{self.source.describe(name)} {name}"}
@@ -161,9 +157,7 @@ class SentenceData(L.LightningDataModule):
 
     def _key(self, fingerprint: str) -> str:
         """Return the digest of all that decides the tokens and labels of a split."""
-        tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())
-        tokenizer |= {"truncation": None, "padding": None}  # left by the last call, and without effect here
-        content = repr([_FORMAT, fingerprint, self.text_tokenizer.max_length, self.tasks, tokenizer])
+        content = repr([_FORMAT, fingerprint, self.tasks, self.text_tokenizer.settings()])
         return hashlib.sha256(content.encode()).hexdigest()
 
     def _loader_options(self) -> dict[str, Any]:
