@@ -21,7 +21,9 @@ SETTINGS = LoaderSettings(batch_size=8, evaluation_batch_size=7, bucket_batches=
 
 def data(tasks, max_length=16, workers=0, **source):
     settings = replace(SETTINGS, workers=workers)
-    return SentenceData(FakeSource(**{"sizes": SIZES} | source), tasks, word_tokenizer(), max_length, settings)
+    return SentenceData(
+        FakeSource(**{"sizes": SIZES} | source), tasks, TextTokenizer(word_tokenizer(), max_length), settings
+    )
 
 
 @pytest.mark.slow
@@ -161,7 +163,7 @@ class FingerprintedSource(FakeSource):
 
 def cached(tasks, cache, max_length=16, sizes=SIZES):
     source = FingerprintedSource(sizes)
-    return SentenceData(source, tasks, word_tokenizer(), max_length, SETTINGS, token_cache=cache)
+    return SentenceData(source, tasks, TextTokenizer(word_tokenizer(), max_length), SETTINGS, token_cache=cache)
 
 
 def test_data_reads_the_tokens_of_an_earlier_run(tmp_path, tasks, monkeypatch):

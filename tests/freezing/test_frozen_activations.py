@@ -185,7 +185,7 @@ def change_depth(model, data):
 
 
 def change_pooling(model, data):
-    model.encoder.pooling = "max"
+    model.encoder.pooling = ("max",)
 
 
 def change_config(model, data):

@@ -37,7 +37,8 @@ def pool(states: Tensor, mask: Tensor | None, pooling: str | Sequence[str], skip
     states = states.to(torch.promote_types(states.dtype, torch.float32))
     if mask is None:
         mask = torch.ones(states.shape[:2], dtype=torch.int64, device=states.device)  # (B, S)
-    positions = mask.to(torch.int64).cumsum(dim=1) * mask  # (B, S): from 1 at the first token, 0 for padding
+    tokens = mask.to(torch.int64)
+    positions = tokens.cumsum(dim=1) * tokens  # (B, S): from 1 at the first token, 0 for padding
     counted = torch.where(positions > skipped, positions, 0)  # (B, S)
     return torch.cat([_POOLINGS[name](states, counted) for name in names], dim=1)
 
