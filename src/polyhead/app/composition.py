@@ -16,7 +16,9 @@ from polyhead import hardware
 from polyhead.app.builder import build, plain
 from polyhead.app.callback_check import file_problems, logger_problems, monitor_problems
 from polyhead.app.literals import literal
+from polyhead.app.trained import build_encoder
 from polyhead.app.trainer_check import batch_problems
+from polyhead.app.trust import check_trust
 from polyhead.app.value_check import check_sections, value_problems
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
@@ -77,7 +79,7 @@ def compose_components(config: DictConfig) -> RunComponents:
     composer.problems += value_problems(config)
     source = composer.build("data", Source)
     tasks = composer.make_tasks(source)
-    encoder = composer.build("encoder", PretrainedEncoder)
+    encoder = composer.attempt(lambda: build_encoder(config.encoder, check_trust(config.get("trust", []))))
     freeze_plan = composer.build("freeze", FreezePlan)
     components = {
         "loader": composer.build("loader", LoaderSettings),
@@ -95,7 +97,7 @@ def compose_components(config: DictConfig) -> RunComponents:
     if tasks and components["loader"]:
         composer.check_sizes(source, components["loader"])
     if composer.problems:
-        raise UserError("\n".join(composer.problems))
+        raise UserError("\n".join(dict.fromkeys(composer.problems)))
     precision = config.trainer.precision
     if precision == "auto":
         precision = hardware.best_precision(config.trainer.accelerator)
@@ -118,13 +120,17 @@ class _Composer:
         self.config = config
         self.problems: list[str] = []
 
-    def build(self, key: str, kind: type | None = None, **objects: Any) -> Any:
-        """Build what stands under a key, of a kind; None where that has problems."""
+    def attempt(self, make: Callable[[], Any]) -> Any:
+        """Make something; None where that has problems."""
         try:
-            return build(self.config[key], key, kind, **objects)
+            return make()
         except UserError as error:
             self.problems += str(error).splitlines()
             return None
+
+    def build(self, key: str, kind: type | None = None, **objects: Any) -> Any:
+        """Build what stands under a key, of a kind; None where that has problems."""
+        return self.attempt(lambda: build(self.config[key], key, kind, **objects))
 
     def build_optional(self, key: str, kind: type | None = None) -> Any:
         """Build what stands under a key; None where nothing does."""

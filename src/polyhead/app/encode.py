@@ -9,11 +9,10 @@ import torch
 from omegaconf import DictConfig
 
 from polyhead import hardware
-from polyhead.app.builder import build
 from polyhead.app.hydra_state import task_overrides
 from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
-from polyhead.app.trained import load_trained_run
+from polyhead.app.trained import build_encoder, load_trained_run
 from polyhead.app.trust import check_trust
 from polyhead.errors import UserError, parameters_under
 from polyhead.inference.embedder import Embedder
@@ -74,8 +73,9 @@ def _load(encoder: PretrainedEncoder) -> Encoder:
 
 
 def _encode(reader: RowReader, config: DictConfig) -> None:
-    trained = None if config.run is None else load_trained_run(Path(config.run), check_trust(config.trust))
-    source: PretrainedEncoder = build(config.encoder, "encoder") if trained is None else trained.encoder
+    trust = check_trust(config.trust)
+    trained = None if config.run is None else load_trained_run(Path(config.run), trust)
+    source = build_encoder(config.encoder, trust) if trained is None else trained.encoder
     with parameters_under("encoder"):
         tokenizer, width = source.load_text_tokenizer(), source.skeleton().embedding_size
     precision = hardware.best_precision(config.device) if config.precision == "auto" else config.precision

@@ -1,7 +1,7 @@
 """A trained run, read back: what its configuration describes, with the best weights in it."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import cast
@@ -18,7 +18,7 @@ from polyhead.freezing.lora import merge_adapters
 from polyhead.freezing.plans import FreezePlan
 from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
-from polyhead.models.pretrained import PretrainedEncoder
+from polyhead.models.pretrained import AUTO, PretrainedEncoder
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade
@@ -71,6 +71,65 @@ class TrainedRun:
         return {task: results["temperature"] for task, results in self.metrics.validation.items()}
 
 
+@dataclass(frozen=True)
+class RunEncoder(PretrainedEncoder):
+    """The encoder of a finished run, as it was trained: best weights, pooling, modules on top, prompt and length.
+
+    Args:
+        run: folder of the run; all else is of the encoder that it started from, or given anew.
+        trust: packages whose names its configuration may build, beside polyhead's own.
+    """
+
+    run: Path = Path()
+    trust: tuple[str, ...] = ()
+
+    def load(self) -> Encoder:
+        """Load the encoder with the run's best weights.
+
+        Raises:
+            UserError: as :func:`load_trained_run`.
+        """
+        trained = load_trained_run(self.run, self.trust).model.encoder
+        encoder = self._assemble(trained.transformer)
+        if self.pipeline.modules:
+            encoder.sentence_modules.load_state_dict(trained.sentence_modules.state_dict())
+        return encoder.requires_grad_(True).train()
+
+
+def build_encoder(node: DictConfig, trust: Collection[str], around: tuple[Path, ...] = ()) -> PretrainedEncoder:
+    """Build the encoder that a configuration describes; its location may be the folder of a run.
+
+    Args:
+        node: the section ``encoder``.
+        trust: packages whose names the configuration of such a run may build, beside polyhead's own.
+        around: the runs whose own encoder this is.
+
+    Raises:
+        UserError: the section has problems, or the run does not fit it.
+    """
+    encoder: PretrainedEncoder = build(node, "encoder", PretrainedEncoder)
+    folder = Path(encoder.location)
+    if not (folder / "config.yaml").is_file() or (folder / "config.json").is_file():
+        return encoder
+    if folder.resolve() in around:
+        raise UserError(
+            f"encoder.location: {encoder.location!r} is a run that began with its own encoder; it is damaged"
+        )
+    if encoder.sha256 is not None:
+        raise UserError(f"encoder.sha256: {encoder.location!r} is a run, whose weights have no digest; set it to null")
+    try:
+        RunMetrics.read(RunFolder(folder))
+        first = build_encoder(read_config(folder, trust=trust).encoder, trust, (*around, folder.resolve()))
+    except UserError as error:
+        raise UserError(f"encoder.location: {error}") from error
+    given = {name: getattr(encoder, name) for name in ("pooling", "max_length", "prompt")}
+    merged = replace(first, **{name: value for name, value in given.items() if value != AUTO})
+    if not encoder.pretrained:
+        return replace(merged, pretrained=False)
+    start = {item.name: getattr(merged, item.name) for item in fields(PretrainedEncoder)}
+    return RunEncoder(**start, run=folder, trust=tuple(trust))
+
+
 def load_trained_run(folder: Path, trust: Collection[str] = (), cache: str | None = None) -> TrainedRun:
     """Read a run back.
 
@@ -89,7 +148,7 @@ def load_trained_run(folder: Path, trust: Collection[str] = (), cache: str | Non
     config = read_config(folder, trust=trust)
     if cache is not None and "cache" in config.data:
         config.data.cache = literal(cache)
-    encoder: PretrainedEncoder = build(config.encoder, "encoder")
+    encoder = build_encoder(config.encoder, trust, (folder.resolve(),))
     tasks = make_tasks(plain(config.tasks))
     plan: FreezePlan = build(config.freeze, "freeze")
 
