@@ -166,9 +166,8 @@ class _Composer:
         """Check that no split is empty, and that the Trainer speaks of batches that there are."""
         if self.problems:  # the sizes of sentences that were refused are not known
             return
-        sizes = {
-            split: source.size(split) for split in ("train", "validation", *(["test"] if self.config.test else []))
-        }
+        splits = ["train", "validation", *(["test"] if self.config.test else [])]
+        sizes = {split: source.size(split) for split in splits}
         empty = [split for split, size in sizes.items() if size == 0]
         self.problems += [f"data: the {split} split is empty; it needs at least one sentence" for split in empty]
         if not empty:

@@ -97,4 +97,5 @@ def _encode(reader: RowReader, config: DictConfig) -> None:
     seconds = time.perf_counter() - started
     cut = f", {embedder.truncated:,} of them cut to {tokenizer.max_length} tokens" if embedder.truncated else ""
     rate = f"{rows / seconds:,.0f} per second"
-    print(f"{rows:,} embeddings of width {width} in {config.output}: {rate}, {precision}{cut}")
+    prompt = f", each after {tokenizer.prompt!r}" if tokenizer.prompt else ""
+    print(f"{rows:,} embeddings of width {width} in {config.output}: {rate}, {precision}{cut}{prompt}")

@@ -1,5 +1,6 @@
 """A run's data: its sentences as batches, their digests, and whether they are those of the run that it continues."""
 
+import logging
 from collections.abc import Callable
 
 import lightning as L
@@ -11,12 +12,16 @@ from polyhead.freezing.activation_cache import digest
 from polyhead.runs.contents import Provenance
 from polyhead.runs.folder import RunFolder
 
+log = logging.getLogger(__name__)
+
 _LEARNED_FROM = ("train", "validation")
 
 
 def make_data(parts: RunComponents, run: str, activations: Callable[[], Attach | None] | None = None) -> SentenceData:
     """Describe the sentences of the run in the folder ``run``; see :class:`SentenceData`."""
     tokenizer, about = parts.encoder.load_text_tokenizer(), parts.describe(run)
+    if tokenizer.prompt:
+        log.info("encoder: %r stands before each sentence", tokenizer.prompt)
     return SentenceData(parts.source, parts.tasks, tokenizer, parts.loader, activations, parts.token_cache, about)
 
 
