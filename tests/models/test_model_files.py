@@ -77,6 +77,7 @@ def test_random_weights_of_the_hub_are_made_without_it(tmp_path, monkeypatch):
         pretrained=False, architecture={"model_type": "bert", "hidden_size": 24, "num_hidden_layers": 1}
     )
     assert encoder.skeleton().describe() == "mean"
+    assert encoder.load_text_tokenizer().prompt == ""
 
 
 @pytest.mark.parametrize("content", ["{", "[1, 2]", '"text"', "[" * 10_000])

@@ -102,6 +102,21 @@ def test_default_prompt_of_a_folder_is_applied(tmp_path, transformer, pooling, i
     check_equal(tmp_path)
 
 
+def test_transformer_in_a_folder_of_its_own_is_found(tmp_path, transformer):
+    """Older versions put it there."""
+    write_sentence_model(tmp_path, transformer, "cls")
+    inner = tmp_path / "0_Transformer"
+    inner.mkdir()
+    for path in [*tmp_path.glob("*.*")]:
+        if path.name not in ("modules.json", "config_sentence_transformers.json", "README.md"):
+            path.rename(inner / path.name)
+    modules = json.loads((tmp_path / "modules.json").read_text())
+    modules[0]["path"] = "0_Transformer"
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    check_equal(tmp_path)
+    assert encoder_of(tmp_path, pooling="mean").load().describe() == "mean"
+
+
 def test_prompts_are_chosen_by_name_by_text_or_not_at_all(tmp_path, transformer):
     model = write_sentence_model(tmp_path, transformer, "mean", prompts={"query": "w1 w2 ", "passage": "w5 "})
     for given, prompt in (("passage", "w5 "), ("w7 w8 ", "w7 w8 "), (None, ""), (AUTO, "w1 w2 ")):
@@ -134,6 +149,15 @@ def test_explicit_pooling_leaves_out_all_on_top(tmp_path, transformer):
     assert encoder.load().describe() == "mean"
     assert encoder.load_text_tokenizer().max_length == SHORT
     assert embedded(encoder).shape[1] == WIDTH
+
+
+def test_explicit_pooling_takes_the_transformer_beside_code_of_its_own(tmp_path, transformer):
+    write_sentence_model(tmp_path, transformer, "cls")
+    entry = {"idx": 0, "name": "0", "path": "", "type": "custom_st.Transformer"}
+    (tmp_path / "modules.json").write_text(json.dumps([entry]))
+    with pytest.raises(UserError, match=r"custom_st.Transformer.*name a pooling"):
+        encoder_of(tmp_path).load()
+    assert encoder_of(tmp_path, pooling="cls").load().describe() == "cls"
 
 
 def test_random_weights_have_the_modules_of_the_folder(tmp_path, transformer):

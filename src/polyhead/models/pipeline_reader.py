@@ -12,7 +12,7 @@ from polyhead.errors import ParameterError, did_you_mean
 from polyhead.models.model_files import ModelFiles
 from polyhead.models.pipeline import POOLING_FLAGS, ModuleFolder, Pipeline, Prompts, inside
 from polyhead.models.pooling import pooling_names
-from polyhead.models.sentence_modules import KINDS
+from polyhead.models.sentence_modules import KINDS, flag
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def read_pipeline(files: ModelFiles) -> Pipeline:
     settings = _transformer_settings(files, transformer)
     with inside(_TRANSFORMER_FILES[0]):
         _check_input(settings)
-        max_length, lower_case = _length_of(settings), _flag(settings, "do_lower_case", False)
+        max_length, lower_case = _length_of(settings), flag(settings, "do_lower_case", False)
     return Pipeline(names, include_prompt, modules, transformer, width, max_length, lower_case)
 
 
@@ -76,7 +76,9 @@ def read_transformer(files: ModelFiles, pooling: tuple[str, ...]) -> Pipeline:
     """
     entries = files.read("modules.json", list)
     first = entries[0] if entries and isinstance(entries[0], Mapping) else {}
-    path = _module_folders([first])[0][1] if str(first.get("type")).endswith(".Transformer") else ""
+    kind = str(first.get("type"))
+    is_stock = kind.startswith(_HOME) and kind.endswith(".Transformer")
+    path = _module_folders([first])[0][1] if is_stock else ""
     settings = _transformer_settings(files, path) if entries else {}
     with inside(_TRANSFORMER_FILES[0]):
         if settings.get("do_lower_case") is True:
@@ -148,7 +150,7 @@ def _unsupported(what: str, hint: str) -> ParameterError:
 
 
 def _read_settings(files: ModelFiles, path: str) -> dict[str, Any]:
-    return files.read(f"{path}/config.json", dict) or {}
+    return files.read(str(PurePosixPath(path, "config.json")), dict) or {}
 
 
 def _pooling_of(settings: Mapping[str, Any]) -> tuple[tuple[str, ...], int | None, bool]:
@@ -158,15 +160,15 @@ def _pooling_of(settings: Mapping[str, Any]) -> tuple[tuple[str, ...], int | Non
     if unknown := sorted({*map(str, settings)} - known):
         raise ParameterError(f"{unknown[0]}: no such setting is known; {did_you_mean(unknown[0], known)}")
     width = next((settings[key] for key in widths if key in settings), None)
-    flagged = [name for flag, name in POOLING_FLAGS.items() if settings.get(flag)]
+    flagged = [name for key, name in POOLING_FLAGS.items() if settings.get(key)]
     modes = settings.get("pooling_mode", flagged or "mean")
     if not isinstance(modes, str | list):
         raise ParameterError(f"pooling_mode: {modes!r:.60} given; it must be a name, or a list of names")
-    return pooling_names(modes), width, _flag(settings, "include_prompt", True)
+    return pooling_names(modes), width, flag(settings, "include_prompt", True)
 
 
 def _transformer_settings(files: ModelFiles, path: str) -> dict[str, Any]:
-    found = (files.read(f"{path}/{name}".lstrip("/"), dict) for name in _TRANSFORMER_FILES)
+    found = (files.read(str(PurePosixPath(path, name)), dict) for name in _TRANSFORMER_FILES)
     return next((settings for settings in found if settings), {})
 
 
@@ -184,10 +186,3 @@ def _length_of(settings: Mapping[str, Any]) -> int | None:
     if length is not None and (type(length) is not int or length < 1):
         raise ParameterError(f"max_seq_length: {length!r:.60} given; it must be a whole number above 0, or null")
     return length
-
-
-def _flag(settings: Mapping[str, Any], key: str, default: bool) -> bool:
-    value = settings.get(key, default)
-    if not isinstance(value, bool):
-        raise ParameterError(f"{key}: {value!r:.60} given; it must be true or false")
-    return value

@@ -18,7 +18,7 @@ from polyhead.errors import ParameterError, check_parameters
 from polyhead.models.architecture import build_model, config_for
 from polyhead.models.encoder import Encoder
 from polyhead.models.model_files import PACKAGE, ModelFiles, package_folder
-from polyhead.models.pipeline import Pipeline
+from polyhead.models.pipeline import Pipeline, Prompts
 from polyhead.models.pipeline_reader import read_pipeline, read_prompts, read_transformer
 from polyhead.models.pooling import pooling_names
 from polyhead.models.sentence_weights import load_weights
@@ -86,11 +86,10 @@ class PretrainedEncoder:
         Raises:
             ParameterError: the folder describes a module that is not supported, or is damaged.
         """
-        unknown = not self.pretrained and not self._files.is_local  # the hub is not asked about random weights
         if self.pooling == AUTO:
-            return Pipeline() if unknown else read_pipeline(self._files)
+            return read_pipeline(self._files) if self._is_described else Pipeline()
         names = pooling_names(self.pooling)
-        return Pipeline(names) if unknown else read_transformer(self._files, names)
+        return read_transformer(self._files, names) if self._is_described else Pipeline(names)
 
     def load_config(self) -> PretrainedConfig:
         """Read the architecture without its weights.
@@ -141,7 +140,8 @@ class PretrainedEncoder:
         limit = self.max_length
         if not isinstance(limit, int):
             limit = text_limit(self.location, self.pipeline.max_length, tokenizer, config)
-        prompt = "" if self.prompt is None else read_prompts(self._files).choose(self.prompt)
+        prompts = read_prompts(self._files) if self._is_described else Prompts()
+        prompt = "" if self.prompt is None else prompts.choose(self.prompt)
         tokens = count_prompt_tokens(tokenizer, prompt)
         rule = f"shorter: it takes {tokens} tokens, and of the {limit} of a text none is left"
         check_parameters(("prompt", prompt, tokens + 2 <= limit, rule))
@@ -208,6 +208,11 @@ class PretrainedEncoder:
     @cached_property
     def _files(self) -> ModelFiles:
         return ModelFiles(self.location)
+
+    @property
+    def _is_described(self) -> bool:
+        """Whether the model's folder is read; the hub is not asked about random weights."""
+        return self.pretrained or self._files.is_local
 
     @property
     def _transformer(self) -> TransformerFiles:

@@ -89,7 +89,7 @@ class Dense(SentenceModule):
         _allow(settings, "use_residual", None, False)
         widths = [_width(settings, key) for key in ("in_features", "out_features")]
         activation = settings.get("activation_function", _TANH)
-        return cls(widths[0], widths[1], _flag(settings, "bias", True), str(activation))
+        return cls(widths[0], widths[1], flag(settings, "bias", True), str(activation))
 
     def settings(self) -> dict[str, Any]:
         """Return the entries of the module's ``config.json``."""
@@ -175,7 +175,12 @@ def _width(settings: Mapping[str, Any], key: str) -> int:
     return value
 
 
-def _flag(settings: Mapping[str, Any], key: str, default: bool) -> bool:
+def flag(settings: Mapping[str, Any], key: str, default: bool) -> bool:
+    """Return a setting that is true or false.
+
+    Raises:
+        ParameterError: it is something else.
+    """
     value = settings.get(key, default)
     if not isinstance(value, bool):
         raise ParameterError(f"{key}: {value!r:.60} given; it must be true or false")

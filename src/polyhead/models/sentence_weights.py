@@ -1,6 +1,7 @@
 """Sentence weights: those of the modules on top of pooling, from safetensors. Knows nothing about transformers."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
@@ -34,9 +35,9 @@ def _load(files: ModelFiles, folder: ModuleFolder, skeleton: nn.Module) -> dict[
     expected = {name: list(tensor.shape) for name, tensor in skeleton.state_dict().items()}
     if not expected:
         return {}
-    path = files.find(f"{folder.path}/{_FILE}")
+    path = files.find(str(PurePosixPath(folder.path, _FILE)))
     if path is None:
-        is_pickle = files.find(f"{folder.path}/{_PICKLE}") is not None
+        is_pickle = files.find(str(PurePosixPath(folder.path, _PICKLE))) is not None
         reason = f"{_PICKLE}, a pickle, which is not loaded" if is_pickle else f"no {_FILE}"
         raise ParameterError(
             f"location: its {folder.path} has {reason}; write the model again, by "
