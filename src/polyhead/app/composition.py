@@ -79,7 +79,8 @@ def compose_components(config: DictConfig) -> RunComponents:
     composer.problems += value_problems(config)
     source = composer.build("data", Source)
     tasks = composer.make_tasks(source)
-    encoder = composer.attempt(lambda: build_encoder(config.encoder, check_trust(config.get("trust", []))))
+    trust = composer.attempt(lambda: check_trust(config.get("trust", []))) or ()
+    encoder = composer.attempt(lambda: build_encoder(config.encoder, trust))
     freeze_plan = composer.build("freeze", FreezePlan)
     components = {
         "loader": composer.build("loader", LoaderSettings),

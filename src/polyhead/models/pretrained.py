@@ -14,7 +14,7 @@ import torch
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
 
 from polyhead.data.tokenization import TextTokenizer
-from polyhead.errors import ParameterError, check_parameters
+from polyhead.errors import ParameterError, check_parameters, collect_errors, parameter_problems
 from polyhead.models.architecture import build_model, config_for
 from polyhead.models.encoder import Encoder
 from polyhead.models.model_files import PACKAGE, ModelFiles, package_folder
@@ -69,15 +69,18 @@ class PretrainedEncoder:
     prompt: str | None = None
 
     def __post_init__(self) -> None:
-        if self.pooling != AUTO:
-            pooling_names(self.pooling)
+        problems: list[str] = []
+        with collect_errors(problems):
+            pooling_names("mean" if self.pooling == AUTO else self.pooling)
         rule = "3 or more: two special tokens and a word"
         long_enough = not isinstance(self.max_length, int) or self.max_length >= 3
-        check_parameters(
+        problems += parameter_problems(
             ("location", self.location, bool(self.location.strip()), "a folder, a name on the hub or package:NAME"),
             ("max_length", self.max_length, long_enough, rule),
             ("sha256", self.sha256, _is_sha256(self.sha256), "64 digits of a hexadecimal number, or null"),
         )
+        if problems:
+            raise ParameterError("\n".join(problems))
 
     @cached_property
     def pipeline(self) -> Pipeline:
