@@ -99,9 +99,8 @@ def compose_components(config: DictConfig) -> RunComponents:
         composer.check_sizes(source, components["loader"])
     if composer.problems:
         raise UserError("\n".join(dict.fromkeys(composer.problems)))
-    precision = config.trainer.precision
-    if precision == "auto":
-        precision = hardware.best_precision(config.trainer.accelerator)
+    given, device = config.trainer.precision, config.trainer.accelerator
+    precision = hardware.best_precision(device) if given == "auto" else given
     return RunComponents(
         tasks=tasks, source=source, encoder=encoder, freeze_plan=freeze_plan, precision=precision, **components
     )
