@@ -23,7 +23,7 @@ from support.servers import FakePredictor, running
 from transformers import AutoConfig, AutoModel
 
 from polyhead import Predictor
-from polyhead.app.serve import _listen, run
+from polyhead.app.serve import _address, _listen, run
 from polyhead.deployment.bundle.manifest import seal
 from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.errors import UserError
@@ -82,6 +82,15 @@ def test_server_sends_answers_at_once():
     """asyncio sets TCP_NODELAY on the connections of sockets that name their protocol."""
     with _listen("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_server_listens_at_an_address_of_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with _listen("::1", 0) as listener, socket.create_connection(listener.getsockname()[:2]):
+        assert _address(listener) == f"[::1]:{listener.getsockname()[1]}"
 
 
 def test_server_loses_and_mixes_up_no_request_of_many_clients(folder, server):

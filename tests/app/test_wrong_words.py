@@ -61,6 +61,7 @@ TOGETHER = {
     },
     "trainer": {
         "callbacks.last.filename=../../evil": "callbacks.last.filename: '../../evil' given; it must be a name inside",
+        "callbacks.best.dirpath=elsewhere": "the other commands read checkpoints/best.ckpt of a run",
         "callbacks.best.filename=/tmp/evil": "callbacks.best.filename: '/tmp/evil' given; it must be a name inside",
         "callbacks.mistakes.folder=": "callbacks.mistakes.folder: '' given; it must be the name of a folder",
         "callbacks.mistakes.count=0": "callbacks.mistakes.count: 0 given; it must be 1 or more",

@@ -1,7 +1,7 @@
 """The check of monitors, callbacks and loggers: metrics that nobody measures, files outside of their folders."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from omegaconf import DictConfig
@@ -19,6 +19,7 @@ _AT_EPOCH_END = ("check_on_train_epoch_end", "save_on_train_epoch_end")
 
 _TENSORBOARD = ("save_dir", "name", "version", "log_graph", "default_hp_metric", "prefix", "sub_dir")
 _TENSORBOARD_WRITER = ("comment", "purge_step", "max_queue", "flush_secs", "filename_suffix")
+_BEST = "checkpoints/best.ckpt"
 _COUNTS = ("patience", "refresh_rate", "every_n_epochs", "every_n_train_steps")
 
 
@@ -74,6 +75,20 @@ def file_problems(config: DictConfig) -> Iterator[str]:
         for name in _FOLDERS if isinstance(node, DictConfig) else ():
             if node.get(name) is not None and not str(node[name]).strip():
                 yield f"{key}.{name}: {node[name]!r} given; it must be the name of a folder"
+
+
+def best_problems(config: DictConfig) -> Iterator[str]:
+    """Yield a line where the best weights would not lie where every other command reads them."""
+    nodes = {name: config.callbacks[name] for name in map(str, config.callbacks or ())}
+    for name, node in nodes.items():
+        if not isinstance(node, DictConfig) or not str(node.get("_target_")).endswith(".BestCheckpoint"):
+            continue
+        path = Path(str(node.get("dirpath"))) / f"{node.get('filename')}.ckpt"
+        if path != Path(str(config.run_dir)) / _BEST:
+            yield (
+                f"callbacks.{name}: the best weights would be {str(path)!r}; the other commands read {_BEST} of "
+                "a run: leave dirpath and filename as they are"
+            )
 
 
 def logger_problems(logger: DictConfig | None) -> Iterator[str]:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from polyhead import hardware
 from polyhead.app.builder import build, plain
-from polyhead.app.callback_check import file_problems, logger_problems, monitor_problems
+from polyhead.app.callback_check import best_problems, file_problems, logger_problems, monitor_problems
 from polyhead.app.literals import literal
 from polyhead.app.trained import build_encoder
 from polyhead.app.trainer_check import batch_problems
@@ -232,7 +232,7 @@ def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callb
     from lightning import Callback, Trainer
     from lightning.pytorch.loggers import Logger
 
-    problems = [*file_problems(config), *logger_problems(config.logger)]
+    problems = [*file_problems(config), *best_problems(config), *logger_problems(config.logger)]
     configured: list[L.Callback] = []
     for name, node in (config.callbacks or {}).items():
         with collect_errors(problems):

@@ -65,8 +65,7 @@ def run(config: DictConfig) -> None:
         settings = _settings(
             create_app(predictor, limits, config.batch_texts, hosts, token), limits, config.stop_seconds
         )
-        host, port = listener.getsockname()[:2]
-        print(f"serving {config.model} at http://{host}:{port}", flush=True)
+        print(f"serving {config.model} at http://{_address(listener)}", flush=True)
         uvicorn.Server(settings).run(sockets=[listener])
 
 
@@ -77,7 +76,7 @@ def _settings(app: "FastAPI", limits: "Limits", stop_seconds: int) -> "uvicorn.C
 
     return uvicorn.Config(
         app,
-        http=bounded_by(limits),
+        http=bounded_by(limits, app.state.count_refusal),
         backlog=_BACKLOG,
         log_level="error",  # a client cannot fill the log with warnings about what it sent
         access_log=False,
@@ -131,9 +130,16 @@ def _listen(host: str, port: int) -> socket.socket:
         UserError: the system refuses the host or the port.
     """
     try:
-        made = socket.create_server((host, port), backlog=_BACKLOG)
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        made = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise UserError(f"port: {host}:{port} cannot be served ({error}); choose another port or host") from error
     # asyncio sends small packets at once only where a socket names its protocol, which create_server leaves open: an
     # answer would wait 40 ms for the acknowledgement of its head.
     return socket.socket(made.family, made.type, socket.IPPROTO_TCP, fileno=made.detach())
+
+
+def _address(listener: socket.socket) -> str:
+    """Return where a socket listens, as a URL has it: ``127.0.0.1:8000``, ``[::1]:8000``."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if listener.family == socket.AF_INET6 else f"{host}:{port}"

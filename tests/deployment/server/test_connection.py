@@ -197,6 +197,17 @@ def test_connections_are_bounded_and_there_is_room_again(server):
     assert serves(server)
 
 
+def test_connections_that_are_refused_are_counted_once(folder):
+    with running(FakePredictor(folder)) as server:
+        assert server.ask(b"NONSENSE\r\n\r\n").status == 400
+        assert server.ask(b"GET /health HTTP/1.1\r\n").status == 408
+        assert server.ask(post(["cut off"])[:-5], half_close=True).status == 400
+        counted = server.ask(get("/metrics")).body.decode()
+    assert 'polyhead_refused_connections_total{status="400"} 1.0' in counted
+    assert 'polyhead_refused_connections_total{status="408"} 1.0' in counted
+    assert 'polyhead_requests_total{path="/embed",status="400"} 1.0' in counted
+
+
 def test_connections_that_stall_hold_no_more_than_the_limit_and_give_it_back(server, computed):
     """Each of five bodies holds 90 kB of the 200 kB that all may hold; the small ones of others find their way."""
     held = [server.connect() for _ in range(5)]
@@ -281,7 +292,9 @@ def connection(folder):
     settings = _settings(create_app(FakePredictor(folder), LIMITS, 8), LIMITS, 5)
     transport = MagicMock(is_closing=lambda: False)
     transport.get_extra_info.return_value = None
-    protocol = bounded_by(LIMITS)(config=settings, server_state=ServerState(), app_state={}, _loop=Clock())
+    protocol = bounded_by(LIMITS, lambda status: None)(
+        config=settings, server_state=ServerState(), app_state={}, _loop=Clock()
+    )
     protocol.connection_made(transport)
     return protocol
 

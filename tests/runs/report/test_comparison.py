@@ -46,6 +46,12 @@ def test_comparison_refuses_an_unknown_metric(tmp_path):
         compared(make_sweep(tmp_path, none=0.1), metric="f2")
 
 
+def test_comparison_refuses_to_average_over_a_key_that_no_run_has(tmp_path):
+    make_sweep(tmp_path, none=0.1)
+    with pytest.raises(UserError, match="over: 'sed' is no key of these runs; did you mean 'seed'"):
+        compared(tmp_path, over=("sed",))
+
+
 def test_comparison_averages_costs_and_leaves_out_those_not_measured(tmp_path):
     make_run(tmp_path / "0", seed=0, seconds=10)
     make_run(tmp_path / "1", seed=1, seconds=30)

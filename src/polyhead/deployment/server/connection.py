@@ -6,6 +6,7 @@ it drops the answer of a client that has closed its sending half.
 
 import asyncio
 import sys
+from collections.abc import Callable
 
 import h11
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
@@ -27,6 +28,7 @@ class BoundedProtocol(H11Protocol):
 
     limits: Limits
     lingering: set["BoundedProtocol"]
+    count_refusal: Callable[[int], None]
     _ended = False  # the client sends no more
     _clock: asyncio.TimerHandle | None = None
 
@@ -144,6 +146,7 @@ class BoundedProtocol(H11Protocol):
 
     def _turn_away(self) -> None:
         if len(self.lingering) >= _LINGERING:
+            self.count_refusal(503)
             self.transport.abort()
             return
         self.lingering.add(self)
@@ -165,10 +168,18 @@ class BoundedProtocol(H11Protocol):
         body = Problem(error=message).model_dump_json().encode()
         head = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]
         answer = h11.Response(status_code=status, headers=[*head, *headers], reason=STATUS_PHRASES[status])
+        if self.cycle is None or self.cycle.response_complete:
+            self.count_refusal(status)  # a request whose head came is counted by the application
         for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
 
 
-def bounded_by(limits: Limits) -> type[BoundedProtocol]:
-    """Return the protocol of a server's connections."""
-    return type("BoundedProtocol", (BoundedProtocol,), {"limits": limits, "lingering": set()})
+def bounded_by(limits: Limits, count_refusal: Callable[[int], None]) -> type[BoundedProtocol]:
+    """Return the protocol of a server's connections.
+
+    Args:
+        limits: of time and number.
+        count_refusal: takes the status of each answer that is given in the application's place.
+    """
+    members = {"limits": limits, "lingering": set(), "count_refusal": staticmethod(count_refusal)}
+    return type("BoundedProtocol", (BoundedProtocol,), members)

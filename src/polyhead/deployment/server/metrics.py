@@ -23,8 +23,18 @@ class ServerMetrics:
         self.batch_texts = Histogram(
             "polyhead_batch_texts", "Texts per batch.", buckets=_BATCH_SIZES, registry=self.registry
         )
+        self.refused = Counter(
+            "polyhead_refused_connections",
+            "Refusals before a request's head was there: no HTTP, too slow, too many connections.",
+            ["status"],
+            registry=self.registry,
+        )
         gauge = Gauge("polyhead_waiting_texts", "Texts that wait for a batch.", registry=self.registry)
         gauge.set_function(waiting)
+
+    def count_refusal(self, status: int) -> None:
+        """Count a connection that was answered in the application's place."""
+        self.refused.labels(str(status)).inc()
 
 
 class MetricsMiddleware:

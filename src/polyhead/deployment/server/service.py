@@ -34,7 +34,8 @@ def create_app(
 ) -> FastAPI:
     """Build the service.
 
-    Time and the number of connections are limited by the server that runs it (``connection.bounded_by``).
+    Time and the number of connections are limited by the server that runs it (``connection.bounded_by``), which counts
+    what it refuses by ``app.state.count_refusal``.
 
     Args:
         predictor: computes the answers.
@@ -58,6 +59,7 @@ def create_app(
 
     # FastAPI's own pages of documentation load scripts from elsewhere; a redirect would repeat what a client sent.
     app = FastAPI(title="Polyhead", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.count_refusal = metrics.count_refusal
     app.add_middleware(BodyLimitMiddleware, body_bytes=limits.body_bytes, waiting_bytes=limits.waiting_bytes)
     if token is not None:
         app.add_middleware(TokenMiddleware, token=token, free=_FREE)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, did_you_mean
 from polyhead.runs.record import OVERALL, RunRecord, flat
 from polyhead.runs.report.conditions import Condition, group
 from polyhead.runs.report.differences import Differences, differences
@@ -95,10 +95,11 @@ def compare(
         baseline: ``column=value`` pairs that one condition alone has; the best by validation if None.
 
     Raises:
-        UserError: an unknown metric, or ``baseline`` fits no condition, or more than one.
+        UserError: an unknown metric, a key that no run has, or ``baseline`` fits no condition, or more than one.
     """
     if metric not in METRICS:
         raise UserError(f"metric: {metric!r} given; valid: {', '.join(METRICS)}")
+    _check_keys(records, over)
     conditions, replaced = group(records, over)
     conditions.sort(key=lambda condition: -_validation(condition, metric).value)
     rows = [_row(number, condition, metric) for number, condition in enumerate(conditions, start=1)]
@@ -111,6 +112,14 @@ def compare(
         reference = rows[reference.number - 1]
     found_notes = notes(conditions, reference.number if reference else None)
     return Comparison(metric, over, rows, reference, _tests(rows), records, replaced, found_notes)
+
+
+def _check_keys(records: Iterable[RunRecord], over: Iterable[str]) -> None:
+    known = dict.fromkeys(key for record in records for key in record.config)
+    unknown = [key for key in over if known and key not in known]
+    if unknown:
+        lines = (f"over: {key!r} is no key of these runs; {did_you_mean(key, list(known))}" for key in unknown)
+        raise UserError("\n".join(lines))
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[bool]:
