@@ -9,12 +9,12 @@ that is training keeps the activations and tokens it has; clear tables when none
 
 import sys
 import time
-from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from polyhead.app.flags import KeyParser
 from polyhead.errors import did_you_mean, interruptible
 from polyhead.storage.cache import Cache, Description, size_of
 from polyhead.storage.markdown import markdown_table
@@ -27,10 +27,10 @@ OLD_NAMES = {"features": "activations"}  # of version 0.1.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = ArgumentParser(description="Show what is kept on disk for later runs, or clear it.")
+    parser = KeyParser(__doc__, "show|clear [WHAT ...]")
     parser.add_argument("action", choices=["show", "clear"])
     parser.add_argument("what", nargs="*", help=f"of {', '.join(NAMES)} (default: all)")
-    options = parser.parse_args(arguments)
+    options = parser.parse(arguments)
     names = [_new_name(name) for name in options.what] or list(NAMES)
     if unknown := [name for name in names if name not in NAMES]:
         parser.error(f"nothing called {unknown[0]!r} is kept; {did_you_mean(unknown[0], NAMES)}")

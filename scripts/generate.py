@@ -1,19 +1,20 @@
 """Write hypothetical labelled sentences to a file. Knows nothing about training.
 
-python scripts/generate.py --split train --size 100000 --seed 0 --format csv --output sentences.csv
-python scripts/generate.py --split test --size 20 --seed 0 --format jsonl --output - --imbalance category=5
+python scripts/generate.py split=train size=100000 seed=0 format=csv output=sentences.csv
+python scripts/generate.py split=test size=20 format=jsonl output=- 'imbalance={category: 5}'
 """
 
 import csv
 import json
 import os
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO
 
+from polyhead.app.flags import KeyParser
 from polyhead.errors import UserError, did_you_mean, interruptible, require_extra
 from polyhead.sources.synthetic.corpus import LABELS, SPLITS, HypotheticalCorpus, Sentence
 from polyhead.storage.output import write_atomically, write_errors
@@ -40,14 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-class _Parser(ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]  # argparse's own exits, after its usage text
-        raise UserError(f"{message}; see --help")
-
-
 def _parse(arguments: Sequence[str] | None) -> Namespace:
     per_task = "a number, or task=number pairs"
-    parser = _Parser(description="Write hypothetical labelled sentences to a file.", allow_abbrev=False)
+    parser = KeyParser(__doc__)
     parser.add_argument("--split", default="train", help=f"one of {', '.join(SPLITS)} (default: train)")
     parser.add_argument("--size", type=int, required=True, help="number of sentences")
     parser.add_argument("--seed", type=int, default=0, help="everything random follows from it (default: 0)")
@@ -58,20 +54,21 @@ def _parse(arguments: Sequence[str] | None) -> Namespace:
     parser.add_argument("--imbalance", nargs="+", default=["1"], help=f"most to least frequent: {per_task}")
     parser.add_argument("--correlation", type=float, default=0.0, help="of category and sentiment, 0 to 1")
     parser.add_argument("--missing", nargs="+", default=["0"], help=f"share of missing labels: {per_task}")
-    return parser.parse_args(arguments)
+    options: Namespace = parser.parse(arguments)
+    return options
 
 
 def _run(options: Namespace) -> None:
     for name, value, valid in (("split", options.split, SPLITS), ("format", options.format, FORMATS)):
         if value not in valid:
-            raise UserError(f"--{name}: unknown {name} {value!r}; {did_you_mean(value, valid)}")
+            raise UserError(f"{name}: unknown {name} {value!r}; {did_you_mean(value, valid)}")
     corpus = HypotheticalCorpus(
         sizes={options.split: options.size},
         seed=options.seed,
-        label_noise=_read_knob("--label-noise", options.label_noise),
-        imbalance=_read_knob("--imbalance", options.imbalance),
+        label_noise=_read_knob("label_noise", options.label_noise),
+        imbalance=_read_knob("imbalance", options.imbalance),
         correlation=options.correlation,
-        missing=_read_knob("--missing", options.missing),
+        missing=_read_knob("missing", options.missing),
     )
     if options.format == "parquet":
         _check_parquet(options.output)
@@ -112,8 +109,8 @@ def _name_options(problem: str) -> str:
     if name not in KNOBS:
         return problem
     if name == "sizes":
-        return f"--size{colon}{rest}"
-    return " ".join(["--" + name.replace("_", "-"), *task]) + colon + rest
+        return f"size{colon}{rest}"
+    return ".".join([name, *task]) + colon + rest
 
 
 def _write_csv(sentences: Iterable[Sentence], stream: IO[str]) -> None:
@@ -137,8 +134,8 @@ def _check_parquet(output: str) -> None:
         UserError: standard output, or no pyarrow.
     """
     if output == "-":
-        raise UserError("--output: Parquet cannot be written to standard output; name a file")
-    with require_extra("parquet", "--format: parquet"):
+        raise UserError("output: Parquet cannot be written to standard output; name a file")
+    with require_extra("parquet", "format: parquet"):
         import pyarrow  # noqa: F401
 
 
@@ -159,11 +156,11 @@ def _check_output(path: Path, force: bool) -> None:
         UserError: the file exists and ``force`` was not given, or its folder cannot be written.
     """
     if path.exists() and not force:
-        raise UserError(f"--output: {path} exists; give another name, or --force to overwrite it")
+        raise UserError(f"output: {path} exists; give another name, or force=true to overwrite it")
     if path.is_dir():
-        raise UserError(f"--output: {path} is a folder; give the name of a file in it")
+        raise UserError(f"output: {path} is a folder; give the name of a file in it")
     if not os.access(path.parent, os.W_OK):
-        raise UserError(f"--output: cannot write in {path.parent}; give another folder")
+        raise UserError(f"output: cannot write in {path.parent}; give another folder")
 
 
 def _report(sentences: Iterator[Sentence], size: int) -> Iterator[Sentence]:

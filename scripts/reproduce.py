@@ -8,22 +8,22 @@ Exit codes: 0 the same to the last bit, 1 not the same, 2 a mistake in what was 
 
 import logging
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 
 from polyhead.app.command_line import run, take_trust
+from polyhead.app.flags import KeyParser
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser = KeyParser(__doc__, "RUN")
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--folder", type=Path, help="of the new run (RUN-again)")
     rest, trust = take_trust(sys.argv[1:] if arguments is None else arguments)
-    options = parser.parse_args(rest)
+    options = parser.parse(rest)
     from polyhead.app import reproduce
     from polyhead.app.trust import check_trust
 

@@ -30,9 +30,9 @@ from polyhead.runs.report.curves import read_curves
 from polyhead.runs.tuning import open_study, search
 from polyhead.sources.records import Columns
 from polyhead.sources.table_cache import TableCache
-from polyhead.sources.tables import read as read_table
+from polyhead.sources.table_reader import read as read_table
 from polyhead.storage import digests
-from polyhead.storage.rows import Dialect
+from polyhead.storage.dialect import Dialect
 from polyhead.training.checkpoints import load_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.campaign]
@@ -115,7 +115,7 @@ def made(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     done = script("export", "run=run", "output=bundle", cwd=folder)
     assert done.returncode == 0, done.stderr
-    search(open_study(folder / "study", make_tuning(), "max", None), _objective, 3)
+    search(open_study(folder / "study", make_tuning(), "max", None, {}), _objective, 3)
     return folder
 
 
@@ -154,7 +154,7 @@ def read_bundle(made):
 
 
 def read_study(made):
-    study = open_study(made / "study", make_tuning(), "max", None)
+    study = open_study(made / "study", make_tuning(), "max", None, {})
     trials = study.get_trials(deepcopy=False)
     return [(it.number, it.state.name, it.params, it.values, it.intermediate_values) for it in trials]
 

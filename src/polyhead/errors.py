@@ -80,10 +80,19 @@ def did_you_mean(name: object, valid: Iterable[str]) -> str:
         valid: the legal values; of very many only the first are named.
     """
     options = sorted(valid)
-    close = get_close_matches(str(name), options, n=3, cutoff=0.5)
+    close = _closest(str(name), options)
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     more = f" and {len(options) - _LISTED:,} more" if len(options) > _LISTED else ""
     return f"{hint}Valid: {', '.join(options[:_LISTED])}{more}"
+
+
+def _closest(name: str, options: list[str]) -> list[str]:
+    """Return the options nearest to a name; case counts for less than other letters."""
+    by_form: dict[str, list[str]] = {}
+    for option in options:
+        by_form.setdefault(option.casefold(), []).append(option)
+    forms = get_close_matches(name.casefold(), by_form, n=3, cutoff=0.5)
+    return [option for form in forms for option in by_form[form]][:3]
 
 
 @contextmanager

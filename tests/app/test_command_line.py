@@ -8,29 +8,8 @@ import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from support.commands import ROOT, train
 
-from polyhead.app.command_line import MISTAKE, folder_as, folder_name, run
+from polyhead.app.command_line import MISTAKE, folder_as, run
 from polyhead.app.hydra_errors import Configuration, explain
-
-
-@pytest.mark.parametrize(
-    ("overrides", "name"),
-    [
-        ("freeze=none,seed=0", "freeze=none,seed=0"),
-        ("encoder.location=/a folder/bert", "encoder.location=-a-folder-bert"),
-        ("freeze.frozen=[encoder],x=1", "freeze.frozen=[encoder],x=1"),
-        ("", "default"),
-    ],
-)
-def test_folder_name_is_made_of_the_overrides(overrides, name):
-    assert folder_name(overrides) == name
-
-
-def test_folder_name_is_never_too_long_for_a_file_system():
-    assert all(len(folder_name(letter * 1000).encode()) <= 150 for letter in "aé")
-
-
-def test_folder_names_that_differ_at_their_far_end_stay_apart():
-    assert folder_name("x" * 200 + "seed=0") != folder_name("x" * 200 + "seed=1")
 
 
 def test_explain_takes_the_words_of_the_cause_where_an_error_has_none():
@@ -78,12 +57,10 @@ def test_empty_name_of_a_folder_is_refused_before_anything_is_written(monkeypatc
     assert capsys.readouterr().err == f"error: {key}: nothing given; name a folder, as in {key}=runs/NAME\n"
 
 
-def test_help_lists_every_option_and_imports_nothing_heavy(tmp_path):
+def test_help_imports_nothing_heavy(tmp_path):
     done = train("--help", cwd=tmp_path, PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0
-    for path in (ROOT / "configs").glob("*/*.yaml"):
-        (line,) = [line for line in done.stdout.splitlines() if line.startswith(f"{path.parent.name}: ")]
-        assert path.stem in line.removeprefix(f"{path.parent.name}: ").split(", ")
+    assert done.stdout.startswith("Trains the shared encoder and a head for each task.")
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "hydra" in imported
     assert not imported & {"torch", "lightning", "transformers", "numpy", "rich"}
@@ -105,6 +82,9 @@ def test_training_imports_no_library_that_only_tests_need(tmp_path):
     ("arguments", "parts"),
     [
         (["freeze=backbon"], ["freeze=backbon", "did you mean 'backbone'", "lower_layers"]),
+        (["epochs=3"], ["epochs: no such key", "here it is trainer.max_epochs"]),
+        (["lr=1e-4"], ["lr: no such key", "here it is optimizer.encoder_lr and optimizer.head_lr"]),
+        (["batch_size=8"], ["batch_size: no such key", "did you mean 'loader.batch_size'"]),
         (["freez=backbone"], ["freez: no such key", "did you mean 'freeze'"]),
         (["optimizer.encoder_lrr=1"], ["optimizer.encoder_lrr", "'optimizer.encoder_lr'", "optimizer.warmup"]),
         (["data.batch_size=3"], ["data.batch_size", "did you mean 'loader.batch_size'"]),

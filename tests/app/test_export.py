@@ -176,7 +176,7 @@ def test_predict_reads_standard_input_and_writes_standard_output(folder):
     [
         ("predict", ["input=gold.csv", "output=-", "model=."], r"is no bundle, it has no tasks\.json"),
         ("predict", ["input=gold.csv", "output=-"], "it has a column 'predicted_category' already"),
-        ("predict", ["input=half.jsonl", "output=a.csv"], "half.jsonl row 2: the text is empty; fill it in"),
+        ("predict", ["input=half.jsonl", "output=a.csv"], "half.jsonl row 2: text is 5 and no text"),
         ("predict", ["input=gold.csv", "output=-", "text=txt"], "gold.csv: no column 'txt' for the text, set text"),
         ("predict", ["input=gold.csv", "output=a.csv", "embeddings=true"], "a CSV cell holds no list"),
         ("export", ["run=."], r"metrics\.json' cannot be read; is"),
@@ -189,7 +189,7 @@ def test_predict_reads_standard_input_and_writes_standard_output(folder):
 def test_scripts_refuse_mistakes_and_leave_nothing(folder, tmp_path, monkeypatch, name, arguments, message):
     monkeypatch.chdir(tmp_path)
     Path("gold.csv").write_text("text,predicted_category\nA,News\n")
-    Path("half.jsonl").write_text('{"text": "fine"}\n{"text": null}\n')
+    Path("half.jsonl").write_text('{"text": "fine"}\n{"text": 5}\n')
     usual = {"predict": [f"model={folder / 'bundle'}"], "export": [RUN.format(folder), "output=new"]}
     with pytest.raises(UserError, match=message) as error:
         run(name, *usual[name], *arguments)

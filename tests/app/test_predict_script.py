@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from pyarrow import parquet
@@ -36,7 +37,7 @@ def rows_of(path):
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_predict_keeps_the_columns_of_each_row_and_adds_its_labels(tmp_path, predict, ending):
-    some = texts(20)
+    some = [text for text in texts(20) if text.strip()]
     lines = [json.dumps({"text": text, "id": str(i)}) for i, text in enumerate(some)]
     (tmp_path / "a.jsonl").write_text("\n".join(lines))
     found = rows_of(predict("a.jsonl", f"b.{ending}"))
@@ -70,9 +71,18 @@ def test_predict_refuses_a_file_of_an_unknown_kind(tmp_path, predict):
     assert [row["text"] for row in rows_of(predict("a.dat", "b.jsonl", "input_format=txt"))] == ["text", "w1"]
 
 
+def test_predict_gives_a_row_without_a_text_no_prediction_and_counts_it(tmp_path, predict, capsys):
+    (tmp_path / "a.jsonl").write_text('{"text": "w1"}\n\n{"text": null}\n{"text": " "}\n{"text": "w2"}\n')
+    found = rows_of(predict("a.jsonl", "b.jsonl"))
+    assert [row["text"] for row in found] == ["w1", None, " ", "w2"]
+    assert [row["predicted_category"] is None for row in found] == [False, True, True, False]
+    assert found[1]["predicted_category_probability"] is None
+    assert "no text, and so no prediction, in 2 of them: row 3, 4" in capsys.readouterr().err
+
+
 def test_predict_names_the_row_that_has_no_text_and_leaves_nothing(tmp_path, predict):
-    (tmp_path / "a.jsonl").write_text('{"text": "w1"}\n\n{"text": null}\n')
-    with pytest.raises(UserError, match=r"a\.jsonl row 3: the text is empty; fill it in, or remove the row"):
+    (tmp_path / "a.jsonl").write_text('{"text": "w1"}\n\n{"text": 5}\n')
+    with pytest.raises(UserError, match=r"a\.jsonl row 3: text is 5 and no text"):
         predict("a.jsonl", "b.jsonl")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "bundle"]
 
@@ -104,3 +114,26 @@ def test_predict_refuses_a_header_before_anything_is_written(tmp_path, predict, 
     with pytest.raises(UserError, match=message):
         predict("a.csv", "b.csv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "bundle"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_predict_adds_the_next_classes_by_top_k(tmp_path, predict, ending):
+    some = texts(12)
+    (tmp_path / "a.txt").write_text("\n".join(some))
+    found = rows_of(predict("a.txt", f"b.{ending}", "top_k=3"))
+    expected = Predictor.load(tmp_path / "bundle", precision="32-true", device="cpu").predict(some)
+    for task in expected.tasks:
+        ranked = np.argsort(-expected.probabilities[task.name], axis=1, kind="stable")
+        for place in range(2, min(3, len(task.labels)) + 1):
+            column = f"predicted_{task.name}_top{place}"
+            assert [row[column] for row in found] == [task.labels[order[place - 1]] for order in ranked]
+            shares = [float(row[f"{column}_probability"]) for row in found]
+            expected_shares = np.sort(expected.probabilities[task.name])[:, -place]
+            np.testing.assert_allclose(shares, expected_shares, rtol=1e-4)
+        assert f"predicted_{task.name}_top{len(task.labels) + 1}" not in found[0]
+
+
+def test_predict_refuses_a_top_k_below_one(tmp_path, predict):
+    (tmp_path / "a.txt").write_text("w1")
+    with pytest.raises(UserError, match="^top_k: 0 given; it must be 1 or more$"):
+        predict("a.txt", "b.jsonl", "top_k=0")

@@ -121,7 +121,7 @@ def test_a_run_resumed_in_its_own_folder_goes_on_there(stop):
     resumption = resume(compose_as_train(CONFIGS, [f"resume={run}", f"run_dir={run}", "trainer.max_epochs=9"]))
     assert resumption.in_place
     assert resumption.config.resume is None, "it is the run that it was"
-    assert claim(RunFolder(run), resumption.config, resumption) is None
+    assert claim(RunFolder(run), resumption.config, resumption, lambda _: []) is None
     written = OmegaConf.load(run / "config.yaml")
     assert (written.seed, written.trainer.max_epochs) == (3, 9)
     RunFolder(run).write_json("metrics.json", {})
@@ -153,7 +153,7 @@ def test_auto_clears_the_folder_of_a_run_that_has_no_checkpoint_yet(stop):
     (run / "left").write_text("")
     resumption = resume(compose_as_train(CONFIGS, ["resume=auto", f"run_dir={run}"]))
     assert resumption.checkpoint is None
-    claim(RunFolder(run), resumption.config, resumption)
+    claim(RunFolder(run), resumption.config, resumption, lambda _: [])
     assert not (run / "left").exists()
     assert (run / "config.yaml").exists()
 

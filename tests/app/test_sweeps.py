@@ -7,12 +7,17 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from support.commands import ROOT, TINY, train
+from support.commands import NO_PICTURES, ROOT, TINY, TINY_ENCODER, train
 
-from polyhead.app.sweeps import SweepStatus, _rename_params, _Watch, count_jobs, finished_twin
+from polyhead.app.run_names import split_jobs
+from polyhead.app.sweeps import SweepStatus, _rename_params, _Watch, finished_twin
 from polyhead.runs.folder import RunFolder
 
 GRID = [*TINY, "freeze=none,backbone", "logger=none", "hydra.sweep.dir=sweep"]
+
+
+def unchanged(_):
+    return []
 
 
 def runs(folder):
@@ -64,17 +69,17 @@ def test_finished_twin_finds_a_run_in_another_folder_of_the_sweep(tmp_path):
     done, _ = claimed(tmp_path / "0_a", seed=0)
     done.write_json("metrics.json", {})
     text = yaml.safe_dump({"seed": 0, "run_dir": str(tmp_path / "7_b"), "log": f"{tmp_path / '7_b'}/log"})
-    assert finished_twin(RunFolder(tmp_path / "7_b"), text) == done
-    assert finished_twin(RunFolder(tmp_path / "7_b"), text.replace("seed: 0", "seed: 1")) is None
+    assert finished_twin(RunFolder(tmp_path / "7_b"), text, unchanged) == done
+    assert finished_twin(RunFolder(tmp_path / "7_b"), text.replace("seed: 0", "seed: 1"), unchanged) is None
 
 
 def test_finished_twin_clears_the_same_run_that_was_broken_off_and_no_other(tmp_path):
     run, text = claimed(tmp_path / "0_a", seed=0)
     (run.folder / "checkpoints").mkdir()
     (run.folder / "train.log").write_text("old")
-    assert finished_twin(run, text.replace("seed: 0", "seed: 1")) is None
+    assert finished_twin(run, text.replace("seed: 0", "seed: 1"), unchanged) is None
     assert (run.folder / "config.yaml").exists()
-    assert finished_twin(run, text) is None
+    assert finished_twin(run, text, unchanged) is None
     assert os.listdir(run.folder) == ["train.log"]
     assert (run.folder / "train.log").read_text() == ""
 
@@ -82,7 +87,7 @@ def test_finished_twin_clears_the_same_run_that_was_broken_off_and_no_other(tmp_
 def test_finished_twin_empties_the_log_of_a_refused_run(tmp_path):
     (tmp_path / "0_a").mkdir()
     (tmp_path / "0_a" / "train.log").write_text("[now][x][ERROR] this run failed: no such file\n")
-    finished_twin(RunFolder(tmp_path / "0_a"), "seed: 0\n")
+    finished_twin(RunFolder(tmp_path / "0_a"), "seed: 0\n", unchanged)
     assert (tmp_path / "0_a" / "train.log").read_text() == ""
 
 
@@ -118,11 +123,14 @@ def test_finished_twin_finds_a_run_of_an_earlier_version_with_its_cache_elsewher
     done.write_json("metrics.json", {})
     new = {"activation_cache": {"_target_": "polyhead.freezing.ActivationCache", "folder": "b"}}
     new |= {"loader": {"bucket_batches": 50}, "run_dir": str(tmp_path / "1_b"), "log": f"{tmp_path / '1_b'}/log"}
-    assert finished_twin(RunFolder(tmp_path / "1_b"), yaml.safe_dump(new)) == done
-    assert finished_twin(RunFolder(tmp_path / "1_b"), yaml.safe_dump(new | {"loader": {"bucket_batches": 5}})) is None
+    assert finished_twin(RunFolder(tmp_path / "1_b"), yaml.safe_dump(new), unchanged) == done
+    assert (
+        finished_twin(RunFolder(tmp_path / "1_b"), yaml.safe_dump(new | {"loader": {"bucket_batches": 5}}), unchanged)
+        is None
+    )
 
 
-def test_count_jobs_reads_the_file_and_the_command_line():
+def test_split_jobs_reads_the_file_and_the_command_line():
     config = OmegaConf.create(
         {
             "hydra": {
@@ -131,7 +139,7 @@ def test_count_jobs_reads_the_file_and_the_command_line():
             }
         }
     )
-    assert count_jobs(config) == 4
+    assert len(split_jobs(config)) == 4
 
 
 def test_sweep_status_travels_to_other_processes_without_its_thread():
@@ -147,3 +155,45 @@ def test_sweeps_that_ship_name_choices_that_exist(name):
         for key, values in config.hydra.sweeper.params.items():
             for value in values.split(","):
                 compose("train", overrides=[f"{key}={value}"])
+
+
+def test_finished_twin_keeps_a_run_of_other_data_aside_and_finds_it_again(tmp_path):
+    run, text = claimed(tmp_path / "0_a", seed=0)
+    run.write_json("metrics.json", {})
+    (run.folder / "train.log").write_text("old")
+    assert finished_twin(run, text, lambda _: ["train"]) is None
+    aside = tmp_path / "0_a.before-1"
+    assert {path.name for path in aside.iterdir()} >= {"config.yaml", "metrics.json", "train.log"}
+    assert (aside / "train.log").read_text() == "old"
+    assert os.listdir(run.folder) == ["train.log"]
+    assert (run.folder / "train.log").read_text() == ""
+    run.claim(text)
+    run.write_json("metrics.json", {})
+    found = finished_twin(run, text, lambda other: ["train"] if other == run else [])
+    assert found == RunFolder(aside)
+    assert run.done
+
+
+@pytest.mark.slow
+def test_a_sweep_whose_file_changed_runs_again_and_keeps_the_old_runs(tmp_path):
+    rows = [f"sentence number {number},{'good' if number % 2 else 'bad'}" for number in range(60)]
+    given = [
+        *TINY_ENCODER,
+        *NO_PICTURES,
+        "accelerator=cpu",
+        "logger=none",
+        "trainer.max_epochs=1",
+        "hydra.sweep.dir=sweep",
+    ]
+    given += ["data=files", "data.files.train=d.csv", "tasks=[mood]", "seed=0,1", "data.cache=tables"]
+    printed = []
+    for count in (60, 40, 60):
+        (tmp_path / "d.csv").write_text("\n".join(["text,mood", *rows[:count]]) + "\n")
+        done = train("-m", *given, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        printed.append(done.stdout)
+    assert "done" not in printed[0].replace("2 of 2 done", "").replace("0 of 2 done", "").replace("1 of 2 done", "")
+    assert printed[1].count("done with other train, validation, test sentences, so it runs again") == 2
+    assert "done already" not in printed[1]
+    assert printed[2].count("done already") == 2
+    assert len(runs(tmp_path)) == 4

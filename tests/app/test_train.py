@@ -83,7 +83,7 @@ def test_a_run_s_events_hold_curves_pictures_and_choices(default_run):
     assert {"gradients/encoder.layers.05", "gradients/heads.category"} <= scalars
     assert "test/sentiment/Neutral" in events.PluginTagToContent("pr_curves")
     assert (folder / "projector_config.pbtxt").exists()
-    outcome = EventAccumulator(str(folder / "outcome")).Reload()
+    outcome = EventAccumulator(str(folder)).Reload()
     assert "_hparams_/session_start_info" in outcome.PluginTagToContent("hparams")
 
 

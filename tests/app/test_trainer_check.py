@@ -91,3 +91,8 @@ def test_devices_on_a_processor_are_at_most_its_cores_and_two_on_any(monkeypatch
 )
 def test_batches_that_there_are_not_are_named(arguments, problems):
     assert names(batch_problems(FINE | arguments, SIZES, LOADER)) == problems
+
+
+def test_fewer_sentences_than_processes_are_named():
+    (line,) = batch_problems(FINE | {"devices": 2}, {"train": 5, "validation": 1}, LOADER)
+    assert line == "devices: 2 processes share 1 validation sentences, and each needs one; take 1"

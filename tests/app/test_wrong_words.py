@@ -70,7 +70,7 @@ TOGETHER = {
         "callbacks.progress=null": "callbacks.progress: None given; it has entries with names, _target_ among them",
         "+callbacks.nope=1": "callbacks.nope: 1 given; it has entries with names",
         "+callbacks.best.save_top_k=-5": "callbacks.best: Invalid value for save_top_k=-5",
-        "+logger.flush_logs_every_n_steps=0": "logger.flush_logs_every_n_steps: 0 given; it must be 1 or more",
+        "+logger.tensorboard.flush_logs_every_n_steps=0": "logger.tensorboard.flush_logs_every_n_steps: 0 given",
     },
     "overrides": {
         "+nope=1": "+nope=1: no such key; ",
@@ -107,7 +107,10 @@ ALONE = [
     ("+trainer.nope=1", "trainer.nope: Trainer has no such argument; "),
     ("freeze._target_=collections.Counter freeze.frozen=[]", "makes Counter; it must make FreezePlan"),
     ("model._target_=collections.Counter", "model._target_: 'collections.Counter' makes Counter; it must make"),
-    ("logger=tensorboard +logger.nope=1", "logger.nope: TensorBoardLogger has no such argument; did you mean 'name'"),
+    (
+        "logger=tensorboard +logger.tensorboard.nope=1",
+        "logger.tensorboard.nope: TensorBoardLogger has no such argument; did you mean 'name'",
+    ),
     ("soup=uniform soup.runs=[nope]", "'nope/metrics.json' cannot be read; is 'nope' a finished run?"),
 ]
 
@@ -186,7 +189,10 @@ def nodes(config: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]
 
 
 def parameters_of(target: Any) -> Iterator[tuple[str, Any]]:
-    hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    try:
+        hints = get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except NameError:  # of a library that is imported for type checkers only
+        hints = {}
     for name, parameter in inspect.signature(target).parameters.items():
         if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             yield name, hints.get(name, Any)

@@ -1,5 +1,6 @@
 import logging
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -200,3 +201,10 @@ def test_data_finds_its_tokens_whatever_the_tokenizer_was_used_for(tmp_path, tas
         module.tokenizer(["w1 w2"], truncation=True, padding=True, max_length=length)
         module.split("train")
     assert len(cache.entries()) == 1
+
+
+def test_data_refuses_fewer_sentences_than_processes(tasks):
+    module = data(tasks, sizes={"validation": 1})
+    module.trainer = SimpleNamespace(world_size=2, global_rank=1)
+    with pytest.raises(UserError, match="^data: 2 processes share 1 validation sentences, and each needs one"):
+        module.val_dataloader()

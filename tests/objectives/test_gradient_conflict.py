@@ -6,7 +6,7 @@ from support.models import random_batch
 from support.training import OPTIMIZATION, make_data, make_trainer
 
 from polyhead.freezing.plans import FreezeSpec
-from polyhead.objectives.gradient_conflict import Conflict, gradients_at
+from polyhead.objectives.gradient_conflict import Conflict, copy_per_task, gradients_at
 from polyhead.objectives.losses import cross_entropy_per_task
 from polyhead.objectives.weighting import Equal
 from polyhead.training.module import MultiTaskTraining
@@ -19,8 +19,10 @@ PAIRS = ("category-sentiment", "category-topic", "sentiment-topic")
 def test_gradients_are_those_of_each_loss_at_the_embedding(model):
     batch = random_batch()
     embeddings = model.embed(batch)
-    losses, _ = cross_entropy_per_task(model.classify(embeddings), batch.labels)
-    for row, loss in zip(gradients_at(embeddings, losses), losses, strict=True):
+    copies = copy_per_task(embeddings, len(model.heads))
+    logits = {name: head(copy) for (name, head), copy in zip(model.heads.items(), copies, strict=True)}
+    losses, _ = cross_entropy_per_task(logits, batch.labels)
+    for row, loss in zip(gradients_at(copies, losses), losses, strict=True):
         (expected,) = torch.autograd.grad(loss, embeddings, retain_graph=True)
         torch.testing.assert_close(row, expected.flatten())
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -28,8 +30,35 @@ def test_gradients_are_those_of_each_loss_at_the_embedding(model):
 
 
 def test_gradients_are_in_single_precision_whatever_the_embeddings_are():
-    embeddings = torch.ones(2, 3, dtype=torch.bfloat16, requires_grad=True)
-    assert gradients_at(embeddings, torch.stack([embeddings.sum()])).dtype == torch.float32
+    copies = copy_per_task(torch.ones(2, 3, dtype=torch.bfloat16, requires_grad=True), 1)
+    assert gradients_at(copies, copies.sum(dim=(1, 2))).dtype == torch.float32
+
+
+def test_conflict_of_many_tasks_is_a_summary_that_names_the_worst_pairs():
+    tasks = [f"t{number}" for number in range(30)]
+    conflict = Conflict(tasks)
+    gradients = torch.randn(30, 64, generator=torch.Generator().manual_seed(0))
+    gradients[7] = -gradients[3]
+    labelled = torch.ones(30, dtype=torch.bool)
+    labelled[9] = False
+    curves = conflict(gradients, labelled)
+    rows = gradients[labelled].double()
+    units = rows / rows.norm(dim=1, keepdim=True)
+    cosines = (units @ units.T)[torch.ones(29, 29).triu(1).bool()]
+    expected = {
+        "mean_cosine": cosines.mean(),
+        "lowest_cosine": cosines.min(),
+        "conflicting_share": (cosines < 0).double().mean(),
+    }
+    assert {name: value.item() for name, value in curves.items()} == pytest.approx(
+        {f"conflict/{name}": value.item() for name, value in expected.items()}, abs=1e-6
+    )
+    summary = conflict.summary()
+    assert list(summary)[:2] == ["all 406 pairs", "t3-t7"]
+    assert len(summary) == 6
+    assert summary["all 406 pairs"]["cosine"] == pytest.approx(cosines.mean().item(), abs=1e-6)
+    assert summary["t3-t7"]["cosine"] == pytest.approx(-1)
+    assert all(value.isnan() for value in conflict(gradients, torch.zeros(30, dtype=torch.bool)).values())
 
 
 def test_conflict_by_hand():

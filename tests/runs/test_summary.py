@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from rich.console import Console
 from support.run_folders import make_metrics
@@ -50,7 +52,7 @@ def test_summary_fits_80_columns_with_whole_numbers_and_names_however_long():
     "sentence",
     [
         "3,465 of 22,568,841 parameters (0.02%)",
-        "epochs 3, the best was number 2",
+        "epochs 3, counted from 0; the best was epoch 1",
         "seconds 61.2, training 40.0 at 300 sentences per second",
         "1,234 MB (process), 2,000 MB (gpu)",
         "frozen activations 2 splits reused, 1 splits computed",
@@ -73,6 +75,17 @@ def test_summary_has_extra_test_sets_with_the_tasks_they_have_labels_for():
 
 
 def test_show_prints_the_folder_in_one_piece(capsys):
-    folder = "/a/folder/" + "x" * 100
+    folder = Path("/a/folder/" + "x" * 100)
     show(summary_of(), folder)
-    assert f"run: {folder}\n" in capsys.readouterr().out
+    assert capsys.readouterr().out.endswith(f"run: {folder}\n")
+
+
+def test_show_says_where_the_curves_are_that_lie_in_files(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "a sweep" / "0_seed=0"
+    folder.mkdir(parents=True)
+    (folder / "events.out.tfevents.1.vm.0").touch()
+    (folder / "metrics.csv").touch()
+    show(summary_of(), folder)
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[-2:] == ["curves: tensorboard --logdir 'a sweep'", f"curves: {folder}/metrics.csv"]

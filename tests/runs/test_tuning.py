@@ -43,24 +43,30 @@ def test_tuning_suggests_values_inside_the_space_and_whole_numbers_stay_whole():
     tuning, study = make_tuning(), optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(30):
         values = tuning.suggest(study.ask())
-        assert tuning.inside(values) == values
+        assert tuning.outside(values) == []
         assert isinstance(values["size"], int)
 
 
-def test_tuning_takes_no_default_from_outside_the_space():
-    assert make_tuning().inside({"lr": 1.0, "size": 3, "rule": "equal"}) is None
-    assert make_tuning().inside({"lr": 0.01, "size": 3, "rule": "equal", "more": 1}) == {
-        "lr": 0.01,
-        "size": 3,
-        "rule": "equal",
-    }
+def test_tuning_names_the_keys_whose_values_lie_outside_the_space():
+    assert make_tuning().outside({"lr": 1.0, "size": 3, "rule": "other"}) == ["lr", "rule"]
+    assert make_tuning().outside({"lr": 0.01, "size": 3, "rule": "equal"}) == []
+
+
+def test_study_continues_on_its_own_subject_alone(tmp_path):
+    subject = {"tasks.mood": ["a", "b"], "train sentences": "3f2a"}
+    open_study(tmp_path, make_tuning(), "max", None, subject)
+    open_study(tmp_path, make_tuning(), "max", None, subject)
+    other = {"tasks.topic": ["c"], "train sentences": "77aa"}
+    line = r"holds a study of something else \(tasks.mood: \['a', 'b'\] -> None, and 2 more\)"
+    with pytest.raises(UserError, match=line):
+        open_study(tmp_path, make_tuning(), "max", None, other)
 
 
 def test_study_continues_where_it_stopped_and_begins_with_the_default(tmp_path, capsys):
     tuning, default = make_tuning(), {"lr": 0.05, "size": 1, "rule": "equal"}
-    study = open_study(tmp_path, tuning, "max", default)
+    study = open_study(tmp_path, tuning, "max", default, {})
     search(study, lambda trial: distance(trial, tuning), 3)
-    again = open_study(tmp_path, tuning, "max", default)
+    again = open_study(tmp_path, tuning, "max", default, {})
     search(again, lambda trial: distance(trial, tuning), 5)
     assert [trial.number for trial in again.trials] == [0, 1, 2, 3, 4]
     assert again.trials[0].params == default
@@ -71,7 +77,7 @@ def test_study_continues_where_it_stopped_and_begins_with_the_default(tmp_path, 
 
 def test_study_counts_a_trial_that_breaks_as_failed(tmp_path):
     tuning = make_tuning()
-    study = open_study(tmp_path, tuning, "max", None)
+    study = open_study(tmp_path, tuning, "max", None, {})
 
     def breaks(trial):
         raise RuntimeError("out of memory")
@@ -82,23 +88,23 @@ def test_study_counts_a_trial_that_breaks_as_failed(tmp_path):
 
 def test_study_of_several_objectives_has_a_front(tmp_path):
     tuning = make_tuning(objectives=["quality", "seconds"])
-    study = open_study(tmp_path, tuning, "max", None)
+    study = open_study(tmp_path, tuning, "max", None, {})
     search(study, lambda trial: [size := tuning.suggest(trial)["size"], float(size)], 6)
     assert not tuning.prunes
     assert len({trial.params["size"] for trial in study.best_trials}) == len({t.params["size"] for t in study.trials})
 
 
 def test_study_of_other_objectives_is_left_alone(tmp_path):
-    open_study(tmp_path, make_tuning(), "max", None)
+    open_study(tmp_path, make_tuning(), "max", None, {})
     for other in (make_tuning(objectives=["quality", "seconds"]), make_tuning()):
         with pytest.raises(UserError, match="choose another --folder"):
-            open_study(tmp_path, other, "min", None)
+            open_study(tmp_path, other, "min", None, {})
 
 
 def test_study_refuses_a_file_that_is_none(tmp_path):
     (tmp_path / "study.db").write_text("no database")
     with pytest.raises(UserError, match="is no study to continue"):
-        open_study(tmp_path, make_tuning(), "max", None)
+        open_study(tmp_path, make_tuning(), "max", None, {})
 
 
 @pytest.mark.slow
@@ -106,7 +112,7 @@ def test_study_can_be_begun_by_two_processes_at_once_that_share_its_trials(tmp_p
     code = (
         "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path;"
         "from support.studies import distance, make_tuning; from polyhead.runs.tuning import open_study, search;"
-        "tuning = make_tuning(); study = open_study(Path(sys.argv[1]), tuning, 'max', None);"
+        "tuning = make_tuning(); study = open_study(Path(sys.argv[1]), tuning, 'max', None, {});"
         "search(study, lambda trial: distance(trial, tuning), 6)"
     )
     command = [sys.executable, "-c", code, str(tmp_path), str(ROOT / "tests")]
@@ -114,7 +120,7 @@ def test_study_can_be_begun_by_two_processes_at_once_that_share_its_trials(tmp_p
     for process in processes:
         _, problems = process.communicate(timeout=120)
         assert process.returncode == 0, problems
-    trials = open_study(tmp_path, make_tuning(), "max", None).trials
+    trials = open_study(tmp_path, make_tuning(), "max", None, {}).trials
     assert [trial.number for trial in trials] == list(range(len(trials)))
     assert 6 <= len(trials) <= 7  # the one that was running when the sixth ended
     assert {trial.state.name for trial in trials} == {"COMPLETE"}
@@ -150,10 +156,10 @@ def test_a_study_that_was_killed_while_it_was_made_is_made_by_the_next_process(t
 
     monkeypatch.setattr("optuna.create_study", killed)
     with pytest.raises(KeyboardInterrupt):
-        open_study(tmp_path, make_tuning(), "max", None)
+        open_study(tmp_path, make_tuning(), "max", None, {})
     monkeypatch.undo()
     assert not (tmp_path / "study.db").exists()
     (tmp_path / "study.db.01234567.partial").write_text("half of its tables")
     (tmp_path / "study.db.01234567.partial-journal").write_text("the rest")
-    assert open_study(tmp_path, make_tuning(), "max", None).get_trials() == []
+    assert open_study(tmp_path, make_tuning(), "max", None, {}).get_trials() == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["study.db", "study.lock"]

@@ -68,7 +68,7 @@ def test_generate_keeps_an_existing_file_unless_forced(tmp_path):
     path.write_text("precious")
     result = run("--size", 3, "--output", path)
     assert result.returncode == 2
-    assert result.stderr.startswith(f"error: --output: {path} exists;")
+    assert result.stderr.startswith(f"error: output: {path} exists;")
     assert path.read_text() == "precious"
     assert run("--size", 3, "--output", path, "--force").returncode == 0
     assert path.read_text().startswith("text,category,")
@@ -77,19 +77,19 @@ def test_generate_keeps_an_existing_file_unless_forced(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--split", "tset"], "error: --split: unknown split 'tset'; did you mean 'test'?"),
-        (["--format", "xml"], "error: --format: unknown format 'xml'; Valid: csv, jsonl, parquet"),
-        (["--format", "parquet", "--output", "-"], "error: --output: Parquet cannot be written to standard output"),
-        (["--size", "-4"], "error: --size: -4 given; it must be a whole number, 0 to 1000000000"),
-        (["--size", "many"], "error: argument --size: invalid int value: 'many'"),
-        (["--label-noise", "2"], "error: --label-noise: 2.0 given; it must be a number from 0 to 1"),
-        (["--imbalance", "category=0"], "error: --imbalance category: 0.0 given;"),
+        (["--split", "tset"], "error: split: unknown split 'tset'; did you mean 'test'?"),
+        (["--format", "xml"], "error: format: unknown format 'xml'; Valid: csv, jsonl, parquet"),
+        (["--format", "parquet", "--output", "-"], "error: output: Parquet cannot be written to standard output"),
+        (["--size", "-4"], "error: size: -4 given; it must be a whole number, 0 to 1000000000"),
+        (["--size", "many"], "error: size: invalid int value: 'many'"),
+        (["--label-noise", "2"], "error: label_noise: 2.0 given; it must be a number from 0 to 1"),
+        (["--imbalance", "category=0"], "error: imbalance.category: 0.0 given;"),
         (
             ["--missing", "sentimant=0.1"],
-            "error: --missing: unknown task 'sentimant'; did you mean 'sentiment'",
+            "error: missing: unknown task 'sentimant'; did you mean 'sentiment'",
         ),
-        (["--missing", "a=b=c"], "error: --missing: 'a=b=c' given; give a number, or pairs"),
-        (["--correlation", "nan"], "error: --correlation: nan given"),
+        (["--missing", "a=b=c"], "error: missing: 'a=b=c' given; give a number, or pairs"),
+        (["--correlation", "nan"], "error: correlation: nan given"),
         (["--sizes", "4"], "error: unrecognized arguments: --sizes 4"),
     ],
 )
@@ -106,7 +106,7 @@ def test_generate_refuses_a_folder_that_is_not_there_and_one_that_is(tmp_path):
     for path, message in ((tmp_path / "no" / "a.csv", "cannot write in"), (tmp_path, "is a folder")):
         result = run("--size", "5", "--force", "--output", path)
         assert result.returncode == 2
-        assert result.stderr.startswith("error: --output: ")
+        assert result.stderr.startswith("error: output: ")
         assert message in result.stderr
         assert result.stderr.count("\n") == 1
 

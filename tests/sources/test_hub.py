@@ -38,7 +38,8 @@ def test_hub_source_reads_a_folder_laid_out_like_a_data_set(tmp_path, caplog):
         (sentiment,) = ready(hub, ["sentiment"])
     assert sentiment.labels == ("bad", "good")
     assert [len(list(hub.sentences(split))) for split in ("train", "validation", "test")] == [32, 8, 40]
-    assert f"40 of 40 test sentences stand in train as well: {data} test row 1 is {data} train row 1" in caplog.text
+    assert "40 of 40 test sentences stand in train as well (case, spaces and Unicode form aside)" in caplog.text
+    assert f"{data} test row 1 is {data} train row 1" in caplog.text
     assert hub.fingerprint("train") != hub.fingerprint("validation")
     wrong = HubSource(str(data), splits=splits | {"test": "tset"}, cache=str(tmp_path / "cache"), **HUB)
     with pytest.raises(UserError, match=r"data.splits.test: .* has no split 'tset'"):

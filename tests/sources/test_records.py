@@ -5,8 +5,8 @@ import json
 import pytest
 
 from polyhead.errors import UserError
-from polyhead.sources.records import ROW, Columns, assign_columns, records
-from polyhead.storage.rows import Dialect
+from polyhead.sources.records import JOINED, ROW, Columns, assign_columns, records
+from polyhead.storage.dialect import Dialect
 
 COLUMNS = {"sentence": "text", "mood": "tone"}
 
@@ -36,8 +36,8 @@ def problems(path):
 )
 def test_records_have_the_columns_asked_for_and_their_row(tmp_path, name, content):
     assert rows(write(tmp_path, name, content)) == [
-        {ROW: 3, "text": "one", "tone": "dry"},
-        {ROW: 4, "text": "two", "tone": ""},
+        {ROW: 3, JOINED: False, "text": "one", "tone": "dry"},
+        {ROW: 4, JOINED: False, "text": "two", "tone": ""},
     ]
 
 
@@ -47,10 +47,10 @@ def test_records_of_json_may_lack_a_label(tmp_path):
 
 
 def test_records_have_labels_of_json_as_text(tmp_path):
-    values = [3, 3.0, True, None, "three"]
+    values = [3, 3.0, True, None, "three", float("nan")]  # NaN is a gap, as in Parquet
     content = "".join(json.dumps({"sentence": "a", "mood": value}) + "\n" for value in values)
     found = [row["tone"] for row in rows(write(tmp_path, "a.jsonl", content))]
-    assert found == ["3", "3", "true", None, "three"]
+    assert found == ["3", "3", "true", None, "three", None]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from pyarrow import parquet
 from polyhead.errors import UserError
 from polyhead.sources.records import Columns
 from polyhead.sources.table_cache import TableCache
-from polyhead.sources.tables import read
+from polyhead.sources.table_reader import read
+from polyhead.storage.dialect import Dialect
 from polyhead.storage.row_readers import open_rows
-from polyhead.storage.rows import Dialect
 
 PLAIN = Dialect()
 LATIN = Dialect("latin-1")
@@ -50,8 +50,6 @@ def as_training_reads(path, dialect):
     except UserError as error:
         first = str(error).splitlines()[0]
         return [] if first == f"{path}: no row with a sentence" else first
-    if None in texts:  # what the inspection of all splits says of it, see test_validation
-        return f"{path} row {table.row(texts.index(None))}: the text is empty; fill it in, or remove the row"
     return [(table.row(index), text) for index, text in enumerate(texts)]
 
 
@@ -76,6 +74,19 @@ READABLE = {
     "compressed": ("a.tsv.gz", "text\tid\none\t1\n", PLAIN, [(2, "one")]),
     "stray quotes": ("a.tsv", 'text\tid\n"so it is\t1\n5" wide\t2\n', UNQUOTED, [(2, '"so it is'), (3, '5" wide')]),
     "nul": ("a.csv", "text,id\na\0b,1\n", PLAIN, [(2, "a\0b")]),
+    "quotes throughout": ("a.tsv", 'text\tid\n"one\ttwo"\t1\n"a ""b"""\t2\n', PLAIN, [(2, "one\ttwo"), (3, 'a "b"')]),
+    "quotes here and there": (
+        "a.tsv",
+        'text\tid\n"so it is\t1\nit is "\t2\n',
+        PLAIN,
+        [(2, '"so it is'), (3, 'it is "')],
+    ),
+    "semicolons": ("a.csv", 'text;id\n"one; two";1\n', PLAIN, [(2, "one; two")]),
+    "a separator that is given": ("a.csv", "text^id\none, two^1\n", Dialect(separator="^"), [(2, "one, two")]),
+    "array": ("a.json", '[{"text": "one"},\n {"text": "\\ud83e\\udd9c"}]', PLAIN, [(1, "one"), (2, "🦜")]),
+    "lines in json": ("a.json", '{"text": "one"}\n\n{"text": "two"}\n', PLAIN, [(1, "one"), (3, "two")]),
+    "nan": ("a.jsonl", '{"text": "one"}\n{"text": NaN}\n', PLAIN, [(1, "one"), (2, None)]),
+    "null": ("a.jsonl", '{"text": "a"}\n\n{"text": null}\n', PLAIN, [(1, "a"), (3, None)]),
     "unicode line ends": ("a.csv", "text\na\u2028b\x85c\x0bd\n", PLAIN, [(2, "a\u2028b\x85c\x0bd")]),
     "empty text": ("a.csv", "text,id\n,1\n", PLAIN, [(2, "")]),
     "header alone": ("a.csv", "text,id\n", PLAIN, []),
@@ -88,7 +99,12 @@ REFUSED = {
     "other column": ("a.csv", b"text,id\none,\xe9\n", PLAIN, "row 2: id is not utf-8"),
     "header as utf-8": ("a.csv", b"text,\xe9\none,2\n", PLAIN, "row 1: the header is not utf-8"),
     "utf-8 as utf-16": ("a.csv", "text,id\none,1\n", Dialect("utf-16"), "row 1: .*it is not utf-16"),
-    "stray quotes": ("a.tsv", 'text\tid\n"so it is\t1\nit is 5" wide\t2\n', PLAIN, "after row 1: .* set quote=null"),
+    "stray quotes": (
+        "a.tsv",
+        'text\tid\n"so it is\t1\nit is 5" wide\t2\n',
+        Dialect(quote='"'),
+        "after row 1: .* set quote=null",
+    ),
     "long row": ("a.csv", "text,id\na,1,2\n", PLAIN, "row 2: 3 cells where the header has 2"),
     "short row": ("a.csv", "text,id\na,1\nb\n", PLAIN, "row 3: 1 cells"),
     "good, bad, worse": ("a.csv", 'text,id\na,1\nb\n"c', PLAIN, "row 3: 1 cells"),
@@ -101,7 +117,8 @@ REFUSED = {
     "no json": ("a.jsonl", '{"text": "a"}\n{"text"\n', PLAIN, "row 2: no JSON"),
     "no object": ("a.jsonl", '"text"\n', PLAIN, "row 1: no JSON object"),
     "no text": ("a.jsonl", '{"text": "a"}\n{"text": 5}\n', PLAIN, "row 2: text is 5 and no text"),
-    "null": ("a.jsonl", '{"text": "a"}\n\n{"text": null}\n', PLAIN, "row 3: the text is empty; fill it in"),
+    "no array": ("a.json", '[{"text": "a"}, ', PLAIN, "a.json: no JSON"),
+    "array of texts": ("a.json", '["a"]', PLAIN, "row 1: no JSON object"),
     "half a character": ("a.jsonl", '{"text": "\\ud83d"}\n', PLAIN, "row 1: half of a character"),
     "bytes in json": ("a.jsonl", b'{"text": "\xe9"}\n', PLAIN, "row 1: not utf-8"),
     "no gzip": ("a.csv", gzip.compress(b"text\na\n", mtime=0), PLAIN, "row 1: the header is not utf-8"),
@@ -135,7 +152,7 @@ def unchecked(cells):
     [
         (["one", "", "two\nlines", "a\0b"], [(1, "one"), (2, ""), (3, "two\nlines"), (4, "a\0b")]),
         (pyarrow.array(["one"], pyarrow.large_string()), [(1, "one")]),
-        (["one", None], "a.parquet row 2: the text is empty; fill it in, or remove the row"),
+        (["one", None], [(1, "one"), (2, None)]),
         ([5, 6], "a.parquet: the column 'text' holds int64; the text must be text"),
         ([b"one"], "a.parquet: the column 'text' holds binary; the text must be text"),
         (unchecked([b"a", b"caf\xe9"]), "a.parquet row 2: text is b'caf\\xe9'; it must be text in UTF-8"),

@@ -7,8 +7,9 @@ import pandas
 from polyhead.sources.records import Columns
 from polyhead.sources.scan import Vocabulary, scan
 from polyhead.sources.table_cache import TableCache
-from polyhead.sources.tables import Table, read
-from polyhead.storage.rows import Dialect
+from polyhead.sources.table_reader import read
+from polyhead.sources.tables import Table
+from polyhead.storage.dialect import Dialect
 
 COLUMNS = Columns("text", {"tone": "tone"})
 

@@ -5,7 +5,7 @@ import logging
 import datasets
 import pytest
 
-from polyhead.errors import UserError
+from polyhead.errors import ParameterError, UserError
 from polyhead.sources.settings import SplitSettings
 from polyhead.sources.splits import TableSource
 from polyhead.sources.tables import Table
@@ -127,11 +127,11 @@ def test_table_source_counts_rare_classes_among_the_sentences_that_are_left(capl
 
 
 def test_table_source_raises_all_problems_together():
-    bad = {"train": [[("", "dry", None), ("b", "warm", "7")]], "validation": [many("v", 10)], "test": [many("t", 9)]}
+    bad = {"train": [[("a", "dry", "8"), ("b", "warm", "7")]], "validation": [many("v", 10)], "test": [many("t", 9)]}
     with pytest.raises(UserError) as caught:
         checked(bad)
     lines = str(caught.value).splitlines()
-    assert lines[0].startswith("train0 row 1: the text is empty")
+    assert lines[0].startswith("train0 row 1: stars: unknown label '8'")
     assert lines[1].startswith("train0 row 2: stars: unknown label '7'")
     assert len(lines) == 2
 
@@ -156,3 +156,64 @@ def test_table_source_refuses_splits_that_are_left_without_sentences_or_labels()
     plain = [(f"p{i}", None, "5") for i in range(9)]
     with pytest.raises(UserError, match=r"^tasks.tone: no train sentence with a label for it is left"):
         checked({"train": [*same, plain], "validation": same, "test": same}, drop_test_duplicates=True)
+
+
+def test_table_source_finds_and_drops_test_duplicates_as_a_person_would(caplog):
+    forms = ["A Sentence No {}", "a  sentence no {}", "\uff21 sentence no\u00a0{}"]
+    test = [(forms[i % 3].format(i), "dry", None) for i in range(60)]
+    train = [(f"a sentence no {i}", "dry", None) for i in range(60)] + many("b", 40)
+    given = {"train": [train], "validation": [many("v", 10)], "test": [test]}
+    source, _ = checked(given, ["tone"], drop_test_duplicates=True)
+    assert "60 of 60 test sentences stand in train as well" in caplog.text
+    assert texts(source, "train") == [f"b{i}" for i in range(40)]
+
+
+def test_table_source_takes_a_few_sentences_of_each_split_for_a_quick_try(caplog):
+    sources = [checked({"train": [many("a", 200)]}, limit=15, seed=seed)[0] for seed in (0, 0, 1)]
+    one, same, other = ([texts(source, split) for split in ("train", "validation", "test")] for source in sources)
+    assert [len(split) for split in one] == [15, 15, 15]
+    assert one == same != other
+    assert len({text for split in one for text in split}) == 45
+    assert "train: 15 of 144 sentences, chosen at random by data.seed (data.limit)" in caplog.text
+    with pytest.raises(ParameterError, match="limit: 0 given; it must be 1 or more, or null"):
+        checked(GIVEN, limit=0)
+
+
+def test_table_source_counts_near_duplicates_if_asked(caplog):
+    long = "this is a rather long sentence about the weather of number"
+    given = {
+        "train": [[(f"{long} {i} {i * 7919}", ("dry", "warm")[i % 2], None) for i in range(40)]],
+        "validation": [many("v", 10)],
+        "test": [[(f"{long} 3 {3 * 7919}!", "dry", None), ("another", "warm", None)]],
+    }
+    checked(given, ["tone"])
+    assert "nearly stand" not in caplog.text
+    checked(given, ["tone"], near_duplicates=True)
+    assert "1 of 2 test sentences nearly stand in train" in caplog.text
+
+
+def test_table_source_leaves_rows_without_a_text_out_of_every_split(caplog):
+    blank = [("", "dry", "5"), (None, "warm", "1"), (" ", "dry", None)]
+    source, _ = checked(
+        {"train": [[*many("a", 60), *blank]], "validation": [many("v", 10)], "test": [[*many("t", 9), *blank]]}
+    )
+    assert (len(texts(source, "train")), len(texts(source, "test"))) == (60, 9)
+    assert "train0 rows 61, 62, 63: 3 rows without a text left out" in caplog.text
+    assert "stand in train as well" not in caplog.text
+    assert "contradict" not in caplog.text
+
+
+def test_table_source_names_the_column_that_was_meant():
+    source = Tables({"train": [many("a", 10)]})
+    made = source.tables
+
+    def tables(tasks):
+        (table,) = made(["tone"])["train"][0]
+        table.columns, table.tasks, table.present = {"text": "text"}, [], ["text", " Tone"]
+        return {"train": [[table]]}
+
+    source.tables = tables
+    with pytest.raises(UserError) as caught:
+        source.find_labels(["tone"])
+    assert "train0 has no column 'tone'; did you mean ' Tone' or 'text'?" in str(caught.value)
+    assert str(caught.value).endswith("""'data.columns={tone: " Tone"}' names another""")

@@ -11,8 +11,9 @@ from pyarrow import parquet
 from polyhead.errors import UserError
 from polyhead.sources.records import ROW, Columns
 from polyhead.sources.table_cache import TableCache
-from polyhead.sources.tables import Table, check_types, choose, read
-from polyhead.storage.rows import Dialect
+from polyhead.sources.table_reader import read
+from polyhead.sources.tables import Table, check_types, choose
+from polyhead.storage.dialect import Dialect
 
 COLUMNS = Columns("text", {"tone": "label"})
 DIALECT = Dialect()
@@ -127,7 +128,7 @@ def test_read_takes_an_unchanged_file_from_the_cache_and_reads_a_changed_one(tmp
     path = tmp_path / "a.csv"
     path.write_text("text,label\nx,dry\n")
     first = read(path, COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1))
-    monkeypatch.setattr("polyhead.sources.tables.records", lambda *_, **__: pytest.fail("read again"))
+    monkeypatch.setattr("polyhead.sources.table_reader.records", lambda *_, **__: pytest.fail("read again"))
     again = read(path, COLUMNS, DIALECT, TableCache(str(tmp_path / "cache"), 1))
     assert (again.stamp, content(again)) == (first.stamp, content(first))
     monkeypatch.undo()

@@ -7,9 +7,10 @@ import pytest
 from polyhead.sources.records import Columns
 from polyhead.sources.scan import Vocabulary, scan
 from polyhead.sources.table_cache import TableCache
-from polyhead.sources.tables import Table, read
+from polyhead.sources.table_reader import read
+from polyhead.sources.tables import Table
 from polyhead.sources.validation import Inspection
-from polyhead.storage.rows import Dialect
+from polyhead.storage.dialect import Dialect
 from polyhead.tasks import Task
 
 TASK = Task("tone", ("dry", "warm"))
@@ -46,15 +47,22 @@ def test_inspection_of_good_sentences_finds_nothing_but_their_numbers():
 
 
 @pytest.mark.parametrize("text", ["", "  \t", "\u3000", None])
-def test_inspection_refuses_a_text_that_is_empty_after_stripping(text):
-    (error,) = findings(train=[("a", "dry"), (text, "warm")]).errors
-    assert error == "train row 2: the text is empty; fill it in, or remove the row"
+def test_inspection_leaves_out_a_row_without_a_text_and_its_label(text):
+    result = findings(
+        train=[("a", "dry"), (text, "warm"), (text, "dry"), ("b", "warm")], test=[("t", "dry"), (text, "warm")]
+    )
+    assert result.errors == []
+    assert result.warnings == [
+        "train rows 2, 3: 2 rows without a text left out",
+        "test row 2: no text; left out",
+    ]
+    assert result.notes[0] == "train: 2 sentences; labels: tone 2"
 
 
 def test_inspection_counts_rows_file_by_file():
     files = [table("one.csv", [("a", "dry")] * 5), table("two.csv", [("b", "dry"), ("", "warm"), (" ", "warm")])]
-    (error,) = findings(train=files).errors
-    assert error.startswith("two.csv rows 2, 3:")
+    (warning,) = findings(train=files, validation=[("v", "dry"), ("w", "warm")]).warnings[:1]
+    assert warning.startswith("two.csv rows 2, 3:")
 
 
 def test_inspection_refuses_an_unknown_label_with_its_rows():
@@ -77,12 +85,13 @@ def test_inspection_refuses_a_task_without_any_label(split):
 
 def test_inspection_counts_texts_that_stand_in_two_splits():
     result = findings(
-        train=[("a", "dry"), ("b", "warm"), ("c", "dry")], test=[("x", "dry"), (" b ", "warm"), ("a", "dry")]
+        train=[("a", "dry"), ("b", "warm"), ("c", "dry")], test=[("x", "dry"), (" B ", "warm"), ("a", "dry")]
     )
     assert result.errors == []
     (warning,) = result.warnings
     assert warning.startswith(
-        "2 of 3 test sentences stand in train as well: test row 2 is train row 2; test row 3 is train"
+        "2 of 3 test sentences stand in train as well (case, spaces and Unicode form aside): "
+        "test row 2 is train row 2; test row 3 is train"
     )
 
 

@@ -29,20 +29,23 @@ def texts(name, *arguments):
         ("a.jsonl.GZ", "jsonl"),
         ("a.parquet", "parquet"),
         ("a.txt", "txt"),
+        ("a.json", "json"),
+        ("a.arrow", "arrow"),
+        ("a.xlsx", "xlsx"),
     ],
 )
 def test_format_of_goes_by_the_ending(name, expected):
     assert format_of(name) == expected
 
 
-@pytest.mark.parametrize("name", ["a.md", "a", "a.gz", "a.parquet.gz", "a.json", "csv", ".csv"])
+@pytest.mark.parametrize("name", ["a.md", "a", "a.gz", "a.parquet.gz", "a.xls", "csv", ".csv"])
 def test_format_of_refuses_another_ending(name):
     with pytest.raises(UserError, match=rf"^{name}: unknown kind of file; valid: \.txt, \.csv"):
         format_of(name)
 
 
 def test_format_of_refuses_a_format_that_is_not_among_those_allowed():
-    with pytest.raises(UserError, match=r"valid: \.csv, \.tsv, all but Parquet also with"):
+    with pytest.raises(UserError, match=r"valid: \.csv, \.tsv; those of text also with"):
         format_of("a.txt", ("csv", "tsv"))
 
 

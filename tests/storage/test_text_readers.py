@@ -6,8 +6,9 @@ import json
 import pytest
 
 from polyhead.errors import UserError
+from polyhead.storage.dialect import Dialect
 from polyhead.storage.row_readers import open_rows
-from polyhead.storage.rows import BadRow, Dialect
+from polyhead.storage.rows import BadRow
 
 TEXTS = ["Plain.", 'A "quoted", one\nover two lines', "", "Zwölf Boxkämpfer 🙂"]
 ODD_TEXTS = [
@@ -113,8 +114,9 @@ def test_text_readers_read_other_encodings(tmp_path, name, encoding):
 def test_csv_rows_read_quotes_as_plain_characters_where_there_are_none(tmp_path):
     path = write(tmp_path, "a.tsv", 'text\ttone\n"Start without end\tx\n5" wide\ty\n')
     with pytest.raises(UserError, match=r"a\.tsv after row 1: .*; where quotes are plain characters, set quote=null"):
-        rows(path)
-    assert texts(path, "auto", Dialect(quote=None)) == ['"Start without end', '5" wide']
+        rows(path, "auto", Dialect(quote='"'))
+    for dialect in (Dialect(), Dialect(quote=None)):
+        assert texts(path, "auto", dialect) == ['"Start without end', '5" wide']
     single = write(tmp_path, "a.csv", "text,tone\n'one, two',x\n")
     assert texts(single, "auto", Dialect(quote="'")) == ["one, two"]
 

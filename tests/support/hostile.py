@@ -63,7 +63,7 @@ def hostile_changes(folder: Path) -> dict[str, dict[str, Any]]:
         "callback of Lightning's that takes functions": {
             "callbacks.extra": {"_target_": "lightning.pytorch.callbacks.LambdaCallback", "setup": touch}
         },
-        "logger": {"logger": opened},
+        "logger": {"logger": {"opened": opened}},
         "strategy of the trainer": {"trainer.strategy": touch},
         "plugins of the trainer": {"trainer.plugins": [touch]},
         "data": {"data": opened},
@@ -80,7 +80,16 @@ def hostile_changes(folder: Path) -> dict[str, dict[str, Any]]:
         "attention from the hub": {"encoder.architecture.attn_implementation": "evil/kernel"},
         "files beside the run": {"callbacks.last.dirpath": str(folder)},
         "files above the run": {"callbacks.last.filename": f"../../../{CANARY}"},
-        "files by a chained protocol": {"logger.save_dir": f"memory://x::file://{canary}"},
+        "files by a chained protocol": {"logger.tensorboard.save_dir": f"memory://x::file://{canary}"},
+        "a server of somebody else": {
+            "logger.mlflow": {
+                "_target_": "lightning.pytorch.loggers.MLFlowLogger",
+                "tracking_uri": "https://evil.example",
+            }
+        },
+        "an account of somebody else": {
+            "logger.wandb": {"_target_": "lightning.pytorch.loggers.WandbLogger", "entity": "evil"}
+        },
         "files in the working folder": {"trainer.default_root_dir": "."},
         "an interruption elsewhere": {"callbacks.interruption.path": canary},
     }

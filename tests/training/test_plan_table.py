@@ -59,14 +59,8 @@ def test_plan_table_marks_stages_that_training_does_not_reach(model, max_epochs,
     assert titles[2:] == ["epoch 0", "epoch 1", last]
 
 
-def test_text_and_markdown_hold_all_cells():
+def test_text_holds_all_cells():
     table = PlanTable(["part", "parameters", "epoch 0 on"], [["encoder", "1,234", "frozen"], ["heads", "5", "0.01"]])
-    assert table.markdown().splitlines() == [
-        "| part    | parameters | epoch 0 on |",
-        "| ------- | ---------- | ---------- |",
-        "| encoder | 1,234      | frozen     |",
-        "| heads   | 5          | 0.01       |",
-    ]
     title, *lines = table.text().splitlines()
     assert title.strip() == "freezing plan: peak learning rates"
     cells = [[cell.strip() for cell in line.split(line[0])[1:-1]] for line in lines if line[0] in "│┃"]

@@ -21,12 +21,14 @@ from transformers import AutoConfig, AutoModel
 
 from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.storage.markdown import markdown_table
 from polyhead.tasks import Task
 from polyhead.training.callbacks.gradients import GradientNorms
 from polyhead.training.callbacks.pictures import ConfusionMatrices, ReliabilityDiagrams
+from polyhead.training.loggers import log_table
 from polyhead.training.metrics import scalars
 from polyhead.training.plan_table import plan_table
-from polyhead.training.tensorboard import layout, log_final_metrics, log_hparams, log_layout, log_plan
+from polyhead.training.tensorboard import layout, log_final_metrics, log_hparams, log_layout
 
 TASKS = (Task("category", ("Quote", "Riddle", "News")), Task("sentiment", ("Positive", "Negative")))
 NAMES = ("category", "sentiment")
@@ -71,7 +73,8 @@ def run(tmp_path_factory):
     trainer = make_trainer(folder, logger=logger, callbacks=[*callbacks, history])
     module, data = make_module(model, TASKS), make_data(TASKS, unlabelled={"sentiment": 3})
     log_layout(trainer, NAMES)
-    log_plan(trainer, plan_table(model, module.stages, OPTIMIZATION, 2).markdown())
+    plan = plan_table(model, module.stages, OPTIMIZATION, 2)
+    log_table(trainer, "freezing plan", plan.titles, plan.rows)
     trainer.fit(module, data, weights_only=True)
     trainer.test(module, data, verbose=False)
     logger.finalize("success")
@@ -129,7 +132,8 @@ def test_plan_is_shown_as_its_table(run):
     _, module, shown = run
     (event,) = shown.Tensors("freezing plan/text_summary")
     text = event.tensor_proto.string_val[0].decode()
-    assert text == plan_table(module.model, module.stages, OPTIMIZATION, 2).markdown()
+    plan = plan_table(module.model, module.stages, OPTIMIZATION, 2)
+    assert text == markdown_table(plan.titles, plan.rows)
     assert re.search(r"^\| encoder\.layers\[0\] +\|", text, flags=re.MULTILINE)
 
 
@@ -185,15 +189,15 @@ def test_hparams_are_given_to_every_logger(tmp_path):
 def log_final(folder, hparams, metrics):
     logger = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
     log_final_metrics(make_trainer(folder, logger=logger), hparams, metrics)
-    return events(folder / "outcome")
+    return events(folder)
 
 
 def test_final_metrics_stand_beside_the_hparams_that_gave_them(tmp_path):
     metrics = {"test/macro_f1": 0.5, "validation/macro_f1": 0.25}
     shown = log_final(tmp_path, {"freeze": "none", "rate": 0.5}, metrics)
     assert {name: values(shown, name) for name in shown.Tags()["scalars"]} == {
-        "final/test/macro_f1": [0.5],
-        "final/validation/macro_f1": [0.25],
+        "Final/test/macro_f1": [0.5],
+        "Final/validation/macro_f1": [0.25],
     }
     contents = shown.PluginTagToContent("hparams")
     assert contents.keys() == {"_hparams_/session_start_info", "_hparams_/session_end_info"}
@@ -213,8 +217,8 @@ def test_columns_of_hparams_are_those_of_all_runs_whatever_ran_first(tmp_path):
     assert Context(None)._find_experiment_tag(contents, include_metrics=True) is None
 
 
-@pytest.mark.parametrize("log", [log_layout, log_plan])
-def test_nothing_is_written_without_tensorboard(tmp_path, log):
-    log(make_trainer(tmp_path), "text")
+def test_nothing_is_written_without_tensorboard(tmp_path):
+    log_layout(make_trainer(tmp_path), "text")
+    log_table(make_trainer(tmp_path), "name", ["column"], [["cell"]])
     log_final_metrics(make_trainer(tmp_path), {"odd": object()}, {})
     assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 import inspect
 import logging
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, get_type_hints
 
 from hydra.utils import get_object, instantiate
@@ -13,6 +14,7 @@ from polyhead.app.options import type_problems
 from polyhead.errors import ParameterError, UserError, did_you_mean, one_line
 
 _MISSING = "???"  # in YAML, for what the user must give
+OmegaConf.register_new_resolver("last_name", lambda path: Path(path).name, replace=True)  # configs/logger names runs
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs, in several lines, what it raises as well
 

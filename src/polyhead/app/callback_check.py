@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from polyhead.app.sections import logger_nodes
 from polyhead.errors import did_you_mean, parameter_problems
 from polyhead.tasks import Task
 from polyhead.training.metric_names import training_metrics, validation_metrics
@@ -67,7 +68,7 @@ def _logged_in_training(node: DictConfig, tasks: Sequence[Task]) -> list[str]:
 def file_problems(config: DictConfig) -> Iterator[str]:
     """Yield a line for each name of a file that callbacks and loggers would write outside of their folders."""
     nodes: dict[str, Any] = {f"callbacks.{name}": config.callbacks[name] for name in map(str, config.callbacks or ())}
-    for key, node in {**nodes, "logger": config.logger, "trainer": config.trainer}.items():
+    for key, node in {**nodes, **logger_nodes(config.logger), "trainer": config.trainer}.items():
         for name in _FILE_NAMES if isinstance(node, DictConfig) else ():
             value = node.get(name)
             if isinstance(value, str) and _leads_out(value):
@@ -91,20 +92,24 @@ def best_problems(config: DictConfig) -> Iterator[str]:
             )
 
 
-def logger_problems(logger: DictConfig | None) -> Iterator[str]:
+def logger_problems(loggers: DictConfig | None) -> Iterator[str]:
     """Yield a line for each argument that a logger takes, and fails by in the middle of a run."""
-    if not isinstance(logger, DictConfig):
-        return
+    for key, node in logger_nodes(loggers).items():
+        if isinstance(node, DictConfig):
+            yield from _logger_problems(key, node)
+
+
+def _logger_problems(key: str, logger: DictConfig) -> Iterator[str]:
     interval = logger.get("flush_logs_every_n_steps", 1)
     if isinstance(interval, int):
         problems = parameter_problems(("flush_logs_every_n_steps", interval, interval >= 1, "1 or more"))
-        yield from (f"logger.{problem}" for problem in problems)
+        yield from (f"{key}.{problem}" for problem in problems)
     if not str(logger.get("_target_")).endswith(".TensorBoardLogger"):
         return
     valid = [*_TENSORBOARD, *_TENSORBOARD_WRITER]
     for name in map(str, logger):
         if not name.startswith("_") and name not in valid:
-            yield f"logger.{name}: TensorBoardLogger has no such argument; {did_you_mean(name, valid)}"
+            yield f"{key}.{name}: TensorBoardLogger has no such argument; {did_you_mean(name, valid)}"
 
 
 def _leads_out(name: str) -> bool:

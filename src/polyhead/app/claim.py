@@ -1,6 +1,7 @@
 """Claims: how a run takes its folder, afresh or to continue in it. Knows nothing about what the run does there."""
 
 import logging
+from collections.abc import Callable, Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -13,13 +14,19 @@ from polyhead.runs.folder import RunFolder
 log = logging.getLogger(__name__)
 
 
-def claim(folder: RunFolder, config: DictConfig, resumption: Resumption) -> RunMetrics | None:
+def claim(
+    folder: RunFolder,
+    config: DictConfig,
+    resumption: Resumption,
+    changed: Callable[[RunFolder], Sequence[str]],
+) -> RunMetrics | None:
     """Take the folder of a run; where a sweep has made this very run already, return its metrics instead.
 
     Args:
         folder: of the run.
         config: of the run, with the classes that were found.
         resumption: what it continues.
+        changed: gives the splits whose sentences are not those that a run had.
 
     Raises:
         UserError: the folder is another run's, or cannot be written.
@@ -29,7 +36,7 @@ def claim(folder: RunFolder, config: DictConfig, resumption: Resumption) -> RunM
         folder.continue_as(resolved)
         log.info("continued from %s", resumption.checkpoint)
         return None
-    twin = finished_twin(folder, resolved) if in_multirun() else None
+    twin = finished_twin(folder, resolved, changed) if in_multirun() else None
     if twin is not None:
         log.info("done already: %s", twin.folder)
         return RunMetrics.read(twin)

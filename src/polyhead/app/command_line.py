@@ -10,56 +10,43 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from polyhead.app.children import end_with_parent
+from polyhead.app.help import FLAGS, help_text
 from polyhead.app.hydra_errors import Configuration, explain
 from polyhead.app.hydra_state import in_multirun, task_overrides
 from polyhead.app.literals import literal
 from polyhead.app.old_names import upgrade_composed
+from polyhead.app.run_names import folder_name  # noqa: F401
 from polyhead.errors import UserError, interruptible, one_line
 
 log = logging.getLogger(__name__)
 
 MISTAKE = 2
 _TRUST = "trust="
-_LONGEST_NAME = 150  # bytes of a folder's name; file systems take 255, and the number of the job stands in front
 _EMPTY_FOLDER = re.compile(r"""\+{0,2}(?P<key>hydra\.(?:run|sweep)\.dir)=\s*(?:''|""|null)?\s*""")
 _NO_LOG = "Unable to configure handler"  # what logging says of a file that it cannot open
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def folder_name(overrides: str) -> str:
-    """Make the name of a run's folder from its overrides; sweeps and TensorBoard list runs by it.
-
-    A path among the values must not make folders of its own. What is cut off is replaced by a hash of the whole, so
-    that no two runs of a sweep that is taken up again claim one folder.
-    """
-    name = re.sub(r"[^a-zA-Z0-9_=.,:+\[\]{}@-]+", "-", overrides) or "default"
-    if len(name) <= _LONGEST_NAME:
-        return name
-    digest = sha256(overrides.encode()).hexdigest()[:8]
-    return f"{name[: _LONGEST_NAME - 10]}~{digest}"
-
-
-OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
-
-
 def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
-    """Run a command; an exception that is the user's mistake becomes one line on standard error, and ends the process.
+    """Run a command, or print its help; a user's mistake becomes one line on standard error, and ends the process.
 
     Args:
         main: the command, such as a function that ``hydra.main`` decorated.
         configs: the folder of its configuration, in which the names nearest to a wrong one are looked up.
         name: of its configuration there.
     """
+    if any(flag in sys.argv[1:] for flag in FLAGS):
+        print(help_text(configs, name, sys.argv[1:]))
+        return None
     end_with_parent()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # then Hydra raises what it would print with a traceback
     configuration = Configuration(configs, name)

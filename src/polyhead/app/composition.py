@@ -16,9 +16,9 @@ from polyhead import hardware
 from polyhead.app.builder import build, plain
 from polyhead.app.callback_check import best_problems, file_problems, logger_problems, monitor_problems
 from polyhead.app.literals import literal
+from polyhead.app.sections import logger_nodes
 from polyhead.app.trained import build_encoder
 from polyhead.app.trainer_check import batch_problems
-from polyhead.app.trust import check_trust
 from polyhead.app.value_check import check_sections, value_problems
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
@@ -79,8 +79,7 @@ def compose_components(config: DictConfig) -> RunComponents:
     composer.problems += value_problems(config)
     source = composer.build("data", Source)
     tasks = composer.make_tasks(source)
-    trust = composer.attempt(lambda: check_trust(config.get("trust", []))) or ()
-    encoder = composer.attempt(lambda: build_encoder(config.encoder, trust))
+    encoder = composer.attempt(lambda: build_encoder(config.encoder, config.get("trust", [])))
     freeze_plan = composer.build("freeze", FreezePlan)
     components = {
         "loader": composer.build("loader", LoaderSettings),
@@ -149,9 +148,8 @@ class _Composer:
     def check_plan(self, plan: FreezePlan, encoder: PretrainedEncoder, tasks: tuple[Task, ...]) -> None:
         """Check that the freeze plan fits the model, on a model without memory for its weights."""
         with collect_errors(self.problems), torch.device("meta"):
-            skeleton = build(
-                self.config.model, "model", MultiTaskModel, encoder=_under("encoder", encoder.skeleton)(), tasks=tasks
-            )
+            base = _under("encoder", encoder.skeleton)()
+            skeleton = build(self.config.model, "model", MultiTaskModel, encoder=base, tasks=tasks)
             with parameters_under("freeze"):
                 plan.prepare(skeleton)
                 stages = plan.checked_stages(skeleton)
@@ -237,14 +235,16 @@ def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callb
     for name, node in (config.callbacks or {}).items():
         with collect_errors(problems):
             configured.append(build(node, f"callbacks.{name}", Callback))
-    with collect_errors(problems):
-        logger = build(config.logger, "logger", Logger) if config.logger else False
+    loggers: list[Logger] = []
+    for key, node in logger_nodes(config.logger).items():
+        with collect_errors(problems):
+            loggers.append(build(node, key, Logger))
     if problems:
         raise UserError("\n".join(problems))
-    if not logger:  # Lightning refuses to watch rates that nobody would see
+    if not loggers:  # Lightning refuses to watch rates that nobody would see
         from lightning.pytorch.callbacks import LearningRateMonitor
 
         configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
     node = OmegaConf.create(literal({**plain(config.trainer), "precision": precision}))
-    trainer: L.Trainer = build(node, "trainer", Trainer, callbacks=[*configured, *callbacks], logger=logger)
+    trainer: L.Trainer = build(node, "trainer", Trainer, callbacks=[*configured, *callbacks], logger=loggers or False)
     return trainer

@@ -12,15 +12,17 @@ from polyhead import hardware
 from polyhead.app.hydra_state import task_overrides
 from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
+from polyhead.app.reading_notes import tell_reading
 from polyhead.app.trained import build_encoder, load_trained_run
 from polyhead.app.trust import check_trust
 from polyhead.errors import UserError, parameters_under
 from polyhead.inference.embedder import Embedder
 from polyhead.models.encoder import Encoder
 from polyhead.models.pretrained import PretrainedEncoder
+from polyhead.storage.dialect import Dialect
 from polyhead.storage.embedding_writers import open_embedding_file
 from polyhead.storage.row_readers import open_rows
-from polyhead.storage.rows import Dialect, RowReader
+from polyhead.storage.rows import RowReader
 
 
 def run(config: DictConfig) -> None:
@@ -37,9 +39,10 @@ def run(config: DictConfig) -> None:
         sections=("encoder", "trust"),
         input=str,
         input_format=str,
-        text=str,
+        text=str | Sequence,
         encoding=str,
         quote=str | None,
+        separator=str,
         output=str,
         overwrite=bool,
         run=str | None,
@@ -50,10 +53,11 @@ def run(config: DictConfig) -> None:
     check_trust(config.trust)
     if problems := list(hardware.problems(config.device, config.precision, ("device", "precision"))):
         raise UserError("\n".join(problems))
-    dialect = Dialect(config.encoding, config.quote)
+    dialect = Dialect(config.encoding, config.quote, config.separator)
     with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
         _encode(reader, config)
+        tell_reading(reader)
 
 
 def _check_encoder(run: object, overrides: Sequence[str]) -> None:

@@ -30,8 +30,8 @@ from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.sources.base import LabelledSentence
+from polyhead.storage.dialect import Dialect
 from polyhead.storage.row_readers import check_format, open_rows
-from polyhead.storage.rows import Dialect
 from polyhead.tasks import MISSING
 
 _GRAPHS = ("none", "onnx", "int8")
@@ -55,9 +55,10 @@ def run(config: DictConfig) -> None:
         classifiers=bool,
         sentences=str | None,
         input_format=str,
-        text=str,
+        text=str | Sequence,
         encoding=str,
         quote=str | None,
+        separator=str,
         cache=str,
     )
     trust = check_trust(config.trust)
@@ -83,7 +84,7 @@ def _check_values(config: DictConfig) -> None:
     with collect_errors(problems):
         check_format(config.input_format)
     with collect_errors(problems):
-        Dialect(config.encoding, config.quote)
+        Dialect(config.encoding, config.quote, config.separator)
     if problems:
         raise UserError("\n".join(problems))
 
@@ -200,7 +201,7 @@ def stored_sentences(config: DictConfig, trained: TrainedRun) -> list[str]:
     if choice in _SPLITS:
         texts = [sentence.text for sentence in trained.source.sentences(choice)]
     elif Path(choice).is_file():
-        with open_rows(choice, config.input_format, Dialect(config.encoding, config.quote)) as reader:
+        with open_rows(choice, config.input_format, Dialect(config.encoding, config.quote, config.separator)) as reader:
             reader.check(config.text)
             texts = [text for text in reader.texts(config.text) if text.strip()]
     else:

@@ -12,6 +12,7 @@ from hydra.errors import OverrideParseException
 from omegaconf import DictConfig
 
 from polyhead.app.old_names import rename_hint
+from polyhead.app.override_quotes import quoting_hint
 from polyhead.errors import did_you_mean
 
 _UNKNOWN_KEY = re.compile(r"Could not (?:override|delete from config).*?'(?P<key>[^']+)'", re.DOTALL)
@@ -22,6 +23,23 @@ _UNKNOWN_OPTION = re.compile(
 _NO_OPTION = re.compile("Could not (?:load|find) '|Config group override must be|argument of type '.*' is not iterable")
 _LIST_FOR_ENTRIES = re.compile(r"Error merging override (?P<key>[^=\s]+)=\[.*\]", re.DOTALL)
 _ENTRIES_FOR_LIST = re.compile(r"Error merging override (?P<key>[^=\s]+)=(?P<value>\{.*\})", re.DOTALL)
+_OTHERS_NAMES = {
+    "batch": ("loader.batch_size",),
+    "epochs": ("trainer.max_epochs",),
+    "num_epochs": ("trainer.max_epochs",),
+    "num_train_epochs": ("trainer.max_epochs",),
+    "gpus": ("trainer.devices",),
+    "learning_rate": ("optimizer.encoder_lr", "optimizer.head_lr"),
+    "lr": ("optimizer.encoder_lr", "optimizer.head_lr"),
+    "max_seq_length": ("encoder.max_length",),
+    "model_name": ("encoder", "encoder.location"),
+    "per_device_train_batch_size": ("loader.batch_size",),
+    "warmup_ratio": ("optimizer.warmup",),
+    "workers": ("loader.workers",),
+    "num_workers": ("loader.workers",),
+}
+"""What other projects call a key of ours."""
+
 _BARE_BOOL = "Unsupported item value in defaults : bool"
 
 
@@ -68,8 +86,7 @@ def explain(error: Exception, configuration: Configuration) -> str:
         return 'defaults: a bare on, off, yes or no is no text in YAML; write it in quotes, as in "off"'
     words = " ".join(text.partition("\nSee https://")[0].split())
     if isinstance(error, OverrideParseException) and "=" in error.override:
-        key, _, value = error.override.partition("=")
-        return f"{error.override}: {words}; text with such signs has quotes inside quotes: '{key}=\"{value}\"'"
+        return f"{error.override}: {words}; {quoting_hint(error.override)}"
     return words
 
 
@@ -143,6 +160,8 @@ def _renamed_in_file(hint: str) -> str:
 def _nearest(key: str, configuration: Configuration) -> str:
     """Name the keys like ``key``: those that are spelled alike, and those that end alike in another group."""
     valid = configuration.keys()
+    if meant := [name for name in _OTHERS_NAMES.get(key, ()) if name in valid]:
+        return f"here it is {' and '.join(meant)}"
     parent, _, leaf = key.rpartition(".")
     if parent in valid and not any(other.startswith(f"{parent}.") for other in valid):
         return f"{parent} has no entries yet; set them by '{parent}={{{leaf}: VALUE}}'"

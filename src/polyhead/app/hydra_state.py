@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
 
 from polyhead.app.literals import literal
 from polyhead.app.old_names import new_overrides, upgrade_composed
@@ -87,9 +87,13 @@ def note_choices(choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
 
 
 def chosen_options() -> dict[str, Any]:
-    """Return the option that was chosen in each config group, Hydra's own groups left out."""
+    """Return the option that was chosen in each config group, ``tensorboard+csv`` where several were.
+
+    Hydra's own groups are left out.
+    """
     choices = HydraConfig.get().runtime.choices
-    return {group: option for group, option in choices.items() if not group.startswith("hydra/")}
+    own = {group: option for group, option in choices.items() if not group.startswith("hydra/")}
+    return {group: "+".join(option) if isinstance(option, ListConfig) else option for group, option in own.items()}
 
 
 def task_overrides() -> list[str]:

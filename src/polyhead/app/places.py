@@ -5,6 +5,9 @@ from typing import Any
 
 _CACHE_FOLDERS = (("activation_cache", "folder"), ("tokens", "folder"), ("data", "cache"))
 
+DECIDE_NO_RESULT = ("activation_cache.limit_gb", "data.limit_gb", "resume", "run_dir", "tokens.limit_gb")
+"""Flat keys, beside those of folders, whose values no metric depends on."""
+
 
 def move_run(node: Any, old: str, new: str) -> Any:
     """Return a nested configuration in which ``new`` stands for the run's folder ``old``, and for what lies in it."""

@@ -2,29 +2,35 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig
 
 from polyhead import hardware
 from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
-from polyhead.deployment.predictor import Predictions, Predictor
-from polyhead.errors import UserError
+from polyhead.app.reading_notes import tell_reading
+from polyhead.deployment.predictor import Floats, Predictions, Predictor
+from polyhead.errors import UserError, check_parameters
 from polyhead.inference.text_runner import CHUNK
+from polyhead.storage.cells import is_blank
+from polyhead.storage.dialect import Dialect
 from polyhead.storage.row_readers import open_rows
 from polyhead.storage.row_writers import open_row_file
-from polyhead.storage.rows import Dialect, Row, RowReader, arrow
+from polyhead.storage.rows import Row, RowReader, arrow
 from polyhead.tasks import Task
+
+_SHOWN = 3  # rows without a text that are named
 
 
 def run(config: DictConfig) -> None:
     """Predict every row of the input and write it with the predictions.
 
     Raises:
-        UserError: the configuration has problems, or a row has no text.
+        UserError: the configuration has problems, or a row has something else than a text.
     """
     hardware.keep_freed_memory()
     check_options(
@@ -33,20 +39,23 @@ def run(config: DictConfig) -> None:
         model=str,
         input=str,
         input_format=str,
-        text=str,
+        text=str | Sequence,
         encoding=str,
         quote=str | None,
+        separator=str,
         output=str,
         overwrite=bool,
         all_probabilities=bool,
         embeddings=bool,
+        top_k=int,
         backend=str,
         precision=str,
         device=str,
     )
     if config.embeddings and config.output.endswith(".csv"):
         raise UserError("embeddings: a CSV cell holds no list; write .jsonl or .parquet, or set embeddings=false")
-    dialect = Dialect(config.encoding, config.quote)
+    check_parameters(("top_k", config.top_k, config.top_k >= 1, "1 or more"))
+    dialect = Dialect(config.encoding, config.quote, config.separator)
     with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
         predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
@@ -54,6 +63,7 @@ def run(config: DictConfig) -> None:
         theirs, ours = reader.columns or (), list(_columns(predictor.predict([]), config))
         _check_names(theirs, ours)
         started, rows = time.perf_counter(), 0
+        blank: list[int] = []
         with (
             open_row_file(config.output, config.overwrite, types, [*theirs, *ours]) as file,
             text_progress() as progress,
@@ -61,12 +71,18 @@ def run(config: DictConfig) -> None:
             bar = progress.add_task("predicting", total=reader.size, rows=0)
             for chunk in _chunks(reader):
                 texts = [reader.text_of(number, row, config.text) for number, row in chunk]
-                predictions = predictor.predict(texts)
-                file.append(_joined([row for _, row in chunk], predictions, config))
+                filled = [text for text in texts if text is not None and not is_blank(text)]
+                blank += [number for (number, _), text in zip(chunk, texts, strict=True) if is_blank(text)]
+                columns = _columns(predictor.predict(filled), config)
+                gaps = [is_blank(text) for text in texts]
+                file.append(_joined([row for _, row in chunk], columns, gaps))
                 rows += len(chunk)
                 progress.update(bar, completed=reader.position, rows=rows)
     cut = f", {predictor.truncated:,} of them cut" if predictor.truncated else ""
     rate = rows / (time.perf_counter() - started)
+    if blank:
+        cut += f"; no text, and so no prediction, in {len(blank):,} of them: row {', '.join(map(str, blank[:_SHOWN]))}"
+    tell_reading(reader)
     print(f"{rows:,} texts predicted, written to {config.output}: {rate:,.0f} per second{cut}", file=sys.stderr)
 
 
@@ -77,17 +93,23 @@ def _chunks(reader: RowReader) -> Iterator[list[tuple[int, Row]]]:
         yield chunk
 
 
-def _joined(rows: list[Row], predictions: Predictions, config: DictConfig) -> list[Row]:
-    """Return the rows with the predictions as further columns.
+def _joined(rows: list[Row], columns: dict[str, list[Any]], gaps: Sequence[bool]) -> list[Row]:
+    """Return the rows with the predictions as further columns, null where there is none.
+
+    Args:
+        rows: of the input.
+        columns: of the predictions.
+        gaps: True for a row that has no prediction.
 
     Raises:
         UserError: the input has a column of the same name already.
     """
-    columns = _columns(predictions, config)
     _check_names({name for row in rows for name in row}, columns)
+    predicted = zip(*columns.values(), strict=True)
+    nothing = dict.fromkeys(columns)
     joined = []
-    for row, values in zip(rows, zip(*columns.values(), strict=True), strict=True):
-        joined.append(row | dict(zip(columns, values, strict=True)))
+    for row, is_gap in zip(rows, gaps, strict=True):
+        joined.append(row | (nothing if is_gap else dict(zip(columns, next(predicted), strict=True))))
     return joined
 
 
@@ -105,11 +127,23 @@ def _columns(predictions: Predictions, config: DictConfig) -> dict[str, list[Any
         probabilities = predictions.probabilities[task.name]  # (N, C)
         columns[f"predicted_{task.name}"] = predictions.labels(task.name)
         columns[f"predicted_{task.name}_probability"] = probabilities.max(axis=1).tolist()
+        columns |= _runners_up(task, probabilities, config.top_k)
         if config.all_probabilities:
             for label, shares in zip(task.labels, probabilities.T, strict=True):
                 columns[f"predicted_{task.name}_probability_{label}"] = shares.tolist()
     if config.embeddings:
         columns["embedding"] = predictions.embeddings.tolist()
+    return columns
+
+
+def _runners_up(task: Task, probabilities: Floats, top_k: int) -> dict[str, list[Any]]:
+    """Return the second class to the ``top_k``-th, by probabilities (N, C), and how probable each is."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]  # (N, k)
+    columns: dict[str, list[Any]] = {}
+    for place, classes in enumerate(order.T[1:], start=2):
+        columns[f"predicted_{task.name}_top{place}"] = [task.labels[index] for index in classes]
+        shares = np.take_along_axis(probabilities, classes[:, None], axis=1)[:, 0]
+        columns[f"predicted_{task.name}_top{place}_probability"] = shares.tolist()
     return columns
 
 
@@ -120,6 +154,9 @@ def _types(reader: RowReader, tasks: tuple[Task, ...], config: DictConfig) -> di
     types |= {field.name: field.type for field in reader.schema or ()}
     for task in tasks:
         types[f"predicted_{task.name}"] = pa.string()
+        for place in range(2, min(config.top_k, len(task.labels)) + 1):
+            types[f"predicted_{task.name}_top{place}"] = pa.string()
+            types[f"predicted_{task.name}_top{place}_probability"] = pa.float32()
         for suffix in ("", *(f"_{label}" for label in task.labels)):
             types[f"predicted_{task.name}_probability{suffix}"] = pa.float32()
     if config.embeddings:

@@ -18,7 +18,7 @@ from polyhead.app.composition import RunComponents, compose_model, compose_train
 from polyhead.app.hparams import final_metrics, hparams, hydra_choices, monitored_value
 from polyhead.app.hydra_state import shares_the_terminal
 from polyhead.app.resumption import Resumption
-from polyhead.app.run_data import DataNotes, data_digests, make_data
+from polyhead.app.run_data import DataNotes, changed_splits, data_digests, make_data
 from polyhead.app.soup_check import check
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import attach_frozen
@@ -40,10 +40,11 @@ from polyhead.runs.summary import show
 from polyhead.training.callbacks.predictions import PredictionRecorder
 from polyhead.training.callbacks.throughput import Throughput
 from polyhead.training.fit import FitResult, fit_and_test
+from polyhead.training.loggers import close_loggers, log_table, open_loggers
 from polyhead.training.metrics import Results, scalars
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.plan_table import plan_table
-from polyhead.training.tensorboard import log_final_metrics, log_hparams, log_layout, log_plan
+from polyhead.training.tensorboard import log_final_metrics, log_hparams, log_layout
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class TrainingRun:
         made_before = self._claim(provenance) if self.first else None
         if made_before is not None:
             return monitored_value(made_before)
+        open_loggers(trainer)
         L.seed_everything(self.config.seed, workers=True, verbose=False)
         module = self._module()
         soup = self._start_from_average(module, trainer)
@@ -97,8 +99,9 @@ class TrainingRun:
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
             log_final_metrics(trainer, hparams(self.config), final_metrics(metrics))
+            close_loggers(trainer)
             if not quiet:
-                show(metrics, str(self.folder.folder))
+                show(metrics, self.folder.folder)
         return monitored_value(metrics)
 
     def _trainer(self, callbacks: Sequence[L.Callback], quiet: bool) -> L.Trainer:
@@ -111,7 +114,7 @@ class TrainingRun:
     def _claim(self, provenance: Provenance) -> RunMetrics | None:
         """Take the run's folder, and note with what it is made; return the metrics of a run that is done already."""
         known = noted_data(self.resumption)
-        made_before = claim(self.folder, self.config, self.resumption)
+        made_before = claim(self.folder, self.config, self.resumption, partial(changed_splits, self.parts))
         if made_before is None:
             replace(provenance, data=known).write(self.folder)
         return made_before
@@ -181,7 +184,7 @@ class TrainingRun:
                 log.info(plan.text())
         log_hparams(trainer, hparams(self.config))
         log_layout(trainer, [task.name for task in self.parts.tasks])
-        log_plan(trainer, plan.markdown())
+        log_table(trainer, "freezing plan", plan.titles, plan.rows)
 
     def _provenance(self) -> Provenance:
         return Provenance(

@@ -1,7 +1,7 @@
 """A run's data: its sentences as batches, their digests, and whether they are those of the run that it continues."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import lightning as L
 
@@ -14,7 +14,8 @@ from polyhead.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
 
-_LEARNED_FROM = ("train", "validation")
+LEARNED_FROM = ("train", "validation")
+"""The splits whose sentences decide what a run learns."""
 
 
 def make_data(parts: RunComponents, run: str, activations: Callable[[], Attach | None] | None = None) -> SentenceData:
@@ -34,23 +35,36 @@ def data_digests(data: SentenceData) -> dict[str, str]:
     return digests
 
 
-def check_same_data(parts: RunComponents, stopped: RunFolder) -> None:
-    """Check that the sentences are those that a run learned from, as far as it noted them; weights are not needed.
+def changed_splits(parts: RunComponents, run: RunFolder, splits: Collection[str] | None = None) -> list[str]:
+    """Return the splits whose sentences or labels are not those that a run had, as far as it noted them.
+
+    Weights are not needed.
+
+    Args:
+        parts: of the run that would have the sentences of now.
+        run: the folder of a run of the same configuration.
+        splits: those to look at; None for all.
+    """
+    noted = Provenance.read(run).data
+    names = [name for name in noted if splits is None or name in splits]
+    if not names:
+        return []
+    data = make_data(parts, str(run.folder))
+    for name in names:
+        data.split(name)
+    found = data_digests(data)
+    return [name for name in names if found[name] != noted[name]]
+
+
+def check_same_data(parts: RunComponents, stopped: RunFolder, splits: Collection[str] | None = LEARNED_FROM) -> None:
+    """Check that the sentences are those that a run had, as far as it noted them; see :func:`changed_splits`.
 
     Raises:
         UserError: they are others.
     """
-    noted = Provenance.read(stopped).data
-    names = [name for name in _LEARNED_FROM if name in noted]
-    if not names:
-        return
-    data = make_data(parts, str(stopped.folder))
-    for name in names:
-        data.split(name)
-    found = data_digests(data)
-    if others := [name for name in names if found[name] != noted[name]]:
+    if others := changed_splits(parts, stopped, splits):
         raise UserError(
-            f"resume: the {' and '.join(others)} sentences are not those that {str(stopped.folder)!r} learned from; "
+            f"resume: the {' and '.join(others)} sentences are not those that {str(stopped.folder)!r} had; "
             "give it the files as they were, or train anew"
         )
 

@@ -1,5 +1,8 @@
 """Sections: the keys at the top of a run's configuration. Imports nothing heavy."""
 
+from collections.abc import Mapping
+from typing import Any
+
 WITH_ENTRIES = (
     "callbacks",
     "data",
@@ -21,6 +24,16 @@ OPTIONAL = ("activation_cache", "logger", "soup")
 
 VALUES = ("compile", "resume", "run_dir", "seed", "tasks", "test", "trust", "watch_conflict")
 """Those that are values, and no groups of options."""
+
+
+def logger_nodes(section: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the loggers of a configuration by their keys: ``logger.tensorboard``, or ``logger`` where it is one."""
+    if not section:
+        return {}
+    if "_target_" in section:
+        return {"logger": section}
+    return {f"logger.{name}": section[name] for name in section}
+
 
 SECTIONS = tuple(sorted((*WITH_ENTRIES, *OPTIONAL, *VALUES)))
 """All that a run reads."""

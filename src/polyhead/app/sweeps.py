@@ -4,46 +4,53 @@ Knows nothing about what a run does. Works with any launcher, because it looks a
 """
 
 import atexit
+import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from polyhead.app.old_names import new_overrides
 from polyhead.app.places import without_places
-from polyhead.runs.folder import RunFolder
+from polyhead.app.run_names import name_runs, param_overrides, split_jobs
+from polyhead.runs.folder import RunFolder, is_aside
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, status_of
 from polyhead.storage.documents import parse_yaml, read_yaml
 
+log = logging.getLogger(__name__)
+
 _PERIOD = 2.0  # seconds between two looks at the folders
 
 
-def finished_twin(run: RunFolder, config: str) -> RunFolder | None:
-    """Return the run of a sweep that is done with this configuration, and clear the folder of one that was broken off.
+def finished_twin(run: RunFolder, config: str, changed: Callable[[RunFolder], Sequence[str]]) -> RunFolder | None:
+    """Return the run of a sweep that is done with this configuration and data, and free the folder of this one.
 
-    A run that never ended starts from its beginning: to continue in the middle of it would make its seconds wrong.
+    A run that never ended starts from its beginning: to continue in the middle of it would make its seconds wrong. One
+    that is done with other data keeps its results, in a folder beside its own.
 
     Args:
         run: of the job that is about to start, in the sweep's folder.
         config: its resolved configuration, in YAML.
+        changed: gives the splits whose sentences are not those that a run had.
     """
     wanted = _comparable(parse_yaml(config))
-    for path in run.folder.parent.glob("*/config.yaml"):
-        other = RunFolder(path.parent)
-        if _read_comparable(path) != wanted:
-            continue
-        if other.done:
-            return other
-        if other == run:
-            run.clear()
+    configs = sorted(run.folder.parent.glob("*/config.yaml"))
+    twins = [RunFolder(path.parent) for path in configs if _read_comparable(path) == wanted]
+    changes = {twin.folder: changed(twin) for twin in twins if twin.done}
+    for folder, splits in changes.items():
+        if not splits:
+            return RunFolder(folder)
+    for folder, splits in changes.items():
+        kept = run.set_aside().folder if folder == run.folder else folder
+        log.info("done with other %s sentences, so it runs again; the old run: %s", ", ".join(splits), kept)
+    if run in twins and not run.done and run.claimed:
+        run.clear()
     if not (run.folder / "config.yaml").exists() and status_of(run.folder)[0] == FAILED:
         run.clear()  # its configuration was refused last time; the log would call it failed while it runs
     return None
@@ -74,7 +81,8 @@ class SweepStatus(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Watch the sweep's folder until the sweep ends; its choices get the names of today before it starts."""
         _rename_params(config)
-        watch = _Watch(Path(config.hydra.sweep.dir), count_jobs(config))
+        name_runs(config)
+        watch = _Watch(Path(config.hydra.sweep.dir), len(split_jobs(config)))
         self._watcher = threading.Thread(target=watch.until, args=(self._ended,), daemon=True)
         self._watcher.start()
         atexit.register(self._finish)  # a sweep with a failed run ends in an exception, and without the hook below
@@ -94,19 +102,8 @@ def _rename_params(config: DictConfig) -> None:
     """Put the choices of a sweep's file, as ``params: {features: "disk,off"}``, under the names of today."""
     params = config.hydra.sweeper.get("params")
     if params:
-        renamed = [override.partition("=") for override in new_overrides(_param_overrides(params))]
+        renamed = [override.partition("=") for override in new_overrides(param_overrides(params))]
         config.hydra.sweeper.params = {key: values for key, _, values in renamed}
-
-
-def _param_overrides(params: Mapping[str, Any]) -> list[str]:
-    return [f"{key}={values}" for key, values in params.items()]
-
-
-def count_jobs(config: DictConfig) -> int:
-    """Return the number of runs that the choices of a multirun make."""
-    given = _param_overrides(config.hydra.sweeper.get("params") or {})
-    overrides = OverridesParser.create().parse_overrides([*given, *config.hydra.overrides.task])
-    return sum(map(len, BasicSweeper.split_arguments(overrides, None)))
 
 
 class _Watch:
@@ -116,7 +113,6 @@ class _Watch:
         self.folder = folder
         self.jobs = jobs
         self.started = time.time()
-        self._known: dict[Path, str] = {}
         self._before = self.count()[DONE]
 
     def until(self, ended: threading.Event) -> None:
@@ -135,15 +131,16 @@ class _Watch:
 
     def count(self) -> Counter[str]:
         """Count the runs by status; what an earlier, killed sweep left unfinished or failed does not count."""
+        counts: Counter[str] = Counter()
         for folder in self.folder.glob("*/"):
-            if self._known.get(folder) != DONE:
-                status, _ = status_of(folder)
-                alive = status == DONE or _changed_since(folder, self.started)
-                if alive and (status != UNFINISHED or (folder / "config.yaml").exists()):
-                    self._known[folder] = status
-        return Counter(self._known.values())
+            status, _ = status_of(folder)
+            alive = status == DONE or _changed_since(folder, self.started)
+            if alive and not is_aside(folder) and (status != UNFINISHED or (folder / "config.yaml").exists()):
+                counts[status] += 1
+        return counts
 
     def _time_left(self, counts: Counter[str]) -> str:
+        self._before = min(self._before, counts[DONE])  # runs that are done with other data begin again
         ended = counts[DONE] + counts[FAILED]
         here, left = ended - self._before, self.jobs - ended
         if here < 1 or left < 1:

@@ -51,9 +51,6 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
         logging.getLogger("polyhead").setLevel(logging.ERROR)
     check_choices()
     resumption = resume(config)
-    if resumption.done:
-        log.info("done already: %s", config.run_dir)
-        return monitored_value(RunMetrics.read(RunFolder(Path(config.run_dir))))
     config = resumption.config
     components = prepare(config)
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
@@ -63,6 +60,11 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     from polyhead.app.run import TrainingRun
     from polyhead.app.run_data import check_same_data
 
+    if resumption.done:
+        folder = RunFolder(Path(config.run_dir))
+        check_same_data(components, folder, splits=None)
+        log.info("done already: %s", folder.folder)
+        return monitored_value(RunMetrics.read(folder))
     if resumption.checkpoint is not None and resumption.stopped is not None and hardware.first_process():
         check_same_data(components, resumption.stopped)
     try:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from polyhead.app.builder import build, plain
 from polyhead.app.literals import literal
 from polyhead.app.places import move_run
-from polyhead.app.trust import check_config
+from polyhead.app.trust import check_config, check_trust
 from polyhead.errors import UserError, parameters_under
 from polyhead.freezing.lora import merge_adapters
 from polyhead.freezing.plans import FreezePlan
@@ -96,12 +96,12 @@ class RunEncoder(PretrainedEncoder):
         return encoder.requires_grad_(True).train()
 
 
-def build_encoder(node: DictConfig, trust: Collection[str], around: tuple[Path, ...] = ()) -> PretrainedEncoder:
+def build_encoder(node: DictConfig, trust: object, around: tuple[Path, ...] = ()) -> PretrainedEncoder:
     """Build the encoder that a configuration describes; its location may be the folder of a run.
 
     Args:
         node: the section ``encoder``.
-        trust: packages whose names the configuration of such a run may build, beside polyhead's own.
+        trust: as :func:`check_trust` takes it, for the configuration of such a run.
         around: the runs whose own encoder this is.
 
     Raises:
@@ -117,9 +117,10 @@ def build_encoder(node: DictConfig, trust: Collection[str], around: tuple[Path, 
         )
     if encoder.sha256 is not None:
         raise UserError(f"encoder.sha256: {encoder.location!r} is a run, whose weights have no digest; set it to null")
+    allowed = check_trust(trust)
     try:
         RunMetrics.read(RunFolder(folder))
-        first = build_encoder(read_config(folder, trust=trust).encoder, trust, (*around, folder.resolve()))
+        first = build_encoder(read_config(folder, trust=allowed).encoder, allowed, (*around, folder.resolve()))
     except UserError as error:
         raise UserError(f"encoder.location: {error}") from error
     given = {name: getattr(encoder, name) for name in ("pooling", "max_length", "prompt")}
@@ -127,7 +128,7 @@ def build_encoder(node: DictConfig, trust: Collection[str], around: tuple[Path, 
     if not encoder.pretrained:
         return replace(merged, pretrained=False)
     start = {item.name: getattr(merged, item.name) for item in fields(PretrainedEncoder)}
-    return RunEncoder(**start, run=folder, trust=tuple(trust))
+    return RunEncoder(**start, run=folder, trust=allowed)
 
 
 def load_trained_run(folder: Path, trust: Collection[str] = (), cache: str | None = None) -> TrainedRun:

@@ -90,6 +90,8 @@ def batch_problems(
     for split, size in sizes.items():
         if size is None:
             continue
+        if size < (processes := _processes(trainer)):
+            yield f"devices: {processes} processes share {size:,} {split} sentences, and each needs one; take {size}"
         short = "val" if split == "validation" else split  # as Lightning abbreviates it
         batch_size = loader.batch_size if split == "train" else loader.evaluation_batch_size
         batches = math.ceil(size / (batch_size * _processes(trainer)))

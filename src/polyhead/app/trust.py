@@ -6,6 +6,7 @@ may lead to other code or to files outside the run's folder. What a user types, 
 """
 
 import inspect
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -48,7 +49,10 @@ LIGHTNING = {
             "Timer",
         )
     },
-    "logger": {"lightning.pytorch.loggers.CSVLogger", "lightning.pytorch.loggers.TensorBoardLogger"},
+    "logger": {
+        f"lightning.pytorch.loggers.{name}"
+        for name in ("CSVLogger", "MLFlowLogger", "TensorBoardLogger", "WandbLogger")
+    },
     "trainer": {"lightning.Trainer", "lightning.pytorch.Trainer"},
 }
 """Section -> the names of Lightning's that may stand there; no configuration takes an object of torch's."""
@@ -68,6 +72,17 @@ _CODE = {
     "weights_only",
 }
 """Arguments by which the libraries below are made to run code that comes with weights or files."""
+
+_LOGGER_ARGUMENTS = {
+    "MLFlowLogger": {"artifact_location", "experiment_name", "run_name", "tracking_uri"},
+    "WandbLogger": {"log_model", "name", "offline", "project", "save_dir"},
+}
+"""Loggers that may send what they are given to a server -> the arguments that name none but the user's own."""
+
+_URI = "tracking_uri"
+_LOCAL_DATABASE = re.compile(r"sqlite:///[\w.-]+\.db")
+_NAMED = ("callbacks", "logger")
+"""Sections whose entries have names, and are built one by one."""
 
 _TARGET = "_target_"
 _HYDRA = ("_args_", "_convert_", "_partial_", "_recursive_")
@@ -145,7 +160,7 @@ def _package_of(target: object) -> str:
 def is_allowed(target: str, place: Sequence[str]) -> bool:
     """Return whether a target is a public class for a place: ``("freeze",)``, or ``("callbacks", NAME)``."""
     section = place[0] if place else ""
-    is_entry = len(place) == (2 if section == "callbacks" else 1)
+    is_entry = len(place) == (2 if section in _NAMED else 1)
     if not is_entry:
         return False
     if target in LIGHTNING.get(section, ()):
@@ -189,7 +204,9 @@ def _argument_problems(
                 f"{where}: {value!r:.100}, and a package is imported to find its weights, which runs its code: if you "
                 f"trust it, allow it by trust={package}"
             )
-        elif section in LIGHTNING and isinstance(value, str) and not _stays_inside(key, value, folder):
+        elif section == "logger" and not _stays_here(str(node.get(_TARGET)), key, value):
+            yield f"{where}: {value!r:.100}, by which the logger could send the run elsewhere; remove it there"
+        elif section in LIGHTNING and isinstance(value, str) and key != _URI and not _stays_inside(key, value, folder):
             yield f"{where}: {value!r:.100}, which lies outside the run's folder; name a place in {str(folder)!r} there"
 
 
@@ -198,6 +215,14 @@ def _is_known_package(location: object, trust: tuple[str, ...]) -> bool:
     if not isinstance(location, str) or not location.startswith(PACKAGE):
         return True
     return location == DEFAULT_TOKENIZER or _is_trusted(location.removeprefix(PACKAGE), trust)
+
+
+def _stays_here(target: str, key: object, value: object) -> bool:
+    """Return whether an argument of a logger names no server, and no account."""
+    if key == _URI:
+        return isinstance(value, str) and _LOCAL_DATABASE.fullmatch(value) is not None
+    arguments = _LOGGER_ARGUMENTS.get(target.rpartition(".")[2])
+    return arguments is None or key in arguments or str(key).startswith("_")
 
 
 def _stays_inside(key: object, value: str, folder: Path) -> bool:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from torch.utils.data import DataLoader
@@ -16,6 +18,7 @@ from polyhead.data.dataset import TokenizedSplit
 from polyhead.data.loader import TrainingLoader
 from polyhead.data.samplers import LengthGroupedBatchSampler, LoaderSettings
 from polyhead.data.token_cache import TokenCache
+from polyhead.data.token_findings import token_hashes, unknown_line, unknown_tokens
 from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
 from polyhead.errors import UserError
 from polyhead.sources.base import Source
@@ -24,6 +27,7 @@ from polyhead.tasks import Task
 
 log = logging.getLogger(__name__)
 
+_SHOWN = 3  # sentences that a line names
 _FORMAT = 2  # part of every key of the token cache: entries of another layout are not found
 
 Attach = Callable[[TokenizedSplit, str], None]
@@ -66,6 +70,7 @@ class SentenceData(L.LightningDataModule):
         self.description = dict(description or {})
         self.splits: dict[str, TokenizedSplit] = {}
         self._attach: Attach | None = None
+        self._hashes: dict[str, NDArray[np.uint64]] = {}
 
     def split(self, name: str) -> TokenizedSplit:
         """Return a split, tokenized on first use.
@@ -135,7 +140,29 @@ class SentenceData(L.LightningDataModule):
         if sentences.truncated:
             limit = self.text_tokenizer.max_length
             log.warning("%d of %d %s sentences cut to %d tokens", sentences.truncated, len(sentences), name, limit)
+        self._tell_unknown(sentences, name)
+        self._tell_equal(sentences, name)
         return TokenizedSplit(sentences, self.text_tokenizer.padding, self._describe(name))
+
+    def _tell_unknown(self, sentences: TokenizedSentences, name: str) -> None:
+        """Log a line if many tokens of a split are unknown to the tokenizer."""
+        share, alone = unknown_tokens(sentences, self.tokenizer.unk_token_id, self.tokenizer.all_special_ids)
+        places = ", ".join(self.source.locate(name, int(row)) for row in alone[:_SHOWN])
+        if line := unknown_line(share, len(alone), len(sentences), name, places):
+            log.warning("%s", line)
+
+    def _tell_equal(self, sentences: TokenizedSentences, name: str) -> None:
+        """Log a line for each earlier split that has sentences of the same token ids, cut ones included."""
+        hashes = token_hashes(sentences)
+        for other, known in self._hashes.items():
+            rows = np.flatnonzero(np.isin(hashes, known))
+            if len(rows):
+                places = ", ".join(self.source.locate(name, int(row)) for row in rows[:_SHOWN])
+                counts = f"{len(rows):,} of {len(sentences):,} {name} sentences"
+                log.warning(
+                    "%s have the token ids of %s sentences, and are the same to the encoder (%s)", counts, other, places
+                )
+        self._hashes[name] = hashes
 
     def _describe(self, name: str) -> Description:
         return {**self.description, "data": f"{self.source.describe(name)} {name}"}
@@ -165,6 +192,10 @@ class SentenceData(L.LightningDataModule):
 
     def _batches(self, name: str, batch_size: int, shuffle: bool) -> LengthGroupedBatchSampler:
         trainer = self.trainer
+        rows, processes = len(self.split(name)), trainer.world_size if trainer else 1
+        if rows < processes:
+            shared = f"{processes} processes share {rows} {name} sentences"
+            raise UserError(f"data: {shared}, and each needs one; take fewer processes")
         return LengthGroupedBatchSampler(
             self.split(name).lengths,
             batch_size,
@@ -172,6 +203,6 @@ class SentenceData(L.LightningDataModule):
             self.loader.seed,
             shuffle,
             rank=trainer.global_rank if trainer else 0,
-            processes=trainer.world_size if trainer else 1,
+            processes=processes,
             mixture=self.source.mixture(name) if shuffle else None,
         )

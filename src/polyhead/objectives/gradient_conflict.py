@@ -9,16 +9,24 @@ from itertools import combinations
 import torch
 from torch import Tensor, nn
 
+_MOST_PAIRS = 10  # of tasks that have curves of their own: those of five tasks
+_WORST = 5  # pairs that a summary names where there are more
 
-def gradients_at(embeddings: Tensor, losses: Tensor) -> Tensor:
-    """Return each task's gradient (T, N) at the embeddings (B, H): one head's backward pass per task, no encoder's.
+
+def copy_per_task(embeddings: Tensor, tasks: int) -> Tensor:
+    """Return a copy of the embeddings (B, H) for each task's head (T, B, H), all in one memory."""
+    return embeddings.expand(tasks, *embeddings.shape)
+
+
+def gradients_at(copies: Tensor, losses: Tensor) -> Tensor:
+    """Return each task's gradient (T, N) at its copy of the embeddings: one backward pass of all heads, no encoder's.
 
     Args:
-        embeddings: the tensor that the losses were computed from.
+        copies: of the embeddings (T, B, H), see :func:`copy_per_task`; a task's loss depends on its own alone.
         losses: (T,); those of tasks without labels are 0, and so are their gradients.
     """
-    gradients = [torch.autograd.grad(loss, embeddings, retain_graph=True)[0].flatten() for loss in losses]
-    return torch.stack(gradients).float()
+    (gradients,) = torch.autograd.grad(losses.sum(), copies, retain_graph=True)
+    return gradients.flatten(start_dim=1).float()
 
 
 class Conflict(nn.Module):
@@ -47,7 +55,7 @@ class Conflict(nn.Module):
         self.register_buffer("sums", torch.zeros(4, len(pairs), dtype=torch.float64))
 
     def forward(self, gradients: Tensor, labelled: Tensor) -> dict[str, Tensor]:
-        """Add a step's gradients (T, N) to the sums and return its curves.
+        """Add a step's gradients (T, N) to the sums and return its curves: of each pair, or of more than ten a summary.
 
         A curve is not a number where a task of the pair has no label, as ``labelled`` (T,) says, or no gradient.
         """
@@ -60,6 +68,8 @@ class Conflict(nn.Module):
         cosine = torch.where(both, gram[self.first, self.second] / (first * second), torch.nan)
         similarity = torch.where(both, 2 * first * second / (first**2 + second**2), torch.nan)
         self.sums += torch.stack([both, cosine.nan_to_num(), similarity.nan_to_num(), cosine < 0])
+        if len(self.names) > _MOST_PAIRS:
+            return _summarize(cosine, both)
         curves = {}
         for index, name in enumerate(self.names):
             curves[f"conflict/{name}/cosine"] = cosine[index]
@@ -67,14 +77,34 @@ class Conflict(nn.Module):
         return curves
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """Return the means over all steps so far, by pair; empty before the first."""
-        summary = {}
-        for name, (steps, cosine, similarity, conflicting) in zip(self.names, self.sums.T.tolist(), strict=True):
-            if steps:
-                summary[name] = {
-                    "steps": int(steps),
-                    "cosine": cosine / steps,
-                    "magnitude_similarity": similarity / steps,
-                    "conflicting_share": conflicting / steps,
-                }
-        return summary
+        """Return the means over all steps so far, by pair; empty before the first.
+
+        Of more than ten pairs these are the five of lowest cosine, and the mean of all, whose steps are those of all.
+        """
+        columns = zip(self.names, self.sums.T.tolist(), strict=True)
+        summary = {name: _means(sums) for name, sums in columns if sums[0]}
+        if len(summary) <= _MOST_PAIRS:
+            return summary
+        worst = sorted(summary, key=lambda name: summary[name]["cosine"])[:_WORST]
+        overall = {f"all {len(summary)} pairs": _means(self.sums.sum(dim=1).tolist())}
+        return overall | {name: summary[name] for name in worst}
+
+
+def _summarize(cosine: Tensor, both: Tensor) -> dict[str, Tensor]:
+    """Return the curves of many pairs (P,); not numbers where ``both`` (P,) is nowhere true."""
+    lowest = torch.where(both, cosine, torch.inf).min()
+    return {
+        "conflict/mean_cosine": cosine.nanmean(),
+        "conflict/lowest_cosine": torch.where(both.any(), lowest, torch.nan),
+        "conflict/conflicting_share": (cosine < 0).sum() / both.sum(),
+    }
+
+
+def _means(sums: Sequence[float]) -> dict[str, float]:
+    steps, cosine, similarity, conflicting = sums
+    return {
+        "steps": int(steps),
+        "cosine": cosine / steps,
+        "magnitude_similarity": similarity / steps,
+        "conflicting_share": conflicting / steps,
+    }

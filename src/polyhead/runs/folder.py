@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from polyhead.storage.documents import read_json
 from polyhead.storage.output import create_atomically
 
 _LARGEST_ARRAYS = 2_000_000_000  # bytes: 500 million predictions
+_ASIDE = ".before-"  # and a number: the end of the name of a folder whose run made room for another
 _LONGEST_REASON = 200  # characters
 _MARKS = ("config.yaml", "train.log")  # a run whose configuration was refused leaves nothing but its log
 
@@ -80,6 +82,22 @@ class RunFolder:
             else:
                 path.unlink()
 
+    def set_aside(self) -> "RunFolder":
+        """Move the run, whole, to a folder beside its own, which stays without it: only the open log is there."""
+        number = next(number for number in count(1) if not self._aside(number).exists())
+        aside = self._aside(number)
+        self.folder.rename(aside)
+        self.folder.mkdir()
+        for log in aside.glob("*.log"):
+            open_log = self.folder / log.name
+            log.rename(open_log)  # whoever has it open writes on in it
+            shutil.copyfile(open_log, log)
+            os.truncate(open_log, 0)
+        return RunFolder(aside)
+
+    def _aside(self, number: int) -> Path:
+        return self.folder.with_name(f"{self.folder.name}{_ASIDE}{number}")
+
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Write a JSON file whole or not at all."""
         with write_with_digest(self.folder / name) as partial:
@@ -124,6 +142,11 @@ class RunFolder:
     def _unreadable(self, path: Path, error: Exception | None = None) -> UserError:
         reason = f" ({one_line(error, _LONGEST_REASON)})" if isinstance(error, ValueError) else ""
         return UserError(f"{str(path)!r} cannot be read{reason}; is {str(self.folder)!r} a finished run?")
+
+
+def is_aside(folder: Path) -> bool:
+    """Return whether the run in a folder made room for one of the same configuration and other data."""
+    return _ASIDE in folder.name
 
 
 def _check_size(arrays: Any) -> None:

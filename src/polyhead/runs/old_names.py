@@ -83,7 +83,15 @@ def upgrade(config: Mapping[str, Any], kept: Collection[str] = ()) -> dict[str, 
         parent, _, leaf = old.rpartition(".")
         section = _section(upgraded, parent)
         _put(section, KEYS[old].rpartition(".")[2], section.pop(leaf), parent, kept)
+    logger = upgraded.get("logger")
+    if isinstance(logger, dict) and "_target_" in logger:  # one, without a name
+        upgraded["logger"] = {_logger_name(logger["_target_"]): logger}
     return upgraded
+
+
+def _logger_name(target: object) -> str:
+    """Name a logger by its class: ``tensorboard`` for Lightning's ``TensorBoardLogger``."""
+    return str(target).rpartition(".")[2].removesuffix("Logger").lower() or "logger"
 
 
 def upgrade_choices(choices: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,8 +4,8 @@ Runs that failed, or that are not finished, have records, too.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,8 @@ class RunRecord:
             damaged one.
         choices: the option taken in each group of the configuration; empty where the run did not note them.
         found_metrics: of a run that is done, tested or not; None of others.
+        overrides: the arguments of ``train.py``, in the order in which they were given.
+        data: a digest of the sentences and labels by split; empty where the run did not note them.
     """
 
     folder: Path
@@ -49,6 +51,8 @@ class RunRecord:
     config: Mapping[str, Any]
     choices: Mapping[str, Any]
     found_metrics: RunMetrics | None
+    overrides: Sequence[str] = ()
+    data: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def metrics(self) -> RunMetrics:
@@ -131,11 +135,11 @@ def read(folder: Path) -> RunRecord:
     """Read the files of a run, however far it got; a run whose files cannot be read counts as failed."""
     run = RunFolder(folder)
     status, message = status_of(folder)
-    choices: Mapping[str, Any] = {}
+    made: Provenance | None = None
     metrics: RunMetrics | None = None
     try:
         if (folder / Provenance.file_name).exists():
-            choices = Provenance.read(run).choices
+            made = Provenance.read(run)
         if status == DONE:
             metrics = RunMetrics.read(run)
             check_metrics(metrics)
@@ -144,7 +148,10 @@ def read(folder: Path) -> RunRecord:
             status = DONE if metrics.test_sets else UNTESTED
     except UserError as error:
         status, message, metrics = FAILED, str(error), None
-    return RunRecord(folder, status, message, _config(folder), choices, metrics)
+    config = _config(folder)
+    if made is None:
+        return RunRecord(folder, status, message, config, {}, metrics)
+    return RunRecord(folder, status, message, config, made.choices, metrics, made.overrides, made.data)
 
 
 def flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,6 +1,9 @@
 """Summary: one run's metrics and costs as a table on the terminal. Knows nothing about how they came about."""
 
+import os
+import shlex
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -30,17 +33,27 @@ def summary_table(metrics: RunMetrics) -> Table:
     return table
 
 
-def show(metrics: RunMetrics, folder: str) -> None:
-    """Print a run's table, its folder and the command that shows its curves."""
+def show(metrics: RunMetrics, folder: Path) -> None:
+    """Print a run's table, its folder and where its curves are."""
     console = Console()
     console.print(summary_table(metrics))
-    console.print(f"run: {folder}\ncurves: tensorboard --logdir runs", highlight=False, markup=False, soft_wrap=True)
+    lines = [f"run: {folder}", *_curves(folder)]
+    console.print("\n".join(lines), highlight=False, markup=False, soft_wrap=True)
+
+
+def _curves(folder: Path) -> Iterator[str]:
+    """Yield where the curves are that the run's loggers wrote as files; others say so themselves."""
+    if any(folder.glob("events.out.tfevents.*")):
+        beside = Path(os.path.relpath(folder.parent)) if folder.is_relative_to(Path.cwd()) else folder.parent
+        yield f"curves: tensorboard --logdir {shlex.quote(str(beside))}"
+    if (folder / "metrics.csv").is_file():
+        yield f"curves: {folder / 'metrics.csv'}"
 
 
 def _costs(metrics: RunMetrics) -> Iterator[str]:
     trainable, total = metrics.parameters["trainable"], metrics.parameters["total"]
     yield f"trained {trainable:,} of {total:,} parameters ({trainable / total:.2%})"
-    best = "" if metrics.best_epoch is None else f", the best was number {metrics.best_epoch + 1}"
+    best = "" if metrics.best_epoch is None else f", counted from 0; the best was epoch {metrics.best_epoch}"
     yield f"epochs {metrics.epochs}{best}"
     yield f"seconds {metrics.seconds['total']:.1f}, {_pace(metrics)}"
     yield "peak memory " + ", ".join(f"{size:,.0f} MB ({kind})" for kind, size in metrics.peak_megabytes.items())

@@ -24,6 +24,7 @@ COSTS = ("seconds", "trainable_parameters", "peak_megabytes")
 Values = dict[str, Any]
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 _RANGE_OR_LIST = "a list, or low < high, with low above 0 where log is true"
+_SUBJECT = "subject"  # what all trials share, among the attributes of a study
 _DIGEST = "digest"  # of what a trial found, among its attributes
 
 
@@ -56,7 +57,12 @@ class Tuning:
                 (f"space.{key}", values, _is_range_or_list(values), _RANGE_OR_LIST)
                 for key, values in self.space.items()
             ),
-            ("objectives", objectives, known, f"{QUALITY}, then any of {', '.join(COSTS)}"),
+            (
+                "objectives",
+                objectives,
+                known and len({*objectives}) == len(objectives),
+                f"{QUALITY}, then any of {', '.join(COSTS)}",
+            ),
             ("seeds", self.seeds, bool(self.seeds), "one or more seeds; one is cheap, three are better"),
             ("pruning", pruning, _counts_epochs(pruning), "startup_trials and warmup_epochs, each 0 or more"),
         )
@@ -70,14 +76,14 @@ class Tuning:
         """Choose the values of a trial."""
         return {key: _suggest(trial, key, values) for key, values in self.space.items()}
 
-    def inside(self, values: Values) -> Values | None:
-        """Return those of ``values`` whose keys the space has; None if one of them lies outside the space."""
-        own = {key: values.get(key) for key in self.space}
-        inside = all(_contains(self.space[key], value) for key, value in own.items())
-        return own if inside else None
+    def outside(self, values: Values) -> list[str]:
+        """Return the keys of the space whose ``values`` lie outside it."""
+        return [key for key, allowed in self.space.items() if not _contains(allowed, values[key])]
 
 
-def open_study(folder: Path, tuning: Tuning, mode: Literal["max", "min"], default: Values | None) -> optuna.Study:
+def open_study(
+    folder: Path, tuning: Tuning, mode: Literal["max", "min"], default: Values | None, subject: Mapping[str, Any]
+) -> optuna.Study:
     """Open the study in a folder, or make it.
 
     Args:
@@ -85,9 +91,10 @@ def open_study(folder: Path, tuning: Tuning, mode: Literal["max", "min"], defaul
         tuning: how to search.
         mode: whether more quality is better.
         default: the values of the first trial, if there are any to begin with.
+        subject: what all trials share, as plain data by name: their data, and the configuration that they start from.
 
     Raises:
-        UserError: the study there has other objectives, or cannot be read.
+        UserError: the study there is of another subject, has other objectives, or cannot be read.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +111,9 @@ def open_study(folder: Path, tuning: Tuning, mode: Literal["max", "min"], defaul
     same_directions = [direction.name.lower() for direction in study.directions] == directions
     if not same_directions or study.user_attrs.get("objectives", objectives) != objectives:
         raise UserError(f"{str(folder)!r} holds a study of other objectives; choose another --folder")
+    _check_subject(folder, study.user_attrs.get(_SUBJECT, subject), subject)
     study.set_user_attr("objectives", objectives)
+    study.set_user_attr(_SUBJECT, dict(subject))
     # Processes that join later must not repeat the proposals of the first.
     study.sampler = optuna.samplers.TPESampler(seed=len(study.get_trials(deepcopy=False)), multivariate=False)
     if tuning.prunes:
@@ -112,6 +121,21 @@ def open_study(folder: Path, tuning: Tuning, mode: Literal["max", "min"], defaul
     if default is not None:
         study.enqueue_trial(default, skip_if_exists=True)
     return study
+
+
+def _check_subject(folder: Path, noted: Mapping[str, Any], subject: Mapping[str, Any]) -> None:
+    """Check that a study continues with what it began with; one of version 0.1.0 noted nothing.
+
+    Raises:
+        UserError: what its trials share is something else.
+    """
+    changed = [name for name in {**noted, **subject} if noted.get(name) != subject.get(name)]
+    if changed:
+        name, more = changed[0], f", and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise UserError(
+            f"{str(folder)!r} holds a study of something else ({name}: {noted.get(name)!r} -> {subject.get(name)!r}"
+            f"{more}), whose values do not compare; choose another --folder"
+        )
 
 
 def search(study: optuna.Study, objective: Callable[[optuna.Trial], Sequence[float]], trials: int) -> None:

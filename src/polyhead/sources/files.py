@@ -12,11 +12,13 @@ from polyhead.sources.records import assign_columns
 from polyhead.sources.settings import SPLITS, SplitSettings, unknown_splits
 from polyhead.sources.splits import TableSource
 from polyhead.sources.table_cache import TableCache
-from polyhead.sources.tables import Table, datasets_library, read
-from polyhead.storage.row_readers import format_of
-from polyhead.storage.rows import Dialect
+from polyhead.sources.table_reader import DATA_SET, SAVED_SPLITS, datasets_library, read
+from polyhead.sources.tables import Table
+from polyhead.storage.cells import TextColumns
+from polyhead.storage.dialect import AUTO, Dialect
+from polyhead.storage.row_readers import READERS, format_of
 
-FORMATS = ("csv", "tsv", "jsonl", "parquet")
+FORMATS = tuple(name for name in READERS if name != "txt")
 """The formats of files that can hold labels."""
 
 Paths = str | Sequence[str]
@@ -24,14 +26,14 @@ Sources = Paths | Mapping[str, Paths]
 
 
 class FileSource(TableSource):
-    """CSV, TSV, JSONL and Parquet files.
+    """CSV, TSV, JSON, JSONL, Parquet, Arrow and Excel files, and folders of ``Dataset.save_to_disk``.
 
     Args:
         files: split -> a path, a list of them, or ``{source: paths}``; with wildcards. Only ``train`` must be given.
         shifted: name -> paths of an extra test set.
-        text: column of the sentences.
+        text: column of the sentences, or several, whose texts are joined; nested ones by dots, as in body.text.
         columns: task -> column of its labels, where its name is another than the task's.
-        encoding: of CSV, TSV and JSONL files; see :class:`polyhead.storage.Dialect`.
+        encoding: of CSV, TSV and JSON files; see :class:`polyhead.storage.Dialect`.
         quote: of CSV and TSV cells; see there.
         mixing: proportional, equal or temperature: how often the sentences of each source of ``train`` come.
         temperature: of that mixing, 1 or more.
@@ -42,6 +44,10 @@ class FileSource(TableSource):
         max_examples: places named for each kind of problem.
         cache: folder of the tables that files are read into.
         limit_gb: gigabytes (10^9 bytes) of these tables, at most; the least recently used go first.
+        missing_values: see :class:`SplitSettings`, also for the two arguments that follow.
+        near_duplicates: count the sentences that nearly stand in another split.
+        limit: sentences of each split, at most.
+        separator: between CSV and TSV cells; see :class:`polyhead.storage.Dialect`.
 
     Raises:
         ParameterError: a split or a file that is not there, or a value out of range; all at once.
@@ -52,7 +58,7 @@ class FileSource(TableSource):
         self,
         files: Mapping[str, Sources | None],
         shifted: Mapping[str, Sources] | None,
-        text: str,
+        text: TextColumns,
         columns: Mapping[str, str] | None,
         encoding: str,
         quote: str | None,
@@ -65,6 +71,10 @@ class FileSource(TableSource):
         max_examples: int,
         cache: str,
         limit_gb: float = 20.0,
+        missing_values: Sequence[str] | None = None,
+        near_duplicates: bool = False,
+        limit: int | None = None,
+        separator: str = AUTO,
     ) -> None:
         extra = {str(name): paths for name, paths in (shifted or {}).items() if paths}
         problems = [*_split_problems(files), *_name_problems(extra)]
@@ -75,9 +85,18 @@ class FileSource(TableSource):
                     with collect_errors(problems):
                         self.paths[name] = find_files(f"{parameter}.{name}", sources)
         with collect_errors(problems):
-            self.dialect = Dialect(encoding, quote)
+            self.dialect = Dialect(encoding, quote, separator)
         with collect_errors(problems):
-            settings = SplitSettings(holdout, seed, drop_test_duplicates, min_class_count, max_examples)
+            settings = SplitSettings(
+                holdout,
+                seed,
+                drop_test_duplicates,
+                min_class_count,
+                max_examples,
+                missing_values,
+                near_duplicates,
+                limit,
+            )
         with collect_errors(problems):
             tables = TableCache(cache, limit_gb)
         with collect_errors(problems):
@@ -114,7 +133,7 @@ class FileSource(TableSource):
             for group, paths in zip(tables[split], groups, strict=True):
                 for path in paths:
                     with collect_errors(problems):
-                        group.append(read(path, columns, self.dialect, self.cache))
+                        group.append(read(path, columns, self.dialect, self.cache, self.settings.missing_values or ()))
         if problems:
             raise UserError("\n".join(problems))
         self.cache.make_room()
@@ -157,16 +176,29 @@ def _expand(parameter: str, pattern: str) -> list[Path]:
     """Return the files that a path or a pattern stands for, in alphabetical order."""
     literal = Path(pattern).is_file() or not has_magic(pattern)  # brackets may be part of a name
     found = [Path(pattern)] if literal else sorted(map(Path, glob(pattern, recursive=True)))
-    files = [path for path in found if path.is_file()]
+    if literal and (Path(pattern) / SAVED_SPLITS).is_file():
+        raise ParameterError(f"{parameter}: {_splits_hint(Path(pattern))}")
+    files = [path for path in found if path.is_file() or (path / DATA_SET).is_file()]
     if not files:
         raise ParameterError(f"{parameter}: no file {pattern!r}; relative paths start in the current folder")
     problems: list[str] = []
     for path in files:
         with collect_errors(problems):
-            format_of(str(path), FORMATS)
+            if path.is_file():
+                format_of(str(path), FORMATS)
     if problems:
         raise ParameterError("\n".join(f"{parameter}: {problem}" for problem in problems))
     return files
+
+
+def _splits_hint(folder: Path) -> str:
+    """Say how to name the splits of a folder that ``DatasetDict.save_to_disk`` wrote."""
+    splits = sorted(path.parent.name for path in folder.glob(f"*/{DATA_SET}"))
+    example = splits[0] if splits else "train"
+    return (
+        f"{str(folder)!r} holds several splits ({', '.join(splits)}); name one, as in {folder / example}, or take all "
+        f"by data=hub data.name={folder}"
+    )
 
 
 def _split_problems(files: Mapping[str, Sources | None]) -> Iterator[str]:

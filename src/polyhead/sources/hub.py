@@ -11,7 +11,9 @@ from polyhead.sources.records import assign_columns
 from polyhead.sources.settings import SplitSettings, unknown_splits
 from polyhead.sources.splits import TableSource
 from polyhead.sources.table_cache import TableCache
-from polyhead.sources.tables import Table, check_types, choose, datasets_library
+from polyhead.sources.table_reader import SAVED_SPLITS, datasets_library
+from polyhead.sources.tables import Table, check_types, choose
+from polyhead.storage.cells import TextColumns
 from polyhead.storage.digests import LISTING, folder_is_intact, note_folder
 
 log = logging.getLogger(__name__)
@@ -20,13 +22,13 @@ _LONGEST_REASON = 300  # characters of a message of the hub
 
 
 class HubSource(TableSource):
-    """A data set of the Hugging Face hub, or a folder laid out like one.
+    """A data set of the Hugging Face hub, a folder laid out like one, or one that ``save_to_disk`` wrote.
 
     Args:
         name: on the hub, or of a local folder.
         configuration: the data set's own choice of a subset; None where it has only one.
         splits: split -> its name in the data set; None where it has none.
-        text: column of the sentences.
+        text: column of the sentences, or several, whose texts are joined; nested ones by dots, as in body.text.
         columns: task -> column of its labels, where its name is another than the task's.
         holdout: see :class:`SplitSettings`, also for the arguments that follow.
         seed: of the holdout.
@@ -35,6 +37,9 @@ class HubSource(TableSource):
         max_examples: places named for each kind of problem.
         cache: folder of the tables that the data set is read into.
         limit_gb: gigabytes (10^9 bytes) of these tables, at most; the least recently used go first.
+        missing_values: see :class:`SplitSettings`, also for the two arguments that follow.
+        near_duplicates: count the sentences that nearly stand in another split.
+        limit: sentences of each split, at most.
 
     Raises:
         ParameterError: a split or a name that is not given, or a value out of range; all at once.
@@ -46,7 +51,7 @@ class HubSource(TableSource):
         name: str | None,
         configuration: str | None,
         splits: Mapping[str, str | None],
-        text: str,
+        text: TextColumns,
         columns: Mapping[str, str] | None,
         holdout: Mapping[str, float],
         seed: int,
@@ -55,12 +60,24 @@ class HubSource(TableSource):
         max_examples: int,
         cache: str,
         limit_gb: float = 20.0,
+        missing_values: Sequence[str] | None = None,
+        near_duplicates: bool = False,
+        limit: int | None = None,
     ) -> None:
         problems = list(_split_problems(splits))
         if not name:
             problems.append("name: none given; name a data set of the hub, as in data.name=OWNER/NAME")
         with collect_errors(problems):
-            settings = SplitSettings(holdout, seed, drop_test_duplicates, min_class_count, max_examples)
+            settings = SplitSettings(
+                holdout,
+                seed,
+                drop_test_duplicates,
+                min_class_count,
+                max_examples,
+                missing_values,
+                near_duplicates,
+                limit,
+            )
         with collect_errors(problems):
             tables = TableCache(cache, limit_gb)
         if problems:
@@ -90,12 +107,16 @@ class HubSource(TableSource):
             name, rows = f"{self.name} {theirs}", data_set[theirs]
             chosen = choose(name, rows.column_names, columns)
             check_types(rows, chosen, name)
-            tables[split] = [[Table(name, rows, chosen, rows._fingerprint)]]
+            missing = self.settings.missing_values or ()
+            present = rows.column_names
+            tables[split] = [[Table(name, rows, chosen, rows._fingerprint, present=present, missing_values=missing)]]
         self.cache.make_room()
         return tables
 
     def _load_data_set(self) -> Any:
         data_set = self._fetch()
+        if (Path(self.name) / SAVED_SPLITS).is_file():
+            return data_set  # it lies where the user put it, and is no part of the cache
         folders = {Path(file["filename"]).parent for rows in data_set.values() for file in rows.cache_files}
         self.cache.keep(folders)
         damaged = [folder for folder in folders if not _is_as_first_read(folder)]
@@ -111,6 +132,8 @@ class HubSource(TableSource):
 
     def _fetch(self, **how: str) -> Any:
         try:
+            if (Path(self.name) / SAVED_SPLITS).is_file():
+                return datasets_library().load_from_disk(self.name)
             return datasets_library().load_dataset(self.name, self.configuration, cache_dir=str(self.cache.path), **how)
         except Exception as error:  # the hub, its files and the network raise all kinds
             reason = one_line(error, _LONGEST_REASON)

@@ -1,18 +1,32 @@
 """Records: the rows of a text table as sentences with labels. Knows nothing about formats."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from polyhead.errors import UserError, collect_errors, did_you_mean
+from polyhead.storage.cells import (
+    ABSENT,
+    LONGEST_CELL,
+    TextColumns,
+    column_names,
+    is_nan,
+    look_up,
+    row_text,
+    text_problem,
+)
+from polyhead.storage.dialect import Dialect
 from polyhead.storage.row_readers import open_rows
-from polyhead.storage.rows import LONGEST_CELL, BadRow, Dialect, Row, text_problem
+from polyhead.storage.rows import BadRow, Row
 from polyhead.tasks import label_text
 
 ROW = "_row"
 """The column with the number of the row in its file."""
+
+JOINED = "_joined"
+"""The column that is true where a cell of the row looks like several rows."""
 
 TEXT = "text"
 """The column with the sentence, whatever the file calls it."""
@@ -26,19 +40,19 @@ class Columns:
     """The columns of a table that hold sentences and labels.
 
     Args:
-        text: column of the sentences.
+        text: column of the sentences, or several, whose texts are joined.
         labels: task -> column of its labels.
     """
 
-    text: str
+    text: TextColumns
     labels: Mapping[str, str]
 
 
-def assign_columns(text: str, given: Mapping[str, str], tasks: Sequence[str]) -> Columns:
+def assign_columns(text: TextColumns, given: Mapping[str, str], tasks: Sequence[str]) -> Columns:
     """Assign a column to the texts and to each task.
 
     Args:
-        text: column of the sentences.
+        text: column of the sentences, or several.
         given: task -> column of its labels; a task that is not given has the column of its own name.
         tasks: all tasks.
 
@@ -49,14 +63,16 @@ def assign_columns(text: str, given: Mapping[str, str], tasks: Sequence[str]) ->
     if unknown:
         raise UserError(f"data.columns: unknown task {unknown[0]!r}; {did_you_mean(str(unknown[0]), tasks)}")
     labels = {task: str(given.get(task, task)) for task in tasks}  # the command line makes a number of digits
-    doubled = [column for column, count in Counter([text, *labels.values()]).items() if count > 1]
+    doubled = [column for column, count in Counter([*column_names(text), *labels.values()]).items() if count > 1]
     if doubled:
         raise UserError(f"data.columns: the column {min(doubled)!r} is asked for twice; each task needs its own")
+    if not column_names(text):
+        raise UserError("data.text: no column given; name one, or several")
     return Columns(text, labels)
 
 
 def records(path: Path, dialect: Dialect, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a CSV, TSV or JSONL file, each with its number.
+    """Yield the rows of a file, each with its number.
 
     Args:
         path: of the file.
@@ -67,17 +83,22 @@ def records(path: Path, dialect: Dialect, columns: Mapping[str, str]) -> Iterato
         UserError: rows that cannot be sentences, one per line, once the whole file was read; or no row at all.
     """
     problems: list[str] = []
-    bad = good = 0
+    bad = good = joined = 0
+    labels = {column: ours for column, ours in columns.items() if ours != TEXT}
+    texts = [column for column, ours in columns.items() if ours == TEXT]
+    text = texts[0] if len(texts) == 1 else texts
     with open_rows(str(path), dialect=dialect) as reader, collect_errors(problems):
         for number, row in reader.good_and_bad_rows():
-            reason = _problem(row, columns)
+            reason = _problem(row, text, labels)
             if isinstance(row, BadRow) or reason is not None:
                 bad += 1
                 if bad <= _LISTED:
                     problems.append(f"{path} row {number}: {reason}")
             elif not bad:
                 good += 1
-                yield {ROW: number} | {ours: _cell(row.get(column)) for column, ours in columns.items()}
+                cells = {ours: _cell(look_up(row, column)) for column, ours in labels.items()}
+                yield {ROW: number, JOINED: reader.joined > joined, TEXT: row_text(row, text), **cells}
+            joined = reader.joined
     if bad > _LISTED:
         problems.append(f"{path}: {bad - _LISTED:,} more rows that cannot be read")
     if problems:
@@ -86,23 +107,22 @@ def records(path: Path, dialect: Dialect, columns: Mapping[str, str]) -> Iterato
         raise UserError(f"{path}: no row with a sentence")
 
 
-def _problem(row: Row | BadRow, columns: Mapping[str, str]) -> str | None:
+def _problem(row: Row | BadRow, text: TextColumns, labels: Iterable[str]) -> str | None:
     """Say why a row cannot be a sentence; None if it can."""
     if isinstance(row, BadRow):
         return row.reason
-    for column, ours in columns.items():
-        reason = text_problem(row, column) if ours == TEXT else _label_problem(row, column)
-        if reason is not None:
-            return reason
-    return None
+    problems = [text_problem(row, text), *(_label_problem(row, column) for column in labels)]
+    return next(filter(None, problems), None)
 
 
 def _label_problem(row: Row, column: str) -> str | None:
-    label = row.get(column)
+    label = look_up(row, column)
+    if label is ABSENT or is_nan(label):
+        return None
     if isinstance(label, _SCALARS) and not (isinstance(label, float) and not label.is_integer()):
         return None
     return f"{column} is {repr(label)[:LONGEST_CELL]}; a label must be text or a whole number"
 
 
 def _cell(value: object) -> str | None:
-    return label_text(value) if isinstance(value, str | int | float) else None
+    return label_text(value) if isinstance(value, str | int | float) and not is_nan(value) else None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.sources.duplicates import Integers
+from polyhead.sources.folding import fold
 from polyhead.sources.records import TEXT
 from polyhead.sources.tables import Table
 
@@ -52,10 +53,11 @@ class Scan:
 
     Args:
         tables: of the split.
-        texts: a hash of each text (N,).
+        texts: a hash of each text (N,), equal for texts that a person takes for the same (:func:`fold`).
         codes: label of each sentence by task (N,), -1 where there is none.
-        empty: sentences without a text.
+        empty: sentences without a text, which have no labels either.
         damaged: sentences with characters that an earlier conversion lost.
+        joined: sentences in whose row a cell looks like several rows.
         blank: number of blank lines between the rows, by table.
     """
 
@@ -64,6 +66,7 @@ class Scan:
     codes: dict[str, NDArray[np.int32]]
     empty: list[int] = field(default_factory=list)
     damaged: list[int] = field(default_factory=list)
+    joined: list[int] = field(default_factory=list)
     blank: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -71,16 +74,21 @@ class Scan:
 
     def add_chunk(self, start: int, chunk: Mapping[str, "Array"], vocabularies: Mapping[str, Vocabulary]) -> int:
         """Take in the sentences of a chunk, the first of which is ``start``, and return where the next one starts."""
-        texts = [(text or "").strip() for text in chunk[TEXT].to_pylist()]
+        texts = [fold(text) if text else "" for text in chunk[TEXT].to_pylist()]
         end = start + len(texts)
         self.texts[start:end] = [hash(text) for text in texts]
-        self.empty += [start + i for i, text in enumerate(texts) if not text]
+        empty = [i for i, text in enumerate(texts) if not text]
+        for i in empty:
+            self.texts[start + i] = hash((id(self), start + i))  # no text is none that another could have
+        self.empty += [start + i for i in empty]
         self.damaged += [start + i for i, text in enumerate(texts) if _DAMAGED in text]
         for task in [name for name in chunk if name != TEXT]:
             labels = chunk[task].dictionary_encode()  # few distinct labels: Python sees each once per chunk
             codes = [*vocabularies[task].to_codes(labels.dictionary.to_pylist()), _NO_LABEL]
             indices = labels.indices.fill_null(len(codes) - 1).to_numpy()
-            self.codes[task][start:end] = np.asarray(codes, dtype=np.int32)[indices]
+            found = np.asarray(codes, dtype=np.int32)[indices]
+            found[empty] = _NO_LABEL
+            self.codes[task][start:end] = found
         return end
 
     def drop_arrays(self) -> None:
@@ -115,6 +123,7 @@ def scan(tables: Sequence[Table], vocabularies: Mapping[str, Vocabulary]) -> Sca
     for table in tables:
         for chunk in table.chunks():
             start = found.add_chunk(start, chunk, vocabularies)
+        found.joined += [start - len(table) + row for row in table.joined()]
         if table.numbered and len(table):
             rows_between = table.row(len(table) - 1) - table.row(0) + 1
             found.blank[table.name] = rows_between - len(table)

@@ -1,6 +1,6 @@
 """Settings of the splits: how sentences are held out and checked. Knows nothing about where sentences come from."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from polyhead.errors import ParameterError, did_you_mean, parameter_problems
@@ -19,6 +19,9 @@ class SplitSettings:
         drop_test_duplicates: leave out training sentences that another split has, too.
         min_class_count: a warning names classes with fewer training sentences.
         max_examples: places named for each kind of problem; the rest are counted.
+        missing_values: labels that stand for no label; None: only the empty one, and others that may are told.
+        near_duplicates: count the sentences that nearly stand in another split.
+        limit: sentences of each split, at most, chosen at random by the seed; None takes all.
 
     Raises:
         ParameterError: values out of range, all at once.
@@ -29,6 +32,9 @@ class SplitSettings:
     drop_test_duplicates: bool
     min_class_count: int
     max_examples: int
+    missing_values: Sequence[str] | None = None
+    near_duplicates: bool = False
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         problems = [
@@ -37,6 +43,7 @@ class SplitSettings:
                 ("seed", self.seed, self.seed >= 0, "0 or more"),
                 ("min_class_count", self.min_class_count, self.min_class_count >= 0, "0 or more"),
                 ("max_examples", self.max_examples, self.max_examples >= 1, "1 or more"),
+                ("limit", self.limit, self.limit is None or self.limit >= 1, "1 or more, or null"),
             ),
         ]
         if problems:

@@ -14,11 +14,12 @@ from polyhead.sources.base import Source
 from polyhead.sources.duplicates import contained
 from polyhead.sources.holdout import choose_holdout
 from polyhead.sources.mixing import Mixture
-from polyhead.sources.records import ROW, TEXT
+from polyhead.sources.near_duplicates import Kept, near_duplicate_lines
+from polyhead.sources.records import JOINED, ROW, TEXT
 from polyhead.sources.scan import Scan, Vocabulary, scan
 from polyhead.sources.settings import SPLITS, SplitSettings
 from polyhead.sources.tables import Table
-from polyhead.sources.validation import Inspection
+from polyhead.sources.validation import Inspection, no_labels
 from polyhead.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class TableSource(Source):
     def __init__(self, settings: SplitSettings, exponent: float = 1.0) -> None:
         self.settings = settings
         self.exponent = exponent
+        self.columns: dict[str, str] = {}
         self._splits: dict[str, Split] = {}
         self._vocabularies: dict[str, Vocabulary] = {}
         self._tasks: tuple[str, ...] = ()
@@ -76,7 +78,9 @@ class TableSource(Source):
         train = self._splits["train"].scan
         found = {name: self._vocabularies[name].used(train.codes[name]) for name in names}
         problems = [
-            f"tasks.{name}: no training sentence has a label for it; see data.columns"
+            no_labels(
+                name, "no training sentence", self.columns.get(name, name), train.tables, self.settings.max_examples
+            )
             for name, labels in found.items()
             if not labels
         ]
@@ -90,7 +94,14 @@ class TableSource(Source):
         self._checked = True
         given = {name: split.scan for name, split in self._splits.items()}
         settings = self.settings
-        inspection = Inspection(given, self._vocabularies, settings.min_class_count, settings.max_examples)
+        inspection = Inspection(
+            given,
+            self._vocabularies,
+            settings.min_class_count,
+            settings.max_examples,
+            settings.missing_values,
+            self.columns,
+        )
         findings = inspection.findings(tasks)
         if findings.errors:
             raise UserError("\n".join(findings.errors))
@@ -101,7 +112,11 @@ class TableSource(Source):
             if name not in given:
                 self._hold_out(name)
         _log_lines(logging.WARNING, inspection.rare_classes(tasks, self._splits["train"].kept))
+        self._take_some()
         self._check_what_is_left(tasks)
+        if settings.near_duplicates:
+            splits = {name: Kept(split.scan, split.kept) for name, split in self._splits.items()}
+            _log_lines(logging.WARNING, near_duplicate_lines(splits, settings.max_examples))
         for scanned in given.values():
             scanned.drop_arrays()
 
@@ -143,7 +158,7 @@ class TableSource(Source):
     def _load(self, tasks: Sequence[str]) -> None:
         if self._tasks == tuple(tasks) and not self._checked:
             return
-        for name, content in {TEXT: "sentences", ROW: "rows' numbers"}.items():
+        for name, content in {TEXT: "sentences", ROW: "rows' numbers", JOINED: "rows that look like several"}.items():
             if name in tasks:
                 hint = "give the task another name, and see data.columns"
                 raise UserError(f"tasks: {name!r} is the name of the {content}; {hint}")
@@ -155,7 +170,9 @@ class TableSource(Source):
         found = scan([table for group in groups for table in group], self._vocabularies)
         sizes = [sum(map(len, group)) for group in groups]
         origins = np.repeat(np.arange(len(groups), dtype=np.uint16), sizes)
-        return Split(found, origins, np.ones(len(found), dtype=np.bool_))
+        kept = np.ones(len(found), dtype=np.bool_)
+        kept[found.empty] = False
+        return Split(found, origins, kept)
 
     def _drop_test_duplicates(self) -> None:
         train = self._splits["train"]
@@ -181,12 +198,24 @@ class TableSource(Source):
         self._splits[name] = Split(train.scan, train.origins, kept)
         log.info("%s: none given; %s of %s training sentences held out", name, f"{len(held):,}", f"{len(rows):,}")
 
+    def _take_some(self) -> None:
+        """Leave out all but some sentences of each split, chosen at random, for a quick try."""
+        limit = self.settings.limit
+        for number, (name, split) in enumerate(self._splits.items()):
+            rows = np.flatnonzero(split.kept)
+            if limit is not None and len(rows) > limit:
+                random = np.random.default_rng([self.settings.seed, number])
+                split.kept[:] = False
+                split.kept[random.choice(rows, limit, replace=False)] = True
+                how = "chosen at random by data.seed (data.limit): for a quick try, not for scores to be reported"
+                log.warning("%s: %s of %s sentences, %s", name, f"{limit:,}", f"{len(rows):,}", how)
+
     def _check_what_is_left(self, tasks: Sequence[Task]) -> None:
         """Refuse splits that lost all their sentences, or all labels of a task, since they were inspected."""
         problems = []
         for name, split in self._splits.items():
             if not split.kept.any():
-                hint = "see data.drop_test_duplicates and data.holdout, or give more"
+                hint = "see data.drop_test_duplicates, data.limit and data.holdout, or give more"
                 problems.append(f"data: no {name} sentence is left; {hint}")
             elif name in ("train", "validation"):
                 problems += _unlabelled(name, split, tasks)
@@ -213,5 +242,5 @@ def _unlabelled(name: str, split: Split, tasks: Sequence[Task]) -> Iterator[str]
         if not (split.scan.codes[task.name][split.kept] >= 0).any():
             yield (
                 f"tasks.{task.name}: no {name} sentence with a label for it is left; "
-                "see data.drop_test_duplicates and data.holdout"
+                "see data.drop_test_duplicates, data.limit and data.holdout"
             )

@@ -1,26 +1,19 @@
 """Tables: the sentences of one file in Arrow, memory-mapped. Knows nothing about classes or splits."""
 
 import hashlib
-import json
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
-from glob import escape
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from polyhead.errors import UserError, one_line, require_extra
-from polyhead.sources.records import ROW, TEXT, Columns, records
-from polyhead.sources.table_cache import TableCache
-from polyhead.storage.parquet_reader import ParquetRows, spell
-from polyhead.storage.row_readers import open_rows
-from polyhead.storage.rows import Dialect, RowReader, missing_text
+from polyhead.errors import UserError, did_you_mean
+from polyhead.sources.folding import fold
+from polyhead.sources.records import JOINED, ROW, TEXT, Columns
+from polyhead.storage.arrow_readers import spell
+from polyhead.storage.cells import column_names, has_column, join_texts, missing_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from pyarrow import Array, RecordBatch
 
-_FORMAT = 2  # part of every stamp: tables read by another version of this module are read again
 _CHUNK = 8192  # rows looked at together
 
 
@@ -30,19 +23,33 @@ class Table:
     Args:
         name: of the file, as it was given.
         rows: as they were read.
-        columns: its columns to be looked at -> ``TEXT``, or the task whose labels they hold.
-        stamp: changes whenever the content does.
-        numbered: the column ``ROW`` has the number of the row in the file; otherwise rows count from 1.
+        columns: its columns to be looked at -> ``TEXT``, or the task whose labels they hold. The texts of several
+            columns are joined.
+        stamp: changes whenever the content of the file does.
+        numbered: the columns ``ROW`` and ``JOINED`` have the number of the row in the file, and whether a cell looks
+            like several rows; otherwise rows count from 1.
+        present: all columns of the file, as far as they are known.
+        missing_values: labels that stand for no label.
     """
 
     def __init__(
-        self, name: str, rows: "Dataset", columns: Mapping[str, str], stamp: str, numbered: bool = False
+        self,
+        name: str,
+        rows: "Dataset",
+        columns: Mapping[str, str],
+        stamp: str,
+        numbered: bool = False,
+        present: Sequence[str] = (),
+        missing_values: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.columns = columns
-        self.stamp = stamp
+        identity = repr([stamp, sorted(columns.items()), list(columns), sorted(missing_values)])
+        self.stamp = hashlib.sha256(identity.encode()).hexdigest()[:32]
         self.tasks = [ours for ours in columns.values() if ours != TEXT]
         self.numbered = numbered
+        self.present = present
+        self.missing_values = list(missing_values)
         self._size = len(rows)
         self._features = rows.features
         self._files = [file["filename"] for file in rows.cache_files]
@@ -65,8 +72,19 @@ class Table:
             index -= batch.num_rows
         raise IndexError(index)
 
+    def joined(self) -> list[int]:
+        """Return the sentences, counted from 0, in whose row a cell looks like several rows."""
+        found: list[int] = []
+        done = 0
+        for batch in self._batches() if self.numbered else ():
+            flags = batch.column(JOINED)
+            if flags.true_count:
+                found += [done + index for index, flag in enumerate(flags.to_pylist()) if flag]
+            done += batch.num_rows
+        return found
+
     def chunks(self) -> Iterator[dict[str, "Array"]]:
-        """Yield its columns as arrays of texts, a few thousand rows at a time; a missing label is null.
+        """Yield its texts and labels as arrays of texts, a few thousand rows at a time; a missing label is null.
 
         Raises:
             UserError: a cell that is no text, such as 0.5 or bytes that are not UTF-8.
@@ -75,10 +93,10 @@ class Table:
         for batch in self._batches():
             for start in range(0, batch.num_rows, _CHUNK):
                 part = batch.slice(start, _CHUNK)
-                yield {
-                    ours: self._checked_texts(column, part.column(column), done)
-                    for column, ours in self.columns.items()
-                }
+                arrays: dict[str, list[Array]] = {}
+                for column, ours in self.columns.items():
+                    arrays.setdefault(ours, []).append(self._checked_texts(column, _column(part, column), done))
+                yield {ours: some[0] if len(some) == 1 else _join(some) for ours, some in arrays.items()}
                 done += part.num_rows
 
     def _batches(self) -> Iterator["RecordBatch"]:
@@ -113,7 +131,7 @@ class Table:
 
         if self.columns[column] == TEXT:
             return array.cast(pa.large_string())
-        names = getattr(self._features[column], "names", None)
+        names = getattr(_feature(self._features, column), "names", None)
         if names is not None:  # class indices with their names; hub data sets mark a missing label by -1
             named = compute.if_else(compute.less(array, 0), len(names), array)
             array = pa.array([*names, None]).take(named)
@@ -122,90 +140,36 @@ class Table:
         if pa.types.is_floating(array.type):  # whole numbers with gaps, as pandas holds them
             array = compute.if_else(compute.is_nan(array), None, array).cast(pa.int64())
         trimmed = compute.utf8_trim_whitespace(array.cast(pa.large_string()))
-        return compute.if_else(compute.equal(trimmed, ""), None, trimmed)
+        missing = pa.array(["", *self.missing_values], pa.large_string())
+        return compute.if_else(compute.is_in(trimmed, missing), None, trimmed)
 
 
-def datasets_library() -> Any:
-    """Import Hugging Face datasets.
+def _column(batch: "RecordBatch", column: str) -> "Array":
+    """Return a column of a batch, a nested one by dots."""
+    from pyarrow import compute
 
-    Raises:
-        UserError: it is not installed.
-    """
-    with require_extra("data", "data: reading files"):
-        import datasets
-    if not sys.stderr.isatty():  # its progress bars are for a person who waits
-        datasets.disable_progress_bars()
-    return datasets
+    if column in batch.schema.names:
+        return batch.column(column)
+    first, *rest = column.split(".")
+    return compute.struct_field(batch.column(first), rest)
 
 
-def read(path: Path, columns: Columns, dialect: Dialect, cache: TableCache) -> Table:
-    """Read a file into a memory-mapped table; an unchanged file is read once only.
-
-    Args:
-        path: of a CSV, TSV, JSONL or Parquet file.
-        columns: those to read.
-        dialect: how the text of a CSV, TSV or JSONL file is written.
-        cache: of the tables.
-
-    Raises:
-        UserError: the file cannot be read, or rows of it cannot be sentences, one problem per line.
-    """
-    datasets = datasets_library()
-    with open_rows(str(path), dialect=dialect) as reader:
-        is_parquet = isinstance(reader, ParquetRows)
-        chosen = _present_columns(reader, columns)
-    state = path.stat()
-    identity = [_FORMAT, str(path.resolve()), state.st_mtime_ns, state.st_size, asdict(dialect), chosen]
-    stamp = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
-    try:
-        if is_parquet:
-            return _parquet_table(path, chosen, cache, stamp)
-        return _text_table(path, chosen, dialect, cache, stamp)
-    except (datasets.exceptions.DatasetGenerationError, OSError) as error:
-        cause = error.__cause__ or error
-        if isinstance(cause, UserError):
-            raise cause from error
-        raise UserError(f"{path}: {one_line(cause)}") from error
+def _feature(features: Mapping[str, Any], column: str) -> Any:
+    """Return the feature of a column, a nested one by dots; None if there is none."""
+    if column in features:
+        return features[column]
+    first, _, rest = column.partition(".")
+    inner = features.get(first)
+    return _feature(inner, rest) if isinstance(inner, Mapping) else None
 
 
-def _present_columns(reader: RowReader, columns: Columns) -> dict[str, str]:
-    """Return which columns of a file to read; see :func:`choose`."""
-    if isinstance(reader, ParquetRows) and not len(reader):
-        raise UserError(f"{reader.name}: no row with a sentence")
-    reader.check(columns.text)
-    # In JSONL a key may be missing from the first row and stand in the next.
-    present = reader.columns or [columns.text, *columns.labels.values()]
-    return choose(reader.name, present, columns)
+def _join(texts: Sequence["Array"]) -> "Array":
+    """Join the texts of several columns; what is blank is left out."""
+    import pyarrow as pa
 
-
-def _parquet_table(path: Path, columns: Mapping[str, str], cache: TableCache, stamp: str) -> Table:
-    def build(folder: Path) -> "Dataset":
-        # The library takes a path for a pattern, and brackets may be part of a name.
-        rows: Dataset = datasets_library().Dataset.from_parquet(
-            escape(str(path)), columns=list(columns), cache_dir=str(folder)
-        )
-        return rows
-
-    rows = cache.get(stamp, build, {"data": str(path)})
-    check_types(rows, columns, str(path))
-    return Table(str(path), rows, columns, stamp)
-
-
-def _text_table(path: Path, columns: Mapping[str, str], dialect: Dialect, cache: TableCache, stamp: str) -> Table:
-    def build(folder: Path) -> "Dataset":
-        datasets = datasets_library()
-        text = datasets.Value("string")
-        rows: Dataset = datasets.Dataset.from_generator(
-            records,
-            features=datasets.Features({ROW: datasets.Value("int64"), **dict.fromkeys(columns.values(), text)}),
-            cache_dir=str(folder),
-            gen_kwargs={"path": path, "dialect": dialect, "columns": columns},
-            fingerprint=stamp,
-        )
-        return rows
-
-    rows = cache.get(stamp, build, {"data": str(path)})
-    return Table(str(path), rows, {ours: ours for ours in columns.values()}, stamp, numbered=True)
+    # Arrow's own join drops a row whose texts are all null.
+    rows = zip(*(text.to_pylist() for text in texts), strict=True)
+    return pa.array([join_texts(row) for row in rows], pa.large_string())
 
 
 def check_types(rows: "Dataset", columns: Mapping[str, str], name: str) -> None:
@@ -220,21 +184,37 @@ def check_types(rows: "Dataset", columns: Mapping[str, str], name: str) -> None:
         UserError: the text is no text, or labels are neither text nor whole numbers.
     """
     for column, ours in columns.items():
-        held = str(getattr(rows.features[column], "dtype", rows.features[column]))
+        feature = _feature(rows.features, column)
+        held = "nothing" if feature is None else str(getattr(feature, "dtype", feature))
         if ours == TEXT and held not in ("string", "large_string", "string_view"):
             raise UserError(f"{name}: the column {column!r} holds {held}; the text must be text")
-        if ours != TEXT and held.startswith(("List", "{", "time")):
+        if ours != TEXT and held.startswith(("List", "{", "time", "nothing")):
             raise UserError(f"{name}: the column {column!r} holds {held}; labels must be text or whole numbers")
 
 
-def choose(name: str, present: Iterable[str], columns: Columns) -> dict[str, str]:
+def choose(name: str, present: Sequence[str], columns: Columns) -> dict[str, str]:
     """Return which columns of a table to read, as ``{its column: TEXT or a task}``.
 
     Raises:
-        UserError: the column of the texts is not there.
+        UserError: a column of the texts is not there.
     """
-    names = list(present)
-    if columns.text not in names:
-        raise UserError(f"{name}: no {missing_text('column', columns.text, names)}")
-    labels = {column: task for task, column in columns.labels.items() if column in names}
-    return {columns.text: TEXT} | labels
+    texts = column_names(columns.text)
+    for column in texts:
+        if not has_column(present, column):
+            raise UserError(f"{name}: no {missing_text('column', column, present)}")
+    labels = {column: task for task, column in columns.labels.items() if has_column(present, column)}
+    return dict.fromkeys(texts, TEXT) | labels
+
+
+def missing_column(table: Table, column: str) -> str | None:
+    """Say that a file has no column, and which it has; None where it has it, or they are not known."""
+    if column in table.present or "." in column or not table.present:
+        return None
+    return f"{table.name} has no column {column!r}; {did_you_mean(column, table.present)}"
+
+
+def near_column(table: Table, column: str) -> str | None:
+    """Return the column of a file that differs from one that it does not have in case or spaces alone."""
+    if column in table.present:
+        return None
+    return next((name for name in table.present if fold(name) == fold(column)), None)

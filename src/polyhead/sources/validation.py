@@ -4,7 +4,7 @@ Shapes: N sentences of a split, M sentences in G groups of equal texts.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations
 
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from polyhead.errors import did_you_mean
 from polyhead.sources.duplicates import Duplicates, Integers, contained, find_duplicates
+from polyhead.sources.label_hints import LabelHints, shorten, spelling
 from polyhead.sources.scan import Scan, Vocabulary
+from polyhead.sources.tables import Table, missing_column, near_column
 from polyhead.tasks import Task
 
-_LONGEST = 60  # characters of a label that a message shows
+_ASIDE = " (case, spaces and Unicode form aside)"
 
 
 @dataclass(frozen=True)
@@ -43,20 +45,24 @@ class Inspection:
         vocabularies: labels as they were met, by task.
         min_class_count: a warning names classes with fewer training sentences.
         max_examples: places named for each kind of problem; the rest are counted.
+        missing_values: labels that stand for no label; None where nobody said which.
+        columns: task -> column of its labels.
     """
 
     scans: Mapping[str, Scan]
     vocabularies: Mapping[str, Vocabulary]
     min_class_count: int
     max_examples: int
+    missing_values: Sequence[str] | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def findings(self, tasks: Sequence[Task]) -> Findings:
         """Look for everything that could disturb the training or the evaluation of ``tasks``."""
         errors = list(self._empty())
-        warnings = [*self._odd_characters(), *self._shared_texts()]
+        warnings = [*self._odd_rows(), *self._shared_texts()]
         for task in tasks:
             errors += self._unknown_labels(task)
-            warnings += self._contradictions(task)
+            warnings += [*self._near_columns(task), *self._label_hints(task), *self._contradictions(task)]
         for task in tasks:
             errors += self._unlabelled(task)
         return Findings(errors, warnings, list(self._overview(tasks)))
@@ -84,10 +90,8 @@ class Inspection:
 
     def _empty(self) -> Iterator[str]:
         for split, scan in self.scans.items():
-            if not len(scan):
+            if len(scan) == len(scan.empty):
                 yield f"data: the {split} split is empty; it needs at least one sentence"
-            if scan.empty:
-                yield f"{self._places(scan, scan.empty)}: the text is empty; fill it in, or remove the row"
 
     def _unknown_labels(self, task: Task) -> Iterator[str]:
         vocabulary = self.vocabularies[task.name]
@@ -98,6 +102,8 @@ class Inspection:
             reason = f"unknown label {_shorten(label)}; {did_you_mean(label, task.labels)}"
             if labels_were_found:
                 reason = f"{_shorten(label)} is no label of any training sentence"
+                alike = [name for name in task.labels if spelling(name) == spelling(label)]
+                reason += f"; did you mean {_shorten(alike[0])}?" if alike else ""
             for scan in self.scans.values():
                 rows = np.flatnonzero(scan.codes[task.name] == vocabulary.codes[label])
                 if len(rows):
@@ -109,11 +115,41 @@ class Inspection:
         for split in ("train", "validation"):
             scan = self.scans.get(split)
             if scan is not None and not (scan.codes[task.name] >= 0).any():
-                files = ", ".join(table.name for table in scan.tables[: self.max_examples])
-                yield f"tasks.{task.name}: no {split} sentence has a label for it in {files}; see data.columns"
+                column = self.columns.get(task.name, task.name)
+                yield no_labels(task.name, f"no {split} sentence", column, scan.tables, self.max_examples)
 
-    def _odd_characters(self) -> Iterator[str]:
+    def _near_columns(self, task: Task) -> Iterator[str]:
+        """Name the files whose labels are not read, since their column is spelled in another way."""
+        column = self.columns.get(task.name, task.name)
         for scan in self.scans.values():
+            near = {table.name: near_column(table, column) for table in scan.tables}
+            files = [f"{name} has {other!r}" for name, other in near.items() if other]
+            if files and (scan.codes[task.name] >= 0).any():
+                yield f"{task.name}: {self._some(files)}, and no column {column!r}: no labels for it; rename the column"
+
+    def _label_hints(self, task: Task) -> Iterator[str]:
+        vocabulary = self.vocabularies[task.name]
+        counts = vocabulary.count(np.concatenate([scan.codes[task.name] for scan in self.scans.values()]))
+        used = {label: int(count) for label, count in zip(vocabulary.codes, counts, strict=True) if count}
+
+        def place(label: str) -> str:
+            code = vocabulary.codes[label]
+            scan = next(scan for scan in self.scans.values() if (scan.codes[task.name] == code).any())
+            return scan.place(int(np.argmax(scan.codes[task.name] == code)))
+
+        return LabelHints(task.name, used, place, self.max_examples).lines(self.missing_values)
+
+    def _odd_rows(self) -> Iterator[str]:
+        for scan in self.scans.values():
+            if scan.empty:
+                count = (
+                    f"{len(scan.empty):,} rows without a text left out" if len(scan.empty) > 1 else "no text; left out"
+                )
+                yield f"{self._places(scan, scan.empty)}: {count}"
+            if scan.joined:
+                count = f"{len(scan.joined):,} cells hold line ends and separators, as if they were several rows"
+                hint = "a stray quote may have joined them; where quotes are plain characters, set data.quote=null"
+                yield f"{self._places(scan, scan.joined)}: {count}; {hint}"
             if scan.damaged:
                 places = self._places(scan, scan.damaged)
                 yield f"{places}: replacement characters; an earlier conversion of the text lost something"
@@ -131,8 +167,8 @@ class Inspection:
                 same = int(np.argmax(one.texts == two.texts[row]))
                 pairs.append(f"{two.place(row)} is {one.place(same)}")
             if pairs:
-                count = f"{len(rows):,} of {len(two):,} {second} sentences stand in {first} as well"
-                yield f"{count}: {'; '.join(pairs)}"
+                count = f"{len(rows):,} of {len(two) - len(two.empty):,} {second} sentences"
+                yield f"{count} stand in {first} as well{_ASIDE}: {'; '.join(pairs)}"
 
     @cached_property
     def _duplicates(self) -> Duplicates:
@@ -176,7 +212,7 @@ class Inspection:
     def _overview(self, tasks: Iterable[Task]) -> Iterator[str]:
         for split, scan in self.scans.items():
             counts = [f"{task.name} {int((scan.codes[task.name] >= 0).sum()):,}" for task in tasks]
-            line = f"{split}: {len(scan):,} sentences; labels: {', '.join(counts)}"
+            line = f"{split}: {len(scan) - len(scan.empty):,} sentences; labels: {', '.join(counts)}"
             unlabelled = sum(not table.tasks for table in scan.tables)
             yield line + (f"; {unlabelled} files without any" if unlabelled else "")
 
@@ -190,6 +226,17 @@ class Inspection:
         return f" and {count - self.max_examples:,} more" if count > self.max_examples else ""
 
 
+def no_labels(task: str, what: str, column: str, tables: Sequence[Table], max_examples: int) -> str:
+    """Say that a task has no label in the tables of a split: whether its column is missing there, or empty."""
+    without = list(filter(None, (missing_column(table, column) for table in tables)))
+    if without:
+        near = next(filter(None, (near_column(table, column) for table in tables)), "COLUMN")
+        hint = f"'data.columns={{{task}: \"{near}\"}}' names another"
+        return f"tasks.{task}: {what} has a label for it: {without[0]}; {hint}"
+    files = ", ".join(table.name for table in tables[:max_examples])
+    return f"tasks.{task}: {what} has a label for it in {files}; see data.columns"
+
+
 def _shorten(label: str) -> str:
     """Return a label in quotes; whole sentences may stand where labels should."""
-    return repr(label if len(label) <= _LONGEST else label[:_LONGEST] + "…")
+    return repr(shorten(label))

@@ -66,7 +66,7 @@ def is_intact(path: Path) -> bool:
     """
     try:
         digests = [digest for digest, name in _read(path.parent) if name == path.name]
-        return not digests or _digest_once(path) in digests
+        return not digests or file_digest_once(path) in digests
     except ValueError:
         return False
     except OSError:  # whoever reads the file says more about that
@@ -113,7 +113,7 @@ def folder_is_intact(folder: Path) -> bool:
     try:
         lines = _read(folder)
         names = {path.name for path in folder.iterdir()} - {LISTING}
-        return names == {name for _, name in lines} and all(_digest_once(folder / name) == it for it, name in lines)
+        return names == {name for _, name in lines} and all(file_digest_once(folder / name) == it for it, name in lines)
     except (OSError, ValueError):
         return False
 
@@ -129,9 +129,14 @@ def json_digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _digest_once(path: Path) -> str:
+def file_digest_once(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal; read once per process as long as the file stays.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     state = path.stat()
-    return _known(path, (state.st_ino, state.st_size, state.st_mtime_ns))
+    return _known(path, (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
 
 
 @lru_cache(maxsize=4096)

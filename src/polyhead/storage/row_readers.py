@@ -4,19 +4,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from polyhead.errors import ParameterError, UserError, did_you_mean
+from polyhead.storage.arrow_readers import ArrowRows, ParquetRows
+from polyhead.storage.csv_reader import CsvRows, TsvRows
+from polyhead.storage.dialect import AUTO, Dialect
+from polyhead.storage.excel_reader import ExcelRows
 from polyhead.storage.input import COMPRESSED, STANDARD_INPUT
-from polyhead.storage.parquet_reader import ParquetRows
-from polyhead.storage.rows import Dialect, RowReader
-from polyhead.storage.text_readers import CsvRows, JsonLines, TextLines, TsvRows
+from polyhead.storage.rows import RowReader
+from polyhead.storage.text_readers import JsonLines, JsonRows, TextLines
 
 READERS: dict[str, type[RowReader]] = {
     "txt": TextLines,
     "csv": CsvRows,
     "tsv": TsvRows,
     "jsonl": JsonLines,
+    "json": JsonRows,
     "parquet": ParquetRows,
+    "arrow": ArrowRows,
+    "xlsx": ExcelRows,
 }
-AUTO = "auto"
+BINARY = ("parquet", "arrow", "xlsx")
+"""Those that are compressed already."""
 
 
 def format_of(name: str, formats: Sequence[str] = tuple(READERS)) -> str:
@@ -31,9 +38,9 @@ def format_of(name: str, formats: Sequence[str] = tuple(READERS)) -> str:
     """
     compressed = name.lower().endswith(COMPRESSED)
     ending = Path(name.lower().removesuffix(COMPRESSED)).suffix.removeprefix(".")
-    if ending not in formats or (compressed and ending == "parquet"):
+    if ending not in formats or (compressed and ending in BINARY):
         valid = ", ".join(f".{known}" for known in formats)
-        raise UserError(f"{name}: unknown kind of file; valid: {valid}, all but Parquet also with .gz")
+        raise UserError(f"{name}: unknown kind of file; valid: {valid}; those of text also with .gz")
     return ending
 
 

@@ -3,20 +3,18 @@
 Rows are counted as a person counts them: the header of a CSV file is row 1, and blank lines count.
 """
 
-import codecs
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from polyhead.errors import ParameterError, UserError, did_you_mean, require_extra
+from polyhead.errors import UserError, require_extra
+from polyhead.storage.cells import TextColumns, column_names, has_column, missing_text, row_text, text_problem
+from polyhead.storage.dialect import Dialect
 from polyhead.storage.input import InputFile
 
 Row = dict[str, Any]
-
-LONGEST_CELL = 80  # characters of a cell that a message shows
-_SEPARATORS = ",\t\r\n"
 
 
 @dataclass(frozen=True)
@@ -30,38 +28,16 @@ class BadRow:
     reason: str
 
 
-@dataclass(frozen=True)
-class Dialect:
-    """How text is written in a file; Parquet files have no choice.
-
-    Args:
-        encoding: of text, CSV, TSV and JSONL files, as Python names it; a byte order mark is skipped.
-        quote: the character around CSV and TSV cells with separators or line ends in them; None: there is none, and
-            quotes are plain characters.
-
-    Raises:
-        ParameterError: an unknown encoding, or a quote that is not one character.
-    """
-
-    encoding: str = "utf-8"
-    quote: str | None = '"'
-
-    def __post_init__(self) -> None:
-        problems = []
-        if not _is_encoding(self.encoding):
-            problems.append(f"encoding: unknown encoding {self.encoding!r}; utf-8 and latin-1 are common")
-        if self.quote is not None and (len(self.quote) != 1 or self.quote in _SEPARATORS):
-            problems.append(f"quote: {self.quote!r} given; it must be one character other than a separator, or null")
-        if problems:
-            raise ParameterError("\n".join(problems))
-
-
 class RowReader(ABC):
     """The rows of a file, which may be compressed by gzip; a context manager.
 
     Args:
         name: of the file, or ``-`` for standard input.
         dialect: how its text is written.
+
+    Attributes:
+        notes: how the file is read where that is not obvious, a line each; complete once the columns are known.
+        joined: rows so far with a cell that looks like several rows: a stray quote may have joined them.
 
     Raises:
         UserError: the file cannot be opened.
@@ -71,6 +47,8 @@ class RowReader(ABC):
         self.input = InputFile(name)
         self.name = self.input.name
         self.dialect = dialect
+        self.notes: list[str] = []
+        self.joined = 0
 
     def __enter__(self) -> Self:
         return self
@@ -130,32 +108,38 @@ class RowReader(ABC):
         """The Arrow schema of the columns, where the file has one."""
         return None
 
-    def check(self, column: str) -> None:
-        """Refuse a column that cannot hold the texts, as far as that is known before the rows are read.
+    def check(self, columns: TextColumns) -> None:
+        """Refuse columns that cannot hold the texts, as far as that is known before the rows are read.
 
         Raises:
-            UserError: it is not there, or holds something else.
+            UserError: one is not there, or holds something else.
         """
-        if self.columns is not None and column not in self.columns:
-            raise UserError(f"{self.name}: no {missing_text('column', column, self.columns)}")
+        for column in column_names(columns) if self.columns is not None else ():
+            if not has_column(self.columns or (), column):
+                raise UserError(f"{self.name}: no {missing_text('column', column, self.columns or ())}")
 
-    def text_of(self, number: int, row: Row, column: str) -> str:
-        """Return the text of a row.
+    def text_of(self, number: int, row: Row, columns: TextColumns) -> str | None:
+        """Return the text of a row, None for null; see :func:`row_text`.
 
         Raises:
-            UserError: it has no such column, or no text there.
+            UserError: it has no such column, or something else there.
         """
-        reason = text_problem(row, column)
-        if reason is None and row[column] is None:
-            reason = "the text is empty; fill it in, or remove the row"
+        reason = text_problem(row, columns)
         if reason is not None:
             raise self.row_error(number, reason)
-        return str(row[column])
+        return row_text(row, columns)
 
-    def texts(self, column: str) -> Iterator[str]:
-        """Yield the text of each row; see :meth:`text_of`."""
+    def texts(self, columns: TextColumns) -> Iterator[str]:
+        """Yield the text of each row.
+
+        Raises:
+            UserError: a row has none.
+        """
         for number, row in self:
-            yield self.text_of(number, row, column)
+            text = self.text_of(number, row, columns)
+            if text is None:
+                raise self.row_error(number, "the text is empty; fill it in, or remove the row")
+            yield text
 
     def row_error(self, number: int, reason: str) -> UserError:
         """Return the error for a row."""
@@ -173,21 +157,6 @@ class RowReader(ABC):
         return columns
 
 
-def text_problem(row: Mapping[str, Any], column: str) -> str | None:
-    """Say why a row has no text; None where it has one, or null."""
-    if column not in row:
-        return f"no {missing_text('key', column, row)}"
-    value = row[column]
-    if value is None or isinstance(value, str):
-        return None
-    return f"{column} is {repr(value)[:LONGEST_CELL]} and no text"
-
-
-def missing_text(kind: str, column: str, present: Iterable[str]) -> str:
-    """Say that the column or key of the texts is not among those present, and what to do."""
-    return f"{kind} {column!r} for the text, set text (for training data.text); {did_you_mean(column, present)}"
-
-
 def arrow(what: str) -> Any:
     """Import pyarrow.
 
@@ -198,13 +167,3 @@ def arrow(what: str) -> Any:
         import pyarrow
         import pyarrow.parquet
     return pyarrow
-
-
-def _is_encoding(name: str) -> bool:
-    """Tell whether Python has a text encoding of that name; ``codecs.lookup`` knows others, such as base64."""
-    try:
-        codecs.lookup(name)
-        "a".encode(name)
-    except (LookupError, ValueError):
-        return False
-    return True

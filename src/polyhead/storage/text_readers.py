@@ -1,18 +1,14 @@
-"""Readers of tables that are text: lines, JSONL, CSV and TSV. Knows nothing about the meaning of the columns."""
+"""Readers of tables that are text: lines and JSONL. Knows nothing about the meaning of the columns."""
 
 import codecs
-import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
 from typing import Any, ClassVar
 
 from polyhead.errors import UserError
-from polyhead.storage.rows import BadRow, Dialect, Row, RowReader
-
-_LONGEST_FIELD = 2**31 - 1  # characters of a cell; the csv module's own limit is 131,072
+from polyhead.storage.dialect import Dialect
+from polyhead.storage.rows import BadRow, Row, RowReader
 
 
 class TextReader(RowReader):
@@ -65,7 +61,7 @@ class TextLines(TextReader):
         """Yield a row with the column ``text`` for each line."""
         for number, line in self.lines():
             text = line.rstrip("\r\n")
-            yield number, {"text": text} if _is_decoded(text) else BadRow(self.undecodable)
+            yield number, {"text": text} if is_decoded(text) else BadRow(self.undecodable)
 
 
 class JsonLines(TextReader):
@@ -78,82 +74,48 @@ class JsonLines(TextReader):
                 yield number, self._parse(line)
 
     def _parse(self, line: str) -> Row | BadRow:
-        if not _is_decoded(line):
+        if not is_decoded(line):
             return BadRow(self.undecodable)
         try:
             row = json.loads(line, object_pairs_hook=_distinct_keys)
         except (ValueError, RecursionError) as error:
             return BadRow(f"no JSON ({error})")
+        return self._checked(row, "\\u" in line)
+
+    def _checked(self, row: object, doubtful: bool) -> Row | BadRow:
+        """Return an object, or why it is none; of a ``doubtful`` one every character is looked at."""
         if not isinstance(row, dict):
             return BadRow('no JSON object with a key per column, as {"text": "..."}')
-        if "\\u" in line and not _is_decoded(json.dumps(row, ensure_ascii=False)):
+        if doubtful and not is_decoded(json.dumps(row, ensure_ascii=False)):
             return BadRow("half of a character, such as \\ud800, which no file can hold; mend it")
         return row
 
 
-class CsvRows(TextReader):
-    """Comma-separated values with a header; blank lines are skipped, and counted."""
-
-    delimiter: ClassVar[str] = ","
-
-    def __init__(self, name: str, dialect: Dialect) -> None:
-        super().__init__(name, dialect)
-        csv.field_size_limit(_LONGEST_FIELD)
-        reader = csv.reader(self.stream, delimiter=self.delimiter, quotechar=dialect.quote, strict=True)
-        self.records = enumerate(reader, start=1)
-        self.number = 0  # of the last row read
-
-    @cached_property
-    def columns(self) -> Sequence[str] | None:
-        """The names in the first row.
-
-        Raises:
-            UserError: there is none, it is in another encoding, or two columns have one name.
-        """
-        with self.input.reading(), self._parsing():
-            self.number, header = next(self.records, (0, []))
-        if not header:
-            raise UserError(f"{self.name}: empty; its first row must name the columns")
-        if not all(map(_is_decoded, header)):
-            raise self.row_error(1, f"the header is {self.undecodable}")
-        return self.distinct(header)
+class JsonRows(JsonLines):
+    """A JSON array of objects, which are counted from 1; a file that is no array is read as one object per line."""
 
     def parsed(self) -> Iterator[tuple[int, Row | BadRow]]:
-        """Yield a row with one text per column."""
-        columns = self.columns or ()
-        with self._parsing():
-            for number, cells in self.records:
-                self.number = number
-                if cells:
-                    yield number, self._row(columns, cells)
+        """Yield each entry.
 
-    def _row(self, columns: Sequence[str], cells: Sequence[str]) -> Row | BadRow:
-        if len(cells) != len(columns):
-            return BadRow(f"{len(cells)} cells where the header has {len(columns)}")
-        for column, cell in zip(columns, cells, strict=True):
-            if not _is_decoded(cell):
-                return BadRow(f"{column} is {self.undecodable}")
-        return dict(zip(columns, cells, strict=True))
-
-    @contextmanager
-    def _parsing(self) -> Iterator[None]:
-        """Turn errors of the csv module into user errors."""
+        Raises:
+            UserError: the array is damaged.
+        """
+        content = "".join(line for _, line in self.lines())
+        if not content.lstrip().startswith("["):
+            yield from (
+                (number, self._parse(line)) for number, line in enumerate(io.StringIO(content), 1) if line.strip()
+            )
+            return
         try:
-            yield
-        except UnicodeError as error:
-            raise self.error_after(self.number, f"{error}; it is {self.undecodable}") from error
-        except csv.Error as error:
-            hint = "where quotes are plain characters, set quote=null (for training data.quote=null)"
-            raise self.error_after(self.number, f"{error}; {hint}") from error
+            rows = json.loads(content, object_pairs_hook=_distinct_keys)
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{self.name}: no JSON ({error})") from error
+        doubtful = "\\u" in content or not is_decoded(content)
+        for number, row in enumerate(rows, start=1):
+            yield number, self._checked(row, doubtful)
 
 
-class TsvRows(CsvRows):
-    """Tab-separated values with a header."""
-
-    delimiter: ClassVar[str] = "\t"
-
-
-def _is_decoded(text: str) -> bool:
+def is_decoded(text: str) -> bool:
     """Tell whether a text is without surrogates: bytes that came through, or halves of characters."""
     if text.isascii():
         return True

@@ -21,7 +21,7 @@ from polyhead.data.loader import TrainingLoader
 from polyhead.errors import UserError
 from polyhead.freezing.plans import FreezePlan, eval_frozen_modules, stage_index
 from polyhead.models.multitask import MultiTaskModel
-from polyhead.objectives.gradient_conflict import Conflict, gradients_at
+from polyhead.objectives.gradient_conflict import Conflict, copy_per_task, gradients_at
 from polyhead.objectives.losses import MultiTaskLoss, check_finite
 from polyhead.objectives.weighting import Aggregation, Weighting, surrogate_loss
 from polyhead.tasks import Task
@@ -168,16 +168,17 @@ class MultiTaskTraining(MultiTaskEvaluation):
         aggregation = self._aggregation_for(embeddings)
         # Where the encoder gets the aggregated gradient, the heads' own backward passes end at a copy of its output.
         head_inputs = embeddings.detach().requires_grad_() if aggregation else embeddings
-        logits = self.model.classify(head_inputs)
+        copies = copy_per_task(head_inputs, len(self.tasks))  # (T, B, H)
+        logits = {t.name: self.model.heads[t.name](copy) for t, copy in zip(self.tasks, copies.unbind(), strict=True)}
         losses, rows = self.loss(logits, batch.labels)
         labelled = rows > 0
         self.update_metrics("training", batch, logits, losses.detach(), rows)
         check_finite(losses.detach(), self.tasks, self.global_step, batch.rows)
-        gradients = self._gradients_at(head_inputs, losses)  # (T, B x H)
+        gradients = self._gradients_at(copies, losses)  # (T, B x H)
         total: Tensor = self.weighting(losses, labelled, gradients)
         if aggregation and gradients is not None:
             total = total + surrogate_loss(aggregation, self.model.encoder, embeddings, gradients, labelled)
-        curves = self.conflict(gradients, labelled) if self.watch_conflict and gradients is not None else {}
+        curves = self.conflict(gradients, labelled) if self._watches and gradients is not None else {}
         self._log_step(total.detach(), losses.detach(), curves, len(batch))
         return total
 
@@ -185,10 +186,14 @@ class MultiTaskTraining(MultiTaskEvaluation):
         """Return the weighting if it gives the encoder a gradient of its own making, and the encoder is trained."""
         return self.weighting if embeddings.requires_grad and isinstance(self.weighting, Aggregation) else None
 
-    def _gradients_at(self, embeddings: Tensor, losses: Tensor) -> Tensor | None:
+    @property
+    def _watches(self) -> bool:
+        return self.watch_conflict and len(self.tasks) > 1
+
+    def _gradients_at(self, copies: Tensor, losses: Tensor) -> Tensor | None:
         """Return each task's gradient at the embeddings, where anything shared is trained and someone looks at it."""
-        wanted = self.watch_conflict or self.weighting.needs_gradients
-        return gradients_at(embeddings, losses) if wanted and embeddings.requires_grad else None
+        wanted = self._watches or self.weighting.needs_gradients
+        return gradients_at(copies, losses) if wanted and copies.requires_grad else None
 
     def _log_step(self, total: Tensor, losses: Tensor, curves: Mapping[str, Tensor], sentences: int) -> None:
         logged = {"train/loss": total, **curves}

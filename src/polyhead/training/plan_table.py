@@ -1,4 +1,4 @@
-"""The freeze plan as a table, for the terminal, the log and TensorBoard. Knows nothing about files."""
+"""The freeze plan as a table, for the terminal, the log and loggers. Knows nothing about files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from torch import nn
 from polyhead.freezing.plans import Stage
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.parts import layer_groups
-from polyhead.storage.markdown import markdown_table
 from polyhead.training.optimizer import Optimization
 
 
@@ -35,10 +34,6 @@ class PlanTable:
         with console.capture() as captured:
             console.print(table)
         return captured.get().rstrip()
-
-    def markdown(self) -> str:
-        """Write the table in Markdown."""
-        return markdown_table(self.titles, self.rows)
 
 
 def plan_table(

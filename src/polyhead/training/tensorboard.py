@@ -1,26 +1,14 @@
-"""TensorBoard: the parts that concern a run as a whole: hyperparameters, final metrics, plan, layout of the charts."""
+"""TensorBoard: the parts that concern a run as a whole: hyperparameters, final metrics, layout of the charts."""
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import lightning as L
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard import SummaryWriter, summary
 
-
-def tensorboard_loggers(trainer: L.Trainer) -> list[TensorBoardLogger]:
-    """Return the TensorBoard loggers that this process writes with: none in all but the first process."""
-    if not trainer.is_global_zero:
-        return []
-    return [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
-
-
-def log_plan(trainer: L.Trainer, markdown: str) -> None:
-    """Show the freeze plan, a table in Markdown, among the texts."""
-    for logger in tensorboard_loggers(trainer):
-        logger.experiment.add_text("freezing plan", markdown)
+from polyhead.training.loggers import log_summary, loggers_of
 
 
 def log_hparams(trainer: L.Trainer, hparams: Mapping[str, Any]) -> None:
@@ -30,16 +18,17 @@ def log_hparams(trainer: L.Trainer, hparams: Mapping[str, Any]) -> None:
 
 
 def log_final_metrics(trainer: L.Trainer, hparams: Mapping[str, Any], final_metrics: Mapping[str, float]) -> None:
-    """Write a run's hyperparameters with its final metrics, which TensorBoard's HPARAMS tab lists run by run.
+    """Write a run's final metrics: on TensorBoard with its hyperparameters, which the HPARAMS tab lists run by run.
 
-    They lie in a folder of their own and announce no columns: TensorBoard then gathers the columns from all runs, where
-    it would otherwise take those of whichever run came first, and lists no other scalar as a metric. Their names begin
-    with ``final/``, so that no point of theirs lies among the curves.
+    They announce no columns: TensorBoard then gathers the columns from all runs, where it would otherwise take those of
+    whichever run came first. It shows the first five scalars then, in alphabetical order, capitals first: hence the
+    names, ``Final/...``. They lie in the run's own folder, since TensorBoard lists each folder as a run.
     """
-    final = {f"final/{name}": value for name, value in final_metrics.items()}
-    for logger in tensorboard_loggers(trainer):
+    final = {f"Final/{name}": value for name, value in final_metrics.items()}
+    log_summary(trainer, final)
+    for logger in loggers_of(trainer, TensorBoardLogger):
         _, started, ended = summary.hparams(dict(hparams), final)  # type: ignore[no-untyped-call]
-        with SummaryWriter(Path(logger.log_dir) / "outcome") as writer:
+        with SummaryWriter(logger.log_dir) as writer:
             writer.file_writer.add_summary(started)
             writer.file_writer.add_summary(ended)
             for name, value in final.items():
@@ -48,7 +37,7 @@ def log_final_metrics(trainer: L.Trainer, hparams: Mapping[str, Any], final_metr
 
 def log_layout(trainer: L.Trainer, tasks: Sequence[str]) -> None:
     """Lay out the CUSTOM SCALARS tab: each chart puts the tasks side by side."""
-    for logger in tensorboard_loggers(trainer):
+    for logger in loggers_of(trainer, TensorBoardLogger):
         logger.experiment.add_custom_scalars(layout(tasks))
 
 

@@ -33,7 +33,7 @@ def client(predictor):
 
 
 def test_service_answers_with_the_predictor_s_predictions(client, predictor):
-    some = texts(8)
+    some = [text for text in texts(10) if text.strip()][:8]
     expected = predictor.predict(some)
     predictions = client.post("/predict", json={"texts": some}).json()["predictions"]
     embeddings = client.post("/embed", json={"texts": some}).json()["embeddings"]
@@ -44,8 +44,17 @@ def test_service_answers_with_the_predictor_s_predictions(client, predictor):
             assert answer["probabilities"] == pytest.approx(ours.probabilities[task], abs=1e-6)
 
 
+def test_service_gives_the_most_probable_classes_by_top_k(client, predictor):
+    (expected,) = predictor.predict(texts(1))
+    (found,) = client.post("/predict", json={"texts": texts(1), "top_k": 2}).json()["predictions"]
+    for task, answer in found.items():
+        best = sorted(expected.probabilities[task].items(), key=lambda entry: -entry[1])[:2]
+        assert list(answer["probabilities"]) == [label for label, _ in best]
+        assert next(iter(answer["probabilities"])) == answer["label"]
+
+
 def test_service_gives_each_of_many_clients_its_own_answer(client, predictor):
-    some = texts(19)
+    some = [text for text in texts(20) if text.strip()]
     expected = predictor.predict(some).embeddings
     found = {}
 
@@ -67,9 +76,12 @@ def test_service_gives_each_of_many_clients_its_own_answer(client, predictor):
         ('{"texts": []}', 422, "at least 1 item"),
         ('{"texts": ["a", "a", "a", "a", "a", "a", "a", "a", "a"]}', 422, "at most 8 items"),
         ('{"texts": ["' + "x" * 201 + '"]}', 422, "at most 200 characters"),
+        ('{"texts": ["a", " \\u3000"]}', 422, "body.texts.1: a blank text has no prediction"),
         ('{"texts": [1]}', 422, "body.texts.0: Input should be a valid string"),
         ('{"texts": ["\\ud800"]}', 422, "valid string"),
         ('{"texts": "a"}', 422, "valid list"),
+        ('{"texts": ["a"], "top_k": 0}', 422, "body.top_k: Input should be greater than or equal to 1"),
+        ('{"texts": ["a"], "top_k": "2"}', 422, "body.top_k: Input should be a valid integer"),
         ('{"texts": ["a"], "top": 1}', 422, "body.top: Extra inputs are not permitted"),
         ('{"txt": ["a"]}', 422, "body.texts: Field required"),
         ('{"' + "x" * 1900 + '": 1, "texts": ["a"]}', 422, "x: Extra inputs are not permitted"),

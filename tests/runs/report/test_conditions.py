@@ -1,7 +1,7 @@
 import yaml
-from support.run_folders import make_run, make_sweep
+from support.run_folders import make_provenance, make_run, make_sweep
 
-from polyhead.runs.folder import find_runs
+from polyhead.runs.folder import RunFolder, find_runs
 from polyhead.runs.record import read
 from polyhead.runs.report.conditions import group
 
@@ -63,4 +63,15 @@ def test_group_makes_no_condition_of_paths_in_a_run_s_own_folder_even_where_some
         make_run(tmp_path / f"without_{seed}", seed=seed)
     conditions, _ = grouped(tmp_path)
     assert [len(condition.runs) for condition in conditions] == [2, 2]
-    assert {condition.values["callbacks.last.dirpath"] for condition in conditions} == {"RUN/checkpoints", "–"}
+    assert {condition.values["callbacks.last.dirpath"] for condition in conditions} == {"checkpoints", "–"}
+
+
+def test_columns_stand_in_the_order_of_the_command_line_and_files_are_named_by_their_stems(tmp_path):
+    for number, train in enumerate(("a/one.csv", "b/two.csv")):
+        folder = make_run(tmp_path / str(number), freeze=("none", "backbone")[number])
+        change(folder, data={"files": {"train": train}})
+        overrides = [f"data.files.train={train}", "freeze=none"]
+        choices = {"freeze": ("none", "backbone")[number]}
+        make_provenance(choices=choices, overrides=overrides).write(RunFolder(folder))
+    conditions, _ = grouped(tmp_path)
+    assert conditions[0].name == "data.files.train=one freeze=none"

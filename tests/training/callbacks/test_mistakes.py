@@ -10,8 +10,9 @@ from support.training import make_data, make_module, make_trainer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from polyhead.errors import ParameterError
+from polyhead.storage.markdown import markdown_table
 from polyhead.tasks import MISSING
-from polyhead.training.callbacks.mistakes import Mistake, Mistakes, SurestMistakes, file_name, markdown
+from polyhead.training.callbacks.mistakes import Mistake, Mistakes, SurestMistakes, file_name, table_rows
 from polyhead.training.fit import fit_and_test
 
 LOGITS = torch.randn(200, 4)
@@ -83,7 +84,8 @@ def test_mistakes_of_a_run_are_written_and_shown(tmp_path, model, tasks):
 
 
 def test_table_cannot_be_broken_by_a_sentence():
-    table = markdown([Mistake("tone", "dry", "warm", 0.98765, "a.csv row 2", "one | two\nthree" + "x" * 1000)])
+    (cells,) = table_rows([Mistake("tone", "dry", "warm", 0.98765, "a.csv row 2", "one | two\nthree" + "x" * 1000)])
+    table = markdown_table(["probability", "predicted", "label", "text", "place"], [cells])
     head, rule, row = table.splitlines()
     assert head.count("|") == rule.count("|") == row.replace("\\|", "").count("|")
     assert "one \\| two three" in row

@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from polyhead.training.callbacks.pictures import confusion_figure, reliability_figure
+from polyhead.training.callbacks.pictures import confused_pairs, confusion_figure, reliability_figure
 
 
 def test_confusion_matrix_shows_every_count_and_label():
@@ -31,7 +32,20 @@ def test_reliability_diagram_shows_every_filled_bin_before_and_after():
     assert "temperature 1.50, error 0.050" in after.get_label()
 
 
-def test_confusion_matrix_of_many_classes_is_no_larger_than_can_be_drawn():
-    many = confusion_figure([[0] * 500] * 500, [str(i) for i in range(500)], title="intent")
-    assert max(many.get_size_inches()) < 50
-    assert not many.axes[0].texts
+@pytest.mark.parametrize("classes", [77, 500])
+def test_confusion_matrix_of_many_classes_has_names_on_1600_pixels(classes):
+    counts = np.eye(classes, dtype=int) * 5
+    counts[40, 3] = 2
+    figure = confusion_figure(counts.tolist(), [f"intent {i}" for i in range(classes)], title="intent")
+    assert max(figure.get_size_inches()) * figure.dpi <= 1600
+    (axes,) = figure.axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert len(names) == min(classes, 100)
+    assert {"intent 3", "intent 40"} <= set(names)
+    assert not axes.texts
+
+
+def test_confused_pairs_are_listed_from_the_most_on():
+    rows = confused_pairs([[5, 1, 0], [3, 1, 0], [0, 0, 4]], ["a", "b", "c"])
+    assert rows == [["b", "a", "3", "75%"], ["a", "b", "1", "17%"]]
+    assert confused_pairs([[1, 0], [0, 1]], ["a", "b"]) == []

@@ -64,7 +64,10 @@ def test_progress_bar_has_one_line_of_80_columns(tmp_path):
     for line in bars:
         assert whole.fullmatch(line), line
         assert len(line) <= COLUMNS
-    assert [line for line in lines if line not in bars] == []  # nothing has wrapped below
+    others = [line for line in lines if line not in bars]  # nothing has wrapped below
+    number = r"\d\.\d{4}"
+    kept = rf"epoch (\d+): validation/macro_f1 {number} \(category {number}, sentiment {number}\)"
+    assert [int(re.fullmatch(kept, line)[1]) for line in others] == list(range(12))
     assert any("loss: " in line for line in bars if line.startswith("Epoch 11/11"))
 
 

@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic_core import PydanticCustomError
 
 from polyhead.deployment.server.limits import Limits
+from polyhead.storage.cells import is_blank
 
 
 class Answer(BaseModel):
@@ -47,7 +49,7 @@ class Health(BaseModel):
     limits: dict[str, float] | None = None
 
 
-class _OnlyTexts(BaseModel):
+class _OnlyKnown(BaseModel):
     """Refuses other entries one at a time: an error for each of a million would fill the memory."""
 
     model_config = ConfigDict(extra="forbid")
@@ -55,12 +57,27 @@ class _OnlyTexts(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _refuse_first(cls, data: Any) -> Any:
-        others = [name for name in data if name != "texts"] if isinstance(data, dict) else []
-        return {name: data[name] for name in ("texts", *others[:1]) if name in data} if others else data
+        known = list(cls.model_fields)
+        others = [name for name in data if name not in known] if isinstance(data, dict) else []
+        return {name: data[name] for name in (*known, *others[:1]) if name in data} if others else data
+
+
+def predict_model(limits: Limits) -> type[BaseModel]:
+    """Build the model of a request for predictions: texts, and how many classes of each task the answer shall have."""
+    about = "classes of each task in the answer, the most probable first; all of them if it is left out"
+    top_k = Annotated[int | None, Field(ge=1, strict=True, description=about)]
+    return create_model("TextsToPredict", __base__=texts_model(limits), top_k=(top_k, None))
+
+
+def _refuse_blank(text: str) -> str:
+    if is_blank(text):
+        raise PydanticCustomError("blank", "a blank text has no prediction")
+    return text
 
 
 def texts_model(limits: Limits) -> type[BaseModel]:
     """Build the model of a request, whose description in OpenAPI states the limits."""
-    text = Annotated[str, Field(max_length=limits.characters)]
+    pattern = {"pattern": r"\S"}
+    text = Annotated[str, Field(max_length=limits.characters, json_schema_extra=pattern), AfterValidator(_refuse_blank)]
     texts = Annotated[list[text], Field(min_length=1, max_length=limits.texts)]
-    return create_model("Texts", __base__=_OnlyTexts, texts=(texts, ...))
+    return create_model("Texts", __base__=_OnlyKnown, texts=(texts, ...))

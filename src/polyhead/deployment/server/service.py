@@ -1,7 +1,7 @@
 """Service: the routes of the server. Knows nothing about sockets or configurations."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Any
@@ -20,7 +20,7 @@ from polyhead.deployment.server.head import HeadMiddleware
 from polyhead.deployment.server.limits import Limits
 from polyhead.deployment.server.metrics import MetricsMiddleware, ServerMetrics
 from polyhead.deployment.server.problems import answer_problems, problem, refusals
-from polyhead.deployment.server.schemas import Embedded, Health, Nearest, Predicted, texts_model
+from polyhead.deployment.server.schemas import Embedded, Health, Nearest, Predicted, predict_model, texts_model
 from polyhead.deployment.server.stop import StopMiddleware
 
 PATHS = ("/predict", "/embed", "/neighbours", "/health", "/metrics", "/openapi.json", "/")
@@ -86,12 +86,13 @@ def _router(asked: bool, *refused: int) -> APIRouter:
 def _predictions(batcher: Batcher, limits: Limits, stored: Neighbors | None, asked: bool) -> APIRouter:
     router = _router(asked, 413, 415, 422, 429)
     texts: Any = texts_model(limits)
+    to_predict: Any = predict_model(limits)
 
     @router.post("/predict", response_model=Predicted)
-    async def predict(body: texts) -> Response:
+    async def predict(body: to_predict) -> Response:
         """Predict every task for every text."""
         predictions: Sequence[Prediction] = await batcher.submit(body.texts)
-        return JSONResponse({"predictions": [_answers(prediction) for prediction in predictions]})
+        return JSONResponse({"predictions": [_answers(prediction, body.top_k) for prediction in predictions]})
 
     @router.post("/embed", response_model=Embedded)
     async def embed(body: texts) -> Response:
@@ -111,11 +112,18 @@ def _predictions(batcher: Batcher, limits: Limits, stored: Neighbors | None, ask
     return router
 
 
-def _answers(prediction: Prediction) -> dict[str, Any]:
+def _answers(prediction: Prediction, top_k: int | None) -> dict[str, Any]:
     return {
-        task: {"label": label, "probabilities": prediction.probabilities[task]}
+        task: {"label": label, "probabilities": _most_probable(prediction.probabilities[task], top_k)}
         for task, label in prediction.labels.items()
     }
+
+
+def _most_probable(probabilities: Mapping[str, float], top_k: int | None) -> dict[str, float]:
+    if top_k is None:
+        return dict(probabilities)
+    ordered = sorted(probabilities.items(), key=lambda entry: -entry[1])
+    return dict(ordered[:top_k])
 
 
 def _neighbors(found: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from polyhead.runs.names import shorten
 from polyhead.runs.record import RunRecord
+from polyhead.runs.report.data_versions import DATA_VERSION, number_versions
 from polyhead.runs.status import DONE
 
 NONE = "–"
@@ -58,22 +60,46 @@ def group(records: Iterable[RunRecord], over: Sequence[str] = ("seed",)) -> tupl
     """
     done = [record for record in records if record.status == DONE]
     compared = _compared_keys(done, over)
+    versions = number_versions(done)
     members: dict[str, dict[Replicate, RunRecord]] = {}
     replaced: list[RunRecord] = []
     for record in done:
-        identity = json.dumps([_unknown(record), *(_value(record, key) for key in compared)], default=str)
+        version = versions[str(record.folder)]
+        identity = json.dumps([_unknown(record), version, *(_value(record, key) for key in compared)], default=str)
         replicate = tuple(_hashable(record.config.get(key)) for key in over)
         runs = members.setdefault(identity, {})
         if replicate in runs:
             replaced.append(runs[replicate])
         runs[replicate] = record
-    columns = _columns(done, compared)
-    return [_condition(runs, columns) for runs in members.values()], replaced
+    columns = _in_given_order(_columns(done, compared), done)
+    conditions = _shortened([_condition(runs, columns) for runs in members.values()])
+    if len({*versions.values()}) > 1:
+        conditions = [_with_version(condition, versions) for condition in conditions]
+    return conditions, replaced
 
 
 def _condition(runs: Mapping[Replicate, RunRecord], columns: Iterable[str]) -> Condition:
     first = next(iter(runs.values()))
     return Condition({column: _text(first, column) for column in columns}, runs)
+
+
+def _shortened(conditions: Sequence[Condition]) -> list[Condition]:
+    """Write values as the names of a sweep's folders have them: a file by its stem."""
+    columns = dict.fromkeys(column for condition in conditions for column in condition.values)
+    short = {column: shorten(condition.values[column] for condition in conditions) for column in columns}
+    named = [{column: short[column][text] for column, text in one.values.items()} for one in conditions]
+    return [replace(condition, values=values) for condition, values in zip(conditions, named, strict=True)]
+
+
+def _with_version(condition: Condition, versions: Mapping[str, int]) -> Condition:
+    folder = str(next(iter(condition.runs.values())).folder)
+    return replace(condition, values={**condition.values, DATA_VERSION: str(versions[folder])})
+
+
+def _in_given_order(columns: Sequence[str], records: Iterable[RunRecord]) -> list[str]:
+    """Put columns in the order in which command lines gave their keys, as names of folders have them; others last."""
+    given = dict.fromkeys(text.lstrip("+").partition("=")[0] for record in records for text in record.overrides)
+    return sorted(columns, key=lambda column: list(given).index(column) if column in given else len(given))
 
 
 def _compared_keys(records: Sequence[RunRecord], over: Sequence[str]) -> list[str]:

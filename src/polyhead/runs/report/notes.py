@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from polyhead.runs.record import RunRecord
 from polyhead.runs.report.conditions import Condition
+from polyhead.runs.report.data_versions import DATA_VERSION
 from polyhead.runs.report.differences import labels_of, same_labels
 
 _NAMED = 5  # runs that a note names; the rest are counted
@@ -20,7 +21,7 @@ def notes(conditions: Sequence[Condition], baseline: int | None) -> list[str]:
         conditions: in the order of their numbers.
         baseline: number of the condition that the others are compared with, from 1; None where there is none.
     """
-    found = list(_unread(conditions))
+    found = [*_unread(conditions), *_versions(conditions)]
     if baseline is not None:
         for number, condition in enumerate(conditions, start=1):
             if number != baseline:
@@ -36,6 +37,16 @@ def _unread(conditions: Sequence[Condition]) -> Iterator[str]:
             more = f" and {len(concerned) - _NAMED:,} more" if len(concerned) > _NAMED else ""
             listed = ", ".join(concerned[:_NAMED])
             yield f"{name} is not there, or cannot be read, in {listed}{more}: {consequence}."
+
+
+def _versions(conditions: Sequence[Condition]) -> Iterator[str]:
+    versions = [one.values.get(DATA_VERSION, "1") for one in conditions]
+    numbers = [f"#{number}" for number, version in enumerate(versions, start=1) if version != "1"]
+    if numbers:
+        yield (
+            f"{', '.join(numbers)}: of a configuration that another condition has, too, and trained or tested on other "
+            f"sentences, since the data changed in between; see the column {DATA_VERSION!r}. They are not averaged."
+        )
 
 
 def _unlike(number: int, condition: Condition, baseline: int, other: Condition) -> Iterator[str]:

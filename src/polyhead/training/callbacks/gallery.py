@@ -9,14 +9,15 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from polyhead.data.datamodule import SentenceData
 from polyhead.errors import check_parameters
 from polyhead.tasks import MISSING, Task
+from polyhead.training.loggers import loggers_of
 from polyhead.training.module import MultiTaskTraining
-from polyhead.training.tensorboard import tensorboard_loggers
 
 
 class TestGallery(Callback):
@@ -71,7 +72,7 @@ class TestGallery(Callback):
         data = getattr(trainer, "datamodule", None)
         if not (isinstance(pl_module, MultiTaskTraining) and isinstance(data, SentenceData) and self._seen):
             return
-        for logger in tensorboard_loggers(trainer):
+        for logger in loggers_of(trainer, TensorBoardLogger):
             shown = _Shown(data, self._seen)
             for task in pl_module.tasks:
                 shown.curves(logger.experiment, task, trainer.global_step)

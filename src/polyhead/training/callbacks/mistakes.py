@@ -18,12 +18,12 @@ from polyhead.data.batch import Batch
 from polyhead.data.datamodule import SentenceData
 from polyhead.errors import check_parameters
 from polyhead.sources.base import Source
-from polyhead.storage.markdown import markdown_table
 from polyhead.tasks import MISSING, Task
+from polyhead.training.loggers import log_table
 from polyhead.training.module import MultiTaskTraining
-from polyhead.training.tensorboard import tensorboard_loggers
 
-_SHOWN = 300  # characters of a sentence on TensorBoard; the file has all
+_SHOWN = 300  # characters of a sentence in a logger's table; the file has all
+_COLUMNS = ("probability", "predicted", "label", "text", "place")  # of that table
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class SurestMistakes:
 
 
 class Mistakes(Callback):
-    """Writes the surest mistakes to ``mistakes.csv`` (``mistakes_NAME.csv``), and shows them on TensorBoard.
+    """Writes the surest mistakes to ``mistakes.csv`` (``mistakes_NAME.csv``), and gives them to the loggers.
 
     Args:
         count: mistakes of each task.
@@ -122,10 +122,8 @@ class Mistakes(Callback):
         by_task: dict[str, list[Mistake]] = {}  # without the tasks that have no labels here
         for mistake in listed:
             by_task.setdefault(mistake.task, []).append(mistake)
-        for logger in tensorboard_loggers(trainer):
-            for task, mistakes_of_task in by_task.items():
-                table = markdown(mistakes_of_task)
-                logger.experiment.add_text(f"{test_set}/{task}/mistakes", table, trainer.global_step)
+        for task, mistakes_of_task in by_task.items():
+            log_table(trainer, f"{test_set}/{task}/mistakes", _COLUMNS, table_rows(mistakes_of_task))
 
 
 def file_name(test_set: str) -> str:
@@ -176,13 +174,13 @@ def write_mistakes(path: Path, mistakes: Iterable[Mistake]) -> None:
         writer.writerows(astuple(mistake) for mistake in mistakes)
 
 
-def markdown(mistakes: Iterable[Mistake]) -> str:
-    """Lay mistakes out as a table for TensorBoard."""
+def table_rows(mistakes: Iterable[Mistake]) -> list[list[str]]:
+    """Lay mistakes out as the rows of a table that loggers show."""
     rows = []
     for mistake in mistakes:
         text = mistake.text if len(mistake.text) <= _SHOWN else mistake.text[:_SHOWN] + "…"
         rows.append([f"{mistake.probability:.3f}", mistake.predicted, mistake.label, text, mistake.place])
-    return markdown_table(["probability", "predicted", "label", "text", "place"], rows)
+    return rows
 
 
 def _others(mistakes: SurestMistakes, module: L.LightningModule) -> Tensor:

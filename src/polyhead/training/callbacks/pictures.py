@@ -1,4 +1,4 @@
-"""Pictures: each task's metrics drawn, for TensorBoard. Knows nothing about how the numbers are computed."""
+"""Pictures: each task's metrics drawn. Knows nothing about how the numbers are computed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,11 +7,17 @@ import lightning as L
 import numpy as np
 from lightning.pytorch.callbacks import Callback
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from polyhead.training.loggers import log_figure, log_table
 from polyhead.training.module import MultiTaskTraining
-from polyhead.training.tensorboard import tensorboard_loggers
 
-_NAMED = 60  # classes whose names and counts can be read in a confusion matrix
+_WIDEST = 16.0  # inches of a confusion matrix, 1,600 pixels
+_NAMED = 100  # classes whose names can be read in it
+_COUNTED = 24  # classes whose counts can be read in it, too
+_LONGEST = 28  # characters of a class name
+_PAIRS = 20  # of classes in the table of the confused ones
+_TITLES = ["true", "predicted", "sentences", "share of the true class"]  # of that table
 
 
 class _Pictures(Callback):
@@ -33,11 +39,16 @@ class _Pictures(Callback):
         """Draw a task's picture."""
         raise NotImplementedError
 
+    def tables(self, task: str, metrics: dict[str, Any]) -> dict[str, list[list[str]]]:
+        """Lay out tables to stand beside the picture: their rows by name, the titles first."""
+        return {}
+
     def _draw(self, trainer: L.Trainer, module: MultiTaskTraining, split: str) -> None:
-        for logger in tensorboard_loggers(trainer):
+        if trainer.is_global_zero and trainer.loggers:
             for task, metrics in module.results[split].items():
-                figure = self.figure(task, metrics)
-                logger.experiment.add_figure(f"{split}/{task}/{self.name}", figure, trainer.global_step)
+                log_figure(trainer, f"{split}/{task}/{self.name}", self.figure(task, metrics))
+                for name, (titles, *rows) in self.tables(task, metrics).items():
+                    log_table(trainer, f"{split}/{task}/{name}", titles, rows)
 
 
 class ConfusionMatrices(_Pictures):
@@ -48,6 +59,11 @@ class ConfusionMatrices(_Pictures):
     def figure(self, task: str, metrics: dict[str, Any]) -> Figure:
         """Draw a task's confusion matrix."""
         return confusion_figure(metrics["confusion"], list(metrics["f1"]), title=task)
+
+    def tables(self, task: str, metrics: dict[str, Any]) -> dict[str, list[list[str]]]:
+        """Lay out the pairs of classes that are confused most, where any are."""
+        rows = confused_pairs(metrics["confusion"], list(metrics["f1"]))
+        return {"confused": [_TITLES, *rows]} if rows else {}
 
 
 class ReliabilityDiagrams(_Pictures):
@@ -84,20 +100,48 @@ def reliability_figure(metrics: Mapping[str, Any], title: str) -> Figure:
 
 
 def confusion_figure(counts: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> Figure:
-    """Draw a confusion matrix: shares of each true class as color; up to ``_NAMED`` classes have names and counts."""
+    """Draw a confusion matrix: shares of each true class as color, and where there is room the counts.
+
+    Of more than ``_NAMED`` classes it has those with the most mistakes.
+    """
     matrix = np.asarray(counts)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    side = 2.2 + 0.7 * min(len(labels), _NAMED)  # inches; a picture of 700 classes would take 14 GB
+    if len(labels) > _NAMED:
+        title = f"{title}: the {_NAMED} classes with the most mistakes, of {len(labels)}"
+        drawn = _most_mistaken(matrix)
+        matrix, shares, labels = matrix[np.ix_(drawn, drawn)], shares[np.ix_(drawn, drawn)], [labels[i] for i in drawn]
+    side = min(2.2 + 0.7 * len(labels), _WIDEST)  # inches
+    font = min(10.0, 0.7 * 72 * (side - 2.2) / len(labels))  # points, of the 72 of an inch
     figure = Figure(figsize=(side, side), layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
     axes.set(xlabel="predicted", ylabel="true", title=title)
-    if len(labels) > _NAMED:
-        return figure
+    names = [label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…" for label in labels]
     # A $ in a label is a $ and begins no formula.
-    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", parse_math=False)
-    axes.set_yticks(range(len(labels)), labels, parse_math=False)
-    for (row, column), count in np.ndenumerate(matrix):
+    rotation = 45 if len(labels) <= _COUNTED else 90
+    axes.set_xticks(range(len(labels)), names, rotation=rotation, ha="right", parse_math=False, fontsize=font)
+    axes.set_yticks(range(len(labels)), names, parse_math=False, fontsize=font)
+    for (row, column), count in np.ndenumerate(matrix) if len(labels) <= _COUNTED else ():
         shade = "white" if shares[row, column] > 0.5 else "black"
         axes.text(column, row, str(count), ha="center", va="center", color=shade)
     return figure
+
+
+def _most_mistaken(matrix: NDArray[Any]) -> list[int]:
+    """Return the ``_NAMED`` classes with the most mistakes, true or predicted, in their order."""
+    mistakes = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * matrix.diagonal()
+    return sorted(np.argsort(-mistakes, kind="stable")[:_NAMED].tolist())
+
+
+def confused_pairs(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> list[list[str]]:
+    """List the pairs of classes that are confused most: true, predicted, sentences, share of the true class."""
+    matrix = np.asarray(counts)
+    wrong = matrix - np.diag(matrix.diagonal())
+    totals = matrix.sum(axis=1)
+    rows = []
+    for index in np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]:
+        true, predicted = divmod(int(index), len(labels))
+        count = int(wrong[true, predicted])
+        if count:
+            rows.append([labels[true], labels[predicted], str(count), f"{count / totals[true]:.0%}"])
+    return rows

@@ -1,0 +1,94 @@
+"""Token findings: what only token ids show of the sentences of splits. Knows nothing about texts or models.
+
+Shapes: N sentences, M tokens of all of them.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyhead.data.tokenization import TokenizedSentences
+from polyhead.storage.memmap import release_pages
+
+_CHUNK = 100_000  # sentences looked at together
+_MOST_UNKNOWN = 0.1  # share of the tokens of a split that may be unknown without a word
+
+
+def unknown_tokens(
+    sentences: TokenizedSentences, unknown: int | None, special: Collection[int]
+) -> tuple[float, NDArray[np.intp]]:
+    """Return the share of tokens that the tokenizer does not know, and the sentences that have no others.
+
+    Args:
+        sentences: any number of them.
+        unknown: id of such tokens; None where the tokenizer has none, as one of bytes.
+        special: ids of the tokens that stand for no part of a text.
+
+    Returns:
+        The share, from 0 to 1, and the positions of the sentences.
+    """
+    if unknown is None:
+        return 0.0, np.zeros(0, dtype=np.intp)
+    others = np.asarray(sorted(set(special) - {unknown}), dtype=np.int32)
+    alone, count, total = [], 0, 0
+    for start, ids, starts in _chunks(sentences):
+        is_unknown = ids == unknown
+        is_word = ~is_unknown & ~np.isin(ids, others)
+        words, strangers = np.add.reduceat(is_word, starts, dtype=int), np.add.reduceat(is_unknown, starts, dtype=int)
+        alone.append(start + np.flatnonzero((words == 0) & (strangers > 0)))
+        count += int(strangers.sum())
+        total += int(strangers.sum() + words.sum())
+    return count / max(total, 1), np.concatenate([np.zeros(0, dtype=np.intp), *alone])
+
+
+def token_hashes(sentences: TokenizedSentences) -> NDArray[np.uint64]:
+    """Return a hash of the token ids of each sentence (N,), equal for equal ids."""
+    random = np.random.default_rng(0)
+    hashes = [np.zeros(0, dtype=np.uint64)]
+    limits = np.iinfo(np.uint64)
+    weights = random.integers(0, limits.max, int(sentences.lengths.max(initial=0)), dtype=np.uint64) | np.uint64(1)
+    for _, ids, starts in _chunks(sentences):
+        lengths = np.diff(np.append(starts, len(ids)))
+        positions = np.arange(len(ids)) - np.repeat(starts, lengths)
+        hashes.append(np.add.reduceat(_mixed(ids) * weights[positions], starts))
+    return np.concatenate(hashes)
+
+
+def _mixed(ids: NDArray[np.int32]) -> NDArray[np.uint64]:
+    """Spread ids over 64 bits (the finalizer of SplitMix64, Steele et al. 2014)."""
+    z = ids.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _chunks(sentences: TokenizedSentences) -> Iterator[tuple[int, NDArray[np.int32], NDArray[Any]]]:
+    """Yield the first sentence of each chunk, the ids of the chunk, and where its sentences start among them.
+
+    Every sentence has a token at least: the special ones, or it was refused.
+    """
+    for start in range(0, len(sentences), _CHUNK):
+        offsets = sentences.offsets[start : start + _CHUNK + 1]
+        yield start, sentences.ids[offsets[0] : offsets[-1]], offsets[:-1] - offsets[0]
+        release_pages(sentences.ids, sentences.offsets)
+
+
+def unknown_line(share: float, alone: int, sentences: int, split: str, places: str) -> str | None:
+    """Say that an encoder does not know the language or script of its sentences; None where it does.
+
+    Args:
+        share: of the tokens that are unknown.
+        alone: sentences without another token.
+        sentences: all.
+        split: their name.
+        places: where the first of those stand.
+    """
+    hint = "take an encoder whose tokenizer knows their language and script"
+    if alone:
+        which = f"{alone:,} of {sentences:,} {split} sentences have no token that the encoder knows ({places})"
+        return f"{which}: they are all alike to it; {hint}"
+    if share > _MOST_UNKNOWN:
+        return f"{share:.0%} of the tokens of {split} are unknown to the encoder; {hint}"
+    return None
