@@ -84,7 +84,7 @@ def _measure_own(overrides: Sequence[str]) -> None:
     train.check_choices()
     parts = train.prepare(config)
     encoder = parts.encoder
-    embedder = Embedder(encoder.load(), encoder.load_tokenizer(), encoder.max_length, "32-true", torch.device("cpu"))
+    embedder = Embedder(encoder.load(), encoder.load_text_tokenizer(), "32-true", torch.device("cpu"))
 
     def encode(texts: Sequence[str]) -> Any:
         embeddings = np.concatenate(list(embedder.embed(texts)))

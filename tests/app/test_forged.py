@@ -11,8 +11,9 @@ import yaml
 from support.commands import ROOT, script
 
 from polyhead.app import reproduce, soup
+from polyhead.app.run_config import read_config
 from polyhead.app.sweeps import finished_twin
-from polyhead.app.trained import load_trained_run, read_config
+from polyhead.app.trained import load_trained_run
 from polyhead.errors import UserError
 from polyhead.runs.contents import Predictions, Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
@@ -129,7 +130,9 @@ SECTIONS = [
     ("model", "x"),
     ("data", "x"),
     ("encoder.max_length", 10**9),
-    ("encoder.pooling", ["mean"]),
+    ("encoder.pooling", ["sum"]),
+    ("encoder.pooling", {"mean": 1}),
+    ("encoder.prompt", ["a"]),
     ("encoder.location", 5),
     ("encoder.pretrained", "no"),
     ("model.dropout", "a"),

@@ -6,8 +6,9 @@ from support.commands import ROOT
 from support.fakes import word_tokenizer
 from support.run_folders import make_provenance
 
+from polyhead.app.run_config import read_config
 from polyhead.app.sentence_digest import sentence_digest
-from polyhead.app.trained import TrainedRun, read_config
+from polyhead.app.trained import TrainedRun
 from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
 from polyhead.errors import UserError
 from polyhead.runs.folder import RunFolder
