@@ -50,9 +50,9 @@ def test_trained_run_refuses_held_out_sentences_that_are_not_those_of_its_traini
     data = [f"data.cache={tmp_path / 'cache'}", f"data.files.train={tmp_path}/train.csv"]
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         config = compose("train", overrides=["data=files", f"run_dir={tmp_path}", *data])
-    encoder = SimpleNamespace(load_tokenizer=word_tokenizer, max_length=16)
-    trained = TrainedRun(tmp_path, config, (Task("sentiment", ("a", "b")),), encoder, model=None, metrics={})
     tokenizer = TextTokenizer(word_tokenizer(), 16)
+    encoder = SimpleNamespace(load_text_tokenizer=lambda: tokenizer)
+    trained = TrainedRun(tmp_path, config, (Task("sentiment", ("a", "b")),), encoder, model=None, metrics={})
     chunks = tokenizer.tokenize_labeled(trained.source.sentences("test"), trained.tasks)
     noted = sentence_digest(TokenizedSentences.concatenate(chunks, ["sentiment"]))
     make_provenance(data={"test": noted, "train": "other", "validation": "other"}).write(RunFolder(tmp_path))

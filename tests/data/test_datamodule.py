@@ -214,8 +214,7 @@ def test_data_balances_the_classes_of_a_task_and_follows_from_the_seed_and_epoch
     given = SentenceData(
         FakeSource(sizes=SIZES, unlabelled={"sentiment": 5}),
         tasks,
-        word_tokenizer(),
-        16,
+        TextTokenizer(word_tokenizer(), 16),
         replace(SETTINGS, balance="sentiment"),
     )
     loader = given.train_dataloader()
