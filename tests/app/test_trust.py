@@ -18,7 +18,7 @@ from polyhead.app.command_line import quoted, take_trust
 from polyhead.app.hydra_state import task_overrides
 from polyhead.app.run_config import read_config
 from polyhead.app.soup_check import check
-from polyhead.app.trained import load_trained_run
+from polyhead.app.trained import build_encoder, load_as_tested, load_trained_run
 from polyhead.errors import UserError
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.record import read_all
@@ -77,12 +77,20 @@ def start_from_soup(run):
     check([str(run)], OmegaConf.create(read_yaml(MADE / "full" / "config.yaml")), {})
 
 
+def start_from_encoder(run):
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        config = compose("train", overrides=["encoder=local", f"encoder.location={quoted(str(run))}"])
+    build_encoder(config.encoder, trust=[])
+
+
 COMMANDS = {
     "export": export,
     "encode": encode,
     "reproduce": lambda run: reproduce.run(CONFIGS, run, run.with_name("again")),
     "soup": make_soup,
     "train soup.runs": start_from_soup,
+    "evaluate": load_as_tested,
+    "encoder.location": start_from_encoder,
     "load": load_trained_run,
 }
 
