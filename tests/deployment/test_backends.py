@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,4 +120,15 @@ def test_open_backend_refuses_a_damaged_graph_in_one_line(folder, tasks, backend
     seal(folder, manifest_of(tasks))
     with pytest.raises(UserError, match=r"graph\.onnx' is no graph that can be read") as error:
         open_backend(Bundle.open(folder), backend, "auto", "cpu")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_open_backend_refuses_a_graph_whose_heads_are_not_the_tasks(with_graphs, backend):
+    """The classes of tasks.json, resealed, have another order of tasks than the graph's outputs."""
+    opened = Bundle.open(with_graphs)
+    opened = replace(opened, manifest=replace(opened.manifest, tasks=opened.manifest.tasks[::-1]))
+    with pytest.raises(UserError, match=r"the heads of .* are not the tasks of tasks\.json") as error:
+        open_backend(opened, backend, "32-true", "cpu")
     assert "\n" not in str(error.value)

@@ -4,6 +4,7 @@ A backend maps ids (B, S), nothing padded, to (B, H + C): the embedding, then th
 Shapes: B texts, S tokens, H hidden units, C classes of all tasks together.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -81,9 +82,10 @@ class OnnxBackend:
         require("onnxruntime", parameter="backend")
         try:
             self.session = open_session(graph)
-            self.width = sum(int(output.shape[1]) for output in self.session.get_outputs())
+            self.widths = {output.name: int(output.shape[1]) for output in self.session.get_outputs()}
         except Exception as error:  # the library has a class for each kind of damage, and no common one
             raise _unreadable(graph, error) from error
+        self.width = sum(self.widths.values())
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Map ids (B, S) to embeddings and logits (B, H + C)."""
@@ -110,9 +112,11 @@ class OpenVinoBackend:
         settings = {"INFERENCE_PRECISION_HINT": kind, "PERFORMANCE_HINT": "THROUGHPUT"}
         try:
             compiled = openvino.Core().compile_model(str(graph), "CPU", settings)
-            self.width = sum(output.get_partial_shape()[1].get_length() for output in compiled.outputs)
+            shapes = {output.get_any_name(): output.get_partial_shape() for output in compiled.outputs}
+            self.widths = {name: int(shape[1].get_length()) for name, shape in shapes.items()}
         except RuntimeError as error:
             raise _unreadable(graph, error) from error
+        self.width = sum(self.widths.values())
         self.streams = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self.outputs = range(len(compiled.outputs))
         self.idle: SimpleQueue[Any] = SimpleQueue()
@@ -159,7 +163,24 @@ def open_backend(bundle: Bundle, backend: str, precision: str, device: str) -> B
     if backend == "torch":
         return TorchBackend(bundle, precision, hardware.device_type(where))
     graph = _find_graph(bundle, _GRAPHS[backend])
-    return OpenVinoBackend(graph, precision) if backend == "openvino" else OnnxBackend(graph)
+    opened = OpenVinoBackend(graph, precision) if backend == "openvino" else OnnxBackend(graph)
+    _check_heads(opened.widths, bundle, graph)
+    return opened
+
+
+def _check_heads(widths: Mapping[str, int], bundle: Bundle, graph: Path) -> None:
+    """Check that a graph's heads are those that tasks.json names, in that order.
+
+    Raises:
+        UserError: they are others.
+    """
+    _, *heads = widths.items()
+    expected = [(f"{task.name}_logits", len(task.labels)) for task in bundle.tasks]
+    if heads != expected:
+        found = ", ".join(f"{name} {width}" for name, width in heads)
+        raise UserError(
+            f"backend: the heads of {str(graph)!r} ({found}) are not the tasks of tasks.json; export the bundle again"
+        )
 
 
 def _find_graph(bundle: Bundle, name: str) -> Path:
