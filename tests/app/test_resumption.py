@@ -163,6 +163,17 @@ def test_auto_knows_a_run_that_is_done(stop):
     assert resume(compose_as_train(CONFIGS, ["resume=auto", f"run_dir={run}"])).done
 
 
+@pytest.mark.parametrize("resumed", ["auto", None])
+def test_resumption_removes_what_a_killed_process_was_writing(stop, resumed):
+    """Also where the run is done, and nothing will be written there any more."""
+    run = stop(done=True)
+    left = [run / "SHA256SUMS.0badcafe.partial", run / "checkpoints" / "last.ckpt.0badcafe.partial"]
+    for path in left:
+        path.write_text("half")
+    resume(compose_as_train(CONFIGS, [f"resume={resumed or run}", f"run_dir={run}"]))
+    assert not any(path.exists() for path in left)
+
+
 @pytest.mark.parametrize("done", [True, False])
 def test_auto_refuses_a_folder_with_a_run_of_another_configuration(stop, done):
     run = stop("seed=3", done=done)

@@ -77,6 +77,8 @@ def resume(config: DictConfig) -> Resumption:
     _check_kept(changes)
     _check_checkpoint(point.checkpoint, _as_config(merged), changes)
     done = in_place and folder.done
+    if in_place:
+        folder.remove_abandoned()
     if done and changes:
         raise UserError(
             f"resume: the run in {given!r} is done; continue it under other choices in a folder of its own, by "
@@ -102,6 +104,7 @@ def _same_command_again(config: DictConfig) -> Resumption:
             f"resume=auto: {str(folder.folder)!r} holds a run of another configuration ({key}: {change}{more}); choose "
             f"a new folder, or continue that run under this one by resume={folder.folder}"
         )
+    folder.remove_abandoned()
     fresh.tasks = literal(theirs["tasks"])
     return Resumption(fresh, last_checkpoint(folder.folder), folder, in_place=True, done=folder.done)
 

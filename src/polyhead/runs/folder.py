@@ -21,6 +21,7 @@ from polyhead.errors import UserError, one_line
 from polyhead.storage.digests import check_intact, note_digest, write_with_digest
 from polyhead.storage.documents import read_json
 from polyhead.storage.output import create_atomically
+from polyhead.storage.partials import remove_abandoned
 
 _LARGEST_ARRAYS = 2_000_000_000  # bytes: 500 million predictions
 _ASIDE = ".before-"  # and a number: the end of the name of a folder whose run made room for another
@@ -48,6 +49,11 @@ class RunFolder:
     def claimed(self) -> bool:
         """Whether a run has the folder."""
         return (self.folder / "config.yaml").exists()
+
+    def remove_abandoned(self) -> None:
+        """Remove what a killed process was writing."""
+        for folder in (self.folder, self.checkpoints):
+            remove_abandoned(folder)
 
     def claim(self, config: str) -> None:
         """Take the folder for a new run by writing its resolved configuration, in YAML.
