@@ -249,9 +249,9 @@ def test_fit_leaves_out_what_has_no_weight(tmp_path, model, tasks):
     for kind in (Weighted, Wrong):
         data = make_data(tasks)
         data.source = kind(data.source.sizes)
+        torch.manual_seed(0)
         module = make_module(copy.deepcopy(model), tasks)
         module.loss = MultiTaskLoss(0.1, 0.9, 0.0, tasks)  # its class weights count no such rows
-        torch.manual_seed(0)
         fit_and_test(module, data, make_trainer(tmp_path), resume=None)
         states.append(module.model.state_dict())
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
