@@ -1,6 +1,6 @@
 """Print how hard sentences are: macro-F1 on their test split of the baselines that fine-tuning has to beat.
 
-    python scripts/probe.py --seeds 0 1 2
+    python scripts/probe.py seeds=[0,1,2]
     python scripts/probe.py data=files data.files.train=train.csv data.files.test=test.csv tasks=[sentiment]
 
 The first takes the hypothetical corpus and the packaged encoder, the second the data and the encoder of train.py's
@@ -10,7 +10,7 @@ arguments. Knows nothing about training: the encoder is frozen, the classifiers 
 import logging
 import os
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from polyhead.app.command_line import run
+from polyhead.app.flags import KeyParser
 from polyhead.errors import UserError, interruptible, require_extra
 from polyhead.sources.base import LabelledSentence, Source
 from polyhead.sources.synthetic.corpus import LABELS, HypotheticalCorpus
@@ -34,10 +35,10 @@ LabelledTexts = tuple[Any, dict[str, list[str | None]]]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser = KeyParser(__doc__, "[OVERRIDE ...]")
     parser.add_argument("overrides", nargs="*", help="of train.py: whose data and encoder (the hypothetical corpus)")
     parser.add_argument("--seeds", type=int, nargs="+", help="seeds of the hypothetical corpus (0)")
-    options = parser.parse_args(arguments)
+    options = parser.parse(arguments)
     try:
         _check(options)
     except UserError as error:
@@ -84,7 +85,7 @@ def _measure_own(overrides: Sequence[str]) -> None:
     train.check_choices()
     parts = train.prepare(config)
     encoder = parts.encoder
-    embedder = Embedder(encoder.load(), encoder.load_tokenizer(), encoder.max_length, "32-true", torch.device("cpu"))
+    embedder = Embedder(encoder.load(), encoder.load_text_tokenizer(), "32-true", torch.device("cpu"))
 
     def encode(texts: Sequence[str]) -> Any:
         embeddings = np.concatenate(list(embedder.embed(texts)))

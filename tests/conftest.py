@@ -8,7 +8,7 @@ os.environ["OMP_NUM_THREADS"] = (
 )
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 import torch
@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModel
 
 from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.models.sentence_modules import SentenceModule
 from polyhead.tasks import Task
 
 torch.set_num_threads(1)  # tiny tensors: more threads only get in each other's way
@@ -64,8 +65,11 @@ def tasks() -> tuple[Task, ...]:
 
 @pytest.fixture
 def make_encoder() -> Callable[..., Encoder]:
-    def make(family: str = "bert", pooling: str = "mean") -> Encoder:
-        return Encoder(AutoModel.from_config(AutoConfig.for_model(family, **FAMILIES[family])), pooling).eval()
+    def make(
+        family: str = "bert", pooling: str = "mean", top: Sequence[SentenceModule] = (), skipped: int = 0
+    ) -> Encoder:
+        transformer = AutoModel.from_config(AutoConfig.for_model(family, **FAMILIES[family]))
+        return Encoder(transformer, pooling, top, skipped).eval()
 
     return make
 

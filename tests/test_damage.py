@@ -142,7 +142,7 @@ def read_results(made):
 
 
 def read_config(made):
-    from polyhead.app.trained import read_config as read
+    from polyhead.app.run_config import read_config as read
 
     return dict(read(made / "run"))
 

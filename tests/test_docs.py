@@ -14,7 +14,10 @@ from support.commands import ROOT, script
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMPOSED = {"train.py": "train", **{f"scripts/{name}.py": name for name in ("encode", "export", "predict", "serve")}}
+COMPOSED = {
+    "train.py": "train",
+    **{f"scripts/{name}.py": name for name in ("encode", "evaluate", "export", "predict", "serve")},
+}
 REQUIRED_LINES = [
     "python train.py freeze=backbone trainer.accelerator=gpu",
     "python train.py -m freeze=none,backbone,lower_layers weighting=equal,uncertainty seed=0,1,2",
@@ -93,14 +96,14 @@ def test_commands_compose(name, words):
         assert_composes(COMPOSED[name], overrides)
 
 
-@of("scripts/tune.py")
+@of("scripts/tune.py", "scripts/probe.py")
 @pytest.mark.slow
-def test_tune_commands_compose(name, words):
-    own = ("trials=", "folder=", "space=")
+def test_commands_that_take_arguments_of_training_compose(name, words):
+    own = ("trials=", "folder=", "space=", "seeds=")
     assert_composes("train", [word for word in words if not word.startswith(own)])
 
 
-@of(*{name for _, name, _ in COMMANDS} - {*COMPOSED, "scripts/tune.py", "scripts/benchmark.py"})
+@of(*{name for _, name, _ in COMMANDS} - {*COMPOSED, "scripts/tune.py", "scripts/probe.py", "scripts/benchmark.py"})
 def test_commands_use_keys_that_exist(name, words):
     for word in words:
         key, sign, _ = word.partition("=")

@@ -19,10 +19,11 @@ def write_bundle(settings: Settings, folder: Path, graphs: bool = False) -> Mult
     torch.manual_seed(0)
     model = MultiTaskModel(source.load(), TASKS, dropout=0.0).eval().requires_grad_(False)
     folder.mkdir()
-    write_model(folder, model, source.load_tokenizer(), source.max_length)
+    tokenizer = source.load_text_tokenizer()
+    write_model(folder, model, tokenizer)
     if graphs:
-        write_graph(folder / GRAPH, model, source.max_length)
+        write_graph(folder / GRAPH, model, tokenizer.max_length)
         quantize(folder / GRAPH, folder / INT8_GRAPH)
     entries = [TaskEntry(task.name, list(task.labels), None, {}) for task in TASKS]
-    seal(folder, Manifest(entries, source.pooling, source.max_length, {}))
+    seal(folder, Manifest(entries, tokenizer.max_length, {}))
     return model

@@ -15,6 +15,7 @@ from benchmarks.measurement import Baseline, Comparison, Measurement, compare
 from benchmarks.peak import note_share_of_peak
 from benchmarks.settings import Settings
 from benchmarks.workload import device_of, encoder_flops_per_token, open_encoder, texts_of, tokens_per_text
+from polyhead.deployment.bundle.stock_modules import write_encoder
 from polyhead.hardware import keep_freed_memory
 from polyhead.inference.embedder import Embedder
 from polyhead.models.encoder import Encoder
@@ -43,10 +44,9 @@ def encode(settings: Settings) -> Comparison:
 def _write_model_and_reference(settings: Settings, folder: Path) -> Encoder:
     """Write the encoder, whose weights may be random and must be the same for all, and its embeddings in fp32."""
     source = open_encoder(settings)
-    encoder, tokenizer = source.load(), source.load_tokenizer()
-    encoder.transformer.save_pretrained(folder)  # type: ignore[operator]
-    tokenizer.save_pretrained(folder)
-    embedder = Embedder(encoder, tokenizer, source.max_length, "32-true", device_of(settings))
+    encoder, tokenizer = source.load(), source.load_text_tokenizer()
+    write_encoder(folder, encoder, tokenizer)
+    embedder = Embedder(encoder, tokenizer, "32-true", device_of(settings))
     np.save(folder / "reference.npy", np.concatenate(list(embedder.embed(texts_of(settings)))))
     return encoder
 
@@ -55,7 +55,7 @@ def polyhead(settings: Settings, folder: str, precision: str, _: int) -> Measure
     """Embed the texts with Polyhead."""
     keep_freed_memory()
     source = replace(open_encoder(settings), location=folder, pretrained=True, sha256=None)
-    embedder = Embedder(source.load(), source.load_tokenizer(), source.max_length, precision, device_of(settings))
+    embedder = Embedder(source.load(), source.load_text_tokenizer(), precision, device_of(settings))
 
     def embed(texts: list[str]) -> NDArray[np.float32]:
         return np.concatenate(list(embedder.embed(texts)))
@@ -66,12 +66,8 @@ def polyhead(settings: Settings, folder: str, precision: str, _: int) -> Measure
 def sentence_transformers(settings: Settings, folder: str, half: bool, _: int) -> Measurement:
     """Embed the texts with ``SentenceTransformer.encode`` at its defaults; ``half`` casts the weights to bf16."""
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.base.modules.transformer import Transformer
-    from sentence_transformers.sentence_transformer.modules.pooling import Pooling
 
-    transformer = Transformer(folder, max_seq_length=open_encoder(settings).max_length)
-    pooling = Pooling(transformer.get_embedding_dimension())
-    model = SentenceTransformer(modules=[transformer, pooling], device=str(device_of(settings)))
+    model = SentenceTransformer(folder, device=str(device_of(settings)))
     if half:
         model = model.bfloat16()
 

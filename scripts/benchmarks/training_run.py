@@ -61,7 +61,7 @@ def build(
     module = MultiTaskTraining(model, tasks, weighting, frozen, OPTIMIZATION, watch_conflict=watch_conflict)
     attach = partial(attach_frozen, model.encoder, precision, cache, device_of(settings)) if cache else None
     loader = LoaderSettings(settings.batch_size, evaluation_batch_size=128, bucket_batches=50, seed=seed, workers=0)
-    data = SentenceData(corpus, tasks, source.load_tokenizer(), source.max_length, loader, attach)
+    data = SentenceData(corpus, tasks, source.load_text_tokenizer(), loader, attach)
     trainer = L.Trainer(
         accelerator=settings.device,
         devices=1,

@@ -152,9 +152,8 @@ def texts_of(settings: Settings) -> list[str]:
 
 def tokens_per_text(settings: Settings) -> float:
     """Return the mean number of tokens per training text, special ones included, padding not."""
-    source, texts = open_encoder(settings), texts_of(settings)
-    ids = source.load_tokenizer()(texts, truncation=True, max_length=source.max_length)["input_ids"]
-    return sum(map(len, ids)) / len(texts)
+    lengths = open_encoder(settings).load_text_tokenizer().tokenize(texts_of(settings)).lengths
+    return float(lengths.mean())
 
 
 def encoder_flops_per_token(encoder: Encoder, length: float) -> float:

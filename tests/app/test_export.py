@@ -55,7 +55,7 @@ def folder(tmp_path_factory):
 
 def test_export_gives_what_the_run_s_best_weights_give(folder):
     trained = load_trained_run(folder / "runs" / "0_seed=1,a")
-    tokenizer = trained.encoder.load_tokenizer()
+    tokenizer = trained.encoder.load_text_tokenizer().tokenizer
     predictions = Predictor.load(folder / "bundle", precision="32-true").predict(TEXTS)
     for row, text in enumerate(TEXTS):
         ids = torch.tensor([tokenizer(text, truncation=True, max_length=256)["input_ids"]])
@@ -74,7 +74,7 @@ def test_export_gives_what_the_run_s_best_weights_give(folder):
 def test_export_describes_the_run_in_the_manifest(folder):
     manifest = json.loads((folder / "bundle" / "tasks.json").read_text())
     metrics = json.loads((folder / "runs" / "0_seed=1,a" / "metrics.json").read_text())
-    assert manifest["format"] == 2
+    assert manifest["format"] == 3
     assert [task["name"] for task in manifest["tasks"]] == ["category", "sentiment"]
     for task in manifest["tasks"]:
         name = task["name"]

@@ -15,7 +15,7 @@ def stored(*options):
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         config = compose("export", ["run=run", *options])
     sentences = [Sentence("a training sentence", {})]
-    return stored_sentences(config, SimpleNamespace(source=SimpleNamespace(sentences=lambda split: sentences)))
+    return stored_sentences(config, SimpleNamespace(sentences=lambda split: sentences))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from polyhead.app import export, predict, train
 from polyhead.app.command_line import quoted
 from polyhead.app.hydra_state import compose_as_train
 from polyhead.app.literals import literal
-from polyhead.app.trained import read_config
+from polyhead.app.run_config import read_config
 
 PIECES = ["$", "{", "}", "\\", "a", "${", "${oc.env:HOME}", "\n", " ", "'", '"', "???", "[", ",", "=", "/"]
 

@@ -118,7 +118,7 @@ def test_predict_refuses_a_header_before_anything_is_written(tmp_path, predict, 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_predict_adds_the_next_classes_by_top_k(tmp_path, predict, ending):
-    some = texts(12)
+    some = [text for text in texts(12) if text.strip()]
     (tmp_path / "a.txt").write_text("\n".join(some))
     found = rows_of(predict("a.txt", f"b.{ending}", "top_k=3"))
     expected = Predictor.load(tmp_path / "bundle", precision="32-true", device="cpu").predict(some)

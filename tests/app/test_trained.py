@@ -7,8 +7,9 @@ from support.commands import ROOT
 from support.fakes import word_tokenizer
 from support.run_folders import make_provenance
 
+from polyhead.app.run_config import read_config
 from polyhead.app.sentence_digest import sentence_digest
-from polyhead.app.trained import TrainedRun, read_config
+from polyhead.app.trained import TrainedRun
 from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
 from polyhead.errors import UserError
 from polyhead.freezing.activation_cache import digest
@@ -51,9 +52,9 @@ def test_trained_run_refuses_held_out_sentences_that_are_not_those_of_its_traini
     data = [f"data.cache={tmp_path / 'cache'}", f"data.files.train={tmp_path}/train.csv"]
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         config = compose("train", overrides=["data=files", f"run_dir={tmp_path}", *data])
-    encoder = SimpleNamespace(load_tokenizer=word_tokenizer, max_length=16)
-    trained = TrainedRun(tmp_path, config, (Task("sentiment", ("a", "b")),), encoder, model=None, metrics={})
     tokenizer = TextTokenizer(word_tokenizer(), 16)
+    encoder = SimpleNamespace(load_text_tokenizer=lambda: tokenizer)
+    trained = TrainedRun(tmp_path, config, (Task("sentiment", ("a", "b")),), encoder, model=None, metrics={})
     chunks = tokenizer.tokenize_labeled(trained.source.sentences("test"), trained.tasks)
     noted = sentence_digest(TokenizedSentences.concatenate(chunks, ["sentiment"]))
     make_provenance(data={"test": noted, "train": "other", "validation": "other"}).write(RunFolder(tmp_path))

@@ -16,8 +16,9 @@ from support.hostile import CANARY, changed, hostile_changes
 from polyhead.app import hydra_state, reproduce, soup, trust
 from polyhead.app.command_line import quoted, take_trust
 from polyhead.app.hydra_state import task_overrides
+from polyhead.app.run_config import read_config
 from polyhead.app.soup_check import check
-from polyhead.app.trained import load_trained_run, read_config
+from polyhead.app.trained import load_trained_run
 from polyhead.errors import UserError
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.record import read_all
@@ -105,7 +106,7 @@ def test_commands_refuse_what_a_run_would_build_and_run_nothing(run, tmp_path, m
 
 def test_hostile_table_would_run_code_where_it_is_not_refused(run, tmp_path, monkeypatch):
     """The canary can sing: without the check an attack of the table runs."""
-    monkeypatch.setattr("polyhead.app.trained.check_config", lambda *_: None)
+    monkeypatch.setattr("polyhead.app.run_config.check_config", lambda *_: None)
     change(run, hostile_changes(tmp_path)["shutil.copyfile"])
     with pytest.raises(AttributeError):
         load_trained_run(run)

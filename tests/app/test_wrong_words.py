@@ -153,7 +153,7 @@ FILLED_IN = {("model", "encoder"), ("model", "tasks"), ("loss", "tasks"), ("weig
 LEFT_OUT = {  # what needs files of the user, weights of the hub, or another machine
     "accelerator": ("gpu", "ddp"),
     "data": ("files", "hub"),
-    "encoder": ("bert_base", "distilbert", "modernbert", "mpnet", "roberta"),
+    "encoder": {path.stem for path in CONFIGS.glob("encoder/*.yaml")} - {"minilm"},
     "soup": ("greedy", "uniform"),
     "trainer": ("quick",),
 }

@@ -22,7 +22,9 @@ SETTINGS = LoaderSettings(batch_size=8, evaluation_batch_size=7, bucket_batches=
 
 def data(tasks, max_length=16, workers=0, **source):
     settings = replace(SETTINGS, workers=workers)
-    return SentenceData(FakeSource(**{"sizes": SIZES} | source), tasks, word_tokenizer(), max_length, settings)
+    return SentenceData(
+        FakeSource(**{"sizes": SIZES} | source), tasks, TextTokenizer(word_tokenizer(), max_length), settings
+    )
 
 
 @pytest.mark.slow
@@ -160,9 +162,9 @@ class FingerprintedSource(FakeSource):
         return self.sizes[split]
 
 
-def cached(tasks, cache, max_length=16, sizes=SIZES):
+def cached(tasks, cache, max_length=16, sizes=SIZES, prompt=""):
     source = FingerprintedSource(sizes)
-    return SentenceData(source, tasks, word_tokenizer(), max_length, SETTINGS, token_cache=cache)
+    return SentenceData(source, tasks, TextTokenizer(word_tokenizer(), max_length, prompt), SETTINGS, token_cache=cache)
 
 
 def test_data_reads_the_tokens_of_an_earlier_run(tmp_path, tasks, monkeypatch):
@@ -177,12 +179,13 @@ def test_data_reads_the_tokens_of_an_earlier_run(tmp_path, tasks, monkeypatch):
     assert isinstance(again.sentences.ids, np.memmap)
 
 
-@pytest.mark.parametrize("change", ["length", "sentences", "tasks", "split"])
+@pytest.mark.parametrize("change", ["length", "prompt", "sentences", "tasks", "split"])
 def test_data_finds_no_tokens_of_another_tokenization(tmp_path, tasks, change):
     cache = TokenCache(str(tmp_path), 1)
     cached(tasks, cache).split("train")
     other = {
         "length": lambda: cached(tasks, cache, max_length=5),
+        "prompt": lambda: cached(tasks, cache, prompt="w1 "),
         "sentences": lambda: cached(tasks, cache, sizes=SIZES | {"train": 51}),
         "tasks": lambda: cached([Task("category", ("News", "Quote", "Riddle")), tasks[1]], cache),
         "split": lambda: cached(tasks, cache),
@@ -211,8 +214,7 @@ def test_data_balances_the_classes_of_a_task_and_follows_from_the_seed_and_epoch
     given = SentenceData(
         FakeSource(sizes=SIZES, unlabelled={"sentiment": 5}),
         tasks,
-        word_tokenizer(),
-        16,
+        TextTokenizer(word_tokenizer(), 16),
         replace(SETTINGS, balance="sentiment"),
     )
     loader = given.train_dataloader()

@@ -134,3 +134,10 @@ def test_sentences_of_no_parts_are_none():
     empty = TokenizedSentences.concatenate([], ["tone"])
     assert len(empty) == 0
     assert empty.labels["tone"].shape == (0,)
+
+
+def test_tokenizer_puts_its_prompt_before_each_text_and_counts_its_tokens():
+    found = TextTokenizer(word_tokenizer(), 5, "w8 w9 ").tokenize(TEXTS)
+    expected = TextTokenizer(word_tokenizer(), 5).tokenize("w8 w9 " + text for text in TEXTS)
+    assert sentences_of(found) == sentences_of(expected)
+    assert found.lengths.max() == 5

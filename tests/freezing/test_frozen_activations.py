@@ -14,6 +14,7 @@ from polyhead.freezing.plans import FreezeSpec
 from polyhead.inference.length_batches import equal_length_batches
 from polyhead.models.dropout import FastDropout
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.models.sentence_modules import IDENTITY, Dense, Normalize
 from polyhead.training.fit import fit_and_test
 
 BACKBONE, LOWER = ["encoder"], ["encoder.embeddings", "encoder.layers[:2]"]
@@ -185,7 +186,7 @@ def change_depth(model, data):
 
 
 def change_pooling(model, data):
-    model.encoder.pooling = "max"
+    model.encoder.pooling = ("max",)
 
 
 def change_config(model, data):
@@ -284,3 +285,42 @@ def test_training_continues_if_activations_cannot_be_stored(tmp_path, model, tas
     outcome = fit_and_test(module, data, make_trainer(tmp_path), None)
     assert data.split("train").activations is None
     assert outcome.test["category"]["accuracy"] > 0
+
+
+def change_activation(encoder):
+    encoder.sentence_modules[0].activation_name = "torch.nn.modules.activation.Tanh"
+
+
+def change_dense(encoder):
+    encoder.sentence_modules[0].linear.weight.data += 1
+
+
+def change_order(encoder):
+    encoder.sentence_modules = encoder.sentence_modules[:1]
+
+
+def change_skipped(encoder):
+    encoder.skipped = 2
+
+
+@pytest.mark.parametrize("change", [change_activation, change_dense, change_order, change_skipped])
+def test_stored_embeddings_are_not_found_of_another_pipeline(tmp_path, make_encoder, tasks, change):
+    model = MultiTaskModel(make_encoder(top=[Dense(16, 8, True, IDENTITY), Normalize()]), tasks, dropout=0.1)
+    FreezeSpec(BACKBONE).apply(model)
+    split = make_data(tasks).split("train")
+    key = activations(model, tmp_path)._key(split)
+    assert activations(model, tmp_path)._key(split) == key
+    change(model.encoder)
+    assert activations(model, tmp_path)._key(split) != key
+
+
+def test_what_is_on_top_trains_on_stored_token_states(tmp_path, make_encoder, tasks):
+    model = MultiTaskModel(make_encoder(top=[Dense(16, 8, True, IDENTITY)]), tasks, dropout=0.1)
+    FreezeSpec(["encoder"], ["encoder.top"]).apply(model)
+    plain, stored = make_data(tasks), make_data(tasks)
+    stored.activations = lambda: activations(model, tmp_path).attach
+    batch = stored.split("train")[list(range(48))]
+    assert batch.depth == 2  # of three layers
+    model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(model.embed(batch), model.embed(plain.split("train")[list(range(48))]))

@@ -5,12 +5,13 @@ import pytest
 import torch
 from support.fakes import WORDS, word_tokenizer
 
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.inference import text_runner
 from polyhead.inference.embedder import Embedder
 
 
 def make(make_encoder, precision="32-true", max_length=16):
-    return Embedder(make_encoder(), word_tokenizer(), max_length, precision, torch.device("cpu"))
+    return Embedder(make_encoder(), TextTokenizer(word_tokenizer(), max_length), precision, torch.device("cpu"))
 
 
 def texts(count):

@@ -5,6 +5,7 @@ from support.models import VOCABULARY
 
 from polyhead.data.tokenization import TokenizedSentences
 from polyhead.inference.length_batches import equal_length_batches, inference_copy, run_batches
+from polyhead.models.sentence_modules import IDENTITY, Dense, Normalize
 
 LENGTHS = np.random.default_rng(0).integers(2, 30, size=500)
 
@@ -74,3 +75,15 @@ def test_run_batches_raises_the_error_of_a_batch(streams):
     sentences = TokenizedSentences(np.zeros(4, dtype=np.int32), np.array([0, 2, 4]))
     with pytest.raises(ZeroDivisionError):
         run_batches(sentences, network, lambda rows, values: None, streams)
+
+
+def test_inference_copy_keeps_what_is_on_top_in_single_precision(make_encoder):
+    encoder = make_encoder(top=[Dense(16, 8, True, IDENTITY), Normalize()])
+    made = inference_copy(encoder, "bf16-true", torch.device("cpu"))
+    assert {p.dtype for p in made.transformer.parameters()} == {torch.bfloat16}
+    assert {p.dtype for p in made.sentence_modules.parameters()} == {torch.float32}
+    ids = torch.randint(3, 90, (4, 9))
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        trained = encoder(ids)
+    assert trained.dtype == made(ids).dtype == torch.float32
+    torch.testing.assert_close(made(ids), trained, atol=2e-2, rtol=2e-2)

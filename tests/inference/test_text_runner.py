@@ -3,6 +3,7 @@ import pytest
 import torch
 from support.fakes import word_tokenizer
 
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.errors import UserError
 from polyhead.inference.text_runner import TextRunner
 
@@ -15,7 +16,7 @@ def sums(ids):
 
 
 def runner(max_length=16):
-    return TextRunner(word_tokenizer(), max_length, 2, sums)
+    return TextRunner(TextTokenizer(word_tokenizer(), max_length), 2, sums)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, None])
@@ -46,7 +47,7 @@ def test_text_runner_counts_the_texts_it_cut():
 def test_text_runner_leaves_the_tokenizer_as_it_is():
     tokenizer = word_tokenizer()
     expected = tokenizer(TEXTS, padding=True)
-    list(TextRunner(tokenizer, 8, 2, sums).run(TEXTS))
+    list(TextRunner(TextTokenizer(tokenizer, 8), 2, sums).run(TEXTS))
     assert tokenizer(TEXTS, padding=True).data == expected.data
 
 

@@ -4,6 +4,7 @@ from support.models import random_batch
 
 from polyhead.errors import UserError
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.models.sentence_modules import Normalize
 from polyhead.tasks import Task
 
 
@@ -57,3 +58,12 @@ def test_model_refuses_a_task_with_a_name_that_pytorch_uses(model, name):
         UserError, match=f"tasks: '{name}' cannot name a head, PyTorch uses it; call the task otherwise"
     ):
         MultiTaskModel(model.encoder, [Task(name, ("a", "b"))], dropout=0.0)
+
+
+def test_heads_are_given_embeddings_of_length_1_times_the_root_of_their_width(make_encoder, tasks):
+    model = MultiTaskModel(make_encoder(top=[Normalize()]), tasks, dropout=0.0).eval()
+    embeddings = model.embed(random_batch())
+    torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(len(embeddings)))
+    for task, logits in model.classify(embeddings).items():
+        torch.testing.assert_close(logits, model.heads[task](4 * embeddings))  # 16 units
+    assert MultiTaskModel(make_encoder(), tasks, dropout=0.0).scale == 1

@@ -4,6 +4,7 @@ from torch import nn
 
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.parts import layer_groups, parameters_named, valid_names
+from polyhead.models.sentence_modules import IDENTITY, Dense, LayerNorm, Normalize
 
 
 def ids(parameters):
@@ -74,3 +75,19 @@ def test_adapters_are_none_without_any(model):
 def test_layer_names_are_indices_and_slices_that_the_encoder_has(model, name, layers):
     expected = [parameter for index in layers for parameter in model.encoder.layers[index].parameters()]
     assert ids(parameters_named(model, name)) == ids(expected)
+
+
+def test_top_is_what_has_parameters_above_the_layers(make_encoder, tasks):
+    top = [Dense(16, 8, True, IDENTITY), LayerNorm(8), Normalize()]
+    model = MultiTaskModel(make_encoder(top=top), tasks, dropout=0.1)
+    expected = {name for name, _ in model.named_parameters() if name.startswith("encoder.sentence_modules.")}
+    assert len(expected) == 4
+    assert names_of(model, parameters_named(model, "encoder.top")) == expected
+    assert "encoder.top" in valid_names(model)
+    assert ids(p for module in layer_groups(model)["encoder.top"] for p in module.parameters()) == ids(
+        parameters_named(model, "encoder.top")
+    )
+
+
+def test_top_is_no_part_where_there_is_nothing(model):
+    assert "encoder.top" not in valid_names(model)

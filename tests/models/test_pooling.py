@@ -40,7 +40,10 @@ def test_pool_of_a_single_token_is_its_state(pooling):
     assert torch.equal(pool(states, None, pooling), states[:, 0])
 
 
-@pytest.mark.parametrize(("pooling", "expected"), [("mean", [-2.0, 4.0]), ("max", [-1.0, 6.0]), ("cls", [-1.0, 2.0])])
+@pytest.mark.parametrize(
+    ("pooling", "expected"),
+    [("mean", [-2.0, 4.0]), ("max", [-1.0, 6.0]), ("cls", [-1.0, 2.0]), ("lasttoken", [-3.0, 6.0])],
+)
 def test_pool_by_hand(pooling, expected):
     states = torch.tensor([[[-1.0, 2.0], [-3.0, 6.0], [100.0, 100.0]]])
     assert pool(states, torch.tensor([[1, 1, 0]]), pooling).tolist() == [expected]
@@ -86,3 +89,22 @@ def test_pool_passes_gradients_to_tokens_and_none_to_padding(pooling):
 def test_pool_refuses_an_unknown_pooling():
     with pytest.raises(ParameterError, match="^pooling: unknown 'meen'; did you mean 'mean'"):
         pool(torch.randn(B, S, H), None, "meen")
+
+
+def test_pool_of_several_stands_side_by_side():
+    states = torch.randn(B, 5, 4)
+    mask = torch.tensor([[1, 1, 1, 0, 0]] * B)
+    found = pool(states, mask, POOLINGS)
+    assert torch.equal(found, torch.cat([pool(states, mask, name) for name in POOLINGS], dim=1))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("pooling", [name for name in POOLINGS if name != "weightedmean"])
+def test_pool_of_skipped_tokens_is_that_of_the_others(pooling, side):
+    states = torch.randn(B, 7, 4)
+    assert torch.equal(pool(*padded(states, 3, side), pooling, skipped=2), pool(states[:, 2:], None, pooling))
+
+
+def test_weighted_mean_of_skipped_tokens_keeps_the_weights_of_the_others():
+    states = torch.tensor([[[5.0], [1.0], [2.0]]])
+    torch.testing.assert_close(pool(states, None, "weightedmean", skipped=1), torch.tensor([[(2 * 1 + 3 * 2) / 5]]))

@@ -42,7 +42,7 @@ def test_probe_embeds_texts_as_polyhead_does(probe):
     settings = yaml.safe_load((ROOT / "configs" / "encoder" / "minilm.yaml").read_text())
     del settings["_target_"]
     source = PretrainedEncoder(**settings)
-    embedder = Embedder(source.load(), source.load_tokenizer(), source.max_length, "32-true", torch.device("cpu"))
+    embedder = Embedder(source.load(), source.load_text_tokenizer(), "32-true", torch.device("cpu"))
     texts = ["a long sentence about the weather of last week", "short", "two words"]
     reference = np.concatenate(list(embedder.embed(texts)))
     reference /= np.linalg.norm(reference, axis=1, keepdims=True)

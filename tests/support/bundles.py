@@ -7,6 +7,7 @@ import torch
 from support.fakes import WORDS, word_tokenizer
 
 import polyhead
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.deployment.bundle.folder import write_model
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
 from polyhead.models.multitask import MultiTaskModel
@@ -15,16 +16,21 @@ from polyhead.tasks import Task
 MAX_LENGTH = 16
 
 
+def bundle_tokenizer() -> TextTokenizer:
+    """Make the tokenizer of a tiny bundle."""
+    return TextTokenizer(word_tokenizer(), MAX_LENGTH)
+
+
 def texts(count: int) -> list[str]:
     """Make texts of many lengths, some of them longer than the limit, one of them empty."""
     return [" ".join(WORDS[(7 * i + j) % 90] for j in range(i % 19)) for i in range(count)]
 
 
-def manifest_of(tasks: Sequence[Task], pooling: str = "mean", **temperatures: float) -> Manifest:
+def manifest_of(tasks: Sequence[Task], **temperatures: float) -> Manifest:
     entries = [
         TaskEntry(task.name, list(task.labels), temperatures.get(task.name), {"accuracy": 0.5}) for task in tasks
     ]
-    return Manifest(entries, pooling, MAX_LENGTH, {"polyhead": "0"})
+    return Manifest(entries, MAX_LENGTH, {"polyhead": "0"})
 
 
 def machine_paths(*folders: Path) -> list[bytes]:
@@ -42,6 +48,6 @@ def naming_a_path(bundle: Path, *folders: Path) -> list[str]:
 
 def make_bundle(folder: Path, model: MultiTaskModel, tasks: Sequence[Task], **temperatures: float) -> Path:
     folder.mkdir()
-    write_model(folder, model.eval(), word_tokenizer(), MAX_LENGTH)
-    seal(folder, manifest_of(tasks, model.encoder.pooling, **temperatures))
+    write_model(folder, model.eval(), bundle_tokenizer())
+    seal(folder, manifest_of(tasks, **temperatures))
     return folder

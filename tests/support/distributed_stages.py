@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModel
 
 from polyhead.data.datamodule import SentenceData
 from polyhead.data.samplers import LoaderSettings
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.freezing.activation_cache import ActivationCache
 from polyhead.freezing.frozen_activations import attach_frozen
 from polyhead.models.dropout import FastDropout
@@ -42,7 +43,7 @@ def train(plan: str, processes: int, folder: Path) -> None:
     sizes = {"train": 16, "validation": 8, "test": 8}
     store = ActivationCache(str(folder / "features"), 1)
     features = partial(attach_frozen, model.encoder, "32-true", store, torch.device("cpu"))
-    data = SentenceData(FakeSource(sizes), TASKS, word_tokenizer(), 16, batching, features)
+    data = SentenceData(FakeSource(sizes), TASKS, TextTokenizer(word_tokenizer(), 16), batching, features)
     strategy = "ddp" if processes > 1 else "auto"
     trainer = make_trainer(folder, max_epochs=3, devices=processes, strategy=strategy)
     trainer.fit(training, data)

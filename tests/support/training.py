@@ -9,6 +9,7 @@ from support.fakes import FakeSource, word_tokenizer
 
 from polyhead.data.datamodule import SentenceData
 from polyhead.data.samplers import LoaderSettings
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.freezing.plans import FreezePlan, FreezeSpec
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.weighting import Equal, Weighting
@@ -24,7 +25,7 @@ OPTIMIZATION = Optimization(
 def make_data(tasks: Sequence[Task], train: int = 48, **source: Any) -> SentenceData:
     batching = LoaderSettings(batch_size=8, evaluation_batch_size=16, bucket_batches=4, seed=0, workers=0)
     sizes = {"train": train, "validation": 24, "test": 24}
-    return SentenceData(FakeSource(sizes, **source), tasks, word_tokenizer(), 16, batching)
+    return SentenceData(FakeSource(sizes, **source), tasks, TextTokenizer(word_tokenizer(), 16), batching)
 
 
 def make_module(

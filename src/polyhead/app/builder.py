@@ -13,6 +13,7 @@ from polyhead.app.literals import literal
 from polyhead.app.options import type_problems
 from polyhead.errors import ParameterError, UserError, did_you_mean, one_line
 
+_MISSING = "???"  # in YAML, for what the user must give
 OmegaConf.register_new_resolver("last_name", lambda path: Path(path).name, replace=True)  # configs/logger names runs
 
 logging.getLogger("hydra.utils").setLevel(logging.CRITICAL)  # it logs, in several lines, what it raises as well
@@ -84,7 +85,9 @@ def _misfits(target: Any, key: str, arguments: Mapping[str, Any], objects: Mappi
         if name not in given and _is_required(parameter):
             yield f"{key}.{name}: missing; set {key}.{name}=..."
     for name, value in arguments.items():
-        if name not in objects:
+        if value == _MISSING:
+            yield f"{key}.{name}: missing; set {key}.{name}=..."
+        elif name not in objects:
             yield from type_problems(f"{key}.{name}", value, hints.get(name, Any))
 
 

@@ -16,14 +16,16 @@ from polyhead import hardware
 from polyhead.app.builder import build, plain
 from polyhead.app.callback_check import best_problems, file_problems, logger_problems, monitor_problems
 from polyhead.app.literals import literal
+from polyhead.app.model_check import tell_late_stage, too_large
 from polyhead.app.sections import logger_nodes
+from polyhead.app.trained import build_encoder
 from polyhead.app.trainer_check import balance_problems, batch_problems
 from polyhead.app.value_check import check_sections, value_problems
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
 from polyhead.errors import UserError, collect_errors, parameters_under
 from polyhead.freezing.activation_cache import ActivationCache
-from polyhead.freezing.plans import FreezePlan, count_parameters
+from polyhead.freezing.plans import FreezePlan
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.objectives.losses import MultiTaskLoss
@@ -78,7 +80,7 @@ def compose_components(config: DictConfig) -> RunComponents:
     composer.problems += value_problems(config)
     source = composer.build("data", Source)
     tasks = composer.make_tasks(source)
-    encoder = composer.build("encoder", PretrainedEncoder)
+    encoder = composer.attempt(lambda: build_encoder(config.encoder, config.get("trust", [])))
     freeze_plan = composer.build("freeze", FreezePlan)
     components = {
         "loader": composer.build("loader", LoaderSettings),
@@ -98,10 +100,9 @@ def compose_components(config: DictConfig) -> RunComponents:
         composer.problems += balance_problems(components["loader"], mixed, tasks)
         composer.check_sizes(source, components["loader"])
     if composer.problems:
-        raise UserError("\n".join(composer.problems))
-    precision = config.trainer.precision
-    if precision == "auto":
-        precision = hardware.best_precision(config.trainer.accelerator)
+        raise UserError("\n".join(dict.fromkeys(composer.problems)))
+    given, device = config.trainer.precision, config.trainer.accelerator
+    precision = hardware.best_precision(device) if given == "auto" else given
     return RunComponents(
         tasks=tasks, source=source, encoder=encoder, freeze_plan=freeze_plan, precision=precision, **components
     )
@@ -121,13 +122,17 @@ class _Composer:
         self.config = config
         self.problems: list[str] = []
 
-    def build(self, key: str, kind: type | None = None, **objects: Any) -> Any:
-        """Build what stands under a key, of a kind; None where that has problems."""
+    def attempt(self, make: Callable[[], Any]) -> Any:
+        """Make something; None where that has problems."""
         try:
-            return build(self.config[key], key, kind, **objects)
+            return make()
         except UserError as error:
             self.problems += str(error).splitlines()
             return None
+
+    def build(self, key: str, kind: type | None = None, **objects: Any) -> Any:
+        """Build what stands under a key, of a kind; None where that has problems."""
+        return self.attempt(lambda: build(self.config[key], key, kind, **objects))
 
     def build_optional(self, key: str, kind: type | None = None) -> Any:
         """Build what stands under a key; None where nothing does."""
@@ -146,14 +151,13 @@ class _Composer:
     def check_plan(self, plan: FreezePlan, encoder: PretrainedEncoder, tasks: tuple[Task, ...]) -> None:
         """Check that the freeze plan fits the model, on a model without memory for its weights."""
         with collect_errors(self.problems), torch.device("meta"):
-            skeleton = build(
-                self.config.model, "model", MultiTaskModel, encoder=_under("encoder", encoder.skeleton)(), tasks=tasks
-            )
+            base = _under("encoder", encoder.skeleton)()
+            skeleton = build(self.config.model, "model", MultiTaskModel, encoder=base, tasks=tasks)
             with parameters_under("freeze"):
                 plan.prepare(skeleton)
                 stages = plan.checked_stages(skeleton)
-            _tell_late_stage(stages[-1].epoch, self.config.trainer.get("max_epochs"))
-            self.problems += _too_large(skeleton)
+            tell_late_stage(stages[-1].epoch, self.config.trainer.get("max_epochs"))
+            self.problems += too_large(skeleton)
 
     def check_monitors(self, tasks: tuple[Task, ...]) -> None:
         """Check that the metrics are measured which the run goes by."""
@@ -163,35 +167,13 @@ class _Composer:
         """Check that no split is empty, and that the Trainer speaks of batches that there are."""
         if self.problems:  # the sizes of sentences that were refused are not known
             return
-        sizes = {
-            split: source.size(split) for split in ("train", "validation", *(["test"] if self.config.test else []))
-        }
+        splits = ["train", "validation", *(["test"] if self.config.test else [])]
+        sizes = {split: source.size(split) for split in splits}
         empty = [split for split, size in sizes.items() if size == 0]
         self.problems += [f"data: the {split} split is empty; it needs at least one sentence" for split in empty]
         if not empty:
             found = batch_problems(plain(self.config.trainer), sizes, loader)
             self.problems += [f"trainer.{problem}" for problem in found]
-
-
-def _tell_late_stage(epoch: int, max_epochs: object) -> None:
-    """Log a line if the last stage of freezing begins after the last epoch of training; a quick try may mean that."""
-    if isinstance(max_epochs, int) and 0 < max_epochs <= epoch:
-        log.warning(
-            "freeze: its last stage begins in epoch %d, counted from 0, and trainer.max_epochs=%d ends before it; set "
-            "trainer.max_epochs=%d or more to reach it",
-            epoch,
-            max_epochs,
-            epoch + 1,
-        )
-
-
-def _too_large(skeleton: MultiTaskModel) -> list[str]:
-    """Return a line if the weights alone are more than the machine's memory."""
-    needed, present = 4 * count_parameters(skeleton)[1], hardware.memory_bytes()
-    if present is None or needed <= present:
-        return []
-    sizes = f"{needed / 1e9:,.0f} GB of weights in single precision, and this machine has {present / 1e9:,.0f} GB"
-    return [f"encoder: {sizes}; take a smaller one"]
 
 
 def _under(key: str, call: Callable[Given, Result]) -> Callable[Given, Result]:

@@ -9,12 +9,11 @@ import torch
 from omegaconf import DictConfig
 
 from polyhead import hardware
-from polyhead.app.builder import build
 from polyhead.app.hydra_state import task_overrides
 from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
 from polyhead.app.reading_notes import tell_reading
-from polyhead.app.trained import load_trained_run
+from polyhead.app.trained import build_encoder, load_trained_run
 from polyhead.app.trust import check_trust
 from polyhead.errors import UserError, parameters_under
 from polyhead.inference.embedder import Embedder
@@ -78,16 +77,17 @@ def _load(encoder: PretrainedEncoder) -> Encoder:
 
 
 def _encode(reader: RowReader, config: DictConfig) -> None:
-    trained = None if config.run is None else load_trained_run(Path(config.run), check_trust(config.trust))
-    source: PretrainedEncoder = build(config.encoder, "encoder") if trained is None else trained.encoder
+    trust = check_trust(config.trust)
+    trained = None if config.run is None else load_trained_run(Path(config.run), trust)
+    source = build_encoder(config.encoder, trust) if trained is None else trained.encoder
     with parameters_under("encoder"):
-        tokenizer, width = source.load_tokenizer(), source.load_config().hidden_size
+        tokenizer, width = source.load_text_tokenizer(), source.skeleton().embedding_size
     precision = hardware.best_precision(config.device) if config.precision == "auto" else config.precision
     device = torch.device(hardware.device_type(config.device))
 
     with open_embedding_file(Path(config.output), width, config.overwrite) as file:
         encoder = _load(source) if trained is None else trained.model.encoder
-        embedder = Embedder(encoder, tokenizer, source.max_length, precision, device)
+        embedder = Embedder(encoder, tokenizer, precision, device)
         del encoder, trained  # the embedder has its own copy
         started, rows = time.perf_counter(), 0
         with text_progress() as progress:
@@ -99,6 +99,7 @@ def _encode(reader: RowReader, config: DictConfig) -> None:
                 rows += len(embeddings)
                 progress.update(bar, completed=reader.position, rows=rows)
     seconds = time.perf_counter() - started
-    cut = f", {embedder.truncated:,} of them cut to {source.max_length} tokens" if embedder.truncated else ""
+    cut = f", {embedder.truncated:,} of them cut to {tokenizer.max_length} tokens" if embedder.truncated else ""
     rate = f"{rows / seconds:,.0f} per second"
-    print(f"{rows:,} embeddings of width {width} in {config.output}: {rate}, {precision}{cut}")
+    prompt = f", each after {tokenizer.prompt!r}" if tokenizer.prompt else ""
+    print(f"{rows:,} embeddings of width {width} in {config.output}: {rate}, {precision}{cut}{prompt}")

@@ -121,7 +121,6 @@ def _measure(scored: ScoredModel, source: LaterFiles, config: DictConfig) -> Spl
         source,
         scored.tasks,
         scored.tokenizer,
-        scored.max_length,
         scored.loader,
         _activations(scored, trainer, config),
         description={"encoder": config.model, "run": config.output},

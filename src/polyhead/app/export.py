@@ -15,6 +15,7 @@ from polyhead import hardware
 from polyhead.app.options import check_options
 from polyhead.app.trained import TrainedRun, load_trained_run
 from polyhead.app.trust import check_trust
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.deployment.backends import GRAPH, INT8_GRAPH, Backend, OnnxBackend
 from polyhead.deployment.bundle import graph as onnx_graph
 from polyhead.deployment.bundle.classifiers import write_classifiers
@@ -100,26 +101,28 @@ def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConf
     Raises:
         UserError: int8 costs too much, or the sentences to store cannot be read.
     """
-    tokenizer = trained.encoder.load_tokenizer()
-    write_model(folder, trained.model, tokenizer, trained.encoder.max_length)
+    tokenizer = trained.encoder.load_text_tokenizer()
+    write_model(folder, trained.model, tokenizer)
     quantization = _write_graphs(folder, trained, tokenizer, config)
     if config.classifiers:
-        write_classifiers(folder, trained.model, trained.tasks, tokenizer, trained.encoder.max_length)
+        write_classifiers(folder, trained.model, trained.tasks, tokenizer)
     if config.sentences is not None:
         _neighbors(stored_sentences(config, trained), trained, tokenizer).write(folder)
     manifest = Manifest(
         tasks=[_entry(task.name, list(task.labels), trained) for task in trained.tasks],
-        pooling=trained.encoder.pooling,
-        max_length=trained.encoder.max_length,
+        max_length=tokenizer.max_length,
         made_with=_made_with(trained),
         quantization=quantization,
     )
-    card = model_card(name, manifest, graph=config.graph != "none")
+    pooling = trained.model.encoder.describe()
+    card = model_card(name, manifest, pooling, tokenizer.prompt, graph=config.graph != "none")
     (folder / "README.md").write_text(card, encoding="utf-8")
     seal(folder, manifest)
 
 
-def _write_graphs(folder: Path, trained: TrainedRun, tokenizer: Any, config: DictConfig) -> dict[str, dict[str, float]]:
+def _write_graphs(
+    folder: Path, trained: TrainedRun, tokenizer: TextTokenizer, config: DictConfig
+) -> dict[str, dict[str, float]]:
     """Write the graphs that are asked for.
 
     Returns:
@@ -131,7 +134,7 @@ def _write_graphs(folder: Path, trained: TrainedRun, tokenizer: Any, config: Dic
     if config.graph == "none":
         return {}
     with _under_graph_key():
-        difference = onnx_graph.write_graph(folder / GRAPH, trained.model, trained.encoder.max_length)
+        difference = onnx_graph.write_graph(folder / GRAPH, trained.model, tokenizer.max_length)
     print(f"{GRAPH}: differs from PyTorch by at most {difference:.1e}")
     if config.graph == "onnx":
         return {}
@@ -172,13 +175,13 @@ def _check_int8(task: str, sentences: int, before: float, after: float, allowed:
 
 
 def _accuracies(
-    backend: Backend, sentences: Sequence[LabelledSentence], trained: TrainedRun, tokenizer: Any
+    backend: Backend, sentences: Sequence[LabelledSentence], trained: TrainedRun, tokenizer: TextTokenizer
 ) -> dict[str, float]:
     """Return the share of labelled sentences that a graph gets right, by task; 1 where none is labelled."""
-    runner = TextRunner(tokenizer, trained.encoder.max_length, backend.width, backend)
+    runner = TextRunner(tokenizer, backend.width, backend)
     outputs = np.concatenate(list(runner.run(sentence.text for sentence in sentences)))  # (N, H + C of all tasks)
     accuracies: dict[str, float] = {}
-    end = trained.model.encoder.hidden_size
+    end = trained.model.encoder.embedding_size
     for task in trained.tasks:
         start, end = end, end + len(task.labels)
         labels = np.asarray([task.index(sentence.labels.get(task.name)) for sentence in sentences])  # (N,)
@@ -208,11 +211,11 @@ def stored_sentences(config: DictConfig, trained: TrainedRun) -> list[str]:
     return texts
 
 
-def _neighbors(texts: Sequence[str], trained: TrainedRun, tokenizer: Any) -> Neighbors:
+def _neighbors(texts: Sequence[str], trained: TrainedRun, tokenizer: TextTokenizer) -> Neighbors:
     """Embed the sentences that the bundle stores."""
     device = torch.device("cpu")
     precision = hardware.best_precision("cpu")
-    embedder = Embedder(trained.model.encoder, tokenizer, trained.encoder.max_length, precision, device)
+    embedder = Embedder(trained.model.encoder, tokenizer, precision, device)
     return Neighbors.from_embeddings(texts, embedder.embed(texts))
 
 

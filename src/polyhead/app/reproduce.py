@@ -7,7 +7,7 @@ from typing import Any
 from polyhead.app import train
 from polyhead.app.hydra_state import compose_as_train, note_choices
 from polyhead.app.old_names import new_overrides
-from polyhead.app.trained import read_config, use_own_caches
+from polyhead.app.run_config import read_config, use_own_caches
 from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.record import flat

@@ -16,7 +16,7 @@ from polyhead.app.hydra_state import compose_beside, main_configs
 from polyhead.app.literals import literal
 from polyhead.app.places import take_places, without_places
 from polyhead.app.resume_point import AUTO, find_resume_point, last_checkpoint, noted_overrides, read_noted
-from polyhead.app.trained import read_config
+from polyhead.app.run_config import read_config
 from polyhead.app.trust import check_trust
 from polyhead.errors import UserError
 from polyhead.runs.folder import RunFolder

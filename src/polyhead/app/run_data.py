@@ -1,5 +1,6 @@
 """A run's data: its sentences as batches, their digests, and whether they are those of the run that it continues."""
 
+import logging
 from collections.abc import Callable, Collection
 
 import lightning as L
@@ -11,17 +12,18 @@ from polyhead.errors import UserError
 from polyhead.runs.contents import Provenance
 from polyhead.runs.folder import RunFolder
 
+log = logging.getLogger(__name__)
+
 LEARNED_FROM = ("train", "validation")
 """The splits whose sentences decide what a run learns."""
 
 
 def make_data(parts: RunComponents, run: str, activations: Callable[[], Attach | None] | None = None) -> SentenceData:
     """Describe the sentences of the run in the folder ``run``; see :class:`SentenceData`."""
-    tokenizer, limit = parts.encoder.load_tokenizer(), parts.encoder.max_length
-    about = parts.describe(run)
-    return SentenceData(
-        parts.source, parts.tasks, tokenizer, limit, parts.loader, activations, parts.token_cache, about
-    )
+    tokenizer, about = parts.encoder.load_text_tokenizer(), parts.describe(run)
+    if tokenizer.prompt:
+        log.info("encoder: %r stands before each sentence", tokenizer.prompt)
+    return SentenceData(parts.source, parts.tasks, tokenizer, parts.loader, activations, parts.token_cache, about)
 
 
 def data_digests(data: SentenceData) -> dict[str, str]:

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
-
 from polyhead import hardware
 from polyhead.app.builder import build, plain
 from polyhead.app.trained import load_as_tested
 from polyhead.data.samplers import LoaderSettings
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.bundle.manifest import FILE
 from polyhead.errors import UserError
@@ -35,8 +34,7 @@ class ScoredModel:
     Args:
         model: in evaluation mode; what was frozen in training is frozen.
         tasks: what its heads predict.
-        tokenizer: of its encoder.
-        max_length: longest text in tokens.
+        tokenizer: of its encoder, with the limit and the prompt that texts have.
         temperatures: by task; a task without one has 1.
         precision: as Lightning names it.
         loader: sizes of batches.
@@ -46,8 +44,7 @@ class ScoredModel:
 
     model: MultiTaskModel
     tasks: tuple[Task, ...]
-    tokenizer: PreTrainedTokenizerBase
-    max_length: int
+    tokenizer: TextTokenizer
     temperatures: Mapping[str, float]
     precision: str
     loader: LoaderSettings
@@ -79,8 +76,7 @@ def _from_bundle(bundle: Bundle, precision: str) -> ScoredModel:
     return ScoredModel(
         model=bundle.load_model(),
         tasks=bundle.tasks,
-        tokenizer=bundle.load_tokenizer(),
-        max_length=bundle.manifest.max_length,
+        tokenizer=bundle.load_text_tokenizer(),
         temperatures={entry.name: entry.temperature for entry in entries if entry.temperature is not None},
         precision=precision,
         loader=_LOADER,
@@ -96,8 +92,7 @@ def _from_run(folder: Path, trust: Collection[str], precision: str) -> ScoredMod
     return ScoredModel(
         model=trained.model,
         tasks=trained.tasks,
-        tokenizer=trained.encoder.load_tokenizer(),
-        max_length=trained.encoder.max_length,
+        tokenizer=trained.encoder.load_text_tokenizer(),
         temperatures=trained.temperatures,
         precision=trained.metrics.precision if precision == "auto" else precision,
         loader=build(config.loader, "loader", LoaderSettings),

@@ -7,7 +7,7 @@ from polyhead.app import train
 from polyhead.app.hydra_state import chosen_options, compose_as_train, note_choices
 from polyhead.app.literals import literal
 from polyhead.app.old_names import new_overrides
-from polyhead.app.trained import read_config, use_own_caches
+from polyhead.app.run_config import read_config, use_own_caches
 from polyhead.errors import UserError
 from polyhead.runs.contents import Provenance
 from polyhead.runs.folder import RunFolder

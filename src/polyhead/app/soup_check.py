@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from polyhead.app.trained import read_config
+from polyhead.app.run_config import read_config
 from polyhead.app.trust import check_trust
 from polyhead.errors import UserError
 from polyhead.runs.contents import Provenance

@@ -1,42 +1,29 @@
 """A trained run, read back: what its configuration describes, with the best weights in it."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import cast
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from polyhead.app.builder import build, plain
 from polyhead.app.literals import literal
-from polyhead.app.places import move_run
+from polyhead.app.run_config import read_config
 from polyhead.app.sentence_digest import sentence_digest
-from polyhead.app.trust import check_config
-from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
+from polyhead.app.trust import check_trust
+from polyhead.data.tokenization import TokenizedSentences
 from polyhead.errors import UserError, parameters_under
 from polyhead.freezing.lora import merge_adapters
 from polyhead.freezing.plans import FreezePlan, stage_index
 from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
-from polyhead.models.pretrained import PretrainedEncoder
+from polyhead.models.pretrained import AUTO, PretrainedEncoder
 from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
-from polyhead.runs.old_names import upgrade
 from polyhead.sources.base import LabelledSentence, Source
-from polyhead.storage.digests import warn_if_changed
-from polyhead.storage.documents import read_yaml
 from polyhead.tasks import Task, make_tasks
-
-_SECTIONS = {  # that a run is read back from
-    "data": dict,
-    "encoder": dict,
-    "freeze": dict,
-    "model": dict,
-    "run_dir": str,
-    "tasks": dict | list,
-}
 
 
 @dataclass(frozen=True)
@@ -85,14 +72,73 @@ class TrainedRun:
 
     def _digest(self, sentences: Sequence[LabelledSentence]) -> str:
         """Return the digest of sentences as a run notes it."""
-        tokenizer = TextTokenizer(self.encoder.load_tokenizer(), self.encoder.max_length)
-        chunks = tokenizer.tokenize_labeled(sentences, self.tasks)
+        chunks = self.encoder.load_text_tokenizer().tokenize_labeled(sentences, self.tasks)
         return sentence_digest(TokenizedSentences.concatenate(chunks, [task.name for task in self.tasks]))
 
     @property
     def temperatures(self) -> Mapping[str, float]:
         """Temperatures by task."""
         return {task: results["temperature"] for task, results in self.metrics.validation.items()}
+
+
+@dataclass(frozen=True)
+class RunEncoder(PretrainedEncoder):
+    """The encoder of a finished run, as it was trained: best weights, pooling, modules on top, prompt and length.
+
+    Args:
+        run: folder of the run; all else is of the encoder that it started from, or given anew.
+        trust: packages whose names its configuration may build, beside polyhead's own.
+    """
+
+    run: Path = Path()
+    trust: tuple[str, ...] = ()
+
+    def load(self) -> Encoder:
+        """Load the encoder with the run's best weights.
+
+        Raises:
+            UserError: as :func:`load_trained_run`.
+        """
+        trained = load_trained_run(self.run, self.trust).model.encoder
+        encoder = self._assemble(trained.transformer)
+        if self.pipeline.modules:
+            encoder.sentence_modules.load_state_dict(trained.sentence_modules.state_dict())
+        return encoder.requires_grad_(True).train()
+
+
+def build_encoder(node: DictConfig, trust: object, around: tuple[Path, ...] = ()) -> PretrainedEncoder:
+    """Build the encoder that a configuration describes; its location may be the folder of a run.
+
+    Args:
+        node: the section ``encoder``.
+        trust: as :func:`check_trust` takes it, for the configuration of such a run.
+        around: the runs whose own encoder this is.
+
+    Raises:
+        UserError: the section has problems, or the run does not fit it.
+    """
+    encoder: PretrainedEncoder = build(node, "encoder", PretrainedEncoder)
+    folder = Path(encoder.location)
+    if not (folder / "config.yaml").is_file() or (folder / "config.json").is_file():
+        return encoder
+    if folder.resolve() in around:
+        raise UserError(
+            f"encoder.location: {encoder.location!r} is a run that began with its own encoder; it is damaged"
+        )
+    if encoder.sha256 is not None:
+        raise UserError(f"encoder.sha256: {encoder.location!r} is a run, whose weights have no digest; set it to null")
+    allowed = check_trust(trust)
+    try:
+        RunMetrics.read(RunFolder(folder))
+        first = build_encoder(read_config(folder, trust=allowed).encoder, allowed, (*around, folder.resolve()))
+    except UserError as error:
+        raise UserError(f"encoder.location: {error}") from error
+    given = {name: getattr(encoder, name) for name in ("pooling", "max_length", "prompt")}
+    merged = replace(first, **{name: value for name, value in given.items() if value != AUTO})
+    if not encoder.pretrained:
+        return replace(merged, pretrained=False)
+    start = {item.name: getattr(merged, item.name) for item in fields(PretrainedEncoder)}
+    return RunEncoder(**start, run=folder, trust=allowed)
 
 
 def load_trained_run(folder: Path, trust: Collection[str] = (), cache: str | None = None) -> TrainedRun:
@@ -135,7 +181,7 @@ def _load(folder: Path, trust: Collection[str], cache: str | None) -> tuple[Trai
     config = read_config(folder, trust=trust)
     if cache is not None and "cache" in config.data:
         config.data.cache = literal(cache)
-    encoder: PretrainedEncoder = build(config.encoder, "encoder")
+    encoder = build_encoder(config.encoder, trust, (folder.resolve(),))
     tasks = make_tasks(plain(config.tasks))
     plan: FreezePlan = build(config.freeze, "freeze")
 
@@ -167,45 +213,3 @@ def _in_place(load: Callable[[], Encoder], folder: Path) -> Encoder:
             f"run: the encoder that {str(folder)!r} started from cannot be loaded ({str(error).partition(';')[0]}); "
             f"call the command where the run was started, or set encoder.location in {str(config)!r} to its new place"
         ) from error
-
-
-def read_config(folder: Path, moved: Path | None = None, trust: Collection[str] = ()) -> DictConfig:
-    """Read the resolved configuration of a run, under the names of today; texts in it are never resolved again.
-
-    Args:
-        folder: of the run.
-        moved: a folder that takes the place of the run's own, wherever that is named; None is where it lies.
-        trust: packages whose names it may build, beside polyhead's own.
-
-    Raises:
-        UserError: the folder holds no configuration of a run, or one that builds what is not trusted.
-    """
-    path = folder / "config.yaml"
-    warn_if_changed(path)
-    try:
-        content = read_yaml(path)
-    except OSError as error:
-        raise UserError(f"run: {str(path)!r} cannot be read; give the folder of a finished run") from error
-    except ValueError as error:
-        raise UserError(f"run: {str(path)!r} cannot be read ({error}); give the folder of a finished run") from error
-    upgraded = upgrade(content) if isinstance(content, dict) else {}
-    if not all(isinstance(upgraded.get(name), kind) for name, kind in _SECTIONS.items()):
-        raise UserError(f"run: {str(path)!r} is no configuration of this version of polyhead; train again")
-    place = (moved or folder).resolve()
-    placed = move_run(upgraded, str(upgraded["run_dir"]), str(place))
-    check_config(placed, trust, place)
-    return cast(DictConfig, OmegaConf.create(literal({**placed, "trust": list(trust)})))
-
-
-def use_own_caches(config: DictConfig, own: DictConfig) -> None:
-    """Put the caches of a user's own configuration in place of those of a run: they write files, and remove some.
-
-    Args:
-        config: of the run.
-        own: composed with ``data=files`` and ``activation_cache=disk``.
-    """
-    config.tokens = literal(plain(own.tokens))
-    if config.get("activation_cache"):
-        config.activation_cache = literal(plain(own.activation_cache))
-    if "cache" in config.data:
-        config.data.cache = literal(plain(own.data)["cache"])

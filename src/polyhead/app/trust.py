@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from polyhead.errors import UserError
-from polyhead.models.pretrained import DEFAULT_TOKENIZER, PACKAGE
+from polyhead.models.model_files import PACKAGE
+from polyhead.models.pretrained import DEFAULT_TOKENIZER
 
 ROLES = {
     "activation_cache": ("polyhead.freezing", "ActivationCache"),

@@ -1,7 +1,6 @@
 """Data module: the splits of a source, tokenized once, as length-grouped batches. Knows nothing about models."""
 
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from torch.utils.data import DataLoader
-from transformers import PreTrainedTokenizerBase
 
 from polyhead.data.batch import Batch
 from polyhead.data.dataset import TokenizedSplit
@@ -32,7 +30,7 @@ from polyhead.tasks import Task
 log = logging.getLogger(__name__)
 
 _SHOWN = 3  # sentences that a line names
-_FORMAT = 1  # part of every key of the token cache: entries of another layout are not found
+_FORMAT = 2  # part of every key of the token cache: entries of another layout are not found
 
 Attach = Callable[[TokenizedSplit, str], None]
 """Sets the stored activations of the split with that name."""
@@ -44,8 +42,7 @@ class SentenceData(L.LightningDataModule):
     Args:
         source: labelled sentences of each split.
         tasks: the tasks whose labels are read.
-        tokenizer: text -> token ids; it is copied.
-        max_length: longest sentence in tokens; longer ones are cut, and counted in the log.
+        text_tokenizer: text -> token ids; sentences that it cuts are counted in the log.
         loader: sizes and order of batches.
         activations: returns the function that gives a split its stored activations, or None if nothing worth storing
             is frozen at that moment. It is called before the first split is read, and by :meth:`refresh_activations`.
@@ -58,8 +55,7 @@ class SentenceData(L.LightningDataModule):
         self,
         source: Source,
         tasks: Sequence[Task],
-        tokenizer: PreTrainedTokenizerBase,
-        max_length: int,
+        text_tokenizer: TextTokenizer,
         loader: LoaderSettings,
         activations: Callable[[], Attach | None] | None = None,
         token_cache: TokenCache | None = None,
@@ -68,8 +64,8 @@ class SentenceData(L.LightningDataModule):
         super().__init__()
         self.source = source
         self.tasks = tuple(tasks)
-        self.tokenizer = tokenizer
-        self.text_tokenizer = TextTokenizer(tokenizer, max_length)
+        self.text_tokenizer = text_tokenizer
+        self.tokenizer = text_tokenizer.tokenizer
         self.loader = loader
         self.activations = activations
         self.token_cache = token_cache
@@ -164,7 +160,7 @@ class SentenceData(L.LightningDataModule):
         self._tell_unknown(sentences, name)
         self._tell_equal(sentences, name)
         weights = self.source.weights(name)
-        return TokenizedSplit(sentences, self.tokenizer.pad_token_id or 0, self._describe(name), weights)
+        return TokenizedSplit(sentences, self.text_tokenizer.padding, self._describe(name), weights)
 
     def _tell_unknown(self, sentences: TokenizedSentences, name: str) -> None:
         """Log a line if many tokens of a split are unknown to the tokenizer."""
@@ -206,9 +202,7 @@ class SentenceData(L.LightningDataModule):
 
     def _key(self, fingerprint: str) -> str:
         """Return the digest of all that decides the tokens and labels of a split."""
-        tokenizer = json.loads(self.tokenizer.backend_tokenizer.to_str())
-        tokenizer |= {"truncation": None, "padding": None}  # left by the last call, and without effect here
-        content = repr([_FORMAT, fingerprint, self.text_tokenizer.max_length, self.tasks, tokenizer])
+        content = repr([_FORMAT, fingerprint, self.tasks, self.text_tokenizer.settings()])
         return hashlib.sha256(content.encode()).hexdigest()
 
     def _loader_options(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Shapes: N sentences, M tokens of all sentences together.
 """
 
 import copy
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -66,18 +67,26 @@ class TokenizedSentences:
 
 
 class TextTokenizer:
-    """Texts -> token ids, cut to a number of tokens.
+    """Texts -> token ids, after a prompt and cut to a number of tokens.
 
-    It holds a copy: the tokenizer given stays as it is, and later changes to it have no effect here. Several threads
+    It works by a copy: the tokenizer given stays as it is, and later changes to it have no effect here. Several threads
     may share it.
 
     Args:
-        tokenizer: the tokenizer to copy, of any model.
-        max_length: longest text in tokens, special ones included; longer ones are cut on the tokenizer's side.
+        tokenizer: of any model.
+        max_length: longest text in tokens, special ones and those of the prompt included; longer ones are cut on the
+            tokenizer's side.
+        prompt: stands before each text.
+
+    Attributes:
+        padding: id of the token that fills up shorter texts.
     """
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", max_length: int) -> None:
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", max_length: int, prompt: str = "") -> None:
+        self.tokenizer = tokenizer
         self.max_length = max_length
+        self.prompt = prompt
+        self.padding: int = tokenizer.pad_token_id or 0
         self._backend = copy.deepcopy(tokenizer.backend_tokenizer)
         self._backend.no_padding()
         self._backend.enable_truncation(max_length, direction=tokenizer.truncation_side)
@@ -85,6 +94,12 @@ class TextTokenizer:
     def tokenize(self, texts: Iterable[str]) -> TokenizedSentences:
         """Tokenize any number of texts, in their order; the result has no labels."""
         return TokenizedSentences.concatenate(map(self._tokenize_chunk, _chunks(texts)))
+
+    def settings(self) -> str:
+        """Return all that decides the token ids of a text, for the keys of caches."""
+        backend = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        backend |= {"truncation": None, "padding": None}  # left by the last call, and without effect here
+        return repr([self.max_length, backend, *([self.prompt] if self.prompt else [])])
 
     def tokenize_labeled(
         self, sentences: Iterable[LabelledSentence], tasks: Sequence[Task]
@@ -100,6 +115,8 @@ class TextTokenizer:
             yield TokenizedSentences(tokens.ids, tokens.offsets, labels, tokens.truncated)
 
     def _tokenize_chunk(self, texts: list[str]) -> TokenizedSentences:
+        if self.prompt:
+            texts = [self.prompt + text for text in texts]
         # The backend itself: a call of the tokenizer would make character offsets, masks and lists as well.
         encodings = self._backend.encode_batch_fast(texts)
         ids = [encoding.ids for encoding in encodings]

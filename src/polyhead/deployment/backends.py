@@ -57,7 +57,7 @@ class TorchBackend:
         self.encoder = inference_copy(model.encoder, precision, self.device)
         pack_linear_layers(self.encoder)
         self.heads = model.heads.to(self.device)
-        self.width = self.encoder.hidden_size + sum(len(task.labels) for task in bundle.tasks)
+        self.width = self.encoder.embedding_size + sum(len(task.labels) for task in bundle.tasks)
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Map ids (B, S) to embeddings and logits (B, H + C)."""

@@ -114,9 +114,7 @@ class Predictor:
         self.hidden_size = backend.width - sum(self.classes)
         if self.hidden_size < 1:
             raise UserError(f"{str(bundle.folder)!r}: its graph does not fit its tasks.json; export the bundle again")
-        self.runner = TextRunner(
-            bundle.load_tokenizer(), bundle.manifest.max_length, backend.width, backend, backend.streams
-        )
+        self.runner = TextRunner(bundle.load_text_tokenizer(), backend.width, backend, backend.streams)
 
     @classmethod
     def load(cls, folder: str | Path, backend: str = "torch", precision: str = "auto", device: str = "auto") -> Self:

@@ -95,8 +95,9 @@ class FrozenActivations:
             log.info("activations of %s: %s", name, how)
 
     def _shape(self, split: TokenizedSplit) -> tuple[int, int]:
-        rows = len(split) if self.depth is None else len(split.sentences.ids)
-        return rows, self.encoder.hidden_size
+        if self.depth is None:
+            return len(split), self.encoder.embedding_size
+        return len(split.sentences.ids), self.encoder.hidden_size
 
     def _dtype(self) -> torch.dtype:
         token_states = self.depth is not None
@@ -109,7 +110,7 @@ class FrozenActivations:
     def _encoder_digest(self) -> str:
         """All that decides the activations but the sentences: the same for all splits, and 90 MB to read for minilm."""
         depth = -1 if self.depth is None else self.depth  # -1 in the keys of entries that exist already
-        settings = f"{depth} {self.encoder.pooling} {self.precision}"
+        settings = f"{depth} {self.encoder.describe()} {self.precision}"
         return digest([repr(sorted(self._config().items())), settings, *self._frozen_state()])
 
     def _config(self) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Embedder: texts -> embeddings, in order, in bounded memory. Knows nothing about tasks.
 
-Shapes: N texts of a chunk, B texts of a batch, S tokens, H hidden units.
+Shapes: N texts of a chunk, B texts of a batch, S tokens, W units of an embedding.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.inference.length_batches import inference_copy
 from polyhead.inference.packed_linear import pack_linear_layers
 from polyhead.inference.text_runner import TextRunner
@@ -22,8 +22,7 @@ class Embedder:
 
     Args:
         encoder: the encoder, which is copied.
-        tokenizer: text -> token ids; it is copied.
-        max_length: longest text in tokens; longer ones are cut.
+        tokenizer: text -> token ids.
         precision: ``32-true``, or one that starts with ``bf16``.
         device: where to compute.
     """
@@ -31,14 +30,13 @@ class Embedder:
     def __init__(
         self,
         encoder: Encoder,
-        tokenizer: PreTrainedTokenizerBase,
-        max_length: int,
+        tokenizer: TextTokenizer,
         precision: str,
         device: torch.device,
     ) -> None:
         self.encoder = inference_copy(encoder, precision, device)
         pack_linear_layers(self.encoder)
-        self.runner = TextRunner(tokenizer, max_length, self.encoder.hidden_size, self._embed_ids)
+        self.runner = TextRunner(tokenizer, self.encoder.embedding_size, self._embed_ids)
         self.device = device
 
     @property
@@ -47,7 +45,7 @@ class Embedder:
         return self.runner.truncated
 
     def embed(self, texts: Iterable[str]) -> Iterator[NDArray[np.float32]]:
-        """Yield the embeddings (N, H) of one chunk of texts after the other, in the order of the texts.
+        """Yield the embeddings (N, W) of one chunk of texts after the other, in the order of the texts.
 
         Raises:
             UserError: one of them is no text.

@@ -75,7 +75,9 @@ def run_batches(
 
 
 def inference_copy(encoder: Encoder, precision: str, device: torch.device) -> Encoder:
-    """Return a copy of the encoder for inference: without dropout and gradients, its weights in the precision given.
+    """Return a copy of the encoder for inference: no dropout, no gradients, the transformer in the precision given.
+
+    Modules on top of pooling stay in single precision, as in training.
 
     Args:
         encoder: the original, which stays as it is.
@@ -84,4 +86,6 @@ def inference_copy(encoder: Encoder, precision: str, device: torch.device) -> En
         device: where the copy computes.
     """
     dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
-    return copy.deepcopy(encoder).to(device, dtype).eval().requires_grad_(False)
+    made = copy.deepcopy(encoder).to(device).eval().requires_grad_(False)
+    made.transformer.to(dtype)
+    return made

@@ -9,7 +9,6 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from polyhead.data.tokenization import TextTokenizer
 from polyhead.errors import UserError
@@ -23,8 +22,7 @@ class TextRunner:
     """Runs texts through a network, in the order of the texts and in memory that does not grow with their number.
 
     Args:
-        tokenizer: text -> token ids; it is copied.
-        max_length: longest text in tokens; longer ones are cut.
+        tokenizer: text -> token ids.
         width: values W per text.
         network: token ids (B, S) without padding -> values (B, W).
         streams: batches that the network takes side by side, each in a thread.
@@ -35,13 +33,12 @@ class TextRunner:
 
     def __init__(
         self,
-        tokenizer: PreTrainedTokenizerBase,
-        max_length: int,
+        tokenizer: TextTokenizer,
         width: int,
         network: Callable[[Tensor], Tensor],
         streams: int = 1,
     ) -> None:
-        self.tokenizer = TextTokenizer(tokenizer, max_length)
+        self.tokenizer = tokenizer
         self.width = width
         self.network = network
         self.streams = streams

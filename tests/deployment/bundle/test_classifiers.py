@@ -1,5 +1,5 @@
 import torch
-from support.bundles import MAX_LENGTH, texts
+from support.bundles import MAX_LENGTH, bundle_tokenizer, texts
 from support.fakes import word_tokenizer
 
 from polyhead.deployment.bundle.classifiers import write_classifiers
@@ -8,7 +8,7 @@ from polyhead.deployment.bundle.classifiers import write_classifiers
 def test_classifiers_of_stock_modules_give_the_logits(tmp_path, model, tasks):
     from sentence_transformers import CrossEncoder
 
-    write_classifiers(tmp_path, model.eval(), tasks, word_tokenizer(), MAX_LENGTH)
+    write_classifiers(tmp_path, model.eval(), tasks, bundle_tokenizer())
     for task in tasks:
         theirs = CrossEncoder(str(tmp_path / "classifiers" / task.name), device="cpu").eval()
         assert {type(module).__module__.split(".")[0] for module in theirs} == {"sentence_transformers"}

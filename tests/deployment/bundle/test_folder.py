@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import SafetensorError
-from support.bundles import make_bundle, manifest_of, naming_a_path
-from support.fakes import word_tokenizer
+from support.bundles import bundle_tokenizer, make_bundle, manifest_of, naming_a_path
 from support.models import random_batch
 
 from polyhead.deployment.bundle.classifiers import write_classifiers
@@ -48,8 +47,8 @@ def test_new_folder_has_the_modes_of_the_umask(tmp_path, model, tasks, umask, fi
     before = os.umask(umask)
     try:
         with new_folder(tmp_path / "bundle", overwrite=False) as folder:
-            write_model(folder, model.eval(), word_tokenizer(), 16)
-            write_classifiers(folder, model, tasks, word_tokenizer(), 16)
+            write_model(folder, model.eval(), bundle_tokenizer())
+            write_classifiers(folder, model, tasks, bundle_tokenizer())
             Neighbors(["one"], np.ones((1, 16), dtype=np.float32)).write(folder)
             seal(folder, manifest_of(tasks))
     finally:

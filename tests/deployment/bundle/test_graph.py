@@ -80,7 +80,7 @@ def test_write_graph_compares_every_output_with_the_model(tmp_path, monkeypatch,
     export = torch.onnx.export
 
     def of_other_weights(network, *arguments, **options):
-        bias = network.heads["sentiment"][-1].bias
+        bias = network.model.heads["sentiment"][-1].bias
         bias.add_(1.0)
         export(network, *arguments, **options)
         bias.sub_(1.0)

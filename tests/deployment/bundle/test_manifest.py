@@ -33,7 +33,7 @@ def test_manifest_is_read_back_as_it_was_sealed(folder, tasks):
     assert sorted(path.name for path in folder.iterdir()) == ["part", "tasks.json", "weights"]
 
 
-def test_manifest_is_written_in_format_2(folder):
+def test_manifest_is_written_in_format_3(folder):
     content = json.loads((folder / "tasks.json").read_text())
     assert content.pop("digest") == json_digest(content)
     files = content.pop("files")
@@ -42,12 +42,11 @@ def test_manifest_is_written_in_format_2(folder):
     assert list(files) == ["part/config.json", "weights"]
     metrics = {"accuracy": 0.5}
     assert content == {
-        "format": 2,
+        "format": 3,
         "tasks": [
             {"name": "category", "labels": ["Quote", "Riddle", "News"], "temperature": 1.5, "metrics": metrics},
             {"name": "sentiment", "labels": ["Positive", "Negative"], "temperature": None, "metrics": metrics},
         ],
-        "pooling": "mean",
         "max_length": MAX_LENGTH,
         "made_with": {"polyhead": "0"},
         "quantization": {},
@@ -56,7 +55,7 @@ def test_manifest_is_written_in_format_2(folder):
 
 def test_manifest_of_format_1_is_read_under_the_names_of_today(folder):
     def to_format_1(content):
-        content["format"] = 1
+        content.update(format=1, pooling="mean")
         del content["quantization"], content["digest"]
         content["quantisation"] = {"category": {"float32": 0.75, "int8": 0.5}}
         content["tasks"][0]["metrics"] = {"accuracy": 0.5, "calibration_error": 0.25, "calibration_error_scaled": 0.125}
@@ -69,9 +68,14 @@ def test_manifest_of_format_1_is_read_under_the_names_of_today(folder):
     assert manifest.tasks[1].metrics == {"accuracy": 0.5}
 
 
+def test_manifest_of_format_2_leaves_pooling_to_the_modules(folder, tasks):
+    edit(folder, lambda content: [content.update(format=2, pooling="cls"), content.pop("digest")])
+    assert unseal(folder) == manifest_of(tasks, category=1.5)
+
+
 def test_manifest_of_a_newer_format_is_refused_with_what_to_do(folder):
-    edit(folder, lambda content: content.update(format=3, files={}, shape="unknown"))
-    message = "has format 3, and this version of polyhead reads formats up to 2; install a newer polyhead, or export"
+    edit(folder, lambda content: content.update(format=4, files={}, shape="unknown"))
+    message = "has format 4, and this version of polyhead reads formats up to 3; install a newer polyhead, or export"
     with pytest.raises(UserError, match=message) as error:
         unseal(folder)
     assert "\n" not in str(error.value)
@@ -118,7 +122,7 @@ def test_unseal_refuses_a_damaged_folder_in_one_line(folder, damage, message):
         lambda c: c["tasks"][0].update(temperature="hot"),
         lambda c: c.update(max_length=-1),
         lambda c: c.update(max_length="64"),
-        lambda c: c.update(pooling="sum"),
+        lambda c: c.update(pooling="mean"),
         lambda c: c.update(quantisation={}),
         lambda c: c.update(surprise=1),
         lambda c: c.update(max_length=10**9),
@@ -127,7 +131,6 @@ def test_unseal_refuses_a_damaged_folder_in_one_line(folder, damage, message):
         lambda c: c.update(made_with={"run": 1}),
         lambda c: c.update(quantization={"category": 0.5}),
         lambda c: c.update(quantization={"category": {"int8": True}}),
-        lambda c: c.update(pooling=["mean"]),
         lambda c: c.update(tasks={"category": 1}),
         lambda c: c["tasks"][0].update(name=1),
         lambda c: c["tasks"][0].update(name="../x"),
@@ -182,11 +185,10 @@ def test_task_entry_names_the_parameter_that_does_not_fit(change, message):
     ("change", "message"),
     [
         ({"tasks": []}, r"tasks: \[\] given; it must be at least one, and each name once"),
-        ({"pooling": "sum"}, "pooling: 'sum' given; it must be one of cls, max, mean"),
         ({"max_length": 0}, "max_length: 0 given; it must be a whole number from 1 to 1000000"),
         ({"max_length": 1.5}, "max_length: 1.5 given"),
     ],
 )
 def test_manifest_names_the_parameter_that_does_not_fit(change, message):
     with pytest.raises(ParameterError, match=message):
-        Manifest(**{"tasks": [TaskEntry(**ENTRY)], "pooling": "mean", "max_length": 8, "made_with": {}} | change)
+        Manifest(**{"tasks": [TaskEntry(**ENTRY)], "max_length": 8, "made_with": {}} | change)

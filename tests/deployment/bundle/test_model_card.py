@@ -15,8 +15,8 @@ ENTRIES = [
 ]
 
 
-def card(graph=False, pooling="mean"):
-    return model_card("mine", Manifest(ENTRIES, pooling, MAX_LENGTH, {"polyhead": "9.9", "run": "a"}), graph)
+def card(graph=False, pooling="mean", prompt=""):
+    return model_card("mine", Manifest(ENTRIES, MAX_LENGTH, {"polyhead": "9.9", "run": "a"}), pooling, prompt, graph)
 
 
 def table(text):
@@ -45,15 +45,21 @@ def test_model_card_has_a_row_per_task_and_a_column_per_metric():
 
 def test_model_card_keeps_its_columns_where_a_class_name_has_a_pipe():
     entry = TaskEntry("category", ["a|b", "c"], None, {"accuracy": 0.5})
-    text = model_card("mine", Manifest([entry], "mean", MAX_LENGTH, {}), graph=False)
+    text = model_card("mine", Manifest([entry], MAX_LENGTH, {}), "mean", "", graph=False)
     assert table(text)[1] == ["category", r"a\|b, c", "0.500"]
 
 
 def test_model_card_names_calibrated_tasks_length_pooling_and_origin():
-    text = card(pooling="cls")
+    text = card(pooling="cls, Normalize()")
     assert "Probabilities are calibrated for category.\n" in text
-    assert f"cut to {MAX_LENGTH} tokens; the embedding is the first of the token states." in text
+    assert f"cut to {MAX_LENGTH} tokens; from token states to the embedding: cls, Normalize()." in text
     assert text.endswith("## Made with\n\n- polyhead: 9.9\n- run: a\n")
+
+
+def test_model_card_names_the_prompt():
+    assert f"cut to {MAX_LENGTH} tokens, those of the prompt `query: ` before each text included;" in card(
+        prompt="query: "
+    )
 
 
 @pytest.mark.parametrize("graph", [False, True])

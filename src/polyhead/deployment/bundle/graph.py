@@ -1,7 +1,7 @@
 """Graph: encoder and all heads as one ONNX graph, in single precision and in int8. Knows nothing about bundles.
 
 Inputs ``input_ids`` and ``attention_mask`` (B, S), both dynamic; outputs ``sentence_embedding`` (B, H) and
-``TASK_logits`` (B, C) of every task. Shapes: B sentences, S tokens, H hidden units, C classes of a task.
+``TASK_logits`` (B, C) of every task. Shapes: B sentences, S tokens, H units of an embedding, C classes of a task.
 """
 
 import logging
@@ -34,11 +34,11 @@ class _Graph(nn.Module):
 
     def __init__(self, model: MultiTaskModel) -> None:
         super().__init__()
-        self.encoder, self.heads = model.encoder, model.heads
+        self.model = model
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
-        embeddings = self.encoder(input_ids, attention_mask)  # (B, H)
-        return (embeddings, *(head(embeddings) for head in self.heads.values()))
+        embeddings = self.model.encoder(input_ids, attention_mask)  # (B, H)
+        return (embeddings, *self.model.classify(embeddings).values())
 
 
 def write_graph(path: Path, model: MultiTaskModel, max_length: int) -> float:

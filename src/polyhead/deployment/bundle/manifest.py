@@ -12,7 +12,6 @@ from typing import Any
 
 from polyhead.deployment.bundle.checksums import check_files, checksums
 from polyhead.errors import UserError, check_parameters, is_finite
-from polyhead.models.pooling import POOLINGS
 from polyhead.storage.digests import json_digest
 from polyhead.storage.documents import read_json
 from polyhead.storage.output import write_atomically
@@ -20,7 +19,7 @@ from polyhead.storage.schema import field_misfits, misfits
 from polyhead.tasks import Task
 
 FILE = "tasks.json"
-FORMAT = 2
+FORMAT = 3
 """The format that this version writes, and the newest that it reads. It is raised when names in the file change."""
 
 _LONGEST_REASON = 200  # characters
@@ -70,18 +69,16 @@ class Manifest:
 
     Args:
         tasks: the heads, in their order.
-        pooling: how token states become an embedding: ``mean``, ``cls`` or ``max``.
-        max_length: longest text in tokens, special ones included.
+        max_length: longest text in tokens, special ones and those of the prompt included.
         made_with: versions, and the run that the weights come from.
         quantization: test accuracy by task of the graphs in single precision (``float32``) and in ``int8``; empty
             without an int8 graph.
 
     Raises:
-        ParameterError: no tasks or two of one name, an unknown pooling, or a length below 1.
+        ParameterError: no tasks or two of one name, or a length below 1.
     """
 
     tasks: list[TaskEntry]
-    pooling: str
     max_length: int
     made_with: Mapping[str, str]
     quantization: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -93,7 +90,6 @@ class Manifest:
         bounded = whole and self.max_length <= _MOST_TOKENS
         check_parameters(
             ("tasks", names, distinct, "at least one, and each name once"),
-            ("pooling", self.pooling, self.pooling in POOLINGS, f"one of {', '.join(sorted(POOLINGS))}"),
             ("max_length", self.max_length, bounded, f"a whole number from 1 to {_MOST_TOKENS}"),
         )
 
@@ -147,12 +143,14 @@ def _upgrade(content: dict[str, Any], version: object) -> dict[str, Any]:
     """
     if version == FORMAT:
         return content
-    if version != 1:
+    if version not in (1, 2):
         raise ValueError(f"format {version!r}")
-    content["quantization"] = content.pop("quantisation", {})
-    for entry in content["tasks"]:
-        metrics = entry["metrics"].items()
-        entry["metrics"] = {_METRICS_OF_FORMAT_1.get(name, name): value for name, value in metrics}
+    content.pop("pooling", None)  # the encoder is what its modules.json says, as it was then
+    if version == 1:
+        content["quantization"] = content.pop("quantisation", {})
+        for entry in content["tasks"]:
+            metrics = entry["metrics"].items()
+            entry["metrics"] = {_METRICS_OF_FORMAT_1.get(name, name): value for name, value in metrics}
     return content
 
 

@@ -18,7 +18,7 @@ A sentence encoder with {heads}, all computed in one pass, trained with Polyhead
 {table}
 
 Measured on the test split of its training data; other text can give other figures. {calibrated}
-Texts are cut to {max_length} tokens; the embedding is the {pooling} of the token states.
+Texts are cut to {max_length} tokens{prompt}; from token states to the embedding: {pooling}.
 
 ## Use
 
@@ -49,15 +49,16 @@ embeddings = SentenceTransformer("FOLDER").encode(["A sentence.", "Another one?"
 
 _GRAPH = """`graph.onnx` maps `input_ids` and `attention_mask` to `sentence_embedding` and `TASK_logits` of every task.
 """
-_POOLINGS = {"mean": "mean", "max": "maximum", "cls": "first"}
 
 
-def model_card(name: str, manifest: Manifest, graph: bool) -> str:
+def model_card(name: str, manifest: Manifest, pooling: str, prompt: str, graph: bool) -> str:
     """Return the text of the card.
 
     Args:
         name: of the bundle.
         manifest: its tasks and metrics.
+        pooling: in words, how token states become an embedding.
+        prompt: what stands before each text; empty for nothing.
         graph: whether an ONNX graph lies in the bundle.
     """
     columns = sorted({metric for entry in manifest.tasks for metric in entry.metrics})
@@ -69,7 +70,8 @@ def model_card(name: str, manifest: Manifest, graph: bool) -> str:
         table=markdown_table(["task", "classes", *columns], [_row(entry, columns) for entry in manifest.tasks]),
         calibrated=f"Probabilities are calibrated for {', '.join(calibrated)}." if calibrated else "",
         max_length=manifest.max_length,
-        pooling=_POOLINGS[manifest.pooling],
+        pooling=pooling,
+        prompt=f", those of the prompt `{prompt}` before each text included" if prompt else "",
         graph=_GRAPH if graph else "",
         made_with="\n".join(f"- {key}: {value}" for key, value in manifest.made_with.items()),
     )

@@ -2,42 +2,72 @@
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from transformers import PreTrainedTokenizerBase
+from safetensors.torch import save_file
 
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.models.encoder import Encoder
+from polyhead.models.pipeline import pooling_settings
+from polyhead.models.sentence_modules import SentenceModule
 from polyhead.storage.output import write_atomically
-
-_POOLING_MODES = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max"}  # theirs -> ours
 
 
 def write_encoder(
-    folder: Path, encoder: Encoder, tokenizer: PreTrainedTokenizerBase, max_length: int, **config: Any
+    folder: Path, encoder: Encoder, tokenizer: TextTokenizer, top: Sequence[SentenceModule] = (), **config: Any
 ) -> None:
-    """Write transformer, tokenizer and pooling, in the form that sentence-transformers reads since its version 2.
+    """Write transformer, tokenizer, pooling and all on top, in the form that sentence-transformers reads.
 
     Args:
         folder: where to write.
         encoder: a plain one, without adapters.
-        tokenizer: of the encoder.
-        max_length: longest text in tokens, special ones included.
+        tokenizer: of the encoder, with its limit and its prompt.
+        top: modules of the caller's on top of the encoder's own.
         config: further entries of the transformer's ``config.json``.
     """
     transformer = cast(Any, encoder.transformer)
     transformer.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    tokenizer.tokenizer.save_pretrained(folder)
     _complete_config(folder / "config.json", config)
-    settings: dict[str, Any] = {"max_seq_length": max_length, "do_lower_case": False}
+    settings: dict[str, Any] = {"max_seq_length": tokenizer.max_length, "do_lower_case": False}
     if "add_pooling_layer" in inspect.signature(type(transformer).__init__).parameters:
         # The encoder has no pooler; transformers would add one with random weights, and warn.
         settings["model_args"] = {"add_pooling_layer": False}
     write_json(folder / "sentence_bert_config.json", settings)
-    modes = {f"pooling_mode_{name}": mode == encoder.pooling for name, mode in _POOLING_MODES.items()}
+    modules = [*cast(Iterable[SentenceModule], encoder.sentence_modules), *top]
+    kinds = ["Transformer", "Pooling", *(type(module).__name__ for module in modules)]
+    write_json(folder / "modules.json", stock_modules(*kinds))
+    pooling = pooling_settings(encoder.pooling, encoder.hidden_size, include_prompt=not encoder.skipped)
     (folder / "1_Pooling").mkdir()
-    write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": encoder.hidden_size, **modes})
+    write_json(folder / "1_Pooling" / "config.json", pooling)
+    for index, module in enumerate(modules, start=2):
+        _write_module(folder / f"{index}_{type(module).__name__}", module)
+
+
+def write_prompt(folder: Path, prompt: str, **settings: Any) -> None:
+    """Write what sentence-transformers needs to put a prompt before each text.
+
+    All methods of the library apply it: ``encode_query`` and ``encode_document`` look for prompts of these names.
+
+    Args:
+        folder: where to write.
+        prompt: empty for none.
+        settings: further entries of the file.
+    """
+    if prompt:
+        settings |= {"prompts": {"query": prompt, "document": prompt}, "default_prompt_name": "query"}
+    if settings:
+        write_json(folder / "config_sentence_transformers.json", settings)
+
+
+def _write_module(folder: Path, module: SentenceModule) -> None:
+    folder.mkdir()
+    write_json(folder / "config.json", module.settings())
+    weights = {name: tensor.detach().float().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    if weights:
+        save_file(weights, folder / "model.safetensors")
 
 
 def stock_modules(*kinds: str) -> list[dict[str, Any]]:
