@@ -111,12 +111,13 @@ def measure(source: Source, tasks: Sequence[str], encode: Encode) -> dict[str, d
     train, test = (_unzip(source.sentences(split), tasks) for split in ("train", "test"))
     embedded_train = encode(train[0]), train[1]
     embedded_test = encode(test[0]), test[1]
+    weights = source.weights("train")
     regression = LogisticRegression(max_iter=2000)
     words = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), regression)
     return {
-        "majority class": _score(DummyClassifier(), train, test),
-        "TF-IDF + regression": _score(words, train, test),
-        "linear probe": _score(regression, embedded_train, embedded_test),
+        "majority class": _score(DummyClassifier(), train, test, weights),
+        "TF-IDF + regression": _score(words, train, test, weights),
+        "linear probe": _score(regression, embedded_train, embedded_test, weights),
     }
 
 
@@ -126,26 +127,40 @@ def _unzip(sentences: Iterable[LabelledSentence], tasks: Sequence[str]) -> Label
     return [row.text for row in rows], labels
 
 
-def _score(classifier: Any, train: LabelledTexts, test: LabelledTexts) -> dict[str, float]:
-    """Fit a classifier of scikit-learn on each task and return its macro-F1 by task."""
+def _score(classifier: Any, train: LabelledTexts, test: LabelledTexts, weights: Any = None) -> dict[str, float]:
+    """Fit a classifier of scikit-learn on each task and return its macro-F1 by task.
+
+    Args:
+        classifier: one, or a pipeline that ends with one.
+        train: what it learns from.
+        test: what it is judged by, each sentence alike.
+        weights: how much each sentence of ``train`` counts (N,); None where all count alike.
+    """
     from sklearn.metrics import f1_score  # type: ignore[import-untyped]
 
     scores = {}
     for task in train[1]:
-        given, labels = _labelled(train, task)
-        tested, wanted = _labelled(test, task)
+        given, labels, rows = _labelled(train, task)
+        tested, wanted, _ = _labelled(test, task)
         if wanted:
-            predicted = classifier.fit(given, labels).predict(tested)
+            own = {} if weights is None else _weight_argument(classifier, weights[rows])
+            predicted = classifier.fit(given, labels, **own).predict(tested)
             scores[task] = float(f1_score(wanted, predicted, average="macro", zero_division=0))
     return scores
 
 
-def _labelled(texts: LabelledTexts, task: str) -> tuple[Any, list[str]]:
-    """Return the texts, or embeddings, that have a label for a task, and the labels."""
+def _weight_argument(classifier: Any, weights: Any) -> dict[str, Any]:
+    """Return the argument of ``fit`` for weights, of mean 1 so that the penalty on coefficients is what it was."""
+    step = f"{classifier.steps[-1][0]}__" if hasattr(classifier, "steps") else ""
+    return {f"{step}sample_weight": weights / weights.mean()}
+
+
+def _labelled(texts: LabelledTexts, task: str) -> tuple[Any, list[str], list[int]]:
+    """Return the texts, or embeddings, that have a label for a task, the labels, and their rows."""
     values, labels = texts[0], texts[1][task]
     rows = [row for row, label in enumerate(labels) if label is not None]
     chosen = [values[row] for row in rows] if isinstance(values, list) else values[rows]
-    return chosen, [str(labels[row]) for row in rows]
+    return chosen, [str(labels[row]) for row in rows], rows
 
 
 def load_encoder() -> Encode:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from support.commands import SMALL_DATA, TINY, TINY_ENCODER, train
+from support.commands import NO_PICTURES, SMALL_DATA, TINY, TINY_ENCODER, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from polyhead.training.checkpoints import load_checkpoint
@@ -221,3 +221,25 @@ def test_a_run_on_a_gpu_says_so(tmp_path):
     done = train(*SMALL_DATA, "freeze=backbone", "trainer.accelerator=gpu", "hydra.run.dir=run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert read(tmp_path / "run", "metrics.json")["device"] == "cuda"
+
+
+def test_a_run_with_equal_weights_is_that_without_and_one_with_other_weights_is_not_done_already(tmp_path):
+    def write(weight):
+        lines = [f"a {('dull', 'fine')[i % 2]} thing {i},{('bad', 'good')[i % 2]},{weight(i)}\n" for i in range(60)]
+        (tmp_path / "a.csv").write_text("text,mood,trust\n" + "".join(lines))
+
+    own = ["data=files", "data.files.train=a.csv", "tasks=[mood]", "data.cache=tables", *TINY_ENCODER, *NO_PICTURES]
+    own += ["accelerator=cpu", "logger=none", "trainer.max_epochs=1", "resume=auto"]
+    write(lambda i: 3)
+    for name, given in {"plain": [], "weighted": ["data.weight=trust"]}.items():
+        done = train(*own, *given, f"run_dir={name}", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    plain, weighted = (tmp_path / name for name in ("plain", "weighted"))
+    assert read(plain, "metrics.json")["test"] == read(weighted, "metrics.json")["test"]
+    digests = [read(folder, "provenance.json")["data"] for folder in (plain, weighted)]
+    assert digests[0].pop("train") != digests[1].pop("train")
+    assert digests[0] == digests[1]
+    write(lambda i: 1 + i % 3)
+    done = train(*own, "data.weight=trust", "run_dir=weighted", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "the train sentences are not those that 'weighted' had" in done.stderr

@@ -1,5 +1,6 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from support.commands import ROOT
@@ -11,6 +12,7 @@ from polyhead.app.sentence_digest import sentence_digest
 from polyhead.app.trained import TrainedRun
 from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
 from polyhead.errors import UserError
+from polyhead.freezing.activation_cache import digest
 from polyhead.runs.folder import RunFolder
 from polyhead.tasks import Task
 
@@ -60,3 +62,11 @@ def test_trained_run_refuses_held_out_sentences_that_are_not_those_of_its_traini
     assert len(trained.sentences("train")) == 32  # who has learned from which of them is of no consequence
     with pytest.raises(UserError, match="the validation sentences that are held out here are not those of"):
         trained.sentences("validation")
+
+
+def test_sentence_digest_has_weights_only_where_they_are_given():
+    sentences = TokenizedSentences(np.arange(4, dtype=np.int32), np.array([0, 2, 4]))
+    plain = sentence_digest(sentences)
+    assert plain == sentence_digest(sentences, None) == digest([sentences.ids, sentences.offsets])
+    weighted = [sentence_digest(sentences, np.array(weights, dtype=np.float32)) for weights in ([1, 1], [1, 0.5])]
+    assert len({plain, *weighted}) == 3

@@ -14,6 +14,7 @@ FULL = Batch(
     activations=torch.arange(12.0).reshape(2, 3, 2),
     depth=4,
     rows=torch.tensor([31, 7]),
+    weights=torch.tensor([0.5, 1.0]),
 )
 
 

@@ -240,3 +240,48 @@ def test_class_weights_of_wrong_names_and_values_are_refused_together():
     assert [line.split(":")[0] for line in lines] == ["class_weights.a.X", "class_weights.a.y", "class_weights"]
     with pytest.raises(ParameterError, match="all are 0"):
         MultiTaskLoss(0.0, 0.0, 0.0, TASKS, class_weights={"b": {"p": 0, "q": 0}})
+
+
+def make_full_loss():
+    loss = MultiTaskLoss(0.1, 0.9, 2.0, TASKS, {"a": 3.0}, {"b": {"q": 2.0}})
+    loss.set_class_weights({name: column.numpy() for name, column in LABELS.items()})
+    return loss
+
+
+@pytest.mark.parametrize("make", [make_loss, make_full_loss])
+def test_loss_with_equal_weights_is_that_without(make):
+    loss = make()
+    for weight in (1.0, 0.25):
+        weighted, rows = loss(LOGITS, LABELS, torch.full((20,), weight))
+        plain, expected_rows = loss(LOGITS, LABELS)
+        torch.testing.assert_close(weighted, plain)
+        assert rows.tolist() == expected_rows.tolist()
+
+
+@pytest.mark.parametrize("make", [make_loss, make_full_loss])
+def test_loss_with_a_weight_of_two_has_the_row_twice_and_with_zero_not_at_all(make):
+    weights = torch.ones(20)
+    weights[[1, 17]], weights[[2, 6, 19]] = 2.0, 0.0
+    weighted, rows = make()(LOGITS, LABELS, weights)
+    chosen = torch.repeat_interleave(torch.arange(20), weights.long())
+    repeated, _ = make()({n: x[chosen] for n, x in LOGITS.items()}, {n: y[chosen] for n, y in LABELS.items()})
+    torch.testing.assert_close(weighted, repeated)
+    assert rows.tolist() == [((LABELS[name] != MISSING) & (weights > 0)).sum() for name in ("a", "b")]
+
+
+def test_loss_with_weights_is_the_weighted_mean_of_torch():
+    weights = torch.rand(20, generator=torch.Generator().manual_seed(1))
+    losses, _ = make_loss()(LOGITS, LABELS, weights)
+    for name, found in zip(("a", "b"), losses, strict=True):
+        known = LABELS[name] != MISSING
+        rows = cross_entropy(LOGITS[name][known], LABELS[name][known], reduction="none")
+        expected = np.average(rows.numpy(), weights=weights[known].numpy())
+        assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_loss_with_weights_of_zero_is_zero_and_part_of_the_graph():
+    logits = {name: x.clone().requires_grad_() for name, x in LOGITS.items()}
+    losses, rows = make_full_loss()(logits, LABELS, torch.zeros(20))
+    losses.sum().backward()
+    assert (losses.tolist(), rows.tolist()) == ([0.0, 0.0], [0, 0])
+    assert all((x.grad == 0).all() for x in logits.values())

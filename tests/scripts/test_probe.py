@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from sklearn.dummy import DummyClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
+from sklearn.pipeline import make_pipeline
 from support.commands import ROOT, TINY_ENCODER, script
 
 from polyhead.inference.embedder import Embedder
@@ -83,3 +87,18 @@ def test_probe_refuses_mistakes_in_own_data_in_one_line(probe, tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith("error: data.files.train: no file 'nothing.csv'")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_probe_weighs_sentences_as_if_they_came_several_times(probe):
+    random = np.random.default_rng(0)
+    values, labels = random.normal(size=(40, 3)), [str(label) for label in random.integers(0, 2, 40)]
+    weights = random.integers(0, 3, 40).astype(np.float32)
+    repeated = np.repeat(np.arange(40), weights.astype(int))
+    texts = [f"w{i % 7} w{i % 5}" for i in range(40)]
+    for kind, given in ((LogisticRegression(C=1e4, max_iter=9999), values), (DummyClassifier(), values)):
+        test = given[::3], {"mood": labels[::3]}
+        weighed = probe._score(kind, (given, {"mood": labels}), test, weights)
+        assert weighed == probe._score(kind, (given[repeated], {"mood": [labels[i] for i in repeated]}), test)
+    words = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    probe._score(words, (texts, {"mood": labels}), (texts, {"mood": labels}), weights)
+    assert probe._weight_argument(words, weights).keys() == {"logisticregression__sample_weight"}

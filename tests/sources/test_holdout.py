@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from polyhead.sources.holdout import choose_folds, choose_holdout, explain_share
+from polyhead.sources.holdout import choose_folds, choose_holdout, choose_some, explain_share
 
 CLASSES = np.repeat([0, 1, 2, 3], [600, 300, 90, 1])
 TEXTS = np.random.default_rng(0).permutation(len(CLASSES)).astype(np.int64)
@@ -97,3 +97,29 @@ def test_choose_folds_divides_all_and_each_class_of_each_task_evenly():
     assert (fold == choose_folds(np.arange(1000) * 3, labels, 5, seed=0)).all()
     pairs = choose_folds(np.repeat(np.arange(50), 2), [np.repeat(np.arange(50) % 2, 2)], 5, seed=0)
     assert (pairs[::2] == pairs[1::2]).all()
+
+
+@pytest.mark.parametrize("limit", [8, 50, 400, 991])
+def test_choose_some_takes_as_many_as_asked_and_loses_no_class(limit):
+    tasks = [CLASSES, np.where(np.arange(len(CLASSES)) == 77, 0, -1)]  # one of them with one label
+    chosen = choose_some(len(CLASSES), tasks, limit, seed=0)
+    assert chosen.sum() == limit
+    assert (np.bincount(CLASSES[chosen], minlength=4) > 0).all()
+    assert chosen[77]
+    assert worst_error(chosen, [CLASSES], limit / len(CLASSES)) <= 2
+
+
+def test_choose_some_keeps_as_many_classes_and_tasks_as_fit():
+    classes = np.arange(100) % 50
+    rare = np.where(np.arange(100) == 3, 0, -1)
+    for limit in (50, 10, 1):
+        chosen = choose_some(100, [classes, rare], limit, seed=0)
+        assert chosen.sum() == limit == len(np.unique(classes[chosen]))
+        assert chosen[3]
+    assert choose_some(5, [], 2, seed=0).sum() == 2
+
+
+def test_choose_some_follows_from_the_seed_alone():
+    chosen = [choose_some(len(CLASSES), [CLASSES], 60, seed) for seed in (0, 0, 1)]
+    assert (chosen[0] == chosen[1]).all()
+    assert (chosen[0] != chosen[2]).any()

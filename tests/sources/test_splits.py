@@ -174,7 +174,7 @@ def test_table_source_takes_a_few_sentences_of_each_split_for_a_quick_try(caplog
     assert [len(split) for split in one] == [15, 15, 15]
     assert one == same != other
     assert len({text for split in one for text in split}) == 45
-    assert "train: 15 of 144 sentences, chosen at random by data.seed (data.limit)" in caplog.text
+    assert "train: 15 of 144 sentences, chosen by data.seed with each class's share (data.limit)" in caplog.text
     with pytest.raises(ParameterError, match="limit: 0 given; it must be 1 or more, or null"):
         checked(GIVEN, limit=0)
 

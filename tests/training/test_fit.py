@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from support.training import make_data, make_module, make_trainer
 from polyhead.errors import UserError
 from polyhead.models.dropout import FastDropout
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.objectives.losses import MultiTaskLoss
 from polyhead.sources.mixing import Mixture
 from polyhead.training.callbacks.best import BestCheckpoint
 from polyhead.training.checkpoints import load_checkpoint
@@ -212,3 +215,54 @@ def test_resuming_from_format_1_restores_its_best_weights_and_metrics(tmp_path, 
     assert result.validation == expected
     assert "ece" in result.validation["category"]
     assert "calibration_error" not in result.validation["category"]
+
+
+def test_weights_that_were_never_validated_are_saved_as_the_best(tmp_path, model, tasks):
+    module = make_module(model, tasks)
+    callbacks = checkpoints(tmp_path)
+    trainer = make_trainer(tmp_path, enable_checkpointing=True, callbacks=callbacks, check_val_every_n_epoch=5)
+    result = fit_and_test(module, make_data(tasks), trainer, resume=None)
+    saved = load_checkpoint(tmp_path / "best.ckpt")
+    assert result.epochs == 2
+    assert saved["results"]["validation"] == result.validation
+    assert all(torch.equal(value, saved["state_dict"][name]) for name, value in module.state_dict().items())
+
+
+class Weighted(FakeSource):
+    """Sentences every other of which does not count."""
+
+    def weights(self, split):
+        return np.arange(self.sizes[split], dtype=np.float32) % 2 if split == "train" else None
+
+
+def test_fit_leaves_out_what_has_no_weight(tmp_path, model, tasks):
+    """Labels that are wrong wherever the weight is 0 change nothing."""
+
+    class Wrong(Weighted):
+        def sentences(self, split):
+            for row, sentence in enumerate(super().sentences(split)):
+                if split == "train" and row % 2 == 0:
+                    sentence.labels = {"category": "News", "sentiment": "Negative"}
+                yield sentence
+
+    states = []
+    for kind in (Weighted, Wrong):
+        data = make_data(tasks)
+        data.source = kind(data.source.sizes)
+        torch.manual_seed(0)
+        module = make_module(copy.deepcopy(model), tasks)
+        module.loss = MultiTaskLoss(0.1, 0.9, 0.0, tasks)  # its class weights count no such rows
+        fit_and_test(module, data, make_trainer(tmp_path), resume=None)
+        states.append(module.model.state_dict())
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def test_fit_refuses_weights_that_the_loss_does_not_take(tmp_path, model, tasks):
+    class Own(MultiTaskLoss):
+        def forward(self, logits, labels):
+            return super().forward(logits, labels)
+
+    data, module = make_data(tasks), make_module(model, tasks)
+    data.source, module.loss = Weighted(data.source.sizes), Own(0.0, 0.0, 0.0, tasks)
+    with pytest.raises(UserError, match=r"data.weight: Own.forward takes no weights; add them, or leave it out"):
+        fit_and_test(module, data, make_trainer(tmp_path), resume=None)

@@ -27,8 +27,8 @@ def make_data(parts: RunComponents, run: str, activations: Callable[[], Attach |
 
 
 def data_digests(data: SentenceData) -> dict[str, str]:
-    """Return a hash of the sentences, as token ids, and the labels of each split that was read."""
-    return {name: sentence_digest(split.sentences) for name, split in data.splits.items()}
+    """Return a hash of the sentences, as token ids, the labels and the weights of each split that was read."""
+    return {name: sentence_digest(split.sentences, split.weights) for name, split in data.splits.items()}
 
 
 def changed_splits(parts: RunComponents, run: RunFolder, splits: Collection[str] | None = None) -> list[str]:

@@ -24,6 +24,7 @@ class Batch:
         depth: number of layers that the stored activations replace, or None for all layers and the pooling; 0 if none
             are stored.
         rows: position of each sentence in its split (B,); None if it is not needed.
+        weights: how much each sentence counts in the loss (B,); None where all count alike.
     """
 
     input_ids: Tensor
@@ -32,6 +33,7 @@ class Batch:
     activations: Tensor | None = None
     depth: int | None = 0
     rows: Tensor | None = None
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -55,4 +57,5 @@ class Batch:
             activations=optional(self.activations),
             depth=self.depth,
             rows=optional(self.rows),
+            weights=optional(self.weights),
         )

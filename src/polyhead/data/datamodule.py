@@ -159,7 +159,8 @@ class SentenceData(L.LightningDataModule):
             log.warning("%s", small)
         self._tell_unknown(sentences, name)
         self._tell_equal(sentences, name)
-        return TokenizedSplit(sentences, self.text_tokenizer.padding, self._describe(name))
+        weights = self.source.weights(name)
+        return TokenizedSplit(sentences, self.text_tokenizer.padding, self._describe(name), weights)
 
     def _tell_unknown(self, sentences: TokenizedSentences, name: str) -> None:
         """Log a line if many tokens of a split are unknown to the tokenizer."""

@@ -25,6 +25,7 @@ class TokenizedSplit(Dataset[Batch]):
         sentences: token ids and labels of the split.
         padding: token id that fills up the shorter sentences of a batch.
         description: of the split, as caches show it to a person.
+        weights: how much each sentence counts in the loss (N,); None where all count alike.
 
     Attributes:
         activations: stored output of a frozen encoder: embeddings (N, H), or token states (M, H) after the lowest
@@ -35,10 +36,17 @@ class TokenizedSplit(Dataset[Batch]):
             where it is in ``activations``, or nowhere.
     """
 
-    def __init__(self, sentences: TokenizedSentences, padding: int, description: Description | None = None) -> None:
+    def __init__(
+        self,
+        sentences: TokenizedSentences,
+        padding: int,
+        description: Description | None = None,
+        weights: NDArray[np.float32] | None = None,
+    ) -> None:
         self.sentences = sentences
         self.padding = padding
         self.description = description or {}
+        self.weights = weights
         self.activations: Tensor | None = None
         self.depth: int | None = 0
         self.pool: tuple[TokenizedSplit, NDArray[np.integer[Any]]] | None = None
@@ -73,6 +81,7 @@ class TokenizedSplit(Dataset[Batch]):
             activations=self._activations_of(rows, mask),
             depth=self.depth,
             rows=torch.as_tensor(rows),
+            weights=None if self.weights is None else torch.from_numpy(self.weights[rows]),
         )
         # Takes some 50 microseconds, and keeps mapped files from coming to lie in memory whole.
         release_pages(ids, offsets, *self.labels.values())

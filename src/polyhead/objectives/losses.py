@@ -55,7 +55,10 @@ class MultiTaskLoss(nn.Module):
       Detection"); 0 is off.
 
     A task's loss is the mean over its labelled rows, times its ``scale``. With the first three at 0 and a scale of 1 it
-    is :func:`cross_entropy_per_task`.
+    is :func:`cross_entropy_per_task`. Where rows have weights r of their own (``data.weight``), it is the weighted mean
+    ``sum(r loss) / sum(r)`` over the labelled rows of the batch, with the loss of a row as above: a weight of 2 counts
+    as the row twice, and 0 leaves it out. The two kinds of weights multiply; n[c] counts rows, whatever they weigh, but
+    none of weight 0.
 
     Args:
         label_smoothing: 0 or more and below 1.
@@ -117,17 +120,37 @@ class MultiTaskLoss(nn.Module):
                 weights = class_weights(counts, self.beta[task.name], self.class_weights[task.name])
                 setattr(self, f"weights_{task.name}", torch.from_numpy(weights).float())
 
-    def forward(self, logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return losses (T,) and labelled rows (T,), as :func:`cross_entropy_per_task` does."""
+    def forward(
+        self, logits: Mapping[str, Tensor], labels: Mapping[str, Tensor], weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return losses (T,) and labelled rows (T,), as :func:`cross_entropy_per_task` does.
+
+        Args:
+            logits: (B, C) of each task.
+            labels: class index (B,) of each task, ``MISSING`` where there is none.
+            weights: of each row (B,), 0 or more; a row of weight 0 counts as one without labels. None is 1 each.
+        """
+        if weights is not None:
+            return self._weighted_means(logits, labels, weights)
         plain, rows = cross_entropy_per_task(logits, labels)
         losses = []
         for name, loss, count in zip(logits, plain, rows, strict=True):
-            if self._is_plain(name):
-                mean = loss
-            else:
-                mean = self._summed_loss(name, logits[name], labels[name]) / count.clamp(min=1)
+            other = None if self._is_plain(name) else self._row_losses(name, logits[name], labels[name]).sum()
+            mean = loss if other is None else other / count.clamp(min=1)
             losses.append(mean * self.scale[name])
         return torch.stack(losses), rows
+
+    def _weighted_means(
+        self, logits: Mapping[str, Tensor], labels: Mapping[str, Tensor], weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        losses, rows = [], []
+        for name in logits:
+            counted = weights * (labels[name] != MISSING)  # (B,)
+            total = counted.sum()
+            summed = (counted * self._row_losses(name, logits[name], labels[name])).sum()
+            losses.append(summed / total.where(total > 0, 1.0) * self.scale[name])
+            rows.append((counted > 0).sum())
+        return torch.stack(losses), torch.stack(rows)
 
     def _is_plain(self, name: str) -> bool:
         return not (self.label_smoothing[name] or self.gamma[name] or self._weighs_classes(name))
@@ -135,8 +158,8 @@ class MultiTaskLoss(nn.Module):
     def _weighs_classes(self, name: str) -> bool:
         return bool(self.beta[name]) or any(weight != 1 for weight in self.class_weights[name])
 
-    def _summed_loss(self, name: str, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the sum () of the losses of the labelled rows."""
+    def _row_losses(self, name: str, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of each row (B,), 0 without a label."""
         losses = cross_entropy(
             logits,
             labels,
@@ -154,7 +177,7 @@ class MultiTaskLoss(nn.Module):
         weights = cast(Tensor | None, getattr(self, f"weights_{name}"))
         if weights is not None:
             losses = losses * weights[classes]
-        return losses.sum()
+        return losses
 
 
 def class_weights(

@@ -71,6 +71,10 @@ class Source:
         """Return how an epoch mixes several sources; None if it has each sentence once."""
         return None
 
+    def weights(self, split: str) -> "NDArray[np.float32] | None":
+        """Return how much each sentence of a split counts in the loss, 0 to 1 (N,); None where all count alike."""
+        return None
+
     def rows_in_pool(self, split: str) -> "NDArray[np.intp] | None":
         """Return the positions of a split's sentences in ``POOL``, from which it was chosen; None where there is none.
 

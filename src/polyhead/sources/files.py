@@ -50,6 +50,7 @@ class FileSource(TableSource):
         separator: between CSV and TSV cells; see :class:`polyhead.storage.Dialect`.
         folds: see :class:`SplitSettings`, and for ``fold``.
         fold: see there.
+        weight: column of ``train`` with the weight of each sentence in the loss, a number of 0 or more; None is 1 each.
 
     Raises:
         ParameterError: a split or a file that is not there, or a value out of range; all at once.
@@ -79,6 +80,7 @@ class FileSource(TableSource):
         separator: str = AUTO,
         folds: int | None = None,
         fold: int | None = None,
+        weight: str | None = None,
     ) -> None:
         extra = {str(name): paths for name, paths in (shifted or {}).items() if paths}
         problems = [*_split_problems(files), *_name_problems(extra)]
@@ -116,6 +118,7 @@ class FileSource(TableSource):
         super().__init__(settings, power)
         self.text = text
         self.columns = dict(columns or {})
+        self.weight = weight
         self.extra_test_sets = list(extra)
         self.cache = tables
 
@@ -131,10 +134,10 @@ class FileSource(TableSource):
 
     def tables(self, tasks: Sequence[str]) -> dict[str, list[list[Table]]]:
         """Read all files."""
-        columns = assign_columns(self.text, self.columns, tasks)
         problems: list[str] = []
         tables: dict[str, list[list[Table]]] = {}
         for split, groups in self.paths.items():
+            columns = assign_columns(self.text, self.columns, tasks, self.weight if split == "train" else None)
             tables[split] = [[] for _ in groups]
             for group, paths in zip(tables[split], groups, strict=True):
                 for path in paths:

@@ -94,6 +94,59 @@ def choose_folds(texts: Rows, labels: Sequence[Rows], folds: int, seed: int) -> 
     return fold
 
 
+def choose_some(sentences: int, labels: Sequence[Rows], limit: int, seed: int) -> NDArray[np.bool_]:
+    """Choose at most so many sentences at random that each class of each task gives its share.
+
+    Sentences are left out as :func:`choose_holdout` holds them out, half of them at a time, so that each class keeps
+    one; what is still too many goes one by one. A class is lost only once each sentence that is left is the last of a
+    class, and a task only once each is the last of a task.
+
+    Args:
+        sentences: how many there are; equal texts count one by one.
+        labels: as in :func:`choose_holdout`.
+        limit: 1 or more.
+        seed: the choice follows from it.
+
+    Returns:
+        True for a sentence that is chosen (N,).
+    """
+    random = np.random.default_rng(seed)
+    left = np.arange(sentences)
+    while len(left) > limit:
+        share = min(_LARGEST_SHARE, 1 - limit / len(left))
+        out = choose_holdout(left, [column[left] for column in labels], share, seed)
+        if not out.any():
+            break
+        dropped, left = left[out], left[~out]
+        back = max(0, limit - len(left))  # where more went than should, as a share is rounded
+        left = np.concatenate([left, random.permutation(dropped)[:back]])
+    chosen = np.zeros(sentences, dtype=np.bool_)
+    chosen[left] = True
+    in_order = random.permutation(left).tolist()
+    by_task = [np.minimum(column, 0) for column in labels]
+    for columns in (labels, by_task, []):
+        _drop_what_others_stand_for(chosen, in_order, columns, limit)
+    return chosen
+
+
+def _drop_what_others_stand_for(
+    chosen: NDArray[np.bool_], in_order: Sequence[int], columns: Sequence[Rows], limit: int
+) -> None:
+    """Drop sentences, until so many are left, of which each class has another one that is chosen."""
+    counts = [np.bincount(column[chosen] + 1) for column in columns]
+    too_many = int(chosen.sum()) - limit
+    for row in in_order:
+        if too_many <= 0:
+            return
+        classes = [(count, column[row] + 1) for count, column in zip(counts, columns, strict=True) if column[row] >= 0]
+        if not chosen[row] or any(count[number] < 2 for count, number in classes):
+            continue
+        for count, number in classes:
+            count[number] -= 1
+        chosen[row] = False
+        too_many -= 1
+
+
 def explain_share(texts: Rows, held: int, share: float) -> str:
     """Return why the number of sentences held out is off their share by more than one; nothing where it is not.
 

@@ -42,6 +42,7 @@ class HubSource(TableSource):
         limit: sentences of each split, at most.
         folds: see :class:`SplitSettings`, and for ``fold``.
         fold: see there.
+        weight: column of ``train`` with the weight of each sentence in the loss, a number of 0 or more; None is 1 each.
 
     Raises:
         ParameterError: a split or a name that is not given, or a value out of range; all at once.
@@ -67,6 +68,7 @@ class HubSource(TableSource):
         limit: int | None = None,
         folds: int | None = None,
         fold: int | None = None,
+        weight: str | None = None,
     ) -> None:
         problems = list(_split_problems(splits))
         if not name:
@@ -95,6 +97,7 @@ class HubSource(TableSource):
         self.hub_splits = {split: theirs for split, theirs in splits.items() if theirs}
         self.text = text
         self.columns = dict(columns or {})
+        self.weight = weight
         self.cache = tables
 
     def describe(self, split: str) -> str:
@@ -103,13 +106,13 @@ class HubSource(TableSource):
 
     def tables(self, tasks: Sequence[str]) -> dict[str, list[list[Table]]]:
         """Fetch all splits; a data set is fetched once only."""
-        columns = assign_columns(self.text, self.columns, tasks)
         data_set = self._load_data_set()
         tables = {}
         for split, theirs in self.hub_splits.items():
             if theirs not in data_set:
                 hint = did_you_mean(theirs, data_set)
                 raise UserError(f"data.splits.{split}: {self.name} has no split {theirs!r}; {hint}")
+            columns = assign_columns(self.text, self.columns, tasks, self.weight if split == "train" else None)
             name, rows = f"{self.name} {theirs}", data_set[theirs]
             chosen = choose(name, rows.column_names, columns)
             check_types(rows, chosen, name)

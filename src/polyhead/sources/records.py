@@ -31,30 +31,38 @@ JOINED = "_joined"
 TEXT = "text"
 """The column with the sentence, whatever the file calls it."""
 
+WEIGHT = "_weight"
+"""The column with the weight of the row, whatever the file calls it."""
+
 _LISTED = 20  # problems of a file that are named one by one
 _SCALARS = (str, int, float, bool, type(None))
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a table that hold sentences and labels.
+    """The columns of a table that hold sentences, labels and weights.
 
     Args:
         text: column of the sentences, or several, whose texts are joined.
         labels: task -> column of its labels.
+        weight: column of the weights; None where all sentences count alike.
     """
 
     text: TextColumns
     labels: Mapping[str, str]
+    weight: str | None = None
 
 
-def assign_columns(text: TextColumns, given: Mapping[str, str], tasks: Sequence[str]) -> Columns:
-    """Assign a column to the texts and to each task.
+def assign_columns(
+    text: TextColumns, given: Mapping[str, str], tasks: Sequence[str], weight: str | None = None
+) -> Columns:
+    """Assign a column to the texts, to each task and to the weights.
 
     Args:
         text: column of the sentences, or several.
         given: task -> column of its labels; a task that is not given has the column of its own name.
         tasks: all tasks.
+        weight: column of the weights; None where all sentences count alike.
 
     Raises:
         UserError: columns for an unknown task, or one column for two purposes.
@@ -63,12 +71,16 @@ def assign_columns(text: TextColumns, given: Mapping[str, str], tasks: Sequence[
     if unknown:
         raise UserError(f"data.columns: unknown task {unknown[0]!r}; {did_you_mean(str(unknown[0]), tasks)}")
     labels = {task: str(given.get(task, task)) for task in tasks}  # the command line makes a number of digits
-    doubled = [column for column, count in Counter([*column_names(text), *labels.values()]).items() if count > 1]
+    weights = [] if weight is None else [weight]
+    asked = Counter([*column_names(text), *labels.values(), *weights])
+    doubled = [column for column, count in asked.items() if count > 1]
+    if weight in doubled:
+        raise UserError(f"data.weight: the column {weight!r} is that of the text or of a task; name one of weights")
     if doubled:
         raise UserError(f"data.columns: the column {min(doubled)!r} is asked for twice; each task needs its own")
     if not column_names(text):
         raise UserError("data.text: no column given; name one, or several")
-    return Columns(text, labels)
+    return Columns(text, labels, weight)
 
 
 def records(path: Path, dialect: Dialect, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -77,14 +89,15 @@ def records(path: Path, dialect: Dialect, columns: Mapping[str, str]) -> Iterato
     Args:
         path: of the file.
         dialect: how its text is written.
-        columns: its columns to be read -> ``TEXT``, or the task whose labels they hold.
+        columns: its columns to be read -> ``TEXT``, ``WEIGHT``, or the task whose labels they hold.
 
     Raises:
         UserError: rows that cannot be sentences, one per line, once the whole file was read; or no row at all.
     """
     problems: list[str] = []
     bad = good = joined = 0
-    labels = {column: ours for column, ours in columns.items() if ours != TEXT}
+    others = {column: ours for column, ours in columns.items() if ours != TEXT}
+    labels = [column for column, ours in others.items() if ours != WEIGHT]
     texts = [column for column, ours in columns.items() if ours == TEXT]
     text = texts[0] if len(texts) == 1 else texts
     with open_rows(str(path), dialect=dialect) as reader, collect_errors(problems):
@@ -96,7 +109,7 @@ def records(path: Path, dialect: Dialect, columns: Mapping[str, str]) -> Iterato
                     problems.append(f"{path} row {number}: {reason}")
             elif not bad:
                 good += 1
-                cells = {ours: _cell(look_up(row, column)) for column, ours in labels.items()}
+                cells = {ours: _cell(ours, look_up(row, column)) for column, ours in others.items()}
                 yield {ROW: number, JOINED: reader.joined > joined, TEXT: row_text(row, text), **cells}
             joined = reader.joined
     if bad > _LISTED:
@@ -124,5 +137,7 @@ def _label_problem(row: Row, column: str) -> str | None:
     return f"{column} is {repr(label)[:LONGEST_CELL]}; a label must be text or a whole number"
 
 
-def _cell(value: object) -> str | None:
+def _cell(ours: str, value: object) -> str | None:
+    if ours == WEIGHT and value is not ABSENT and value is not None:
+        return str(value)  # whatever it is: all weights are checked together once they are read
     return label_text(value) if isinstance(value, str | int | float) and not is_nan(value) else None

@@ -14,6 +14,7 @@ from polyhead.sources.duplicates import Integers
 from polyhead.sources.folding import fold
 from polyhead.sources.records import TEXT
 from polyhead.sources.tables import Table
+from polyhead.sources.weights import read_weights
 
 if TYPE_CHECKING:
     from pyarrow import Array
@@ -59,6 +60,7 @@ class Scan:
         damaged: sentences with characters that an earlier conversion lost.
         joined: sentences in whose row a cell looks like several rows.
         blank: number of blank lines between the rows, by table.
+        weights: of each sentence (N,), see :func:`read_weights`; None where all count alike.
     """
 
     tables: Sequence[Table]
@@ -68,6 +70,7 @@ class Scan:
     damaged: list[int] = field(default_factory=list)
     joined: list[int] = field(default_factory=list)
     blank: dict[str, int] = field(default_factory=dict)
+    weights: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return sum(len(table) for table in self.tables)
@@ -116,7 +119,7 @@ class Scan:
 
 def scan(tables: Sequence[Table], vocabularies: Mapping[str, Vocabulary]) -> Scan:
     """Read all tables of a split once."""
-    found = Scan(tables, np.empty(0, np.int64), {})
+    found = Scan(tables, np.empty(0, np.int64), {}, weights=read_weights(tables))
     found.texts = np.empty(len(found), np.int64)
     found.codes = {task: np.full(len(found), _NO_LABEL, dtype=np.int32) for task in vocabularies}
     start = 0

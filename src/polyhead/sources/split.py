@@ -4,14 +4,16 @@ Shapes: N sentences of the tables of a split.
 """
 
 import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.errors import UserError
-from polyhead.sources.holdout import choose_folds, choose_holdout, explain_share
+from polyhead.sources.holdout import choose_folds, choose_holdout, choose_some, explain_share
 from polyhead.sources.scan import Scan
+from polyhead.sources.weights import scale_weights, weight_cell
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,39 @@ class Split:
         self.kept &= ~moved
         return Split(self.scan, self.origins, moved)
 
+    def weights(self) -> NDArray[np.float32] | None:
+        """Return how much each sentence of the split counts in the loss, 0 to 1; None where all count alike."""
+        return None if self.scan.weights is None else scale_weights(self.scan.weights[self.kept])
+
+    def weight_problem(self, column: str | None, most: int) -> str | None:
+        """Say which of its sentences have no weight that can be used; None where all have one, or none is asked for.
+
+        Args:
+            column: of the weights, as the user calls it.
+            most: places to be named; the rest are counted.
+        """
+        scan = self.scan
+        if column is None or scan.weights is None:
+            return None
+        rows = np.flatnonzero(np.isnan(scan.weights) & self.kept)
+        if not len(rows):
+            return None
+        places = scan.places(rows[:most].tolist()) + (f" and {len(rows) - most:,} more" if len(rows) > most else "")
+        first = weight_cell(scan.tables, int(rows[0]))
+        count = f"{len(rows):,} weights in {column!r} are no numbers of 0 or more (the first is {first})"
+        return f"{places}: {count}; mend them, or leave out data.weight"
+
+    def unlabelled(self, tasks: Sequence[str]) -> Iterator[str]:
+        """Yield the tasks for which no sentence of the split has a label."""
+        for task in tasks:
+            if not (self.scan.codes[task][self.kept] >= 0).any():
+                yield task
+
+    def weightless(self, tasks: Sequence[str]) -> Iterator[str]:
+        """Yield the tasks whose labelled sentences all have the weight 0."""
+        if self.scan.weights is not None:
+            yield from Split(self.scan, self.origins, self.kept & (self.scan.weights > 0)).unlabelled(tasks)
+
 
 def hold_out(train: Split, name: str, share: float, seed: int) -> Split:
     """Move a share of the training sentences to a split of their own, and log how many.
@@ -68,3 +103,14 @@ def take_fold(train: Split, folds: int, fold: int, seed: int) -> Split:
     held = rows[choose_folds(train.scan.texts[rows], labels, folds, seed) == fold]
     log.info("test: fold %d of %d; %s of %s training sentences", fold, folds, f"{len(held):,}", f"{len(rows):,}")
     return train.move(held)
+
+
+def take_some(split: Split, name: str, limit: int, seed: int) -> None:
+    """Leave out all but some sentences of a split, for a quick try, and log how many."""
+    rows = np.flatnonzero(split.kept)
+    if len(rows) <= limit:
+        return
+    labels = [codes[rows] for codes in split.scan.codes.values()]
+    split.kept[rows[~choose_some(len(rows), labels, limit, seed)]] = False
+    how = "chosen by data.seed with each class's share (data.limit): for a quick try, not for scores to be reported"
+    log.warning("%s: %s of %s sentences, %s", name, f"{limit:,}", f"{len(rows):,}", how)

@@ -14,15 +14,23 @@ from polyhead.sources.base import POOL, Source
 from polyhead.sources.duplicates import contained
 from polyhead.sources.mixing import Mixture
 from polyhead.sources.near_duplicates import Kept, near_duplicate_lines
-from polyhead.sources.records import JOINED, ROW, TEXT
+from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT
 from polyhead.sources.scan import Vocabulary, scan
 from polyhead.sources.settings import SPLITS, SplitSettings
-from polyhead.sources.split import Split, hold_out, take_fold
+from polyhead.sources.split import Split, hold_out, take_fold, take_some
 from polyhead.sources.tables import Table
 from polyhead.sources.validation import Inspection, no_labels
 from polyhead.tasks import Task
 
 log = logging.getLogger(__name__)
+
+_RESERVED = {
+    TEXT: "sentences",
+    ROW: "rows' numbers",
+    JOINED: "rows that look like several",
+    WEIGHT: "weights",
+}
+"""Names of columns that no task may have -> what they hold."""
 
 
 class Sentence(NamedTuple):
@@ -44,6 +52,7 @@ class TableSource(Source):
         self.settings = settings
         self.exponent = exponent
         self.columns: dict[str, str] = {}
+        self.weight: str | None = None
         self._splits: dict[str, Split] = {}
         self._vocabularies: dict[str, Vocabulary] = {}
         self._tasks: tuple[str, ...] = ()
@@ -88,8 +97,10 @@ class TableSource(Source):
             self.columns,
         )
         findings = inspection.findings(tasks)
-        if findings.errors:
-            raise UserError("\n".join(findings.errors))
+        weights = self._splits["train"].weight_problem(self.weight, settings.max_examples) if "train" in given else None
+        errors = [*findings.errors, *filter(None, [weights])]
+        if errors:
+            raise UserError("\n".join(errors))
         _log_lines(logging.INFO, findings.notes)
         _log_lines(logging.WARNING, findings.warnings)
         if "train" in given:  # else the sentences are evaluated alone
@@ -130,6 +141,10 @@ class TableSource(Source):
         train = self._splits[split]
         return Mixture(train.origins[train.kept], self.exponent)
 
+    def weights(self, split: str) -> NDArray[np.float32] | None:
+        """Return how much each training sentence counts in the loss; sentences are evaluated alike."""
+        return self._splits[split].weights() if split == "train" else None
+
     def rows_in_pool(self, split: str) -> NDArray[np.intp] | None:
         """Return the positions of a split's sentences among those that the folds divide; None without folds."""
         chosen, pool = self._splits[split], self._splits.get(POOL)
@@ -160,7 +175,7 @@ class TableSource(Source):
     def _load(self, tasks: Sequence[str]) -> None:
         if self._tasks == tuple(tasks) and not self._checked:
             return
-        for name, content in {TEXT: "sentences", ROW: "rows' numbers", JOINED: "rows that look like several"}.items():
+        for name, content in _RESERVED.items():
             if name in tasks:
                 hint = "give the task another name, and see data.columns"
                 raise UserError(f"tasks: {name!r} is the name of the {content}; {hint}")
@@ -203,26 +218,28 @@ class TableSource(Source):
         self._splits["test"] = take_fold(train, folds, self.settings.fold, self.settings.seed)
 
     def _take_some(self) -> None:
-        """Leave out all but some sentences of each split, chosen at random, for a quick try."""
+        """Leave out all but some sentences of each split, for a quick try."""
         limit = self.settings.limit
-        for number, (name, split) in enumerate(self._splits.items()):
-            rows = np.flatnonzero(split.kept)
-            if limit is not None and len(rows) > limit and name != POOL:
-                random = np.random.default_rng([self.settings.seed, number])
-                split.kept[:] = False
-                split.kept[random.choice(rows, limit, replace=False)] = True
-                how = "chosen at random by data.seed (data.limit): for a quick try, not for scores to be reported"
-                log.warning("%s: %s of %s sentences, %s", name, f"{limit:,}", f"{len(rows):,}", how)
+        for name, split in self._splits.items():
+            if limit is not None and name != POOL:
+                take_some(split, name, limit, self.settings.seed)
 
     def _check_what_is_left(self, tasks: Sequence[Task]) -> None:
         """Refuse splits that lost all their sentences, or all labels of a task, since they were inspected."""
         problems = []
+        names = [task.name for task in tasks]
+        see = "see data.drop_test_duplicates, data.limit and data.holdout"
         for name, split in self._splits.items():
             if not split.kept.any():
-                hint = "see data.drop_test_duplicates, data.limit and data.holdout, or give more"
-                problems.append(f"data: no {name} sentence is left; {hint}")
+                problems.append(f"data: no {name} sentence is left; {see}, or give more")
             elif name in ("train", "validation"):
-                problems += _unlabelled(name, split, tasks)
+                missing = [
+                    f"tasks.{task}: no {name} sentence with a label for it is left" for task in split.unlabelled(names)
+                ]
+                problems += [f"{line}; {see}" for line in missing]
+        weightless = [] if problems else list(self._splits["train"].weightless(names))
+        for task in weightless:
+            problems.append(f"tasks.{task}: all its training sentences have the weight 0; see data.weight")
         if problems:
             raise UserError("\n".join(problems))
 
@@ -230,12 +247,3 @@ class TableSource(Source):
 def _log_lines(level: int, lines: Iterator[str] | Sequence[str]) -> None:
     for line in lines:
         log.log(level, "%s", line)
-
-
-def _unlabelled(name: str, split: Split, tasks: Sequence[Task]) -> Iterator[str]:
-    for task in tasks:
-        if not (split.scan.codes[task.name][split.kept] >= 0).any():
-            yield (
-                f"tasks.{task.name}: no {name} sentence with a label for it is left; "
-                "see data.drop_test_duplicates, data.limit and data.holdout"
-            )

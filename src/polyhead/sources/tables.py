@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyhead.errors import UserError, did_you_mean
 from polyhead.sources.folding import fold
-from polyhead.sources.records import JOINED, ROW, TEXT, Columns
+from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT, Columns
 from polyhead.storage.arrow_readers import spell
 from polyhead.storage.cells import column_names, has_column, join_texts, missing_text
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyarrow import Array, RecordBatch
 
 _CHUNK = 8192  # rows looked at together
+_WEIGHTS = ("int", "uint", "float", "decimal", "string", "large_string", "null")  # types of columns of weights
 
 
 class Table:
@@ -23,8 +24,8 @@ class Table:
     Args:
         name: of the file, as it was given.
         rows: as they were read.
-        columns: its columns to be looked at -> ``TEXT``, or the task whose labels they hold. The texts of several
-            columns are joined.
+        columns: its columns to be looked at -> ``TEXT``, ``WEIGHT``, or the task whose labels they hold. The texts of
+            several columns are joined.
         stamp: changes whenever the content of the file does.
         numbered: the columns ``ROW`` and ``JOINED`` have the number of the row in the file, and whether a cell looks
             like several rows; otherwise rows count from 1.
@@ -43,10 +44,11 @@ class Table:
         missing_values: Sequence[str] = (),
     ) -> None:
         self.name = name
-        self.columns = columns
+        self.columns = {column: ours for column, ours in columns.items() if ours != WEIGHT}
+        self.weight = next((column for column, ours in columns.items() if ours == WEIGHT), None)
         identity = repr([stamp, sorted(columns.items()), list(columns), sorted(missing_values)])
         self.stamp = hashlib.sha256(identity.encode()).hexdigest()[:32]
-        self.tasks = [ours for ours in columns.values() if ours != TEXT]
+        self.tasks = [ours for ours in self.columns.values() if ours != TEXT]
         self.numbered = numbered
         self.present = present
         self.missing_values = list(missing_values)
@@ -82,6 +84,11 @@ class Table:
                 found += [done + index for index, flag in enumerate(flags.to_pylist()) if flag]
             done += batch.num_rows
         return found
+
+    def weights(self) -> Iterator[Any]:
+        """Yield the cells with the weights of its sentences, as they stand there; none without such a column."""
+        for batch in self._batches() if self.weight is not None else ():
+            yield from _column(batch, str(self.weight)).to_pylist()
 
     def chunks(self) -> Iterator[dict[str, "Array"]]:
         """Yield its texts and labels as arrays of texts, a few thousand rows at a time; a missing label is null.
@@ -181,29 +188,36 @@ def check_types(rows: "Dataset", columns: Mapping[str, str], name: str) -> None:
         name: of the table, for messages.
 
     Raises:
-        UserError: the text is no text, or labels are neither text nor whole numbers.
+        UserError: the text is no text, labels are neither text nor whole numbers, or weights neither text nor numbers.
     """
     for column, ours in columns.items():
         feature = _feature(rows.features, column)
         held = "nothing" if feature is None else str(getattr(feature, "dtype", feature))
         if ours == TEXT and held not in ("string", "large_string", "string_view"):
             raise UserError(f"{name}: the column {column!r} holds {held}; the text must be text")
+        if ours == WEIGHT and not held.startswith(_WEIGHTS):
+            raise UserError(f"{name}: the column {column!r} holds {held}; weights must be numbers (data.weight)")
         if ours != TEXT and held.startswith(("List", "{", "time", "nothing")):
             raise UserError(f"{name}: the column {column!r} holds {held}; labels must be text or whole numbers")
 
 
 def choose(name: str, present: Sequence[str], columns: Columns) -> dict[str, str]:
-    """Return which columns of a table to read, as ``{its column: TEXT or a task}``.
+    """Return which columns of a table to read, as ``{its column: TEXT, WEIGHT or a task}``.
 
     Raises:
-        UserError: a column of the texts is not there.
+        UserError: a column of the texts, or that of the weights, is not there.
     """
     texts = column_names(columns.text)
     for column in texts:
         if not has_column(present, column):
             raise UserError(f"{name}: no {missing_text('column', column, present)}")
     labels = {column: task for task, column in columns.labels.items() if has_column(present, column)}
-    return dict.fromkeys(texts, TEXT) | labels
+    if columns.weight is None:
+        return dict.fromkeys(texts, TEXT) | labels
+    if not has_column(present, columns.weight):
+        hint = f"set data.weight; {did_you_mean(columns.weight, present)}"
+        raise UserError(f"{name}: no column {columns.weight!r} for the weights, {hint}")
+    return dict.fromkeys(texts, TEXT) | labels | {columns.weight: WEIGHT}
 
 
 def missing_column(table: Table, column: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from polyhead.data.datamodule import SentenceData
+from polyhead.data.dataset import TokenizedSplit
 from polyhead.errors import UserError
 from polyhead.freezing.plans import count_parameters
+from polyhead.objectives.losses import MultiTaskLoss
 from polyhead.training.callbacks.best import BestCheckpoint
 from polyhead.training.checkpoint_io import SafeCheckpointIO
 from polyhead.training.checkpoints import load_checkpoint
@@ -54,13 +57,13 @@ def fit_and_test(
         test: False leaves the test sets alone.
 
     Raises:
-        UserError: ``resume`` does not fit this run.
+        UserError: ``resume`` does not fit this run, or sentences have weights that the loss does not take.
     """
     trainer.strategy.checkpoint_io = SafeCheckpointIO()  # Lightning's own loses checkpoints to kills and full disks
     best_epoch: int | None = None
     trained, _ = count_parameters(module.model)
     if trained:
-        module.loss.set_class_weights(data.split("train").labels)
+        _prepare_loss(module.loss, data.split("train"))
         _fit(module, data, trainer, resume)
         best_epoch = _restore_best(module, trainer)
         module.enter(best_epoch)
@@ -95,6 +98,17 @@ def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resu
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
     if resume is not None:
         _save_last(trainer)
+
+
+def _prepare_loss(loss: MultiTaskLoss, train: TokenizedSplit) -> None:
+    """Set the class weights, by the sentences that count, once it is clear that the loss can weigh sentences."""
+    if train.weights is None:
+        loss.set_class_weights(train.labels)
+        return
+    if "weights" not in signature(loss.forward).parameters:
+        raise UserError(f"data.weight: {type(loss).__name__}.forward takes no weights; add them, or leave it out")
+    counted = train.weights > 0
+    loss.set_class_weights({task: labels[counted] for task, labels in train.labels.items()})
 
 
 def _check_fits(module: MultiTaskTraining, checkpoint: dict[str, Any], path: Path) -> None:

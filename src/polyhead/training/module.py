@@ -170,7 +170,8 @@ class MultiTaskTraining(MultiTaskEvaluation):
         head_inputs = embeddings.detach().requires_grad_() if aggregation else embeddings
         copies = copy_per_task(head_inputs, len(self.tasks))  # (T, B, H)
         logits = {t.name: self.model.heads[t.name](copy) for t, copy in zip(self.tasks, copies.unbind(), strict=True)}
-        losses, rows = self.loss(logits, batch.labels)
+        weights = () if batch.weights is None else (batch.weights,)  # a loss of one's own need not take any
+        losses, rows = self.loss(logits, batch.labels, *weights)
         labelled = rows > 0
         self.update_metrics("training", batch, logits, losses.detach(), rows)
         check_finite(losses.detach(), self.tasks, self.global_step, batch.rows)
