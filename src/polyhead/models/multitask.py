@@ -4,7 +4,6 @@ Shapes: B sentences, S tokens, W units of an embedding, C classes of a task.
 """
 
 from collections.abc import Sequence
-from math import sqrt
 
 from torch import Tensor, nn
 
@@ -14,12 +13,15 @@ from polyhead.models.dropout import FastDropout
 from polyhead.models.encoder import Encoder
 from polyhead.tasks import Task
 
+_LENGTH = 5.0  # of the embeddings that heads are given where all have the same
+
 
 class MultiTaskModel(nn.Module):
     """A shared encoder and a linear head for each task.
 
-    Where embeddings have length 1, the heads are given ``sqrt(W)`` times the embedding, whose units have a mean square
-    of 1 as in other embeddings: with units of 0.05 linear heads would hardly learn at the same rate.
+    Where embeddings have length 1, the heads are given five times the embedding, about the length that those of
+    all-MiniLM-L6-v2 have before it is taken from them (4.3). At length 1 linear heads hardly learn at the same rate; at
+    ``sqrt(W)`` fine-tuning becomes as accurate, but far too sure (docs/lab/freezing.md).
 
     Args:
         encoder: token ids and mask -> embeddings (B, W).
@@ -38,7 +40,7 @@ class MultiTaskModel(nn.Module):
         super().__init__()
         check_parameters(("dropout", dropout, 0 <= dropout < 1, "0 or more, and below 1"))
         self.encoder = encoder
-        self.scale = sqrt(encoder.embedding_size) if encoder.is_normalized else 1.0
+        self.scale = _LENGTH if encoder.is_normalized else 1.0
         self.heads = nn.ModuleDict()
         for task in tasks:
             _check_head_name(task.name)
