@@ -209,7 +209,6 @@ def test_problems_of_own_files_are_reported_before_weights_load(tmp_path, own_fi
     done = train(*own_files, "optimizer.head_lr=0", cwd=tmp_path, POLYHEAD_DATA=str(tmp_path / "data"))
     assert done.returncode == 2
     assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == [
-        "tweets.tsv row 2",
         "news.csv row 2",
         "optimizer.head_lr",
     ]
