@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from support.bundles import make_bundle, manifest_of, texts
+from support.bundles import make_bundle, manifest_of, spoken, texts
 from support.commands import ROOT
 from support.models import FAMILIES
 from support.servers import FakePredictor, running
@@ -94,7 +94,7 @@ def test_server_listens_at_an_address_of_ipv6():
 
 
 def test_server_loses_and_mixes_up_no_request_of_many_clients(folder, server):
-    some = texts(300)
+    some = spoken(300)
     expected = Predictor.load(folder, precision="32-true", device="cpu").predict(some).embeddings
     barrier = threading.Barrier(CLIENTS)
 
@@ -120,15 +120,16 @@ def test_server_loses_and_mixes_up_no_request_of_many_clients(folder, server):
 def test_server_finishes_what_it_accepted_when_it_stops(folder):
     process, address = start(folder)
     host, port = address.removeprefix("http://").split(":")
-    body = json.dumps({"texts": texts(250)}).encode()
+    body = json.dumps({"texts": spoken(250)}).encode()
     head = (
         f"POST /embed HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     connections = [socket.create_connection((host, int(port)), timeout=60) for _ in range(8)]
     for connection in connections:
         connection.sendall(head.encode() + body)
-    while b"200" not in connections[0].recv(15, socket.MSG_PEEK):  # the first is answered: all were read
+    while len(answered := connections[0].recv(15, socket.MSG_PEEK)) < 15:  # the first is answered: all were read
         pass
+    assert answered.endswith(b"200 OK")
     process.send_signal(signal.SIGTERM)
     for connection in connections:
         with connection, connection.makefile("rb") as stream:

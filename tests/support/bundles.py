@@ -26,6 +26,11 @@ def texts(count: int) -> list[str]:
     return [" ".join(WORDS[(7 * i + j) % 90] for j in range(i % 19)) for i in range(count)]
 
 
+def spoken(count: int) -> list[str]:
+    """Make texts of many lengths of which none is blank: the server takes no other."""
+    return [text for text in texts(2 * count) if text.strip()][:count]
+
+
 def manifest_of(tasks: Sequence[Task], **temperatures: float) -> Manifest:
     entries = [
         TaskEntry(task.name, list(task.labels), temperatures.get(task.name), {"accuracy": 0.5}) for task in tasks
