@@ -30,7 +30,7 @@ from polyhead.runs.report.conditions import group
 VERSIONS = sorted(path for path in (ROOT / "tests" / "made_by").iterdir() if path.is_dir())
 FINISHED = sorted(path.parent for version in VERSIONS for path in version.glob("*/metrics.json"))
 OPTIONS = sorted(path for version in VERSIONS for path in version.glob("configs/*/*.yaml"))
-TEXTS = ["A thing.", "", "What do you call a bear without teeth? A gummy bear!", "so much more to say " * 40]
+TEXTS = ["A thing.", "What do you call a bear without teeth? A gummy bear!", "so much more to say " * 40]
 
 
 def name_of(path):

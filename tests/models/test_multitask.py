@@ -60,10 +60,10 @@ def test_model_refuses_a_task_with_a_name_that_pytorch_uses(model, name):
         MultiTaskModel(model.encoder, [Task(name, ("a", "b"))], dropout=0.0)
 
 
-def test_heads_are_given_embeddings_of_length_5_where_all_have_the_same(make_encoder, tasks):
+def test_heads_are_given_embeddings_of_length_4_where_all_have_the_same(make_encoder, tasks):
     model = MultiTaskModel(make_encoder(top=[Normalize()]), tasks, dropout=0.0).eval()
     embeddings = model.embed(random_batch())
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(len(embeddings)))
     for task, logits in model.classify(embeddings).items():
-        torch.testing.assert_close(logits, model.heads[task](5 * embeddings))
+        torch.testing.assert_close(logits, model.heads[task](4 * embeddings))
     assert MultiTaskModel(make_encoder(), tasks, dropout=0.0).scale == 1

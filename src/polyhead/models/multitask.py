@@ -13,15 +13,16 @@ from polyhead.models.dropout import FastDropout
 from polyhead.models.encoder import Encoder
 from polyhead.tasks import Task
 
-_LENGTH = 5.0  # of the embeddings that heads are given where all have the same
+_LENGTH = 4.0  # of the embeddings that heads are given where all have the same; a power of two rounds nowhere
 
 
 class MultiTaskModel(nn.Module):
     """A shared encoder and a linear head for each task.
 
-    Where embeddings have length 1, the heads are given five times the embedding, about the length that those of
+    Where embeddings have length 1, the heads are given four times the embedding, about the length that those of
     all-MiniLM-L6-v2 have before it is taken from them (4.3). At length 1 linear heads hardly learn at the same rate; at
-    ``sqrt(W)`` fine-tuning becomes as accurate, but far too sure (docs/lab/freezing.md).
+    ``sqrt(W)`` fine-tuning becomes as accurate, but far too sure (docs/lab/freezing.md). Four is a power of two, so a
+    head that takes the factor into its weights gives the same logits in every precision.
 
     Args:
         encoder: token ids and mask -> embeddings (B, W).
