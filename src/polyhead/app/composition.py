@@ -33,6 +33,7 @@ from polyhead.objectives.weighting import Weighting
 from polyhead.sources.base import Source
 from polyhead.tasks import Task, make_tasks
 from polyhead.training.optimizer import Optimization
+from polyhead.training.solved_heads import SolvedHeads
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class RunComponents:
     weighting: Weighting
     optimization: Optimization
     activation_cache: ActivationCache | None
+    heads: SolvedHeads | None
     soup: "Soup | None"
     precision: str
 
@@ -87,12 +89,14 @@ def compose_components(config: DictConfig) -> RunComponents:
         "token_cache": composer.build("tokens", TokenCache),
         "optimization": composer.build("optimizer", Optimization),
         "activation_cache": composer.build_optional("activation_cache", ActivationCache),
+        "heads": composer.build_optional("heads", SolvedHeads),
         "soup": composer.build_optional("soup"),
     }
     if tasks:  # without them, loss and weighting would complain about the names of tasks
         components["loss"] = composer.build("loss", MultiTaskLoss, tasks=tasks)
         components["weighting"] = composer.build("weighting", Weighting, tasks=[task.name for task in tasks])
         composer.check_monitors(tasks)
+        composer.check_heads(components["heads"], tasks, components["loss"])
     if tasks and encoder and freeze_plan:
         composer.check_plan(freeze_plan, encoder, tasks)
     if tasks and components["loader"]:
@@ -158,6 +162,12 @@ class _Composer:
                 stages = plan.checked_stages(skeleton)
             tell_late_stage(stages[-1].epoch, self.config.trainer.get("max_epochs"))
             self.problems += too_large(skeleton)
+
+    def check_heads(self, heads: SolvedHeads | None, tasks: tuple[Task, ...], loss: object) -> None:
+        """Check that the heads can be solved, where they are to be."""
+        if heads is not None and loss is not None:
+            with collect_errors(self.problems):
+                _under("heads", heads.check)(tasks, loss)
 
     def check_monitors(self, tasks: tuple[Task, ...]) -> None:
         """Check that the metrics are measured which the run goes by."""

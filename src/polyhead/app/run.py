@@ -15,6 +15,7 @@ from polyhead import hardware
 from polyhead.app.builder import plain
 from polyhead.app.claim import claim, noted_data
 from polyhead.app.composition import RunComponents, compose_model, compose_trainer
+from polyhead.app.head_start import solve_heads
 from polyhead.app.hparams import final_metrics, hparams, hydra_choices, monitored_value
 from polyhead.app.hydra_state import shares_the_terminal
 from polyhead.app.resumption import Resumption
@@ -94,7 +95,8 @@ class TrainingRun:
         trainable, total = count_trained(module.model, module.stages)
         parameters = ParameterCounts(trainable=trainable, total=total)
         self._announce(module, trainer, parameters)
-        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test)
+        solve = partial(self._solve_heads, module, data, trainer) if self._solves_heads else None
+        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve)
         metrics = self._metrics(result, module, parameters, soup, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
@@ -135,7 +137,16 @@ class TrainingRun:
             parts.optimization,
             parts.loss,
             self.config.watch_conflict,
+            self._solves_heads,
         )
+
+    @property
+    def _solves_heads(self) -> bool:
+        return self.parts.heads is not None and self.parts.soup is None  # an average has its heads
+
+    def _solve_heads(self, module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer) -> None:
+        found = solve_heads(self.parts, module, data, trainer.strategy.root_device, self.config.seed)
+        log_table(trainer, "solved heads", found.titles, found.rows)
 
     def _data(self, module: MultiTaskTraining, trainer: L.Trainer, cached: bool = True) -> SentenceData:
         """Describe the sentences; ``cached`` is whether frozen activations may come from the cache."""

@@ -14,7 +14,7 @@ from polyhead.runs.folder import RunFolder
 from polyhead.runs.record import read_all
 from polyhead.runs.status import DONE, UNTESTED
 
-_REPLACED = ("soup", "freeze", "activation_cache", "resume")  # parts of the first run's configuration
+_REPLACED = ("soup", "freeze", "activation_cache", "heads", "resume")  # parts of the first run's configuration
 
 
 def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str, trust: Collection[str] = ()) -> None:

@@ -21,6 +21,7 @@ ROLES = {
     "data": ("polyhead.sources", "Source"),
     "encoder": ("polyhead.models", "PretrainedEncoder"),
     "freeze": ("polyhead.freezing", "FreezePlan"),
+    "heads": ("polyhead.training", "SolvedHeads"),
     "loader": ("polyhead.data", "LoaderSettings"),
     "loss": ("polyhead.objectives", "MultiTaskLoss"),
     "model": ("polyhead.models", "MultiTaskModel"),

@@ -105,9 +105,13 @@ class SentenceData(L.LightningDataModule):
             self._attach(split, name)
             return
         if self._pool is None:
-            self._pool = TokenizedSplit(self._sentences(POOL), split.padding, self._describe(POOL))
+            self._pool = self.pool()
             self._attach(self._pool, POOL)
         split.pool, split.depth = (self._pool, rows), self._pool.depth
+
+    def pool(self) -> TokenizedSplit:
+        """Return the sentences from which folds choose those of a split, tokenized."""
+        return TokenizedSplit(self._sentences(POOL), self.text_tokenizer.padding, self._describe(POOL))
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the training batches of an epoch."""

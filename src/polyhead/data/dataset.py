@@ -87,6 +87,11 @@ class TokenizedSplit(Dataset[Batch]):
         release_pages(ids, offsets, *self.labels.values())
         return batch
 
+    def select(self, rows: NDArray[np.integer[Any]]) -> "TokenizedSplit":
+        """Return some of the sentences as a split, in the order of ``rows``, without stored activations."""
+        weights = None if self.weights is None else self.weights[rows]
+        return TokenizedSplit(self.sentences.select(rows), self.padding, self.description, weights)
+
     def _activations_of(self, rows: list[int], mask: NDArray[np.bool_]) -> Tensor | None:
         if self.pool is not None:
             pool, positions = self.pool

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,14 @@ class TokenizedSentences:
     def lengths(self) -> NDArray[np.int32]:
         """Tokens of each sentence (N,), special ones included."""
         return np.diff(self.offsets).astype(np.int32)
+
+    def select(self, rows: NDArray[np.integer[Any]]) -> Self:
+        """Return some of the sentences, in the order of ``rows``, in memory."""
+        lengths = self.lengths[rows]
+        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum(lengths, dtype=np.int64, out=offsets[1:])
+        places = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return type(self)(self.ids[places], offsets, {name: column[rows] for name, column in self.labels.items()})
 
     @classmethod
     def concatenate(cls, parts: Iterable[Self], tasks: Iterable[str] = ()) -> Self:

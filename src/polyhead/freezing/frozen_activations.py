@@ -60,6 +60,23 @@ def attach_frozen(
     return None if depth == 0 else FrozenActivations(encoder, depth, precision, cache, device).attach
 
 
+def frozen_embeddings(
+    encoder: Encoder, precision: str, cache: ActivationCache | None, device: torch.device, split: TokenizedSplit
+) -> Tensor:
+    """Return the embeddings (N, W) that an encoder gives the sentences of a split as it is, in single precision.
+
+    Args:
+        encoder: the encoder, trained later or not.
+        precision: of training, as Lightning names it.
+        cache: where they are kept, under the name that training with a frozen encoder gives them; None keeps none.
+        device: where they are computed.
+        split: the sentences.
+    """
+    frozen = FrozenActivations(encoder, None, precision, cache, device)
+    stored = frozen.stored(split)
+    return frozen.compute(split) if stored is None else stored
+
+
 @dataclass(frozen=True)
 class FrozenActivations:
     """Reads or computes the activations of the frozen layers for the sentences of a split.
@@ -68,14 +85,14 @@ class FrozenActivations:
         encoder: with its frozen parts in evaluation mode.
         depth: number of frozen layers, as :func:`frozen_depth` returns it; not 0.
         precision: of training, as Lightning names it; bfloat16 training reads bfloat16 token states.
-        cache: where activations are kept.
+        cache: where activations are kept; None keeps none.
         device: where they are computed.
     """
 
     encoder: Encoder
     depth: int | None
     precision: str
-    cache: ActivationCache
+    cache: ActivationCache | None
     device: torch.device
 
     def attach(self, split: TokenizedSplit, name: str) -> None:
@@ -85,14 +102,30 @@ class FrozenActivations:
             split: the sentences.
             name: of the split, for the log.
         """
-        computed_before = self.cache.counts["computed"]
-        fill = partial(self._fill, split)
-        activations = self.cache.get(self._key(split), self._shape(split), self._dtype(), fill, split.description)
+        computed_before = self._computed()
+        activations = self.stored(split)
         if activations is not None:
             split.activations, split.depth = activations, self.depth
-            computed = self.cache.counts["computed"] > computed_before
-            how = "computed and stored" if computed else "read from the cache, no encoder pass"
+            how = (
+                "computed and stored" if self._computed() > computed_before else "read from the cache, no encoder pass"
+            )
             log.info("activations of %s: %s", name, how)
+
+    def _computed(self) -> int:
+        return 0 if self.cache is None else self.cache.counts["computed"]
+
+    def stored(self, split: TokenizedSplit) -> Tensor | None:
+        """Return the activations of a split from the cache, which keeps them from now on; None if it cannot."""
+        if self.cache is None:
+            return None
+        fill = partial(self._fill, split)
+        return self.cache.get(self._key(split), self._shape(split), self._dtype(), fill, split.description)
+
+    def compute(self, split: TokenizedSplit) -> Tensor:
+        """Return the activations of a split, in memory."""
+        activations = torch.empty(self._shape(split), dtype=self._dtype())
+        self._fill(split, activations)
+        return activations
 
     def _shape(self, split: TokenizedSplit) -> tuple[int, int]:
         if self.depth is None:

@@ -135,7 +135,7 @@ class MultiTaskLoss(nn.Module):
         plain, rows = cross_entropy_per_task(logits, labels)
         losses = []
         for name, loss, count in zip(logits, plain, rows, strict=True):
-            other = None if self._is_plain(name) else self._row_losses(name, logits[name], labels[name]).sum()
+            other = None if self._is_plain(name) else self.row_losses(name, logits[name], labels[name]).sum()
             mean = loss if other is None else other / count.clamp(min=1)
             losses.append(mean * self.scale[name])
         return torch.stack(losses), rows
@@ -147,7 +147,7 @@ class MultiTaskLoss(nn.Module):
         for name in logits:
             counted = weights * (labels[name] != MISSING)  # (B,)
             total = counted.sum()
-            summed = (counted * self._row_losses(name, logits[name], labels[name])).sum()
+            summed = (counted * self.row_losses(name, logits[name], labels[name])).sum()
             losses.append(summed / total.where(total > 0, 1.0) * self.scale[name])
             rows.append((counted > 0).sum())
         return torch.stack(losses), torch.stack(rows)
@@ -158,23 +158,29 @@ class MultiTaskLoss(nn.Module):
     def _weighs_classes(self, name: str) -> bool:
         return bool(self.beta[name]) or any(weight != 1 for weight in self.class_weights[name])
 
-    def _row_losses(self, name: str, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the loss of each row (B,), 0 without a label."""
+    def row_losses(self, task: str, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of each row (B,) of a task, before its scale; 0 without a label.
+
+        Args:
+            task: whose loss it is.
+            logits: (B, C).
+            labels: class index (B,), ``MISSING`` where there is none.
+        """
         losses = cross_entropy(
             logits,
             labels,
             ignore_index=MISSING,
-            label_smoothing=self.label_smoothing[name],
+            label_smoothing=self.label_smoothing[task],
             reduction="none",
         )  # (B,)
         classes = labels.clamp(min=0)  # rows without a label have loss 0, whatever weighs them
-        if self.gamma[name]:
+        if self.gamma[task]:
             probabilities = logits.float().softmax(dim=1)  # (B, C)
             p = probabilities.gather(1, classes[:, None]).squeeze(1)  # (B,)
             # At p = 1 the slope of a power below 1 is infinite, and times a loss of 0 it would be no number.
             doubt = (1 - p).clamp(min=_LEAST_DOUBT)
-            losses = losses * doubt ** self.gamma[name]
-        weights = cast(Tensor | None, getattr(self, f"weights_{name}"))
+            losses = losses * doubt ** self.gamma[task]
+        weights = cast(Tensor | None, getattr(self, f"weights_{task}"))
         if weights is not None:
             losses = losses * weights[classes]
         return losses

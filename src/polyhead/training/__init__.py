@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from polyhead.training.metrics import TaskMetrics
     from polyhead.training.module import MultiTaskTraining
     from polyhead.training.optimizer import Optimization
+    from polyhead.training.solved_heads import SolvedHeads
 
 __all__ = [
     "Calibration",
     "FitResult",
     "MultiTaskTraining",
     "Optimization",
+    "SolvedHeads",
     "TaskMetrics",
     "fit_and_test",
 ]
@@ -29,5 +31,6 @@ __getattr__ = lazy_exports(
         "TaskMetrics": "metrics",
         "MultiTaskTraining": "module",
         "Optimization": "optimizer",
+        "SolvedHeads": "solved_heads",
     },
 )

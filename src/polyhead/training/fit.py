@@ -1,6 +1,6 @@
 """Fit: train, restore the best weights, test once. Knows nothing about configurations or files of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -43,11 +43,16 @@ class FitResult:
 
 
 def fit_and_test(
-    module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resume: Path | None, test: bool = True
+    module: MultiTaskTraining,
+    data: SentenceData,
+    trainer: L.Trainer,
+    resume: Path | None,
+    test: bool = True,
+    solve_heads: Callable[[], None] | None = None,
 ) -> FitResult:
     """Train, restore the best weights by validation, and test them.
 
-    Where nothing can be trained (``freeze=all``) the network is evaluated as it is.
+    Where nothing is trained by steps (``freeze=all``, or solved heads alone) the network is evaluated as it is.
 
     Args:
         module: the module to train.
@@ -55,6 +60,8 @@ def fit_and_test(
         trainer: with a :class:`BestCheckpoint` among its callbacks; without one the last weights count.
         resume: a checkpoint from which training continues, with optimizer, schedule and batch order as they were.
         test: False leaves the test sets alone.
+        solve_heads: sets the heads at the start of training, when the loss has its class weights; not called when
+            training continues from a checkpoint.
 
     Raises:
         UserError: ``resume`` does not fit this run, or sentences have weights that the loss does not take.
@@ -64,6 +71,9 @@ def fit_and_test(
     trained, _ = count_parameters(module.model)
     if trained:
         _prepare_loss(module.loss, data.split("train"))
+    if solve_heads and resume is None and trained:
+        solve_heads()
+    if module.takes_steps:
         _fit(module, data, trainer, resume)
         best_epoch = _restore_best(module, trainer)
         module.enter(best_epoch)

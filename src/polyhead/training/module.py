@@ -19,7 +19,13 @@ from polyhead.data.batch import Batch
 from polyhead.data.datamodule import SentenceData
 from polyhead.data.loader import TrainingLoader
 from polyhead.errors import UserError
-from polyhead.freezing.plans import FreezePlan, eval_frozen_modules, stage_index
+from polyhead.freezing.plans import (
+    FreezePlan,
+    eval_frozen_modules,
+    stage_index,
+    trains_heads_alone,
+    without_first,
+)
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.gradient_conflict import Conflict, copy_per_task, gradients_at
 from polyhead.objectives.losses import MultiTaskLoss, check_finite
@@ -45,6 +51,8 @@ class MultiTaskTraining(MultiTaskEvaluation):
         optimization: optimizer and schedule for the rest.
         loss: the loss of each task; None is cross-entropy.
         watch_conflict: whether to log how the tasks' gradients at the shared embedding agree.
+        heads_solved: whether the heads are solved before training; a first stage that would train heads alone is left
+            out then, unless there is no other.
 
     Attributes:
         stage: the stage of freezing that the model is in.
@@ -63,10 +71,14 @@ class MultiTaskTraining(MultiTaskEvaluation):
         optimization: Optimization,
         loss: MultiTaskLoss | None = None,
         watch_conflict: bool = False,
+        heads_solved: bool = False,
     ) -> None:
         super().__init__(model, tasks)
         freeze_plan.prepare(model)
         self.stages = freeze_plan.checked_stages(model)
+        self.heads_solved = heads_solved
+        if heads_solved and len(self.stages) > 1 and trains_heads_alone(model, self.stages[0]):
+            self.stages = without_first(self.stages)
         self.stage = self.stages[0]
         self.stage.freezing.apply(model)
         self.weighting = weighting
@@ -75,6 +87,14 @@ class MultiTaskTraining(MultiTaskEvaluation):
         self.watch_conflict = watch_conflict
         self.conflict = Conflict([task.name for task in self.tasks])
         self.seed = torch.initial_seed()  # as the entry set it
+
+    @property
+    def takes_steps(self) -> bool:
+        """Whether anything is trained by steps of an optimizer: neither frozen nor solved."""
+        parameters = list(self.model.parameters())
+        if not any(parameter.requires_grad for parameter in parameters):
+            return len(self.stages) > 1
+        return not (self.heads_solved and len(self.stages) == 1 and trains_heads_alone(self.model, self.stages[0]))
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all but the frozen parts, which stay in evaluation mode."""

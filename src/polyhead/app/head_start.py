@@ -1,0 +1,104 @@
+"""Head start: the heads of a run solved over the embeddings of its encoder, before anything is trained by steps."""
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from polyhead.app.composition import RunComponents
+from polyhead.data.datamodule import SentenceData
+from polyhead.freezing.frozen_activations import frozen_embeddings
+from polyhead.training.module import MultiTaskTraining
+from polyhead.training.solved_heads import LabeledEmbeddings, SolvedHead
+
+log = logging.getLogger(__name__)
+
+_ROWS = 20_000  # training rows from which heads start that are trained further, at most
+
+
+@dataclass(frozen=True)
+class SolvedHeadTable:
+    """How the heads were found, for loggers.
+
+    Args:
+        titles: of the columns.
+        rows: one for each head.
+    """
+
+    titles: list[str]
+    rows: list[list[str]]
+
+
+def solve_heads(
+    parts: RunComponents, module: MultiTaskTraining, data: SentenceData, device: torch.device, seed: int
+) -> SolvedHeadTable:
+    """Set the heads that are trained to the minimum of their loss, and log a line for each.
+
+    Heads that are trained further start from 20,000 rows at most: what steps will change need not cost a pass over
+    millions of sentences.
+
+    Args:
+        parts: of the run; its ``heads`` say how.
+        module: with its encoder as it starts.
+        data: the sentences.
+        device: where embeddings are computed.
+        seed: of the training rows that are tried, where there are many.
+    """
+    assert parts.heads is not None
+    limit = _ROWS if module.takes_steps else None
+    train, validation = (_read(parts, module, data, name, device, limit) for name in ("train", "validation"))
+    found = parts.heads.solve(module.model, parts.tasks, module.loss, train, validation, seed)
+    for head in found:
+        log.info("%s", _line(head))
+    titles = ["head", "rows", "penalty", "temperature", "loss held out"]
+    return SolvedHeadTable(titles, [_row(head) for head in found])
+
+
+def _read(
+    parts: RunComponents,
+    module: MultiTaskTraining,
+    data: SentenceData,
+    name: str,
+    device: torch.device,
+    limit: int | None,
+) -> LabeledEmbeddings:
+    """Return the embeddings and labels of a split, or of ``limit`` rows of it; those of folds are stored once."""
+    split, rows = data.split(name), None
+    if limit is not None and len(split) > limit:
+        rows = np.linspace(0, len(split) - 1, limit).astype(np.int64)
+    embeddings = _embeddings(parts, module, data, name, rows, device)
+    if rows is None:
+        return LabeledEmbeddings(embeddings, split.labels, split.weights)
+    labels = {task: column[rows] for task, column in split.labels.items()}
+    return LabeledEmbeddings(embeddings, labels, None if split.weights is None else split.weights[rows])
+
+
+def _embeddings(
+    parts: RunComponents,
+    module: MultiTaskTraining,
+    data: SentenceData,
+    name: str,
+    rows: NDArray[np.int64] | None,
+    device: torch.device,
+) -> Tensor:
+    embed = partial(frozen_embeddings, module.model.encoder, parts.precision, parts.activation_cache, device)
+    split, in_pool = data.split(name), data.source.rows_in_pool(name)
+    if in_pool is not None:
+        return embed(data.pool())[torch.from_numpy(in_pool if rows is None else in_pool[rows])]
+    return embed(split if rows is None else split.select(rows))
+
+
+def _line(head: SolvedHead) -> str:
+    found = f"head of {head.task}: solved over {head.rows:,} rows, penalty {head.penalty:.3g}"
+    if head.loss is None:
+        return found
+    return f"{found}, temperature {head.temperature:.2f}: the least loss on rows held out, {head.loss:.4f}"
+
+
+def _row(head: SolvedHead) -> list[str]:
+    loss = "" if head.loss is None else f"{head.loss:.4f}"
+    return [head.task, f"{head.rows:,}", f"{head.penalty:.3g}", f"{head.temperature:.3f}", loss]

@@ -1,0 +1,277 @@
+"""Solved heads: linear heads at the minimum of their loss over the embeddings of an encoder as it is.
+
+Shapes: N rows, n rows that are judged, W units of an embedding, C classes of a task, K folds, P penalties.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import inf, log, log10, sqrt
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from polyhead.errors import ParameterError, check_parameters, is_finite
+from polyhead.models.multitask import MultiTaskModel
+from polyhead.objectives.losses import MultiTaskLoss
+from polyhead.tasks import MISSING, PerTask, Task, per_task_problems, value_for
+from polyhead.training.calibration import fit_temperature
+from polyhead.training.head_solver import HeadProblem, HeadSolver, LinearHeads, RowLoss
+
+AUTO = "auto"
+
+_RATIOS = tuple(10 ** (exponent / 2) for exponent in range(-6, 4))  # of penalties to the variance of the embeddings
+_ENOUGH = 200  # validation rows that can tell penalties apart
+_ROWS = {True: 4000, False: 2000}  # training rows that trials take at most, with and without validation rows
+_SPREAD = log(4)  # of the logarithm of the temperature, see fit_temperature: a strong penalty leaves small logits
+_ROUGH = 1e-3  # tolerance of heads that are only compared
+
+
+@dataclass(frozen=True)
+class LabeledEmbeddings:
+    """Sentences of a split as heads see them.
+
+    Args:
+        embeddings: (N, W), which may be mapped from a file.
+        labels: class index of each row (N,) by task, ``MISSING`` where there is none.
+        weights: of the rows in the loss (N,), 0 or more; None is 1 each.
+    """
+
+    embeddings: Tensor
+    labels: Mapping[str, NDArray[np.integer[Any]]]
+    weights: NDArray[np.floating[Any]] | None = None
+
+    def of(self, task: str) -> "_Rows":
+        """Return the rows that count for a task, in their order."""
+        labels = torch.from_numpy(np.asarray(self.labels[task])).long()
+        weights = None if self.weights is None else torch.from_numpy(self.weights).double()
+        counted = (labels != MISSING) if weights is None else (labels != MISSING) & (weights > 0)
+        return _Rows(self.embeddings, labels, weights, torch.nonzero(counted)[:, 0])
+
+
+@dataclass(frozen=True)
+class SolvedHead:
+    """How the head of a task was found.
+
+    Args:
+        task: its name.
+        rows: training rows that counted.
+        penalty: on half the squared norm of its weights.
+        temperature: by which the logits of the minimum were divided.
+        loss: mean loss of rows that were held out, after the temperature; None where the penalty was given.
+    """
+
+    task: str
+    rows: int
+    penalty: float
+    temperature: float
+    loss: float | None
+
+
+@dataclass(frozen=True)
+class SolvedHeads:
+    r"""Sets heads to the minimum of their loss plus an L2 penalty, over embeddings that stay as they are.
+
+    The head of a task has the weights W and biases b that minimize
+
+    .. math:: \sum_n loss(W x_n + b, y_n) + \frac{penalty}{2} \lVert W \rVert^2
+
+    over the task's labelled training rows, with x the embedding as the encoder gives it and the loss that training
+    would minimize: class weights, label smoothing, weights of rows and scale included. See :class:`HeadSolver`.
+
+    With ``auto`` the penalty is the one whose heads have the least loss on rows that they were not made of, and the
+    logits are divided by the temperature that fits these rows. They are the validation rows of the task where it has
+    200, else each of the training rows in turn. A strong penalty separates the classes of few rows best, and leaves
+    logits that are far too small; so each penalty is judged after its temperature. Few rows cannot tell much: the
+    penalty is the most probable one, given that its logarithm to base 10, as a share of the embeddings' variance, lies
+    around 0 with a spread of 1.
+
+    Args:
+        penalty: above 0, or by task, or ``auto``; for cross-entropy ``1 / C`` of scikit-learn's LogisticRegression.
+        folds: of cross-validation, stratified by class.
+
+    Raises:
+        ParameterError: values out of range, all at once.
+    """
+
+    penalty: PerTask | str = AUTO
+    folds: int = 5
+
+    def __post_init__(self) -> None:
+        given = self.penalty
+        numbers = [given] if not isinstance(given, Mapping) else [*given.values()]
+        allowed = given == AUTO or all(is_finite(number) and number > 0 for number in numbers)
+        check_parameters(
+            ("penalty", given, allowed, "a number above 0, one by task, or auto"),
+            ("folds", self.folds, self.folds >= 2, "2 or more"),
+        )
+
+    def check(self, tasks: Sequence[Task], loss: object) -> None:
+        """Check that the penalties are of these tasks, and that there is a loss of each row to minimize.
+
+        Raises:
+            ParameterError: they are not.
+        """
+        problems = []
+        if isinstance(self.penalty, Mapping):
+            names = [task.name for task in tasks]
+            problems += per_task_problems("penalty", self.penalty, names, lambda value: value > 0, "a number above 0")
+        if not hasattr(loss, "row_losses"):
+            name = type(loss).__name__
+            problems.append(f"{name} has no row_losses(task, logits, labels); add it, or take heads=trained")
+        if problems:
+            raise ParameterError("\n".join(problems))
+
+    def solve(
+        self,
+        model: MultiTaskModel,
+        tasks: Sequence[Task],
+        loss: MultiTaskLoss,
+        train: LabeledEmbeddings,
+        validation: LabeledEmbeddings | None = None,
+        seed: int = 0,
+    ) -> list[SolvedHead]:
+        """Set those heads of a model that are trained, and return how each was found.
+
+        A head of a task without a training row stays as it is.
+
+        Args:
+            model: whose heads they are.
+            tasks: in any order.
+            loss: with its class weights.
+            train: the training rows.
+            validation: the validation rows; None where there are none.
+            seed: of the training rows that are tried, where there are many.
+        """
+        solver = HeadSolver(train.embeddings)
+        found, problems = [], []
+        for task in tasks:
+            rows = train.of(task.name)
+            if not len(rows.counted) or not any(p.requires_grad for p in model.heads[task.name].parameters()):
+                continue
+            row_loss = partial(_scaled, loss, task.name)
+            judges = None if validation is None else validation.of(task.name)
+            made = self._choose(_Trial(task, row_loss, rows, judges, seed), solver)
+            found.append(made)
+            weights = None if rows.weights is None else rows.weights[None]
+            problems.append(HeadProblem(rows.labels, len(task.labels), row_loss, [made.penalty], weights))
+        for made, heads in zip(found, solver.solve(problems) if problems else [], strict=True):
+            linear = cast(nn.Linear, cast(nn.Sequential, model.heads[made.task])[-1])
+            with torch.no_grad():
+                linear.weight.copy_(heads.weight[0] / (model.scale * made.temperature))
+                linear.bias.copy_(heads.bias[0] / made.temperature)
+        return found
+
+    def _choose(self, trial: "_Trial", solver: HeadSolver) -> SolvedHead:
+        """Choose the penalty of a task, and the temperature that goes with it."""
+        task, rows = trial.task.name, len(trial.rows.counted)
+        if self.penalty != AUTO:
+            given = value_for(task, cast(PerTask, self.penalty), inf)
+            if given != inf:
+                return SolvedHead(task, rows, float(given), 1.0, None)
+        unit = _unit(solver)
+        if rows < 2:  # nothing can be held out
+            return SolvedHead(task, rows, unit, 1.0, None)
+        logits, labels = trial.held_out([ratio * unit for ratio in _RATIOS], self.folds)
+        best = SolvedHead(task, rows, unit, 1.0, None)
+        least = inf
+        for ratio, fit in zip(_RATIOS, logits, strict=True):
+            temperature = fit_temperature(fit, labels, _SPREAD)
+            loss = cross_entropy(fit / temperature, labels).item()
+            improbable = len(labels) * loss + log10(ratio) ** 2 / 2
+            if improbable < least:
+                least, best = improbable, SolvedHead(task, rows, ratio * unit, temperature, loss)
+        return best
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of a split for one task: all of them, and the indices of those that count."""
+
+    embeddings: Tensor
+    labels: Tensor
+    weights: Tensor | None
+    counted: Tensor
+
+    def sample(self, limit: int, seed: int) -> "_Rows":
+        """Return at most ``limit`` of the rows that count, in memory."""
+        order = torch.randperm(len(self.counted), generator=torch.Generator().manual_seed(seed))
+        rows = self.counted[order[:limit]]
+        weights = None if self.weights is None else self.weights[rows]
+        return _Rows(self.embeddings[rows], self.labels[rows], weights, torch.arange(len(rows)))
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """The trial of penalties for one task.
+
+    Args:
+        task: the task.
+        loss: that training would minimize.
+        rows: of training.
+        judges: rows of validation; None where there are none.
+        seed: of the training rows that are tried.
+    """
+
+    task: Task
+    loss: RowLoss
+    rows: _Rows
+    judges: _Rows | None
+    seed: int
+
+    def held_out(self, penalties: Sequence[float], folds: int) -> tuple[Tensor, Tensor]:
+        """Return logits (P, n, C) of rows under heads that were not made of them, and their classes (n,)."""
+        judged = self.judges is not None and len(self.judges.counted) >= _ENOUGH
+        made_of = self.rows.sample(_ROWS[judged], self.seed)
+        if not judged or self.judges is None:
+            return self._cross_validate(made_of, penalties, min(folds, len(made_of.labels))), made_of.labels
+        heads = self._solve(made_of, penalties, made_of.weights)
+        judges = self.judges.sample(len(self.judges.counted), self.seed)
+        return judges.embeddings.double() @ heads.weight.mT + heads.bias[:, None], judges.labels
+
+    def _cross_validate(self, rows: _Rows, penalties: Sequence[float], folds: int) -> Tensor:
+        fold_of = stratified_folds(rows.labels, folds)  # (n,)
+        kept = (fold_of != torch.arange(folds)[:, None]).double()  # (K, n)
+        weights = kept if rows.weights is None else kept * rows.weights
+        each = [penalty for penalty in penalties for _ in range(folds)]
+        heads = self._solve(rows, each, weights.repeat(len(penalties), 1))
+        weight = heads.weight.view(len(penalties), folds, *heads.weight.shape[1:])  # (P, K, C, W)
+        bias = heads.bias.view(len(penalties), folds, -1)  # (P, K, C)
+        logits = torch.empty(len(penalties), len(rows.labels), len(self.task.labels), dtype=torch.double)
+        for fold in range(folds):
+            held = torch.nonzero(fold_of == fold)[:, 0]
+            logits[:, held] = rows.embeddings[held].double() @ weight[:, fold].mT + bias[:, fold, None]
+        return logits
+
+    def _solve(self, rows: _Rows, penalties: Sequence[float], weights: Tensor | None) -> LinearHeads:
+        if weights is not None and weights.ndim == 1:
+            weights = weights.expand(len(penalties), -1)
+        problem = HeadProblem(rows.labels, len(self.task.labels), self.loss, penalties, weights)
+        (heads,) = HeadSolver(rows.embeddings).solve([problem], _ROUGH, steps=100)
+        return heads
+
+
+def stratified_folds(labels: Tensor, folds: int) -> Tensor:
+    """Deal rows out to folds (n,), each class as evenly as possible, in the order of the rows.
+
+    >>> stratified_folds(torch.tensor([0, 0, 0, 1, 1]), 2).tolist()
+    [0, 1, 0, 1, 0]
+    """
+    order = torch.argsort(labels, stable=True)
+    fold_of = torch.empty_like(labels)
+    fold_of[order] = torch.arange(len(labels)) % folds
+    return fold_of
+
+
+def _unit(solver: HeadSolver) -> float:
+    """Return the penalty that weighs as much as one row in a direction of all the embeddings' variance; above 0."""
+    squares = solver.mean.square().sum().item() + solver.variance
+    return max(solver.variance, 1e-6 * squares, sqrt(torch.finfo(torch.double).tiny))
+
+
+def _scaled(loss: MultiTaskLoss, task: str, logits: Tensor, labels: Tensor) -> Tensor:
+    return loss.scale[task] * loss.row_losses(task, logits, labels)
