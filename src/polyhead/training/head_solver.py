@@ -90,7 +90,7 @@ class HeadSolver:
     @property
     def variance(self) -> float:
         """Mean squared distance of the features from their mean."""
-        return self._variances.sum().item()
+        return float(self._variances.sum())
 
     def solve(self, problems: Sequence[HeadProblem], tolerance: float = 1e-7, steps: int = 1000) -> list[LinearHeads]:
         """Return the heads of each problem.
@@ -121,7 +121,7 @@ class HeadSolver:
             return total
 
         with torch.no_grad():
-            optimizer.step(objective)
+            optimizer.step(objective)  # type: ignore[no-untyped-call]
             return [self._heads(*found) for found in zip(scales, weights, biases, strict=True)]
 
     def _scales(self, problem: HeadProblem) -> Tensor:
