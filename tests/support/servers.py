@@ -52,7 +52,7 @@ class FakePredictor:
     hidden_size: int = 2
 
     def __post_init__(self) -> None:
-        self.bundle = SimpleNamespace(folder=self.folder, manifest=SimpleNamespace(max_length=16))
+        self.bundle = SimpleNamespace(folder=self.folder, manifest=SimpleNamespace(max_length=16, windows=1))
         self.go.set()
 
     def predict(self, texts: list[str]) -> Predictions:

@@ -99,7 +99,9 @@ def _encode(reader: RowReader, config: DictConfig) -> None:
                 rows += len(embeddings)
                 progress.update(bar, completed=reader.position, rows=rows)
     seconds = time.perf_counter() - started
-    cut = f", {embedder.truncated:,} of them cut to {tokenizer.max_length} tokens" if embedder.truncated else ""
+    cut = (
+        f", {embedder.truncated:,} of them cut to {tokenizer.limit} ({tokenizer.advice})" if embedder.truncated else ""
+    )
     rate = f"{rows / seconds:,.0f} per second"
     prompt = f", each after {tokenizer.prompt!r}" if tokenizer.prompt else ""
     print(f"{rows:,} embeddings of width {width} in {config.output}: {rate}, {precision}{cut}{prompt}")

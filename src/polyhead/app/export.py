@@ -16,13 +16,14 @@ from polyhead.app.options import check_options
 from polyhead.app.trained import TrainedRun, load_trained_run
 from polyhead.app.trust import check_trust
 from polyhead.data.tokenization import TextTokenizer
-from polyhead.deployment.backends import GRAPH, INT8_GRAPH, Backend, OnnxBackend
+from polyhead.deployment.backends import GRAPH, INT8_GRAPH, OnnxBackend
 from polyhead.deployment.bundle import graph as onnx_graph
 from polyhead.deployment.bundle.classifiers import write_classifiers
 from polyhead.deployment.bundle.folder import new_folder, write_model
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
 from polyhead.deployment.bundle.model_card import model_card
 from polyhead.deployment.bundle.neighbors import Neighbors
+from polyhead.deployment.window_outputs import WindowOutputs
 from polyhead.errors import UserError, check_parameters, collect_errors, did_you_mean
 from polyhead.inference.embedder import Embedder
 from polyhead.inference.text_runner import TextRunner
@@ -113,6 +114,7 @@ def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConf
         max_length=tokenizer.max_length,
         made_with=_made_with(trained),
         quantization=quantization,
+        windows=tokenizer.windows,
     )
     pooling = trained.model.encoder.describe()
     card = model_card(name, manifest, pooling, tokenizer.prompt, graph=config.graph != "none")
@@ -140,8 +142,7 @@ def _write_graphs(
         return {}
     onnx_graph.quantize(folder / GRAPH, folder / INT8_GRAPH)
     sentences = trained.sentences("test")
-    before = _accuracies(OnnxBackend(folder / GRAPH), sentences, trained, tokenizer)
-    after = _accuracies(OnnxBackend(folder / INT8_GRAPH), sentences, trained, tokenizer)
+    before, after = (_accuracies(folder, name, sentences, trained, tokenizer) for name in (GRAPH, INT8_GRAPH))
     for task in trained.tasks:
         _check_int8(task.name, len(sentences), before[task.name], after[task.name], config.max_int8_loss)
     return {task.name: {"float32": before[task.name], "int8": after[task.name]} for task in trained.tasks}
@@ -175,13 +176,16 @@ def _check_int8(task: str, sentences: int, before: float, after: float, allowed:
 
 
 def _accuracies(
-    backend: Backend, sentences: Sequence[LabelledSentence], trained: TrainedRun, tokenizer: TextTokenizer
+    folder: Path, graph: str, sentences: Sequence[LabelledSentence], trained: TrainedRun, tokenizer: TextTokenizer
 ) -> dict[str, float]:
     """Return the share of labelled sentences that a graph gets right, by task; 1 where none is labelled."""
-    runner = TextRunner(tokenizer, backend.width, backend)
+    backend = OnnxBackend(folder / graph)
+    encoder = trained.model.encoder
+    pool = WindowOutputs.read(folder, trained.tasks, encoder.embedding_size, encoder.is_normalized)
+    runner = TextRunner(tokenizer, backend.width, backend, pool=pool)
     outputs = np.concatenate(list(runner.run(sentence.text for sentence in sentences)))  # (N, H + C of all tasks)
     accuracies: dict[str, float] = {}
-    end = trained.model.encoder.embedding_size
+    end = encoder.embedding_size
     for task in trained.tasks:
         start, end = end, end + len(task.labels)
         labels = np.asarray([task.index(sentence.labels.get(task.name)) for sentence in sentences])  # (N,)

@@ -78,7 +78,7 @@ def run(config: DictConfig) -> None:
                 file.append(_joined([row for _, row in chunk], columns, gaps))
                 rows += len(chunk)
                 progress.update(bar, completed=reader.position, rows=rows)
-    cut = f", {predictor.truncated:,} of them cut" if predictor.truncated else ""
+    cut = f", {predictor.truncated:,} of them cut to {predictor.runner.tokenizer.limit}" if predictor.truncated else ""
     rate = rows / (time.perf_counter() - started)
     if blank:
         cut += f"; no text, and so no prediction, in {len(blank):,} of them: row {', '.join(map(str, blank[:_SHOWN]))}"

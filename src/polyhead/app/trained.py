@@ -134,7 +134,8 @@ def build_encoder(node: DictConfig, trust: object, around: tuple[Path, ...] = ()
     except UserError as error:
         raise UserError(f"encoder.location: {error}") from error
     given = {name: getattr(encoder, name) for name in ("pooling", "max_length", "prompt")}
-    merged = replace(first, **{name: value for name, value in given.items() if value != AUTO})
+    chosen = {name: value for name, value in given.items() if value != AUTO}
+    merged = replace(first, long=encoder.long, windows=encoder.windows, **chosen)
     if not encoder.pretrained:
         return replace(merged, pretrained=False)
     start = {item.name: getattr(merged, item.name) for item in fields(PretrainedEncoder)}

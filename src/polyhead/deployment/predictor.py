@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from polyhead.deployment.backends import Backend, open_backend
 from polyhead.deployment.bundle.folder import Bundle
+from polyhead.deployment.window_outputs import WindowOutputs
 from polyhead.errors import ParameterError, UserError, check_parameters
 from polyhead.inference.text_runner import TextRunner
 from polyhead.tasks import Task
@@ -114,7 +115,12 @@ class Predictor:
         self.hidden_size = backend.width - sum(self.classes)
         if self.hidden_size < 1:
             raise UserError(f"{str(bundle.folder)!r}: its graph does not fit its tasks.json; export the bundle again")
-        self.runner = TextRunner(bundle.load_text_tokenizer(), backend.width, backend, backend.streams)
+        tokenizer = bundle.load_text_tokenizer()
+        pool = None if tokenizer.windows == 1 else self._window_outputs()
+        self.runner = TextRunner(tokenizer, backend.width, backend, backend.streams, pool)
+
+    def _window_outputs(self) -> WindowOutputs:
+        return WindowOutputs.read(self.bundle.folder, self.tasks, self.hidden_size, self.bundle.is_normalized)
 
     @classmethod
     def load(cls, folder: str | Path, backend: str = "torch", precision: str = "auto", device: str = "auto") -> Self:

@@ -18,7 +18,7 @@ A sentence encoder with {heads}, all computed in one pass, trained with Polyhead
 {table}
 
 Measured on the test split of its training data; other text can give other figures. {calibrated}
-Texts are cut to {max_length} tokens{prompt}; from token states to the embedding: {pooling}.
+Texts are cut to {limit}{prompt}; from token states to the embedding: {pooling}.
 
 ## Use
 
@@ -38,7 +38,7 @@ from sentence_transformers import SentenceTransformer
 
 embeddings = SentenceTransformer("FOLDER").encode(["A sentence.", "Another one?"])
 ```
-
+{windows}
 `heads.safetensors` holds `TASK.weight` (classes, width) and `TASK.bias`: logits are `embeddings @ weight.T + bias`.
 `tasks.json` names the classes in the order of the logits.
 {graph}
@@ -48,6 +48,10 @@ embeddings = SentenceTransformer("FOLDER").encode(["A sentence.", "Another one?"
 """
 
 _GRAPH = """`graph.onnx` maps `input_ids` and `attention_mask` to `sentence_embedding` and `TASK_logits` of every task.
+"""
+
+_WINDOWS = """
+sentence-transformers cuts texts to {max_length} tokens: of longer ones it gives other embeddings than Polyhead does.
 """
 
 
@@ -69,12 +73,20 @@ def model_card(name: str, manifest: Manifest, pooling: str, prompt: str, graph: 
         heads=f"{count} linear classification head" + "s" * (count > 1),
         table=markdown_table(["task", "classes", *columns], [_row(entry, columns) for entry in manifest.tasks]),
         calibrated=f"Probabilities are calibrated for {', '.join(calibrated)}." if calibrated else "",
-        max_length=manifest.max_length,
+        limit=_limit(manifest),
         pooling=pooling,
         prompt=f", those of the prompt `{prompt}` before each text included" if prompt else "",
+        windows="" if manifest.windows == 1 else _WINDOWS.format(max_length=manifest.max_length),
         graph=_GRAPH if graph else "",
         made_with="\n".join(f"- {key}: {value}" for key, value in manifest.made_with.items()),
     )
+
+
+def _limit(manifest: Manifest) -> str:
+    tokens = f"{manifest.max_length} tokens"
+    if manifest.windows == 1:
+        return tokens
+    return f"{manifest.windows} overlapping windows of {tokens}, whose embeddings are averaged"
 
 
 def _row(entry: TaskEntry, columns: Sequence[str]) -> list[str]:

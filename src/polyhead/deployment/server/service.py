@@ -134,7 +134,8 @@ def _status(batcher: Batcher, predictor: Predictor, limits: Limits, asked: bool)
     router = APIRouter(responses=refusals())
     page = (files("polyhead.deployment.server") / "page.html").read_text(encoding="utf-8")
     tasks = {task.name: task.labels for task in predictor.tasks}
-    allowed = {**vars(limits), "tokens": predictor.bundle.manifest.max_length}
+    manifest = predictor.bundle.manifest
+    allowed = {**vars(limits), "tokens": manifest.max_length, "windows": manifest.windows}
 
     @router.get("/health", response_model=Health, response_model_exclude_none=True)
     async def health(request: Request) -> Response:
