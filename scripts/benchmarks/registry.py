@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from benchmarks.conflict import conflict
 from benchmarks.corpus import corpus
 from benchmarks.embedding import encode
 from benchmarks.measurement import Comparison
@@ -17,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Comparison]] = {
     "frozen": frozen,
     "partial": partly_frozen,
     "weighting": weighting,
+    "conflict": conflict,
     "startup": startup,
     "corpus": corpus,
     "serve": serve,

@@ -443,6 +443,27 @@ def test_weighting_baselines_do_the_same_steps_and_watching_changes_nothing(meas
     assert entries["the sum of the losses"].extra == entries["the same, conflict watched"].extra
 
 
+@pytest.mark.slow
+def test_conflict_baselines_take_the_time_of_both_kinds_of_steps(measure, settings):
+    entries = by_name(measure("conflict"))
+    assert len(entries) == 4
+    for entry in entries.values():
+        assert entry.units == [settings.rows // settings.batch_size] * settings.repeats
+        ratios = zip(entry.extra["watched ms"], entry.extra["unwatched ms"], strict=True)
+        assert entry.extra["overhead %"] == pytest.approx([100 * (one / other - 1) for one, other in ratios])
+
+
+def test_many_tasks_have_the_labels_of_the_sources_own(settings):
+    from benchmarks.conflict import many_tasks
+    from benchmarks.workload import open_data
+
+    source, tasks = many_tasks(settings, 3)
+    (category, sentiment), old = open_data(settings)[1], ("category", "sentiment", "category")
+    assert [task.labels for task in tasks] == [category.labels, sentiment.labels, category.labels]
+    first, own = next(iter(source.sentences("train"))), next(iter(open_data(settings)[0].sentences("train")))
+    assert [first.labels[task.name] for task in tasks] == [own.labels[name] for name in old]
+
+
 # Everything else
 
 

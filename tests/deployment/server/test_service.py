@@ -202,7 +202,7 @@ def test_health_lists_tasks_and_limits(client, tasks):
     health = client.get("/health").json()
     assert health["status"] == "ok"
     assert health["tasks"] == {task.name: list(task.labels) for task in tasks}
-    assert health["limits"] == {**vars(LIMITS), "tokens": 16}
+    assert health["limits"] == {**vars(LIMITS), "tokens": 16, "windows": 1}
 
 
 def test_metrics_count_what_was_served_and_refused(client):
