@@ -124,6 +124,7 @@ def test_evaluate_takes_other_columns_and_skips_tasks_without_labels(trained, ev
     ("content", "arguments", "message"),
     [
         ("body,category\na,Quot\n", [], "later.csv row 2: category: unknown label 'Quot'; did you mean 'Quote'?"),
+        ("body,category\n ,Quote\n", [], "input: no row has a text in 'body' in later.csv; give sentences with labels"),
         ("body,mood\na,b\n", [], "input: no label for category, sentiment in later.csv; see columns"),
         ("body,mood\na,b\n", ["columns={mod: mood}"], "columns: unknown task 'mod'"),
         ("text,mood\na,b\n", [], "later.csv: no column 'body'"),

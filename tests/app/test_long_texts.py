@@ -11,7 +11,7 @@ from polyhead import Predictor
 
 pytestmark = pytest.mark.slow
 WINDOWS = ["encoder.long=windows", "encoder.max_length=8", "encoder.windows=3"]
-FREEZES = {"none": ["freeze=none"], "backbone": ["freeze=backbone"], "lower_layers": ["freeze=lower_layers"]}
+FREEZES = {"backbone": ["freeze=backbone"], "lower_layers": ["freeze=lower_layers", "freeze.count=1"]}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def runs(folder):
     for name, freeze in FREEZES.items():
         done = train(*common, *freeze, f"hydra.run.dir={name}", cwd=folder)
         assert done.returncode == 0, done.stderr
-        assert "sentences cut to 3 windows of 8 tokens; encoder.windows=N reads more" in done.stdout + done.stderr
+        assert "sentences cut to 3 windows of 8 tokens; encoder.windows=N reads more" in " ".join(done.stdout.split())
     return folder
 
 
@@ -48,10 +48,10 @@ def test_evaluate_reads_long_texts_as_training_did(runs, tmp_path, freeze):
 
 
 def test_bundle_reads_long_texts_as_its_run_does(runs, tmp_path):
-    exported = script("export", "run=none", f"output={tmp_path / 'bundle'}", "graph=onnx", cwd=runs)
+    exported = script("export", "run=lower_layers", f"output={tmp_path / 'bundle'}", "graph=onnx", cwd=runs)
     assert exported.returncode == 0, exported.stderr
     arguments = ["input=test.csv", "precision=32-true", "device=cpu"]
-    done = script("encode", *arguments, "run=none", f"output={tmp_path / 'a.npy'}", cwd=runs)
+    done = script("encode", *arguments, "run=lower_layers", f"output={tmp_path / 'a.npy'}", cwd=runs)
     assert done.returncode == 0, done.stderr
     assert "cut to 3 windows of 8 tokens" in done.stdout
     with (runs / "test.csv").open() as file:
@@ -61,7 +61,7 @@ def test_bundle_reads_long_texts_as_its_run_does(runs, tmp_path):
         np.testing.assert_allclose(predictor.predict(texts).embeddings, np.load(tmp_path / "a.npy"), atol=1e-4)
     done = script("evaluate", f"model={tmp_path / 'bundle'}", "input=test.csv", f"output={tmp_path / 'out'}", cwd=runs)
     assert done.returncode == 0, done.stderr
-    reported = json.loads((runs / "none" / "metrics.json").read_text())["test"]["mood"]
+    reported = json.loads((runs / "lower_layers" / "metrics.json").read_text())["test"]["mood"]
     found = json.loads((tmp_path / "out" / "metrics.json").read_text())["test"]["mood"]
     assert found["accuracy"] == pytest.approx(reported["accuracy"])
     assert found["loss"] == pytest.approx(reported["loss"], abs=1e-4)
@@ -70,9 +70,8 @@ def test_bundle_reads_long_texts_as_its_run_does(runs, tmp_path):
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("encoder.long=window", "encoder.long: 'window' given; it must be truncate or windows"),
+        ("encoder.long=window", "encoder.long: unknown 'window'; did you mean 'windows'?"),
         ("encoder.windows=1", "encoder.windows: 1 given; it must be 2 to 1000"),
-        ("encoder.windows=many", "encoder.windows: 'many' given; it must be a whole number"),
     ],
 )
 def test_train_refuses_other_values_in_one_line(tmp_path, argument, message):

@@ -51,7 +51,8 @@ def run(config: DictConfig) -> None:
         device=str,
     )
     check_trust(config.trust)
-    if problems := list(hardware.problems(config.device, config.precision, ("device", "precision"))):
+    keys = ("device", "precision")
+    if problems := list(hardware.problems(config.device, config.precision, keys, converts_weights=True)):
         raise UserError("\n".join(problems))
     dialect = Dialect(config.encoding, config.quote, config.separator)
     with open_rows(config.input, config.input_format, dialect) as reader:

@@ -172,10 +172,14 @@ class SentenceData(L.LightningDataModule):
             log.warning("%s", line)
 
     def _tell_equal(self, sentences: TokenizedSentences, name: str) -> None:
-        """Log a line for each earlier split that has sentences of the same token ids, cut ones included."""
+        """Log a line for each earlier split that has sentences of the same token ids, cut ones included.
+
+        Those of the same text were told by the source.
+        """
         hashes = token_hashes(sentences)
         for other, known in self._hashes.items():
-            rows = np.flatnonzero(np.isin(hashes, known))
+            rows, told = np.flatnonzero(np.isin(hashes, known)), self.source.shared(other, name)
+            rows = rows if told is None else np.setdiff1d(rows, told)
             if len(rows):
                 places = ", ".join(self.source.locate(name, int(row)) for row in rows[:_SHOWN])
                 counts = f"{len(rows):,} of {len(sentences):,} {name} sentences"

@@ -71,7 +71,12 @@ class LaterFiles(TableSource):
         """
         names = [task.name for task in tasks]
         self._load(names)
-        codes = self._splits["test"].scan.codes
+        scan = self._splits["test"].scan
+        if len(scan) == len(scan.empty):
+            column = self.text if isinstance(self.text, str) else ", ".join(self.text)
+            what = f"no row has a text in {column!r}" if len(scan) else "there are no rows"
+            raise UserError(f"input: {what} in {self.describe('test')}; give sentences with labels")
+        codes = scan.codes
         if not any((codes[name] >= 0).any() for name in names):
             raise UserError(f"input: no label for {', '.join(names)} in {self.describe('test')}; see columns")
         super().check(tasks)

@@ -60,6 +60,7 @@ class Scan:
         damaged: sentences with characters that an earlier conversion lost.
         joined: sentences in whose row a cell looks like several rows.
         blank: number of blank lines between the rows, by table.
+        shared: sentences whose texts stand in other tables as well, with the scan of those.
         weights: of each sentence (N,), see :func:`read_weights`; None where all count alike.
     """
 
@@ -70,6 +71,7 @@ class Scan:
     damaged: list[int] = field(default_factory=list)
     joined: list[int] = field(default_factory=list)
     blank: dict[str, int] = field(default_factory=dict)
+    shared: list[tuple["Scan", NDArray[np.intp]]] = field(default_factory=list)
     weights: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
