@@ -43,6 +43,7 @@ def run(config: DictConfig) -> None:
         encoding=str,
         quote=str | None,
         separator=str,
+        sheet=str | int | None,
         output=str,
         overwrite=bool,
         run=str | None,
@@ -54,7 +55,7 @@ def run(config: DictConfig) -> None:
     keys = ("device", "precision")
     if problems := list(hardware.problems(config.device, config.precision, keys, converts_weights=True)):
         raise UserError("\n".join(problems))
-    dialect = Dialect(config.encoding, config.quote, config.separator)
+    dialect = Dialect(config.encoding, config.quote, config.separator, config.sheet)
     with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
         _encode(reader, config)

@@ -40,6 +40,7 @@ _READING: dict[str, Any] = {
     "encoding": "utf-8",
     "quote": AUTO,
     "separator": AUTO,
+    "sheet": None,
     "missing_values": None,
 }
 """How files are read where neither the command nor the training says it."""
@@ -60,6 +61,7 @@ def run(config: DictConfig) -> None:
         encoding=str | None,
         quote=str | None,
         separator=str | None,
+        sheet=str | int | None,
         mistakes=int,
         precision=str,
         device=str,
@@ -101,7 +103,7 @@ def _source(scored: ScoredModel, config: DictConfig) -> LaterFiles:
         plain(config)["input"],
         reading["text"],
         reading["columns"] or {},
-        Dialect(reading["encoding"], reading["quote"], reading["separator"]),
+        Dialect(reading["encoding"], reading["quote"], reading["separator"], reading["sheet"]),
         [task.name for task in scored.tasks],
         TableCache(config.cache, config.limit_gb),
         reading["missing_values"] or (),

@@ -60,6 +60,7 @@ def run(config: DictConfig) -> None:
         encoding=str,
         quote=str | None,
         separator=str,
+        sheet=str | int | None,
         cache=str,
     )
     trust = check_trust(config.trust)
@@ -85,7 +86,7 @@ def _check_values(config: DictConfig) -> None:
     with collect_errors(problems):
         check_format(config.input_format)
     with collect_errors(problems):
-        Dialect(config.encoding, config.quote, config.separator)
+        Dialect(config.encoding, config.quote, config.separator, config.sheet)
     if problems:
         raise UserError("\n".join(problems))
 
@@ -205,7 +206,9 @@ def stored_sentences(config: DictConfig, trained: TrainedRun) -> list[str]:
     if choice in _SPLITS:
         texts = [sentence.text for sentence in trained.sentences(choice)]
     elif Path(choice).is_file():
-        with open_rows(choice, config.input_format, Dialect(config.encoding, config.quote, config.separator)) as reader:
+        with open_rows(
+            choice, config.input_format, Dialect(config.encoding, config.quote, config.separator, config.sheet)
+        ) as reader:
             reader.check(config.text)
             texts = [text for text in reader.texts(config.text) if text.strip()]
     else:
@@ -217,9 +220,7 @@ def stored_sentences(config: DictConfig, trained: TrainedRun) -> list[str]:
 
 def _neighbors(texts: Sequence[str], trained: TrainedRun, tokenizer: TextTokenizer) -> Neighbors:
     """Embed the sentences that the bundle stores."""
-    device = torch.device("cpu")
-    precision = hardware.best_precision("cpu")
-    embedder = Embedder(trained.model.encoder, tokenizer, precision, device)
+    embedder = Embedder(trained.model.encoder, tokenizer, hardware.best_precision("cpu"), torch.device("cpu"))
     return Neighbors.from_embeddings(texts, embedder.embed(texts))
 
 

@@ -43,6 +43,7 @@ def run(config: DictConfig) -> None:
         encoding=str,
         quote=str | None,
         separator=str,
+        sheet=str | int | None,
         output=str,
         overwrite=bool,
         all_probabilities=bool,
@@ -55,7 +56,7 @@ def run(config: DictConfig) -> None:
     if config.embeddings and config.output.endswith(".csv"):
         raise UserError("embeddings: a CSV cell holds no list; write .jsonl or .parquet, or set embeddings=false")
     check_parameters(("top_k", config.top_k, config.top_k >= 1, "1 or more"))
-    dialect = Dialect(config.encoding, config.quote, config.separator)
+    dialect = Dialect(config.encoding, config.quote, config.separator, config.sheet)
     with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
         predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
