@@ -15,6 +15,7 @@ from polyhead import hardware
 from polyhead.app.builder import plain
 from polyhead.app.claim import claim, noted_data
 from polyhead.app.composition import RunComponents, compose_model, compose_trainer
+from polyhead.app.encoder_record import encoder_changes, resolve_encoder
 from polyhead.app.hparams import final_metrics, hparams, hydra_choices, monitored_value
 from polyhead.app.hydra_state import shares_the_terminal
 from polyhead.app.resumption import Resumption
@@ -114,10 +115,15 @@ class TrainingRun:
     def _claim(self, provenance: Provenance) -> RunMetrics | None:
         """Take the run's folder, and note with what it is made; return the metrics of a run that is done already."""
         known = noted_data(self.resumption)
-        made_before = claim(self.folder, self.config, self.resumption, partial(changed_splits, self.parts))
+        made_before = claim(self.folder, self.config, self.resumption, partial(self._changes, provenance.encoder))
         if made_before is None:
             replace(provenance, data=known).write(self.folder)
         return made_before
+
+    def _changes(self, encoder: Mapping[str, str], run: RunFolder) -> list[str]:
+        """Return in words what is not as another run of this configuration had it."""
+        splits = changed_splits(self.parts, run)
+        return [f"other {', '.join(splits)} sentences"] * bool(splits) + encoder_changes(run, encoder)
 
     def _note_data(self, digests: Mapping[str, str]) -> None:
         replace(Provenance.read(self.folder), data=digests).write(self.folder)
@@ -193,6 +199,7 @@ class TrainingRun:
             seed=self.config.seed,
             precision=self.parts.precision,
             device=self.device,
+            encoder=resolve_encoder(self.parts.encoder),
         )
 
     def _metrics(

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from omegaconf import DictConfig
 
 from polyhead.app.builder import build, plain
+from polyhead.app.encoder_record import check_encoder, resolve_encoder
 from polyhead.app.literals import literal
 from polyhead.app.run_config import read_config
 from polyhead.app.sentence_digest import sentence_digest
@@ -24,6 +26,8 @@ from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.sources.base import LabelledSentence, Source
 from polyhead.tasks import Task, make_tasks
+
+Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,7 @@ def _load(folder: Path, trust: Collection[str], cache: str | None) -> tuple[Trai
     if cache is not None and "cache" in config.data:
         config.data.cache = literal(cache)
     encoder = build_encoder(config.encoder, trust, (folder.resolve(),))
+    check_encoder(RunFolder(folder), encoder, _in_place(partial(resolve_encoder, encoder), folder))
     tasks = make_tasks(plain(config.tasks))
     plan: FreezePlan = build(config.freeze, "freeze")
 
@@ -199,8 +204,8 @@ def _load(folder: Path, trust: Collection[str], cache: str | None) -> tuple[Trai
     return TrainedRun(folder, config, tasks, encoder, model, metrics), plan
 
 
-def _in_place(load: Callable[[], Encoder], folder: Path) -> Encoder:
-    """Load the encoder that a run started from, or its skeleton.
+def _in_place(load: Callable[[], Loaded], folder: Path) -> Loaded:
+    """Load the encoder that a run started from, its skeleton, or what is said of it.
 
     Raises:
         UserError: it is not to be found; a location relative to a folder is only found from there.

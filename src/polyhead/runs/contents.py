@@ -165,6 +165,7 @@ class Provenance:
         git: ``commit`` of the source, and whether it was ``changed`` since; None outside a checkout.
         hardware: ``processor``, ``cores``, ``threads`` that computed, and names of ``gpus``.
         data: a digest of sentences and labels by split; empty until they have been read.
+        encoder: how texts became embeddings, in words; empty in runs of older versions.
     """
 
     file_name: ClassVar[str] = "provenance.json"
@@ -180,6 +181,7 @@ class Provenance:
     git: Mapping[str, Any] | None
     hardware: Mapping[str, Any]
     data: Mapping[str, str] = field(default_factory=dict)
+    encoder: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, run: RunFolder) -> None:
         """Write the file whole or not at all."""
