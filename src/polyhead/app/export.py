@@ -117,8 +117,7 @@ def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConf
         quantization=quantization,
         windows=tokenizer.windows,
     )
-    pooling = trained.model.encoder.describe()
-    card = model_card(name, manifest, pooling, tokenizer.prompt, graph=config.graph != "none")
+    card = model_card(name, manifest, trained.model.encoder.describe(), tokenizer.prompt, config.graph != "none")
     (folder / "README.md").write_text(card, encoding="utf-8")
     seal(folder, manifest)
 
