@@ -70,7 +70,7 @@ class InTurn(Callback):
     ) -> None:
         """Take the time."""
         _wait()
-        if batch_idx >= min(_FIRST, trainer.num_training_batches // 2):
+        if batch_idx >= min(_FIRST, trainer.num_training_batches // 4):
             self.seconds[bool(pl_module.watch_conflict)].append(time.perf_counter() - self.started)
 
 
