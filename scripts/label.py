@@ -18,6 +18,7 @@ def main(config: DictConfig) -> None:
     ours = logging.getLogger("polyhead")
     ours.addHandler(logging.StreamHandler())
     ours.setLevel(logging.INFO)
+    ours.propagate = False  # Hydra would print the same lines once more, to standard output, where the rows may go
     run_job("polyhead.app.label", config)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from benchmarks.corpus import corpus
 from benchmarks.embedding import encode
+from benchmarks.labeling import label
 from benchmarks.measurement import Comparison
 from benchmarks.prediction import serve
 from benchmarks.server_load import load
@@ -21,4 +22,5 @@ BENCHMARKS: dict[str, Callable[[Settings], Comparison]] = {
     "corpus": corpus,
     "serve": serve,
     "load": load,
+    "label": label,
 }

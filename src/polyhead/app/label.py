@@ -17,9 +17,9 @@ from polyhead.training.linear_probe import check_extra
 
 _OWN = {
     "input": ("count", "labelled", "input_format"),
-    "audit": ("columns", "missing_values", "cache", "limit_gb"),
+    "audit": ("columns", "missing_values"),
 }
-"""Mode -> the keys that it alone reads."""
+"""Mode -> the keys that it alone reads, and that change what is written."""
 
 
 def run(config: DictConfig) -> None:
