@@ -112,7 +112,7 @@ def write_labelled(path, count=150, flipped=0.0):
         writer.writerow(["text", "category", "sentiment"])
         for number in range(count):
             true = given = number % 3
-            words = [WORDS[index] for index in random.integers(8 * true, 8 * true + 8, 6)]
+            words = [*[WORDS[true]] * 9, *(WORDS[index] for index in random.integers(3, 90, 2))]
             if random.random() < flipped:
                 given, wrong = (true + 1) % 3, wrong | {number + 2}
             writer.writerow([" ".join(words), names[given], "Positive" if number < 3 else ""])
