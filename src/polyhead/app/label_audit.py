@@ -121,16 +121,17 @@ def _audit(
         return Audited(task, 0, rare, [])
     judged = np.flatnonzero(np.isin(codes, judged_classes))
     given = np.searchsorted(judged_classes, codes[judged])
-    hashes = np.array([hash(fold(texts[row])) for row in judged])
-    suspects = find_label_errors(embeddings[judged], given, hashes)
+    first: dict[str, int] = {}  # numbers instead of hashes, which differ from process to process
+    numbers = np.array([first.setdefault(fold(texts[row]), len(first)) for row in judged])
+    suspects = find_label_errors(embeddings[judged], given, numbers)
     rows = judged[suspects.rows].tolist()
     places = source.rows_in_files(rows)
     columns = {
         "file": [name for name, _ in places],
         "row": [row for _, row in places],
         "text": [texts[row] for row in rows],
-        "given": [task.labels[label] for label in codes[rows]],
-        "suggested": [task.labels[label] for label in judged_classes[suspects.suggested]],
+        "given": [task.labels[label] for label in codes[rows].tolist()],
+        "suggested": [task.labels[label] for label in judged_classes[suspects.suggested].tolist()],
         "given_probability": suspects.given_probability.tolist(),
         "suggested_probability": suspects.suggested_probability.tolist(),
     }
