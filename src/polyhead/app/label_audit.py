@@ -122,7 +122,7 @@ def _audit(
     judged = np.flatnonzero(np.isin(codes, judged_classes))
     given = np.searchsorted(judged_classes, codes[judged])
     first: dict[str, int] = {}  # numbers instead of hashes, which differ from process to process
-    numbers = np.array([first.setdefault(fold(texts[row]), len(first)) for row in judged])
+    numbers = np.array([first.setdefault(fold(texts[row]), len(first)) for row in judged.tolist()])
     suspects = find_label_errors(embeddings[judged], given, numbers)
     rows = judged[suspects.rows].tolist()
     places = source.rows_in_files(rows)
