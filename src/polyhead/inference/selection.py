@@ -19,8 +19,8 @@ def uncertainty(probabilities: Sequence[Floats]) -> Floats:
     0 where the first class has all, 1 where two have the same; so that tasks of few and many classes count alike.
 
     >>> sure, torn = [0.9, 0.1, 0.0], [0.4, 0.4, 0.2]
-    >>> uncertainty([np.array([sure, torn], dtype=np.float32)]).round(3).tolist()
-    [0.2, 1.0]
+    >>> [f"{value:.1f}" for value in uncertainty([np.array([sure, torn], dtype=np.float32)])]
+    ['0.2', '1.0']
 
     Args:
         probabilities: (N, C) of each task.
