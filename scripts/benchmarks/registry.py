@@ -5,6 +5,7 @@ from collections.abc import Callable
 from benchmarks.conflict import conflict
 from benchmarks.corpus import corpus
 from benchmarks.embedding import encode
+from benchmarks.labeling import label
 from benchmarks.measurement import Comparison
 from benchmarks.prediction import serve
 from benchmarks.server_load import load
@@ -23,4 +24,5 @@ BENCHMARKS: dict[str, Callable[[Settings], Comparison]] = {
     "corpus": corpus,
     "serve": serve,
     "load": load,
+    "label": label,
 }

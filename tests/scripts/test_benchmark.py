@@ -475,6 +475,19 @@ def test_corpus_counts_the_sentences_that_it_generates(measure, settings):
         assert all(0.9 < share <= 1 for share in entry.extra["distinct"])
 
 
+def test_label_learns_faster_from_chosen_sentences_where_a_class_is_rare():
+    from benchmarks.labeling import LabelledEmbeddings, at_random, by_polyhead, learn
+
+    random = np.random.default_rng(0)
+    classes = np.where(np.arange(1500) % 100 < 4, np.arange(1500) % 4, 4 + np.arange(1500) % 2)  # four of six are rare
+    embeddings = (random.normal(size=(1500, 16)) + 3 * np.eye(6, 16)[classes]).astype(np.float32)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    pool, test = (LabelledEmbeddings(embeddings[rows], classes[rows]) for rows in (slice(1000), slice(1000, 1500)))
+    curves = {rule: learn(pool, test, rule, seed=1) for rule in (at_random, by_polyhead)}
+    assert all(len(scores) == 11 for scores in curves.values())
+    assert np.mean(curves[by_polyhead], axis=0)[1] > np.mean(curves[at_random], axis=0)[1] + 0.05
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("best", ["32-true", "bf16-mixed"])
 def test_encode_baselines_give_the_same_embeddings(best, measure, precision, settings):

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from polyhead import hardware
 from polyhead.app.builder import build, plain
+from polyhead.app.later_reading import later_files
 from polyhead.app.options import check_options
 from polyhead.app.scored_model import ScoredModel, load_scored_model
 from polyhead.app.trust import check_trust
@@ -25,8 +26,6 @@ from polyhead.runs.contents import SplitResults
 from polyhead.runs.evaluation import EvaluationMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.sources.later import LaterFiles
-from polyhead.sources.table_cache import TableCache
-from polyhead.storage.dialect import AUTO, Dialect
 from polyhead.storage.output import write_atomically
 from polyhead.tasks import Task
 from polyhead.training.calibration import Calibration
@@ -34,16 +33,6 @@ from polyhead.training.callbacks.mistakes import Mistakes
 from polyhead.training.evaluation import MultiTaskEvaluation
 
 _NUMBERS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss", "ece": "ECE", "ece_scaled": "scaled"}
-_READING: dict[str, Any] = {
-    "text": "text",
-    "columns": None,
-    "encoding": "utf-8",
-    "quote": AUTO,
-    "separator": AUTO,
-    "sheet": None,
-    "missing_values": None,
-}
-"""How files are read where neither the command nor the training says it."""
 
 
 def run(config: DictConfig) -> None:
@@ -74,7 +63,7 @@ def run(config: DictConfig) -> None:
     if (folder / EvaluationMetrics.file_name).exists() and not config.overwrite:
         raise UserError(f"output: {str(folder)!r} holds metrics already; choose another folder, or set overwrite=true")
     scored = load_scored_model(Path(config.model), check_trust(config.trust), config.device, config.precision)
-    source = _source(scored, config)
+    source = later_files(scored, config, plain(config)["input"], "input")
     source.check(scored.tasks)
     results = _measure(scored, source, config)
     metrics = EvaluationMetrics(
@@ -91,23 +80,6 @@ def run(config: DictConfig) -> None:
             _write_confusion(folder / f"confusion_{task.name}.csv", task, results[task.name]["confusion"])
     metrics.write(RunFolder(folder))
     _show(metrics, folder)
-
-
-def _source(scored: ScoredModel, config: DictConfig) -> LaterFiles:
-    """Describe the files, read as those of the training were unless the command says otherwise."""
-    given = {key: value for key, value in plain(config).items() if key in _READING and value is not None}
-    reading = {**_READING, **scored.reading, **given}
-    if reading["quote"] == "none":
-        reading["quote"] = None
-    return LaterFiles(
-        plain(config)["input"],
-        reading["text"],
-        reading["columns"] or {},
-        Dialect(reading["encoding"], reading["quote"], reading["separator"], reading["sheet"]),
-        [task.name for task in scored.tasks],
-        TableCache(config.cache, config.limit_gb),
-        reading["missing_values"] or (),
-    )
 
 
 def _measure(scored: ScoredModel, source: LaterFiles, config: DictConfig) -> SplitResults:

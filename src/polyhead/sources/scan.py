@@ -102,16 +102,17 @@ class Scan:
 
     def place(self, index: int) -> str:
         """Return the file and row where a person finds a sentence."""
-        return "{} row {}".format(*self._find(index))
+        return "{} row {}".format(*self.find(index))
 
     def places(self, indices: Sequence[int]) -> str:
         """Return the files and rows where a person finds several sentences, the rows of a file together."""
         files: dict[str, list[str]] = {}
-        for name, row in map(self._find, indices):
+        for name, row in map(self.find, indices):
             files.setdefault(name, []).append(str(row))
         return ", ".join(f"{name} row{'s' * (len(rows) > 1)} {', '.join(rows)}" for name, rows in files.items())
 
-    def _find(self, index: int) -> tuple[str, int]:
+    def find(self, index: int) -> tuple[str, int]:
+        """Return the file of a sentence, and its row there."""
         for table in self.tables:
             if index < len(table):
                 return table.name, table.row(index)
