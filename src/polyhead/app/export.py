@@ -23,6 +23,7 @@ from polyhead.deployment.bundle.folder import new_folder, write_model
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
 from polyhead.deployment.bundle.model_card import model_card
 from polyhead.deployment.bundle.neighbors import Neighbors
+from polyhead.deployment.bundle.scores import write_scores
 from polyhead.errors import UserError, check_parameters, collect_errors, did_you_mean
 from polyhead.inference.embedder import Embedder
 from polyhead.inference.text_runner import TextRunner
@@ -103,6 +104,7 @@ def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConf
     """
     tokenizer = trained.encoder.load_text_tokenizer()
     write_model(folder, trained.model, tokenizer)
+    write_scores(folder, trained.scores)
     quantization = _write_graphs(folder, trained, tokenizer, config)
     if config.classifiers:
         write_classifiers(folder, trained.model, trained.tasks, tokenizer)

@@ -6,7 +6,7 @@ Shapes: N sentences of a test set, C classes.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self, TypedDict
+from typing import Any, ClassVar, NotRequired, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ class TaskResults(TypedDict):
         temperature: fitted on validation.
         reliability: ``before`` and ``after`` the temperature, for each bin of confidence the number of sentences
             (``rows``), their mean ``confidence`` and their ``accuracy``.
+        scores: of validation, as :class:`polyhead.training.validation_scores.ValidationScores` writes them and reads
+            them back; runs of 0.1.0 have none.
     """
 
     accuracy: float
@@ -46,6 +48,7 @@ class TaskResults(TypedDict):
     ece_scaled: float
     temperature: float
     reliability: dict[str, dict[str, list[float]]]
+    scores: NotRequired[Any]
 
 
 SplitResults = Mapping[str, TaskResults]

@@ -1,0 +1,188 @@
+"""Validation scores: what validation says of a task's probabilities, and the thresholds that follow from it.
+
+Knows nothing about models, and imports numpy alone. Shapes: N labelled validation sentences, C classes, P points kept.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyhead.errors import UserError
+from polyhead.storage.schema import field_misfits
+
+POINTS = 1000
+"""The most points that are kept of a task; of more sentences every N/1000-th counts, to the safe side."""
+
+RISK = 0.1
+"""How often, over draws of the validation sentences, a promised accuracy may be missed."""
+
+_STEPS = 50  # numbers of sentences, from few to all, for which an accuracy is tested
+_ROUNDING = 1e-9  # of a product of a level and a number of sentences
+
+
+@dataclass(frozen=True)
+class ValidationScores:
+    """Probabilities after the temperature of the labelled validation sentences of one task.
+
+    Args:
+        rows: N.
+        truth: probability of the true class at the ranks ceil(N i / P), i = 1..P, from the largest down (P,).
+        confidence: probability of the predicted class at such ranks, each value once, from the largest down.
+        answered: how many sentences have at least that confidence.
+        right: how many of these are predicted right.
+
+    Raises:
+        UserError: values that no validation gives.
+    """
+
+    rows: int
+    truth: list[float]
+    confidence: list[float]
+    answered: list[int]
+    right: list[int]
+
+    def __post_init__(self) -> None:
+        points = min(self.rows, POINTS)
+        lengths = {len(self.confidence), len(self.answered), len(self.right)}
+        wrong = [most - few for most, few in zip(self.answered, self.right, strict=False)]
+        sound = {
+            "rows": self.rows >= 1,
+            "truth": len(self.truth) == points and _are_falling(self.truth),
+            "confidence": len(lengths) == 1 and _are_falling(self.confidence) and _differ(self.confidence),
+            "answered": _are_rising(self.answered) and _differ(self.answered) and self.answered[-1:] == [self.rows],
+            "right": _are_rising(self.right) and _are_rising(wrong),
+        }
+        for name, is_sound in sound.items():
+            if not is_sound:
+                raise UserError(f"{name}: values that no validation gives")
+
+    @classmethod
+    def of(cls, probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> Self:
+        """Keep what thresholds need of probabilities (N, C) and the true classes (N,), N at least 1.
+
+        >>> scores = ValidationScores.of(np.array([[0.75, 0.25], [0.5, 0.5], [0.125, 0.875]]), np.array([0, 1, 1]))
+        >>> scores.truth, scores.confidence, scores.answered, scores.right
+        ([0.875, 0.75, 0.5], [0.875, 0.75, 0.5], [1, 2, 3], [1, 2, 2])
+        """
+        rows = len(labels)
+        points = min(rows, POINTS)
+        ranks = np.array([math.ceil(rows * point / points) for point in range(1, points + 1)])  # (P,)
+        truth = -np.sort(-probabilities[np.arange(rows), labels])  # (N,)
+        confidence = probabilities.max(axis=1)
+        order = np.argsort(-confidence, kind="stable")
+        right = np.cumsum((probabilities.argmax(axis=1) == labels)[order])
+        kept = -np.unique(-confidence[order][ranks - 1])  # each once, from the largest down
+        answered = np.searchsorted(-confidence[order], -kept, side="right")  # ties are answered together
+        return cls(rows, truth[ranks - 1].tolist(), kept.tolist(), answered.tolist(), right[answered - 1].tolist())
+
+    @classmethod
+    def from_plain(cls, content: object) -> Self:
+        """Take what :meth:`plain` gave.
+
+        Raises:
+            UserError: values that it never gives.
+        """
+        names = {item.name for item in fields(cls)}
+        if not isinstance(content, Mapping) or content.keys() != names:
+            raise UserError(f"other entries than {', '.join(sorted(names))}")
+        for problem in field_misfits(cls, content):
+            raise UserError(problem)
+        return cls(**content)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return asdict(self)
+
+    def set_threshold(self, coverage: float) -> float:
+        """Return how probable a class must be to belong to the set of labels of a sentence.
+
+        With it the sets of new sentences hold the true class with probability ``coverage`` or more, if the sentences are
+        drawn as the validation sentences were: split conformal prediction with the least ambiguous sets (Sadinle, Lei
+        and Wasserman 2019, "Least Ambiguous Set-Valued Classifiers With Bounded Error Levels"), whose score is 1 - p of
+        the true class and whose rank is ceil((N + 1) coverage).
+
+        Raises:
+            UserError: too few sentences to promise that.
+        """
+        rank = math.ceil((self.rows + 1) * coverage - _ROUNDING)
+        if rank > self.rows:
+            most = math.floor(10_000 * self.rows / (self.rows + 1)) / 10_000
+            raise UserError(f"its {self.rows:,} validation sentences promise {most:g} at most")
+        return self.truth[math.ceil(rank * len(self.truth) / self.rows - _ROUNDING) - 1]
+
+    def answer_threshold(self, accuracy: float) -> float:
+        """Return how probable the predicted class must be to be given as an answer.
+
+        With it the answers to new sentences are right with probability ``accuracy`` or more, if the sentences are drawn
+        as the validation sentences were; of ten draws of validation sentences nine keep that (:data:`RISK`). Thresholds
+        are tested from the strictest down by exact binomial tests, up to the first that fails (fixed sequence testing;
+        Angelopoulos et al. 2021, "Learn then Test"; Geifman and El-Yaniv 2017, "Selective Classification for Deep Neural
+        Networks"). The first is met by so many sentences that half of the mistakes allowed would pass.
+
+        Raises:
+            UserError: too few sentences to promise that, or too many mistakes among the most confident.
+        """
+        needed = math.ceil(math.log(RISK) / math.log(accuracy))
+        if needed > self.rows:
+            raise UserError(f"its {self.rows:,} validation sentences are too few, it takes {needed:,}")
+        found: float | None = None
+        for point in self._tested(accuracy):
+            if binomial_tail(self.answered[point] - self.right[point], self.answered[point], 1 - accuracy) > RISK:
+                break
+            found = self.confidence[point]
+        if found is None:
+            point = self._tested(accuracy)[0]
+            raise UserError(
+                f"of its {self.answered[point]:,} most confident validation sentences {self.right[point]:,} are right, "
+                "which is no proof"
+            )
+        return found
+
+    def _tested(self, accuracy: float) -> list[int]:
+        """Return the points that are tested, by numbers of sentences alone: a look at mistakes would void the test."""
+        first = first_tested(accuracy, self.rows)
+        wanted = np.linspace(first, self.rows, _STEPS)
+        return sorted({int(point) for point in np.searchsorted(self.answered, wanted)})
+
+
+def first_tested(accuracy: float, rows: int) -> int:
+    """Return the least number of sentences of which half of the mistakes allowed would pass; ``rows`` at most.
+
+    >>> first_tested(0.9, 1000), first_tested(0.9, 50)
+    (70, 50)
+    """
+    for sentences in range(1, rows):
+        if binomial_tail(math.floor(sentences * (1 - accuracy) / 2 + _ROUNDING), sentences, 1 - accuracy) <= RISK:
+            return sentences
+    return rows
+
+
+def binomial_tail(most: int, trials: int, probability: float) -> float:
+    """Return how probable it is that at most ``most`` of ``trials`` happen, each with a probability between 0 and 1.
+
+    >>> binomial_tail(1, 3, 0.5)
+    0.5
+    """
+    happened = np.arange(most)
+    odds = np.log((trials - happened) / (happened + 1)) + math.log(probability / (1 - probability))
+    terms = trials * math.log1p(-probability) + np.concatenate([[0.0], np.cumsum(odds)])  # logarithms
+    return float(np.exp(terms).sum())
+
+
+def _are_falling(probabilities: Sequence[float]) -> bool:
+    within = all(0 <= value <= 1 for value in probabilities)
+    return within and all(first >= second for first, second in pairwise(probabilities))
+
+
+def _are_rising(counts: Sequence[int]) -> bool:
+    return all(first <= second for first, second in pairwise([0, *counts]))
+
+
+def _differ(values: Sequence[float]) -> bool:
+    """Return whether ordered values, at least one, are each there once."""
+    return len(values) > 0 and all(first != second for first, second in pairwise(values))
