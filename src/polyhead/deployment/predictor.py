@@ -148,8 +148,8 @@ class Predictor:
 
         Raises:
             ParameterError: a value that is not above 0 and below 1.
-            UserError: both are wanted, a task that there is not, a bundle without the scores of validation, or a promise
-                that validation does not allow.
+            UserError: both are wanted, a task that there is not, a bundle without the scores of validation, or a
+                promise that validation does not allow.
         """
         return Selection.fit(self.scores, self.tasks, coverage, accuracy)
 

@@ -62,6 +62,10 @@ class Selection:
             _thresholds("accuracy", accuracy, scores, known, ValidationScores.answer_threshold),
         )
 
+    def concerns(self, task: Task) -> bool:
+        """Return whether there is a threshold for a task."""
+        return task.name in self.least_in_set or task.name in self.least_answered
+
     def label_sets(self, task: Task, probabilities: NDArray[np.floating]) -> list[list[str]]:
         """Return the labels of each text's set by probabilities (N, C), the most probable first.
 
@@ -75,16 +79,13 @@ class Selection:
 
     def set_sizes(self, task: Task, probabilities: NDArray[np.floating]) -> NDArray[np.intp]:
         """Return how many labels each text's set has (N,), by probabilities (N, C)."""
-        return np.maximum((probabilities >= self.least_in_set[task.name]).sum(axis=1), 1)
+        sizes: NDArray[np.intp] = (probabilities >= self.least_in_set[task.name]).sum(axis=1)
+        return np.maximum(sizes, 1)
 
     def answered(self, task: Task, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Return whether each text is answered (N,), by probabilities (N, C)."""
         is_answered: NDArray[np.bool_] = probabilities.max(axis=1) >= self.least_answered.get(task.name, 0.0)
         return is_answered
-
-
-NO_SELECTION = Selection({}, {})
-"""Gives the most probable label of every text, and no sets."""
 
 
 def check_wanted(coverage: Wanted, accuracy: Wanted) -> None:
@@ -139,7 +140,7 @@ def _thresholds(
             found[task] = threshold(scores[task], level)
         except UserError as error:
             raise UserError(
-                f"{name}: {level} cannot be promised for {task}: {error}; set a lower one, validate on more sentences, or "
-                f"name the other tasks alone: {name}={{TASK: {level}}}"
+                f"{name}: {level} cannot be promised for {task}: {error}; set a lower one, validate on more "
+                f"sentences, or name the other tasks alone: {name}={{TASK: {level}}}"
             ) from error
     return found

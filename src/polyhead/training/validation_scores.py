@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from polyhead.errors import UserError
 from polyhead.storage.schema import field_misfits
+from polyhead.training.binomial import binomial_tail
 
 POINTS = 1000
 """The most points that are kept of a task; of more sentences every N/1000-th counts, to the safe side."""
@@ -101,10 +102,10 @@ class ValidationScores:
     def set_threshold(self, coverage: float) -> float:
         """Return how probable a class must be to belong to the set of labels of a sentence.
 
-        With it the sets of new sentences hold the true class with probability ``coverage`` or more, if the sentences are
-        drawn as the validation sentences were: split conformal prediction with the least ambiguous sets (Sadinle, Lei
-        and Wasserman 2019, "Least Ambiguous Set-Valued Classifiers With Bounded Error Levels"), whose score is 1 - p of
-        the true class and whose rank is ceil((N + 1) coverage).
+        With it the sets of new sentences hold the true class with probability ``coverage`` or more, if the sentences
+        are drawn as the validation sentences were: split conformal prediction with the least ambiguous sets (Sadinle,
+        Lei and Wasserman 2019, "Least Ambiguous Set-Valued Classifiers With Bounded Error Levels"), whose score is
+        1 - p of the true class and whose rank is ceil((N + 1) coverage).
 
         Raises:
             UserError: too few sentences to promise that.
@@ -120,9 +121,10 @@ class ValidationScores:
 
         With it the answers to new sentences are right with probability ``accuracy`` or more, if the sentences are drawn
         as the validation sentences were; of ten draws of validation sentences nine keep that (:data:`RISK`). Thresholds
-        are tested from the strictest down by exact binomial tests, up to the first that fails (fixed sequence testing;
-        Angelopoulos et al. 2021, "Learn then Test"; Geifman and El-Yaniv 2017, "Selective Classification for Deep Neural
-        Networks"). The first is met by so many sentences that half of the mistakes allowed would pass.
+        are tested from the strictest down by exact binomial tests, up to the first that fails: fixed sequence testing
+        (Angelopoulos et al. 2021, "Learn then Test") for the problem of Geifman and El-Yaniv 2017, "Selective
+        Classification for Deep Neural Networks". The strictest is met by so many sentences that half of the mistakes
+        allowed would pass.
 
         Raises:
             UserError: too few sentences to promise that, or too many mistakes among the most confident.
@@ -160,18 +162,6 @@ def first_tested(accuracy: float, rows: int) -> int:
         if binomial_tail(math.floor(sentences * (1 - accuracy) / 2 + _ROUNDING), sentences, 1 - accuracy) <= RISK:
             return sentences
     return rows
-
-
-def binomial_tail(most: int, trials: int, probability: float) -> float:
-    """Return how probable it is that at most ``most`` of ``trials`` happen, each with a probability between 0 and 1.
-
-    >>> binomial_tail(1, 3, 0.5)
-    0.5
-    """
-    happened = np.arange(most)
-    odds = np.log((trials - happened) / (happened + 1)) + math.log(probability / (1 - probability))
-    terms = trials * math.log1p(-probability) + np.concatenate([[0.0], np.cumsum(odds)])  # logarithms
-    return float(np.exp(terms).sum())
 
 
 def _are_falling(probabilities: Sequence[float]) -> bool:
