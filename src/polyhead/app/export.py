@@ -117,7 +117,7 @@ def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConf
         quantization=quantization,
     )
     pooling = trained.model.encoder.describe()
-    card = model_card(name, manifest, pooling, tokenizer.prompt, graph=config.graph != "none")
+    card = model_card(name, manifest, pooling, tokenizer.prompt, config.graph != "none", trained.scores)
     (folder / "README.md").write_text(card, encoding="utf-8")
     seal(folder, manifest)
 

@@ -79,7 +79,7 @@ class ValidationScores:
         right = np.cumsum((probabilities.argmax(axis=1) == labels)[order])
         kept = -np.unique(-confidence[order][ranks - 1])  # each once, from the largest down
         answered = np.searchsorted(-confidence[order], -kept, side="right")  # ties are answered together
-        return cls(rows, truth[ranks - 1].tolist(), kept.tolist(), answered.tolist(), right[answered - 1].tolist())
+        return cls(rows, _short(truth[ranks - 1]), _short(kept), answered.tolist(), right[answered - 1].tolist())
 
     @classmethod
     def from_plain(cls, content: object) -> Self:
@@ -162,6 +162,11 @@ def first_tested(accuracy: float, rows: int) -> int:
         if binomial_tail(math.floor(sentences * (1 - accuracy) / 2 + _ROUNDING), sentences, 1 - accuracy) <= RISK:
             return sentences
     return rows
+
+
+def _short(values: NDArray[np.floating]) -> list[float]:
+    """Return the shortest numbers that are the same in the precision of the array, for JSON."""
+    return [float(str(value)) for value in values]
 
 
 def _are_falling(probabilities: Sequence[float]) -> bool:

@@ -23,7 +23,7 @@ from polyhead.deployment.server.metrics import MetricsMiddleware, ServerMetrics
 from polyhead.deployment.server.problems import answer_problems, problem, refusals
 from polyhead.deployment.server.schemas import Embedded, Health, Nearest, Predicted, predict_model, texts_model
 from polyhead.deployment.server.stop import StopMiddleware
-from polyhead.errors import UserError, one_line
+from polyhead.errors import ParameterError, UserError, one_line
 from polyhead.tasks import Task
 
 PATHS = ("/predict", "/embed", "/neighbours", "/health", "/metrics", "/openapi.json", "/")
@@ -94,13 +94,14 @@ def _predictions(
     texts: Any = texts_model(limits)
     to_predict: Any = predict_model(limits)
 
-    @router.post("/predict", response_model=Predicted)
+    @router.post("/predict", response_model=Predicted, responses=refusals(409))
     async def predict(body: to_predict) -> Response:
         """Predict every task for every text."""
         try:
             selection = predictor.select(body.coverage, body.accuracy)
-        except UserError as error:
-            return problem(422, one_line(error, _LONGEST_LINE))
+        except UserError as error:  # nothing to promise, or no number
+            status = 422 if isinstance(error, ParameterError) else 409
+            return problem(status, one_line(error, _LONGEST_LINE))
         predictions: Any = await batcher.submit(body.texts)
         return JSONResponse({"predictions": _answers(predictions, selection, body.top_k)})
 
