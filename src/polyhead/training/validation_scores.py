@@ -72,7 +72,7 @@ class ValidationScores:
         """
         rows = len(labels)
         points = min(rows, POINTS)
-        ranks = np.array([math.ceil(rows * point / points) for point in range(1, points + 1)])  # (P,)
+        ranks = -(-rows * np.arange(1, points + 1) // points)  # (P,), rounded up
         truth = -np.sort(-probabilities[np.arange(rows), labels])  # (N,)
         confidence = probabilities.max(axis=1)
         order = np.argsort(-confidence, kind="stable")
@@ -114,7 +114,7 @@ class ValidationScores:
         if rank > self.rows:
             most = math.floor(10_000 * self.rows / (self.rows + 1)) / 10_000
             raise UserError(f"its {self.rows:,} validation sentences promise {most:g} at most")
-        return self.truth[math.ceil(rank * len(self.truth) / self.rows - _ROUNDING) - 1]
+        return self.truth[(rank - 1) * len(self.truth) // self.rows]  # the first kept whose rank is that or higher
 
     def answer_threshold(self, accuracy: float) -> float:
         """Return how probable the predicted class must be to be given as an answer.
