@@ -104,6 +104,40 @@ def test_evaluate_scores_a_bundle_as_the_run_that_it_was_made_of(trained, evalua
     assert EvaluationMetrics.read(RunFolder(tmp_path / "x")).test == reported
 
 
+def test_evaluate_counts_coverage_and_accuracy_as_predict_gives_them(trained, evaluate, folder, tmp_path):
+    run = trained("backbone")
+    assert script("export", str(run), f"output={tmp_path / 'bundle'}", cwd=folder).returncode == 0
+    with (folder / "test.csv").open() as file:
+        truth = [row["category"] for row in csv.DictReader(file)]
+    for wanted in ("coverage={category: 0.8}", "accuracy={category: 0.4}"):
+        output = f"output={tmp_path / wanted[:8]}"
+        done = evaluate(f"model={run}", "input=test.csv", output, wanted)
+        assert done.returncode == 0, done.stderr
+        (found,) = EvaluationMetrics.read(RunFolder(tmp_path / wanted[:8])).selection.items()
+        given = [f"model={tmp_path / 'bundle'}", "input=test.csv", "text=body", f"{output}.jsonl", wanted]
+        assert script("predict", *given, "precision=32-true", "device=cpu", cwd=folder).returncode == 0
+        rows = [json.loads(line) for line in (tmp_path / f"{wanted[:8]}.jsonl").read_text().splitlines()]
+        if wanted.startswith("coverage"):
+            sets = [row["predicted_category_set"] for row in rows]
+            covered = sum(label in labels for label, labels in zip(truth, sets, strict=True)) / len(truth)
+            expected = {"coverage": covered, "labels_per_set": sum(map(len, sets)) / len(sets)}
+        else:
+            right = [
+                row["predicted_category"] == label
+                for row, label in zip(rows, truth, strict=True)
+                if row["predicted_category"]
+            ]
+            expected = {"accuracy": sum(right) / len(right), "answered": len(right) / len(rows)}
+        name = next(iter(expected))
+        assert found[0] == "category"
+        assert {key: found[1][key] for key in expected} == pytest.approx(expected)
+        assert found[1]["low"] <= expected[name] <= found[1]["high"]
+        assert (
+            f"category: {name} {expected[name]:.4f} (95 % interval" in done.stdout
+            or "% answered, accuracy" in done.stdout
+        )
+
+
 def test_evaluate_takes_other_columns_and_skips_tasks_without_labels(trained, evaluate, tmp_path):
     run = trained("backbone")
     (tmp_path / "later.csv").write_text("text,mood\na good quote,good\na bad riddle,bad\n")
