@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from support.bundles import MAX_LENGTH, add_scores, make_bundle, manifest_of, texts
+from support.bundles import MAX_LENGTH, add_scores, half_right, make_bundle, manifest_of, texts
 
 from polyhead.deployment.backends import BACKENDS, GRAPH, INT8_GRAPH, open_backend
 from polyhead.deployment.bundle import graph
@@ -12,7 +12,6 @@ from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.bundle.manifest import seal
 from polyhead.deployment.predictor import Predictor
 from polyhead.errors import ParameterError, UserError
-from polyhead.training.validation_scores import ValidationScores
 
 OTHERS = [backend for backend in BACKENDS if backend != "torch"]
 
@@ -55,12 +54,6 @@ def test_backends_give_the_same_sets_and_answers(with_graphs, tasks):
     assert found[0] == found[1] == found[2]
     assert {len(labels) for labels in found[0][0][0]} > {1}
     assert {*found[0][1][0]} == {True, False}
-
-
-def half_right(shares):
-    """Make the scores of a head that is right where it is more confident than in half of the cases (N, C)."""
-    confident = shares.max(axis=1) >= np.median(shares.max(axis=1))
-    return ValidationScores.of(shares, np.where(confident, shares.argmax(axis=1), shares.argmin(axis=1)))
 
 
 @pytest.mark.slow

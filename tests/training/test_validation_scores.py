@@ -9,7 +9,7 @@ import pytest
 
 from polyhead.errors import UserError
 from polyhead.training.binomial import binomial_interval
-from polyhead.training.validation_scores import POINTS, RISK, ValidationScores, first_tested
+from polyhead.training.validation_scores import POINTS, RISK, ValidationScores, first_tested, risk_shares
 
 LEVELS = ["0.01", "0.5", "0.8", "0.9", "0.95", "0.99"]
 
@@ -102,9 +102,25 @@ def test_answer_threshold_of_a_model_that_is_never_wrong_answers_all():
 
 
 def test_answer_threshold_is_refused_where_the_most_confident_are_wrong():
-    scores = ValidationScores.of(np.tile([0.75, 0.25], (100, 1)), np.arange(100) % 2)
-    with pytest.raises(UserError, match=r"of its 100 most confident validation sentences 50 are right"):
+    confidence = np.linspace(0.9, 0.6, 100)
+    scores = ValidationScores.of(np.stack([confidence, 1 - confidence], axis=1), np.arange(100) % 2)
+    with pytest.raises(
+        UserError, match="of its 76 most confident validation sentences 38 are right, of all 100 50, which is no proof"
+    ):
         scores.answer_threshold(0.9)
+
+
+def test_answer_threshold_survives_mistakes_among_the_most_confident():
+    confidence = np.linspace(0.99, 0.6, 1000)
+    labels = np.zeros(1000, dtype=int)
+    labels[:20] = 1  # all of the most confident are wrong, and nearly all others right
+    scores = ValidationScores.of(np.stack([confidence, 1 - confidence], axis=1), labels)
+    assert scores.answer_threshold(0.9) == pytest.approx(0.6)
+
+
+def test_risk_shares_are_the_risk():
+    for tests in (1, 2, 50):
+        assert sum(risk_shares(tests)) == pytest.approx(RISK)
 
 
 def test_first_tested_would_allow_half_of_the_mistakes():

@@ -120,30 +120,37 @@ class ValidationScores:
         """Return how probable the predicted class must be to be given as an answer.
 
         With it the answers to new sentences are right with probability ``accuracy`` or more, if the sentences are drawn
-        as the validation sentences were; of ten draws of validation sentences nine keep that (:data:`RISK`). Thresholds
-        are tested from the strictest down by exact binomial tests, up to the first that fails: fixed sequence testing
-        (Angelopoulos et al. 2021, "Learn then Test") for the problem of Geifman and El-Yaniv 2017, "Selective
-        Classification for Deep Neural Networks". The strictest is met by so many sentences that half of the mistakes
-        allowed would pass.
+        as the validation sentences were; of ten draws of validation sentences nine keep that (:data:`RISK`). This is
+        the problem of Geifman and El-Yaniv 2017, "Selective Classification for Deep Neural Networks". As in
+        Angelopoulos et al. 2021, "Learn then Test", thresholds are tested in a fixed order, here from the strictest
+        down, by exact binomial tests. A test that passes hands its share of the risk on to the next (the fallback
+        procedure of Wiens 2003, "A fixed sequence Bonferroni procedure"), so that one mistake among a few does not end
+        it. Half of the risk belongs to the strictest threshold: it is met by so many sentences that half of the
+        mistakes allowed would pass.
 
         Raises:
-            UserError: too few sentences to promise that, or too many mistakes among the most confident.
+            UserError: too few sentences to promise that, or too many mistakes at all thresholds.
         """
         needed = math.ceil(math.log(RISK) / math.log(accuracy))
         if needed > self.rows:
             raise UserError(f"its {self.rows:,} validation sentences are too few, it takes {needed:,}")
-        found: float | None = None
-        for point in self._tested(accuracy):
-            if binomial_tail(self.answered[point] - self.right[point], self.answered[point], 1 - accuracy) > RISK:
-                break
-            found = self.confidence[point]
-        if found is None:
-            point = self._tested(accuracy)[0]
+        points = self._tested(accuracy)
+        passed: int | None = None
+        risk = 0.0
+        for point, share in zip(points, risk_shares(len(points)), strict=True):
+            risk += share
+            wrong = self.answered[point] - self.right[point]
+            if binomial_tail(wrong, self.answered[point], 1 - accuracy) <= risk:
+                passed = point
+            else:
+                risk = 0.0
+        if passed is None:
+            few, all_right = points[0], self.right[-1]
             raise UserError(
-                f"of its {self.answered[point]:,} most confident validation sentences {self.right[point]:,} are right, "
-                "which is no proof"
+                f"of its {self.answered[few]:,} most confident validation sentences {self.right[few]:,} are right, "
+                f"of all {self.rows:,} {all_right:,}, which is no proof"
             )
-        return found
+        return self.confidence[passed]
 
     def _tested(self, accuracy: float) -> list[int]:
         """Return the points that are tested, by numbers of sentences alone: a look at mistakes would void the test."""
@@ -152,14 +159,24 @@ class ValidationScores:
         return sorted({int(point) for point in np.searchsorted(self.answered, wanted)})
 
 
+def risk_shares(tests: int) -> list[float]:
+    """Return the share of the risk that belongs to each test: half to the first, and as much to each other.
+
+    >>> risk_shares(1), risk_shares(3)
+    ([0.1], [0.05, 0.025, 0.025])
+    """
+    others = tests - 1
+    return [RISK / 2] + [RISK / 2 / others] * others if others else [RISK]
+
+
 def first_tested(accuracy: float, rows: int) -> int:
     """Return the least number of sentences of which half of the mistakes allowed would pass; ``rows`` at most.
 
     >>> first_tested(0.9, 1000), first_tested(0.9, 50)
-    (70, 50)
+    (76, 50)
     """
     for sentences in range(1, rows):
-        if binomial_tail(math.floor(sentences * (1 - accuracy) / 2 + _ROUNDING), sentences, 1 - accuracy) <= RISK:
+        if binomial_tail(math.floor(sentences * (1 - accuracy) / 2 + _ROUNDING), sentences, 1 - accuracy) <= RISK / 2:
             return sentences
     return rows
 
