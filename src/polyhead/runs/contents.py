@@ -33,8 +33,7 @@ class TaskResults(TypedDict):
         temperature: fitted on validation.
         reliability: ``before`` and ``after`` the temperature, for each bin of confidence the number of sentences
             (``rows``), their mean ``confidence`` and their ``accuracy``.
-        scores: of validation, as :class:`polyhead.training.validation_scores.ValidationScores` writes them and reads
-            them back; runs of 0.1.0 have none.
+        scores: of validation, see :mod:`polyhead.training.validation_scores`; runs of 0.1.0 have none.
     """
 
     accuracy: float
