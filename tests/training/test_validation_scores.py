@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from polyhead.errors import UserError
 from polyhead.training.binomial import binomial_interval
@@ -126,6 +127,17 @@ def test_risk_shares_are_the_risk():
 def test_first_tested_would_allow_half_of_the_mistakes():
     assert first_tested(0.95, 10_000) > first_tested(0.9, 10_000) > first_tested(0.5, 10_000)
     assert first_tested(0.9, 30) == 30
+    for accuracy in (0.05, 0.5, 0.85, 0.9, 0.95, 0.99):
+        least = (
+            n for n in range(1, 3000) if binom.cdf(int(n * (1 - accuracy) / 2 + 1e-9), n, 1 - accuracy) <= RISK / 2
+        )
+        assert first_tested(accuracy, 3000) == next(least)
+
+
+@pytest.mark.parametrize("accuracy", [1e-300, 1e-17, 1e-6])
+def test_answer_threshold_takes_accuracies_next_to_nothing(accuracy):
+    scores = scores_of(50)
+    assert scores.answer_threshold(accuracy) == scores.confidence[-1]
 
 
 def test_scores_with_ties_count_all_sentences_of_a_confidence():

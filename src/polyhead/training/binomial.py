@@ -13,6 +13,8 @@ def binomial_tail(most: int, trials: int, probability: float) -> float:
     >>> round(binomial_tail(1, 3, 0.5), 9)
     0.5
     """
+    if probability >= 1:  # rounded
+        return float(most >= trials)
     happened = np.arange(most)
     odds = np.log((trials - happened) / (happened + 1)) + math.log(probability / (1 - probability))
     terms = trials * math.log1p(-probability) + np.concatenate([[0.0], np.cumsum(odds)])  # logarithms

@@ -4,6 +4,7 @@ Knows nothing about models, and imports numpy alone. Shapes: N labelled validati
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
@@ -175,9 +176,15 @@ def first_tested(accuracy: float, rows: int) -> int:
     >>> first_tested(0.9, 1000), first_tested(0.9, 50)
     (76, 50)
     """
-    for sentences in range(1, rows):
-        if binomial_tail(math.floor(sentences * (1 - accuracy) / 2 + _ROUNDING), sentences, 1 - accuracy) <= RISK / 2:
-            return sentences
+    allowed = (1 - accuracy) / 2
+    wrong, low = 0, 1
+    while low < rows:
+        high = min(math.ceil((wrong + 1) / allowed - _ROUNDING), rows)
+        numbers = range(low, high)  # of sentences; half of the mistakes that they are allowed are so many
+        place = bisect_left(numbers, -RISK / 2, key=lambda number: -binomial_tail(wrong, number, 1 - accuracy))
+        if place < len(numbers):
+            return numbers[place]
+        wrong, low = wrong + 1, high
     return rows
 
 
