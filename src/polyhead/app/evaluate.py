@@ -17,8 +17,10 @@ from polyhead.app.builder import build, plain
 from polyhead.app.later_reading import later_files
 from polyhead.app.options import check_options
 from polyhead.app.scored_model import ScoredModel, load_scored_model
+from polyhead.app.selection_check import describe_selection, measure_selection
 from polyhead.app.trust import check_trust
 from polyhead.data.datamodule import Attach, SentenceData
+from polyhead.deployment.selection import Selection, check_wanted
 from polyhead.errors import UserError
 from polyhead.freezing.activation_cache import ActivationCache
 from polyhead.freezing.frozen_activations import attach_frozen
@@ -30,6 +32,7 @@ from polyhead.storage.output import write_atomically
 from polyhead.tasks import Task
 from polyhead.training.calibration import Calibration
 from polyhead.training.callbacks.mistakes import Mistakes
+from polyhead.training.callbacks.probabilities import ProbabilityRecorder
 from polyhead.training.evaluation import MultiTaskEvaluation
 
 _NUMBERS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss", "ece": "ECE", "ece_scaled": "scaled"}
@@ -52,6 +55,8 @@ def run(config: DictConfig) -> None:
         separator=str | None,
         sheet=str | int | None,
         mistakes=int,
+        coverage=float | Mapping | None,
+        accuracy=float | Mapping | None,
         precision=str,
         device=str,
         cache=str,
@@ -62,10 +67,14 @@ def run(config: DictConfig) -> None:
     folder = Path(config.output)
     if (folder / EvaluationMetrics.file_name).exists() and not config.overwrite:
         raise UserError(f"output: {str(folder)!r} holds metrics already; choose another folder, or set overwrite=true")
+    wanted = {name: plain(config)[name] for name in ("coverage", "accuracy")}
+    check_wanted(**wanted)
     scored = load_scored_model(Path(config.model), check_trust(config.trust), config.device, config.precision)
     source = later_files(scored, config, plain(config)["input"], "input")
     source.check(scored.tasks)
-    results = _measure(scored, source, config)
+    selection = Selection.fit(scored.scores, scored.tasks, **wanted)
+    recorder = ProbabilityRecorder(scored.temperatures)
+    results = _measure(scored, source, config, recorder)
     metrics = EvaluationMetrics(
         model=config.model,
         input=[str(path) for path in source.paths],
@@ -74,6 +83,11 @@ def run(config: DictConfig) -> None:
         skipped=[task.name for task in scored.tasks if task.name not in results],
         precision=scored.precision,
         device=hardware.device_type(config.device),
+        selection={
+            task.name: measure_selection(selection, task, *recorder.of(task.name))
+            for task in scored.tasks
+            if task.name in results and selection.concerns(task)
+        },
     )
     for task in scored.tasks:
         if task.name in results:
@@ -82,12 +96,12 @@ def run(config: DictConfig) -> None:
     _show(metrics, folder)
 
 
-def _measure(scored: ScoredModel, source: LaterFiles, config: DictConfig) -> SplitResults:
+def _measure(scored: ScoredModel, source: LaterFiles, config: DictConfig, recorder: L.Callback) -> SplitResults:
     """Return the results by task, as training reports those of its test set."""
     folder = Path(config.output)
     mistakes = Mistakes(config.mistakes, config.output)
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = _trainer(scored, config, [mistakes])
+    trainer = _trainer(scored, config, [mistakes, recorder])
     module = MultiTaskEvaluation(scored.model, scored.tasks)
     for task, temperature in scored.temperatures.items():
         cast(Calibration, module.calibration[task]).temperature.fill_(temperature)
@@ -148,5 +162,8 @@ def _show(metrics: EvaluationMetrics, folder: Path) -> None:
         table.add_row(task, f"{labelled:,}", *(f"{values[name]:.4f}" for name in _NUMBERS))
     console = Console()
     console.print(table)
-    lines = [f"{task}: skipped, no sentence has a label for it" for task in metrics.skipped]
-    console.print("\n".join([*lines, f"written to {folder}"]), highlight=False, markup=False, soft_wrap=True)
+    selected = [describe_selection(task, found) for task, found in metrics.selection.items()]
+    skipped = [f"{task}: skipped, no sentence has a label for it" for task in metrics.skipped]
+    console.print(
+        "\n".join([*selected, *skipped, f"written to {folder}"]), highlight=False, markup=False, soft_wrap=True
+    )

@@ -29,7 +29,6 @@ from polyhead.runs.contents import (
     Monitor,
     PairConflict,
     ParameterCounts,
-    Predictions,
     Provenance,
     RunMetrics,
     Seconds,
@@ -37,6 +36,7 @@ from polyhead.runs.contents import (
 )
 from polyhead.runs.environment import describe_environment
 from polyhead.runs.folder import RunFolder
+from polyhead.runs.predictions import Predictions
 from polyhead.runs.summary import show
 from polyhead.training.callbacks.predictions import PredictionRecorder
 from polyhead.training.callbacks.throughput import Throughput

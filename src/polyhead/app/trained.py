@@ -16,6 +16,7 @@ from polyhead.app.run_config import read_config
 from polyhead.app.sentence_digest import sentence_digest
 from polyhead.app.trust import check_trust
 from polyhead.data.tokenization import TokenizedSentences
+from polyhead.deployment.bundle.scores import scores_from_plain
 from polyhead.errors import UserError, parameters_under
 from polyhead.freezing.lora import merge_adapters
 from polyhead.freezing.plans import FreezePlan, stage_index
@@ -26,6 +27,7 @@ from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.sources.base import LabelledSentence, Source
 from polyhead.tasks import Task, make_tasks
+from polyhead.training.validation_scores import ValidationScores
 
 Loaded = TypeVar("Loaded")
 
@@ -83,6 +85,20 @@ class TrainedRun:
     def temperatures(self) -> Mapping[str, float]:
         """Temperatures by task."""
         return {task: results["temperature"] for task, results in self.metrics.validation.items()}
+
+    @property
+    def scores(self) -> dict[str, ValidationScores]:
+        """What validation says of the probabilities, by task; runs of 0.1.0 do not say it.
+
+        Raises:
+            UserError: values that no validation gives.
+        """
+        found = {task: results.get("scores") for task, results in self.metrics.validation.items()}
+        try:
+            return scores_from_plain({task: values for task, values in found.items() if values}, self.tasks)
+        except UserError as error:
+            path = str(self.folder / RunMetrics.file_name)
+            raise UserError(f"{path!r} has scores that cannot be used ({error}); run train.py again") from error
 
 
 @dataclass(frozen=True)
