@@ -18,6 +18,7 @@ def main(config: DictConfig) -> None:
     ours = logging.getLogger("polyhead")
     ours.addHandler(logging.StreamHandler(sys.stdout))
     ours.setLevel(logging.INFO)
+    ours.propagate = False  # Hydra's own handler would say each line once more
     run_job("polyhead.app.evaluate", config)
 
 

@@ -24,8 +24,9 @@ from polyhead.data.token_cache import TokenCache
 from polyhead.data.tokenization import TokenizedSentences
 from polyhead.errors import UserError
 from polyhead.freezing.activation_cache import ActivationCache
-from polyhead.runs.contents import Predictions, Provenance, RunMetrics
+from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
+from polyhead.runs.predictions import Predictions
 from polyhead.runs.report.curves import read_curves
 from polyhead.runs.tuning import open_study, search
 from polyhead.sources.records import Columns

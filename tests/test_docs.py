@@ -16,7 +16,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMPOSED = {
     "train.py": "train",
-    **{f"scripts/{name}.py": name for name in ("encode", "evaluate", "export", "predict", "serve")},
+    **{f"scripts/{name}.py": name for name in ("encode", "evaluate", "export", "label", "predict", "serve")},
 }
 REQUIRED_LINES = [
     "python train.py freeze=backbone trainer.accelerator=gpu",

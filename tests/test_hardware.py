@@ -79,3 +79,15 @@ def test_a_peak_is_seen_after_the_memory_was_given_back_until_it_is_forgotten():
     assert hardware.peak_megabytes()["process"] > before + 250
     hardware.forget_peak()
     assert hardware.peak_megabytes()["process"] < before + 50
+
+
+@pytest.mark.parametrize("precision", ["16-true", "64-true", "transformer-engine", "16-mixed", "bf16-true"])
+def test_problems_name_a_precision_that_training_does_not_have(precision):
+    (problem,) = hardware.problems("cpu", precision)
+    assert problem.startswith("trainer.precision")
+    assert precision in problem
+    assert "\n" not in problem
+
+
+def test_problems_allow_weights_of_bfloat16_for_predictions():
+    assert list(hardware.problems("cpu", "bf16-true", ("device", "precision"), converts_weights=True)) == []

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from benchmarks.conflict import conflict
 from benchmarks.corpus import corpus
 from benchmarks.embedding import encode
+from benchmarks.labeling import label
 from benchmarks.measurement import Comparison
 from benchmarks.prediction import serve
 from benchmarks.server_load import load
@@ -17,8 +19,10 @@ BENCHMARKS: dict[str, Callable[[Settings], Comparison]] = {
     "frozen": frozen,
     "partial": partly_frozen,
     "weighting": weighting,
+    "conflict": conflict,
     "startup": startup,
     "corpus": corpus,
     "serve": serve,
     "load": load,
+    "label": label,
 }

@@ -6,7 +6,19 @@ from pathlib import Path
 
 from polyhead.errors import UserError, did_you_mean
 
-NAMES = ("encode", "finetune", "frozen", "partial", "weighting", "startup", "corpus", "serve", "load")
+NAMES = (
+    "encode",
+    "finetune",
+    "frozen",
+    "partial",
+    "weighting",
+    "conflict",
+    "startup",
+    "corpus",
+    "serve",
+    "load",
+    "label",
+)
 COMPARABLE = ("startup", "finetune", "encode")
 """Benchmarks that can also measure another checkout."""
 _CHOICES = {"device": ("cpu", "gpu"), "encoder": ("minilm", "bert_base")}

@@ -15,7 +15,10 @@ from polyhead.freezing.activation_cache import ActivationCache
 from polyhead.freezing.frozen_activations import attach_frozen
 from polyhead.freezing.plans import FreezeSpec
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.objectives.weighting import Aggregation, Equal
+from polyhead.sources.base import Source
+from polyhead.tasks import Task
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.optimizer import Optimization
 
@@ -34,6 +37,8 @@ def build(
     cache: ActivationCache | None = None,
     rule: Mapping[str, Any] | None = None,
     watch_conflict: bool = False,
+    data: tuple[Source, tuple[Task, ...]] | None = None,
+    encoder: PretrainedEncoder | None = None,
 ) -> tuple[MultiTaskTraining, SentenceData, L.Trainer]:
     """Build a run.
 
@@ -46,22 +51,24 @@ def build(
         cache: of frozen activations; None computes them in every epoch.
         rule: arguments of gradient aggregation; None sums the losses.
         watch_conflict: whether to log how the tasks' gradients agree.
+        data: sentences and tasks; None is those of the settings.
+        encoder: None is that of the settings.
 
     Raises:
         UserError: the data have no task.
     """
     L.seed_everything(seed, verbose=False)
-    corpus, tasks = open_data(settings)
+    corpus, tasks = data or open_data(settings)
     if not tasks:
         raise UserError(f"data={settings.data}: training needs a column category or sentiment with two classes or more")
-    source = open_encoder(settings)
+    source = encoder or open_encoder(settings)
     model = MultiTaskModel(source.load(), tasks, dropout=0.1)
     names = [task.name for task in tasks]
     weighting = Aggregation(names, **rule) if rule else Equal(names)
     module = MultiTaskTraining(model, tasks, weighting, frozen, OPTIMIZATION, watch_conflict=watch_conflict)
     attach = partial(attach_frozen, model.encoder, precision, cache, device_of(settings)) if cache else None
     loader = LoaderSettings(settings.batch_size, evaluation_batch_size=128, bucket_batches=50, seed=seed, workers=0)
-    data = SentenceData(corpus, tasks, source.load_text_tokenizer(), loader, attach)
+    loaded = SentenceData(corpus, tasks, source.load_text_tokenizer(), loader, attach)
     trainer = L.Trainer(
         accelerator=settings.device,
         devices=1,
@@ -75,7 +82,7 @@ def build(
         enable_model_summary=False,
         enable_checkpointing=False,
     )
-    return module, data, trainer
+    return module, loaded, trainer
 
 
 def accuracies_on_test(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer) -> dict[str, float]:

@@ -77,7 +77,10 @@ def use_cores(count: int | None) -> None:
 
 
 def problems(
-    accelerator: str, precision: str, keys: tuple[str, str] = ("trainer.accelerator", "trainer.precision")
+    accelerator: str,
+    precision: str,
+    keys: tuple[str, str] = ("trainer.accelerator", "trainer.precision"),
+    converts_weights: bool = False,
 ) -> Iterator[str]:
     """Yield a line for each of accelerator and precision that this machine does not have.
 
@@ -85,6 +88,8 @@ def problems(
         accelerator: as Lightning names it.
         precision: as Lightning names it, or ``auto``.
         keys: names of the two in the configuration, for messages.
+        converts_weights: whether weights may be in bfloat16, as for predictions; those that are trained would lose
+            small steps.
     """
     where, how = keys
     missing = {
@@ -100,6 +105,8 @@ def problems(
         yield f"{how}: unknown {precision!r}; {did_you_mean(precision, _PRECISIONS)}"
     elif precision == "16-mixed" and device_type(accelerator) == "cpu":
         yield f"{how}=16-mixed: a CPU has no fast float16; use {how}=auto|32-true|bf16-mixed"
+    elif precision == "bf16-true" and not converts_weights:
+        yield f"{how}=bf16-true: weights stay in single precision in training; use {how}=auto|32-true|bf16-mixed"
 
 
 def device_type(accelerator: str) -> str:

@@ -7,8 +7,10 @@ import re
 
 import pytest
 from hydra import compose, initialize_config_dir
+from support.bundles import add_scores, half_right, make_bundle, texts
 from support.commands import NO_PICTURES, ROOT, TINY_ENCODER, script, train
 
+from polyhead import Predictor
 from polyhead.app import evaluate as evaluate_script
 from polyhead.errors import UserError
 from polyhead.runs.evaluation import EvaluationMetrics
@@ -104,6 +106,50 @@ def test_evaluate_scores_a_bundle_as_the_run_that_it_was_made_of(trained, evalua
     assert EvaluationMetrics.read(RunFolder(tmp_path / "x")).test == reported
 
 
+def test_evaluate_counts_the_coverage_of_a_run_as_its_scores_promise_it(trained, evaluate, tmp_path):
+    run = trained("backbone")
+    done = evaluate(f"model={run}", "input=test.csv", f"output={tmp_path}", "coverage={category: 0.8}")
+    assert done.returncode == 0, done.stderr
+    metrics = EvaluationMetrics.read(RunFolder(tmp_path))
+    (found,) = metrics.selection.values()
+    assert found["low"] < found["coverage"] < found["high"]
+    assert f"category: coverage {found['coverage']:.4f} (95 % interval {found['low']:.4f} to" in done.stdout
+    assert found["coverage"] >= metrics.test["category"]["accuracy"]
+
+
+@pytest.mark.parametrize("wanted", ["coverage", "accuracy"])
+def test_evaluate_counts_what_predict_gives(tmp_path, model, tasks, capsys, wanted):
+    some = [text for text in texts(80) if text.strip()]
+    bundle = make_bundle(tmp_path / "bundle", model, tasks)
+    shares = Predictor.load(bundle, precision="32-true", device="cpu").predict(texts(180)[90:]).probabilities
+    add_scores(bundle, tasks, {task: half_right(shares[task]) for task in shares})
+    predictor = Predictor.load(bundle, precision="32-true", device="cpu")
+    truth = [tasks[0].labels[row % 3] for row in range(len(some))]
+    rows = "".join(f"{text},{label}\n" for text, label in zip(some, truth, strict=True))
+    (tmp_path / "later.csv").write_text(f"text,category\n{rows}")
+    given = [f"model={bundle}", f"input={tmp_path / 'later.csv'}", f"output={tmp_path / 'x'}", f"{wanted}=0.6"]
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        evaluate_script.run(
+            compose("evaluate", [*given, "device=cpu", "precision=32-true", f"cache={tmp_path / 'cache'}"])
+        )
+    metrics = EvaluationMetrics.read(RunFolder(tmp_path / "x"))
+    found = metrics.selection["category"]
+    assert [*metrics.selection] == ["category"]
+    predictions = predictor.predict(some)
+    if wanted == "coverage":
+        sets = predictor.select(coverage=0.6).label_sets(tasks[0], predictions.probabilities["category"])
+        counted = [label in labels for label, labels in zip(truth, sets, strict=True)]
+        assert found["labels_per_set"] == pytest.approx(sum(map(len, sets)) / len(sets))
+    else:
+        answered = predictor.select(accuracy=0.6).answered(tasks[0], predictions.probabilities["category"])
+        labels = zip(truth, predictions.labels("category"), answered, strict=True)
+        counted = [label == guess for label, guess, is_answered in labels if is_answered]
+        assert 0 < len(counted) < len(some)
+        assert found["answered"] == pytest.approx(len(counted) / len(some))
+    assert found[wanted] == pytest.approx(sum(counted) / len(counted))
+    assert f"{wanted} {found[wanted]:.4f} (95 % interval" in capsys.readouterr().out
+
+
 def test_evaluate_takes_other_columns_and_skips_tasks_without_labels(trained, evaluate, tmp_path):
     run = trained("backbone")
     (tmp_path / "later.csv").write_text("text,mood\na good quote,good\na bad riddle,bad\n")
@@ -124,6 +170,7 @@ def test_evaluate_takes_other_columns_and_skips_tasks_without_labels(trained, ev
     ("content", "arguments", "message"),
     [
         ("body,category\na,Quot\n", [], "later.csv row 2: category: unknown label 'Quot'; did you mean 'Quote'?"),
+        ("body,category\n ,Quote\n", [], "input: no row has a text in 'body' in later.csv; give sentences with labels"),
         ("body,mood\na,b\n", [], "input: no label for category, sentiment in later.csv; see columns"),
         ("body,mood\na,b\n", ["columns={mod: mood}"], "columns: unknown task 'mod'"),
         ("text,mood\na,b\n", [], "later.csv: no column 'body'"),
@@ -131,6 +178,8 @@ def test_evaluate_takes_other_columns_and_skips_tasks_without_labels(trained, ev
         ("body,category\na,Quote\n", ["model=."], "model: '.' is neither a finished run nor a bundle"),
         ("body,category\na,Quote\n", ["mistakes=0"], "count: 0 given; it must be 1 or more"),
         ("body,category\na,Quote\n", ["precision=8"], "precision"),
+        ("body,category\na,Quote\n", ["coverage=1.5"], "coverage: 1.5 given; it must be above 0 and below 1"),
+        ("body,category\na,Quote\n", ["accuracy=0.99"], "accuracy: 0.99 cannot be promised for category: its 12 valid"),
     ],
 )
 def test_evaluate_refuses_in_one_line(trained, tmp_path, monkeypatch, content, arguments, message):

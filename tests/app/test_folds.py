@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import partial
 
 import pytest
 from support.commands import NO_PICTURES, TINY_ENCODER, script, train
@@ -88,3 +89,20 @@ def made_files(tmp_path):
     rows = "".join(f"sentence {i},{'ab'[i % 2]}\n" for i in range(30))
     (tmp_path / "train.csv").write_text("text,mood\n" + rows)
     return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "arguments", "message"),
+    [
+        (train, [*DATA, "resume=all/fold=0"], """quotes inside quotes: 'resume="all/fold=0"'"""),
+        (train, ['resume="all/fold=0"', "hydra.run.dir=b"], "resume=auto continues them all, and data.fold=N one"),
+        (partial(script, "tune"), [*COMMON, *DATA], "data.folds: 3 given, and a study looks at the validation"),
+    ],
+)
+def test_folds_are_refused_where_one_run_is_meant(made, command, arguments, message):
+    folder, _, stores, _ = made
+    done = command(*arguments, cwd=folder, **stores)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1

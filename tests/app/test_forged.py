@@ -15,9 +15,10 @@ from polyhead.app.run_config import read_config
 from polyhead.app.sweeps import finished_twin
 from polyhead.app.trained import load_trained_run
 from polyhead.errors import UserError
-from polyhead.runs.contents import Predictions, Provenance, RunMetrics
+from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.old_names import upgrade
+from polyhead.runs.predictions import Predictions
 from polyhead.runs.record import read, read_all
 from polyhead.runs.status import DONE, FAILED
 from polyhead.storage.documents import read_yaml

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from pyarrow import parquet
-from support.bundles import make_bundle, texts
+from support.bundles import add_scores, make_bundle, texts
 from support.commands import ROOT
 
 from polyhead import Predictor
@@ -137,3 +137,54 @@ def test_predict_refuses_a_top_k_below_one(tmp_path, predict):
     (tmp_path / "a.txt").write_text("w1")
     with pytest.raises(UserError, match="^top_k: 0 given; it must be 1 or more$"):
         predict("a.txt", "b.jsonl", "top_k=0")
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_predict_gives_the_sets_of_a_coverage(tmp_path, predict, tasks, ending):
+    add_scores(tmp_path / "bundle", tasks)
+    some = [text for text in texts(20) if text.strip()]
+    (tmp_path / "a.txt").write_text("\n".join(some))
+    found = rows_of(predict("a.txt", f"b.{ending}", "coverage={category: 0.9}"))
+    predictor = Predictor.load(tmp_path / "bundle", precision="32-true", device="cpu")
+    shares = predictor.predict(some).probabilities["category"]
+    sets = predictor.select(coverage=0.9).label_sets(tasks[0], shares)
+    column = [row["predicted_category_set"] for row in found]
+    assert [json.loads(cell) for cell in column] if ending == "csv" else column == sets
+    assert [row["predicted_category"] for row in found] == [labels[0] for labels in sets]
+    assert "predicted_sentiment_set" not in found[0]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_predict_gives_no_label_where_it_is_not_sure_enough(tmp_path, predict, tasks, ending):
+    add_scores(tmp_path / "bundle", tasks)
+    (tmp_path / "a.txt").write_text("\n".join(text for text in texts(20) if text.strip()))
+    found = rows_of(predict("a.txt", f"b.{ending}", "accuracy={category: 0.95}"))
+    predictor = Predictor.load(tmp_path / "bundle", precision="32-true", device="cpu")
+    least = predictor.select(accuracy=0.95).least_answered["category"]
+    for row in found:
+        assert (row["predicted_category"] in (None, "")) == (float(row["predicted_category_probability"]) < least)
+        assert row["predicted_sentiment"]
+    assert any(row["predicted_category"] in (None, "") for row in found)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["coverage=0"], "coverage: 0 given; it must be above 0 and below 1"),
+        (["coverage=1"], "coverage: 1 given; it must be above 0 and below 1"),
+        (["accuracy=2"], "accuracy: 2 given; it must be above 0 and below 1"),
+        (["coverage=x"], "coverage: 'x' given; it must be a number"),
+        (["accuracy=nan"], "accuracy: nan given; it must be a number"),
+        (["accuracy={category: x}"], "accuracy.category: 'x' given; it must be above 0 and below 1"),
+        (["accuracy={mood: 0.9}"], "accuracy: no task 'mood'; Valid: category, sentiment"),
+        (["coverage=0.9", "accuracy=0.9"], "coverage and accuracy: both given; set one of them"),
+        (["coverage=0.9"], "coverage: the model has no validation scores of category"),
+    ],
+)
+def test_predict_refuses_what_cannot_be_promised_in_one_line(tmp_path, predict, options, line):
+    (tmp_path / "a.txt").write_text("w1 w2\n")
+    with pytest.raises(UserError) as caught:
+        predict("a.txt", "b.csv", *options)
+    assert str(caught.value).startswith(line)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "b.csv").exists()

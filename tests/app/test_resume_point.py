@@ -47,9 +47,12 @@ def test_resume_point_says_what_is_missing_in_one_line(make_run, tmp_path):
     (run / "checkpoints" / "last.ckpt").unlink()
     (tmp_path / "alone.ckpt").write_text("state")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "folds" / "fold=0").mkdir(parents=True)
+    (tmp_path / "folds" / "fold=0" / "config.yaml").touch()
     for given, message in [
         (run, "has no checkpoints/last.ckpt"),
         (tmp_path / "empty", "holds no config.yaml"),
+        (tmp_path / "folds", "holds the runs of data.folds; the command that made them continues them, with"),
         (tmp_path / "nowhere", "no file"),
         (tmp_path / "alone.ckpt", "lies in no folder of a run"),
     ]:

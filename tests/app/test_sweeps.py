@@ -174,6 +174,16 @@ def test_finished_twin_keeps_a_run_of_other_data_aside_and_finds_it_again(tmp_pa
     assert run.done
 
 
+def test_finished_twin_frees_the_folder_of_a_run_whose_sentences_had_other_classes(tmp_path):
+    run, _ = claimed(tmp_path / "0_a", seed=0, tasks={"mood": ["bad", "good"]})
+    run.write_json("metrics.json", {})
+    _, text = claimed(tmp_path / "1_b", seed=0, tasks={"mood": ["fine", "good"]})
+    (tmp_path / "1_b" / "config.yaml").unlink()
+    assert finished_twin(run, text, lambda _: pytest.fail("another run")) is None
+    assert (tmp_path / "0_a.before-1" / "metrics.json").is_file()
+    run.claim(text)  # its folder is free
+
+
 @pytest.mark.slow
 def test_a_sweep_whose_file_changed_runs_again_and_keeps_the_old_runs(tmp_path):
     rows = [f"sentence number {number},{'good' if number % 2 else 'bad'}" for number in range(60)]

@@ -228,3 +228,24 @@ def test_data_balances_the_classes_of_a_task_and_follows_from_the_seed_and_epoch
     assert not torch.equal(rows, torch.cat([batch.rows for batch in loader]))
     evaluated = torch.cat([batch.rows for batch in given.val_dataloader()])
     assert sorted(evaluated.tolist()) == list(range(SIZES["validation"]))
+
+
+def test_data_tells_sentences_of_equal_token_ids_unless_the_source_told_their_texts(tasks, caplog):
+    class Told(FakeSource):
+        told = None
+
+        def shared(self, first, second):
+            return self.told
+
+    def lines(told):
+        source = Told({"train": 9, "validation": 9})
+        source.told = told
+        source.sentences = lambda split: FakeSource.sentences(source, "train")
+        module = SentenceData(source, tasks, TextTokenizer(word_tokenizer(), 16), SETTINGS)
+        caplog.clear()
+        module.split("train"), module.split("validation")
+        return [message.split(" have ")[0] for message in caplog.messages if "same to the encoder" in message]
+
+    assert lines(None) == ["9 of 9 validation sentences"]
+    assert lines(np.arange(7)) == ["2 of 9 validation sentences"]
+    assert lines(np.arange(9)) == []

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from support.bundles import MAX_LENGTH, make_bundle, manifest_of, texts
+from support.bundles import MAX_LENGTH, add_scores, half_right, make_bundle, manifest_of, texts
 
 from polyhead.deployment.backends import BACKENDS, GRAPH, INT8_GRAPH, open_backend
 from polyhead.deployment.bundle import graph
@@ -38,6 +38,22 @@ def outputs_of(model, ids):
 
 def cosines(ours, theirs):
     return torch.cosine_similarity(torch.as_tensor(ours), torch.as_tensor(theirs))
+
+
+@pytest.mark.slow
+def test_backends_give_the_same_sets_and_answers(with_graphs, tasks):
+    validated = Predictor.load(with_graphs, "torch", "32-true", "cpu").predict(texts(180)[60:]).probabilities
+    add_scores(with_graphs, tasks, {task: half_right(shares) for task, shares in validated.items()})
+    found = []
+    for backend in ("torch", "onnx", "openvino"):
+        predictor = Predictor.load(with_graphs, backend, "32-true", "cpu")
+        shares = predictor.predict(texts(60)).probabilities
+        sets, answers = predictor.select(coverage=0.6), predictor.select(accuracy=0.6)
+        sets_of_tasks = [sets.label_sets(task, shares[task.name]) for task in tasks]
+        found.append((sets_of_tasks, [answers.answered(task, shares[task.name]).tolist() for task in tasks]))
+    assert found[0] == found[1] == found[2]
+    assert {len(labels) for labels in found[0][0][0]} > {1}
+    assert {*found[0][1][0]} == {True, False}
 
 
 @pytest.mark.slow

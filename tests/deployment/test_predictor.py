@@ -4,11 +4,12 @@ import sys
 import numpy as np
 import pytest
 import torch
-from support.bundles import MAX_LENGTH, make_bundle, texts
+from support.bundles import MAX_LENGTH, add_scores, made_up_scores, make_bundle, manifest_of, texts
 from support.fakes import word_tokenizer
 
 import polyhead
 from polyhead.deployment.bundle.folder import Bundle
+from polyhead.deployment.bundle.manifest import seal
 from polyhead.deployment.predictor import Predictions, Predictor, softmax
 from polyhead.errors import ParameterError, UserError
 from polyhead.tasks import Task
@@ -181,3 +182,21 @@ def test_predictor_needs_neither_lightning_nor_hydra(folder):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.stdout == "[]\n", done.stderr
+
+
+def test_predictor_selects_by_the_scores_of_its_bundle(folder, tasks):
+    with pytest.raises(UserError, match="coverage: the model has no validation scores of category"):
+        Predictor.load(folder, precision="32-true", device="cpu").select(coverage=0.9)
+    add_scores(folder, tasks)
+    predictor = Predictor.load(folder, precision="32-true", device="cpu")
+    expected = {name: scores.set_threshold(0.9) for name, scores in made_up_scores(tasks).items()}
+    assert predictor.select(coverage=0.9).least_in_set == expected
+    expected = {name: scores.answer_threshold(0.8) for name, scores in made_up_scores(tasks).items()}
+    assert predictor.select(accuracy=0.8).least_answered == expected
+
+
+def test_predictor_refuses_scores_that_no_export_writes(folder, tasks):
+    (folder / "scores.json").write_text('{"category": 1}')
+    seal(folder, manifest_of(tasks))
+    with pytest.raises(UserError, match=r"scores\.json' cannot be read"):
+        Predictor.load(folder, precision="32-true", device="cpu")

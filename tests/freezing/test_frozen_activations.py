@@ -4,9 +4,12 @@ import logging
 import numpy as np
 import pytest
 import torch
+from support.fakes import WORDS, word_tokenizer
 from support.models import FAMILIES
 from support.training import make_data, make_module, make_trainer
 
+from polyhead.data.dataset import TokenizedSplit
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.freezing import frozen_activations
 from polyhead.freezing.activation_cache import ActivationCache, digest
 from polyhead.freezing.frozen_activations import FrozenActivations, attach_frozen, frozen_depth
@@ -324,3 +327,29 @@ def test_what_is_on_top_trains_on_stored_token_states(tmp_path, make_encoder, ta
     model.eval()
     with torch.no_grad():
         torch.testing.assert_close(model.embed(batch), model.embed(plain.split("train")[list(range(48))]))
+
+
+@pytest.mark.parametrize("top", [[], [Normalize()]])
+@pytest.mark.parametrize("frozen", [BACKBONE, LOWER])
+def test_attached_activations_of_windows_give_the_embeddings_of_the_encoder(
+    tmp_path, make_encoder, tasks, monkeypatch, frozen, top
+):
+    monkeypatch.setattr(frozen_activations, "_CHUNK", 7)
+    model = MultiTaskModel(make_encoder(top=top), tasks, dropout=0.0)
+    FreezeSpec(frozen).apply(model)
+    model.eval()
+
+    def split(windows):
+        texts = [" ".join(WORDS[row : row + 3 * row]) for row in range(25)]
+        return TokenizedSplit(TextTokenizer(word_tokenizer(), 10, windows=windows).tokenize(texts), padding=0)
+
+    rows = [3, 24, 9, 0]
+    attached = split(9)
+    expected = model.embed(attached[rows])
+    activations(model, tmp_path).attach(attached, "train")
+    assert attached.activations is not None
+    torch.testing.assert_close(model.embed(attached[rows]), expected, atol=1e-5, rtol=1e-5)
+    assert activations(model, tmp_path)._key(split(1)) != activations(model, tmp_path)._key(attached)
+    other = split(9)
+    object.__setattr__(other.sentences, "window", 20)
+    assert activations(model, tmp_path)._key(other) != activations(model, tmp_path)._key(attached)

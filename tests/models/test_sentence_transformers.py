@@ -58,7 +58,7 @@ def test_pooling_of_a_folder_is_that_of_sentence_transformers(tmp_path, transfor
 def modules_on_top(kind):
     """Return modules of sentence-transformers on top of mean pooling."""
     from sentence_transformers.base.modules import Dense, Normalize
-    from sentence_transformers.sentence_transformer.modules import LayerNorm
+    from sentence_transformers.sentence_transformer.modules import Dropout, LayerNorm
 
     if kind == "Normalize":
         return [Normalize()]
@@ -66,12 +66,19 @@ def modules_on_top(kind):
         return [Dense(WIDTH, 6)]
     if kind == "Dense without bias":
         return [Dense(WIDTH, 24, bias=False, activation_function=torch.nn.Identity())]
+    if kind == "Dense with a residual":
+        return [Dense(WIDTH, WIDTH, use_residual=True), Dense(WIDTH, 6, use_residual=True)]
+    if kind == "Dropout":
+        return [Dense(WIDTH, 6), Dropout(0.5), Normalize()]
     norm = LayerNorm(6)
     torch.nn.init.normal_(norm.norm.weight)
     return [Dense(WIDTH, 6, activation_function=torch.nn.GELU()), norm, Normalize()]
 
 
-@pytest.mark.parametrize("kind", ["Normalize", "Dense", "Dense without bias", "Dense, LayerNorm, Normalize"])
+@pytest.mark.parametrize(
+    "kind",
+    ["Normalize", "Dense", "Dense without bias", "Dense with a residual", "Dropout", "Dense, LayerNorm, Normalize"],
+)
 def test_modules_of_a_folder_are_those_of_sentence_transformers(tmp_path, transformer, kind):
     torch.manual_seed(1)
     write_sentence_model(tmp_path, transformer, "mean", modules_on_top(kind))
@@ -215,7 +222,7 @@ def test_model_that_begins_otherwise_is_refused_by_its_name(edited):
         ("2_Dense/config.json", {"out_features": 10**9}, "out_features: 1000000000 given"),
         ("2_Dense/config.json", {"out_features": 7}, "does not fit its config.json"),
         ("2_Dense/config.json", {"in_features": 7}, "it takes a width of 7, and what comes before it gives 16"),
-        ("2_Dense/config.json", {"use_residual": True}, "use_residual: True given"),
+        ("2_Dense/config.json", {"use_residual": "yes"}, "use_residual: 'yes' given"),
         ("2_Dense/config.json", {"module_input_name": "token_embeddings"}, "module_input_name"),
         ("1_Pooling/config.json", {"pooling_mode": "median"}, "unknown 'median'"),
         ("1_Pooling/config.json", {"embedding_dimension": 20}, "its Pooling takes a width of 20"),

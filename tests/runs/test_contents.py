@@ -1,11 +1,10 @@
 import json
 
-import numpy as np
 import pytest
-from support.run_folders import make_metrics, make_predictions, make_provenance, make_results
+from support.run_folders import make_metrics, make_provenance, make_results
 
 from polyhead.errors import UserError
-from polyhead.runs.contents import Predictions, Provenance, RunMetrics
+from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
 
 TASK = make_results()
@@ -29,17 +28,6 @@ def test_provenance_is_read_as_it_was_written(run):
     provenance.write(run)
     assert Provenance.read(run) == provenance
     assert run.read_json("provenance.json")["format"] == 2
-
-
-def test_predictions_are_read_as_they_were_written(run):
-    labels, predicted = make_predictions(0, 0.2, tasks=("category",))
-    Predictions({"test": labels, "b-c": labels}, {"test": predicted, "b-c": predicted}).write(run)
-    read = Predictions.read(run)
-    for name in ("test", "b-c"):
-        for task in ("category", "sentiment"):
-            np.testing.assert_array_equal(read.labels[name][task], labels[task])
-            np.testing.assert_array_equal(read.predicted[name][task], predicted[task])
-    assert {"test/category/label", "test/category/predicted"} < run.read_arrays("predictions.npz").keys()
 
 
 def test_test_sets_are_named_and_those_not_measured_are_left_out():
@@ -88,15 +76,6 @@ def test_metrics_without_a_field_are_refused_by_its_name(run, found):
 def test_fields_that_a_later_version_adds_are_passed_over(run):
     run.write_json("provenance.json", vars(make_provenance()) | {"format": 2, "container": "x"})
     assert Provenance.read(run) == make_provenance()
-
-
-@pytest.mark.parametrize(
-    "name", ["label", "test/category", "test/category/probability", "a/b/c/label", "test/category/label"]
-)
-def test_predictions_with_other_arrays_are_refused(run, name):
-    run.write_arrays("predictions.npz", {name: np.zeros(1)})
-    with pytest.raises(UserError, match=f"holds '{name}'; is it a file of polyhead"):
-        Predictions.read(run)
 
 
 def test_contents_are_plain_json(run):

@@ -443,6 +443,27 @@ def test_weighting_baselines_do_the_same_steps_and_watching_changes_nothing(meas
     assert entries["the sum of the losses"].extra == entries["the same, conflict watched"].extra
 
 
+@pytest.mark.slow
+def test_conflict_baselines_take_the_time_of_both_kinds_of_steps(measure, settings):
+    entries = by_name(measure("conflict"))
+    assert len(entries) == 4
+    for entry in entries.values():
+        assert entry.units == [settings.rows // settings.batch_size] * settings.repeats
+        ratios = zip(entry.extra["watched ms"], entry.extra["unwatched ms"], strict=True)
+        assert entry.extra["overhead %"] == pytest.approx([100 * (one / other - 1) for one, other in ratios])
+
+
+def test_many_tasks_have_the_labels_of_the_sources_own(settings):
+    from benchmarks.conflict import many_tasks
+    from benchmarks.workload import open_data
+
+    source, tasks = many_tasks(settings, 3)
+    (category, sentiment), old = open_data(settings)[1], ("category", "sentiment", "category")
+    assert [task.labels for task in tasks] == [category.labels, sentiment.labels, category.labels]
+    first, own = next(iter(source.sentences("train"))), next(iter(open_data(settings)[0].sentences("train")))
+    assert [first.labels[task.name] for task in tasks] == [own.labels[name] for name in old]
+
+
 # Everything else
 
 
@@ -452,6 +473,19 @@ def test_corpus_counts_the_sentences_that_it_generates(measure, settings):
     for entry in comparison.entries:
         assert entry.units == [settings.rows] * settings.repeats
         assert all(0.9 < share <= 1 for share in entry.extra["distinct"])
+
+
+def test_label_learns_faster_from_chosen_sentences_where_a_class_is_rare():
+    from benchmarks.labeling import LabelledEmbeddings, at_random, by_polyhead, learn
+
+    random = np.random.default_rng(0)
+    classes = np.where(np.arange(1500) % 100 < 4, np.arange(1500) % 4, 4 + np.arange(1500) % 2)  # four of six are rare
+    embeddings = (random.normal(size=(1500, 16)) + 3 * np.eye(6, 16)[classes]).astype(np.float32)
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    pool, test = (LabelledEmbeddings(embeddings[rows], classes[rows]) for rows in (slice(1000), slice(1000, 1500)))
+    curves = {rule: learn(pool, test, rule, seed=1) for rule in (at_random, by_polyhead)}
+    assert all(len(scores) == 11 for scores in curves.values())
+    assert np.mean(curves[by_polyhead], axis=0)[1] > np.mean(curves[at_random], axis=0)[1] + 0.05
 
 
 @pytest.mark.slow

@@ -217,3 +217,12 @@ def test_table_source_names_the_column_that_was_meant():
         source.find_labels(["tone"])
     assert "train0 has no column 'tone'; did you mean ' Tone' or 'text'?" in str(caught.value)
     assert str(caught.value).endswith("""'data.columns={tone: " Tone"}' names another""")
+
+
+def test_table_source_knows_which_sentences_it_told_to_stand_in_another_split():
+    test = [("v1", None, None), ("new", None, None), ("a7", None, None), ("a3", None, None)]
+    given = {"train": [many("a", 12)], "validation": [many("v", 10)], "test": [test]}
+    source, _ = checked(given, ["tone"])
+    assert source.shared("train", "test").tolist() == [2, 3]
+    assert source.shared("validation", "test").tolist() == [0]
+    assert source.shared("train", "validation").tolist() == []

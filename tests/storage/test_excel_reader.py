@@ -5,7 +5,8 @@ import datetime
 import openpyxl
 import pytest
 
-from polyhead.errors import UserError
+from polyhead.errors import ParameterError, UserError
+from polyhead.storage.dialect import Dialect
 from polyhead.storage.row_readers import open_rows
 
 
@@ -55,6 +56,29 @@ def test_excel_rows_say_which_of_several_sheets_is_read(tmp_path):
         assert [row["text"] for _, row in reader] == ["a"]
         (note,) = reader.notes
         assert "the sheet 'two' is read, and not 'three'" in note
+
+
+@pytest.mark.parametrize("sheet", ["three", 3])
+def test_excel_rows_are_those_of_the_sheet_that_is_named(tmp_path, sheet):
+    path = write(tmp_path / "a.xlsx", empty=[], two=[["text"], ["a"]], three=[["text"], ["b"]])
+    with open_rows(path, dialect=Dialect(sheet=sheet)) as reader:
+        assert [row["text"] for _, row in reader] == ["b"]
+        assert reader.notes == []
+
+
+@pytest.mark.parametrize(
+    ("sheet", "message"),
+    [("tow", "a.xlsx: it has no sheet 'tow'; did you mean 'two'"), (3, "a.xlsx: it has no sheet 3; it has 2")],
+)
+def test_excel_rows_refuse_a_sheet_that_is_not_there(tmp_path, sheet, message):
+    path = write(tmp_path / "a.xlsx", one=[["text"], ["a"]], two=[["text"], ["b"]])
+    with pytest.raises(UserError, match=message):
+        open_rows(path, dialect=Dialect(sheet=sheet))
+
+
+def test_dialect_refuses_a_sheet_below_1():
+    with pytest.raises(ParameterError, match="sheet: 0 given; it must be a name, or a number from 1"):
+        Dialect(sheet=0)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """A tiny bundle, with random weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from support.fakes import WORDS, word_tokenizer
 
@@ -10,8 +11,11 @@ import polyhead
 from polyhead.data.tokenization import TextTokenizer
 from polyhead.deployment.bundle.folder import write_model
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
+from polyhead.deployment.bundle.scores import write_scores
+from polyhead.deployment.predictor import Floats
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.tasks import Task
+from polyhead.training.validation_scores import ValidationScores
 
 MAX_LENGTH = 16
 
@@ -36,6 +40,29 @@ def manifest_of(tasks: Sequence[Task], **temperatures: float) -> Manifest:
         TaskEntry(task.name, list(task.labels), temperatures.get(task.name), {"accuracy": 0.5}) for task in tasks
     ]
     return Manifest(entries, MAX_LENGTH, {"polyhead": "0"})
+
+
+def made_up_scores(tasks: Sequence[Task], rows: int = 2000) -> dict[str, ValidationScores]:
+    """Make the validation scores of heads whose probabilities are true."""
+    dice = np.random.default_rng(0)
+    scores: dict[str, ValidationScores] = {}
+    for task in tasks:
+        shares = dice.dirichlet([0.3] * len(task.labels), size=rows).astype(np.float32)
+        labels = (dice.random((rows, 1)) > shares.cumsum(axis=1)[:, :-1]).sum(axis=1)
+        scores[task.name] = ValidationScores.of(shares, labels)
+    return scores
+
+
+def half_right(shares: Floats) -> ValidationScores:
+    """Make the scores of a head that is right where it is more confident than in half of the cases (N, C)."""
+    confident = shares.max(axis=1) >= np.median(shares.max(axis=1))
+    return ValidationScores.of(shares, np.where(confident, shares.argmax(axis=1), shares.argmin(axis=1)))
+
+
+def add_scores(bundle: Path, tasks: Sequence[Task], scores: Mapping[str, ValidationScores] | None = None) -> None:
+    """Put scores into a bundle, made-up ones if none are given."""
+    write_scores(bundle, made_up_scores(tasks) if scores is None else scores)
+    seal(bundle, manifest_of(tasks))
 
 
 def machine_paths(*folders: Path) -> list[bytes]:

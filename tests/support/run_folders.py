@@ -7,8 +7,9 @@ import numpy as np
 import yaml
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_score, recall_score
 
-from polyhead.runs.contents import Predictions, Provenance, RunMetrics
+from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder, find_runs
+from polyhead.runs.predictions import Predictions
 from polyhead.runs.record import read
 from polyhead.runs.report.comparison import compare
 from polyhead.tasks import MISSING

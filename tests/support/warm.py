@@ -18,7 +18,10 @@ from importlib import import_module
 from pathlib import Path
 
 IMPORTS = [
-    *(f"polyhead.app.{command}" for command in ("encode", "export", "predict", "reproduce", "run", "soup", "train")),
+    *(
+        f"polyhead.app.{command}"
+        for command in ("encode", "export", "label", "predict", "reproduce", "run", "soup", "train")
+    ),
     "torch.utils.tensorboard",
     "transformers.models.bert.modeling_bert",
     "transformers.models.bert.tokenization_bert",

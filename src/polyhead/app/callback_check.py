@@ -1,5 +1,6 @@
 """The check of monitors, callbacks and loggers: metrics that nobody measures, files outside of their folders."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -20,6 +21,7 @@ _AT_EPOCH_END = ("check_on_train_epoch_end", "save_on_train_epoch_end")
 
 _TENSORBOARD = ("save_dir", "name", "version", "log_graph", "default_hp_metric", "prefix", "sub_dir")
 _TENSORBOARD_WRITER = ("comment", "purge_step", "max_queue", "flush_secs", "filename_suffix")
+_DATABASE = "sqlite:///"
 _BEST = "checkpoints/best.ckpt"
 _COUNTS = ("patience", "refresh_rate", "every_n_epochs", "every_n_train_steps")
 
@@ -104,12 +106,22 @@ def _logger_problems(key: str, logger: DictConfig) -> Iterator[str]:
     if isinstance(interval, int):
         problems = parameter_problems(("flush_logs_every_n_steps", interval, interval >= 1, "1 or more"))
         yield from (f"{key}.{problem}" for problem in problems)
+    uri = logger.get("tracking_uri")
+    if isinstance(uri, str) and uri.startswith(_DATABASE) and not _can_be_written(Path(uri.removeprefix(_DATABASE))):
+        # MLflow would try for two minutes, and print as many lines.
+        yield f"{key}.tracking_uri: {uri!r} cannot be written; name a file in a folder that you may write into"
     if not str(logger.get("_target_")).endswith(".TensorBoardLogger"):
         return
     valid = [*_TENSORBOARD, *_TENSORBOARD_WRITER]
     for name in map(str, logger):
         if not name.startswith("_") and name not in valid:
             yield f"{key}.{name}: TensorBoardLogger has no such argument; {did_you_mean(name, valid)}"
+
+
+def _can_be_written(path: Path) -> bool:
+    """Return whether a file can be written; MLflow makes the folders around it."""
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    return os.access(there, os.W_OK) and (there == path or there.is_dir())
 
 
 def _leads_out(name: str) -> bool:

@@ -26,7 +26,7 @@ def claim(
         folder: of the run.
         config: of the run, with the classes that were found.
         resumption: what it continues.
-        changed: gives the splits whose sentences are not those that a run had.
+        changed: gives in words what is not as a run had it.
 
     Raises:
         UserError: the folder is another run's, or cannot be written.

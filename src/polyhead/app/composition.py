@@ -222,13 +222,14 @@ def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callb
     from lightning import Callback, Trainer
     from lightning.pytorch.loggers import Logger
 
-    problems = [*file_problems(config), *best_problems(config), *logger_problems(config.logger)]
+    unfit = list(logger_problems(config.logger))
+    problems = [*file_problems(config), *best_problems(config), *unfit]
     configured: list[L.Callback] = []
     for name, node in (config.callbacks or {}).items():
         with collect_errors(problems):
             configured.append(build(node, f"callbacks.{name}", Callback))
     loggers: list[Logger] = []
-    for key, node in logger_nodes(config.logger).items():
+    for key, node in () if unfit else logger_nodes(config.logger).items():  # one may try for minutes
         with collect_errors(problems):
             loggers.append(build(node, key, Logger))
     if problems:

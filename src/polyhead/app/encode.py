@@ -43,6 +43,7 @@ def run(config: DictConfig) -> None:
         encoding=str,
         quote=str | None,
         separator=str,
+        sheet=str | int | None,
         output=str,
         overwrite=bool,
         run=str | None,
@@ -51,9 +52,10 @@ def run(config: DictConfig) -> None:
         device=str,
     )
     check_trust(config.trust)
-    if problems := list(hardware.problems(config.device, config.precision, ("device", "precision"))):
+    keys = ("device", "precision")
+    if problems := list(hardware.problems(config.device, config.precision, keys, converts_weights=True)):
         raise UserError("\n".join(problems))
-    dialect = Dialect(config.encoding, config.quote, config.separator)
+    dialect = Dialect(config.encoding, config.quote, config.separator, config.sheet)
     with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
         _encode(reader, config)
@@ -99,7 +101,9 @@ def _encode(reader: RowReader, config: DictConfig) -> None:
                 rows += len(embeddings)
                 progress.update(bar, completed=reader.position, rows=rows)
     seconds = time.perf_counter() - started
-    cut = f", {embedder.truncated:,} of them cut to {tokenizer.max_length} tokens" if embedder.truncated else ""
+    cut = (
+        f", {embedder.truncated:,} of them cut to {tokenizer.limit} ({tokenizer.advice})" if embedder.truncated else ""
+    )
     rate = f"{rows / seconds:,.0f} per second"
     prompt = f", each after {tokenizer.prompt!r}" if tokenizer.prompt else ""
     print(f"{rows:,} embeddings of width {width} in {config.output}: {rate}, {precision}{cut}{prompt}")

@@ -14,10 +14,13 @@ from rich.table import Table
 
 from polyhead import hardware
 from polyhead.app.builder import build, plain
+from polyhead.app.later_reading import later_files
 from polyhead.app.options import check_options
 from polyhead.app.scored_model import ScoredModel, load_scored_model
+from polyhead.app.selection_check import describe_selection, measure_selection
 from polyhead.app.trust import check_trust
 from polyhead.data.datamodule import Attach, SentenceData
+from polyhead.deployment.selection import Selection, check_wanted
 from polyhead.errors import UserError
 from polyhead.freezing.activation_cache import ActivationCache
 from polyhead.freezing.frozen_activations import attach_frozen
@@ -25,24 +28,14 @@ from polyhead.runs.contents import SplitResults
 from polyhead.runs.evaluation import EvaluationMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.sources.later import LaterFiles
-from polyhead.sources.table_cache import TableCache
-from polyhead.storage.dialect import AUTO, Dialect
 from polyhead.storage.output import write_atomically
 from polyhead.tasks import Task
 from polyhead.training.calibration import Calibration
 from polyhead.training.callbacks.mistakes import Mistakes
+from polyhead.training.callbacks.probabilities import ProbabilityRecorder
 from polyhead.training.evaluation import MultiTaskEvaluation
 
 _NUMBERS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss", "ece": "ECE", "ece_scaled": "scaled"}
-_READING: dict[str, Any] = {
-    "text": "text",
-    "columns": None,
-    "encoding": "utf-8",
-    "quote": AUTO,
-    "separator": AUTO,
-    "missing_values": None,
-}
-"""How files are read where neither the command nor the training says it."""
 
 
 def run(config: DictConfig) -> None:
@@ -60,7 +53,10 @@ def run(config: DictConfig) -> None:
         encoding=str | None,
         quote=str | None,
         separator=str | None,
+        sheet=str | int | None,
         mistakes=int,
+        coverage=float | Mapping | None,
+        accuracy=float | Mapping | None,
         precision=str,
         device=str,
         cache=str,
@@ -71,10 +67,14 @@ def run(config: DictConfig) -> None:
     folder = Path(config.output)
     if (folder / EvaluationMetrics.file_name).exists() and not config.overwrite:
         raise UserError(f"output: {str(folder)!r} holds metrics already; choose another folder, or set overwrite=true")
+    wanted = {name: plain(config)[name] for name in ("coverage", "accuracy")}
+    check_wanted(**wanted)
     scored = load_scored_model(Path(config.model), check_trust(config.trust), config.device, config.precision)
-    source = _source(scored, config)
+    source = later_files(scored, config, plain(config)["input"], "input")
     source.check(scored.tasks)
-    results = _measure(scored, source, config)
+    selection = Selection.fit(scored.scores, scored.tasks, **wanted)
+    recorder = ProbabilityRecorder(scored.temperatures)
+    results = _measure(scored, source, config, recorder)
     metrics = EvaluationMetrics(
         model=config.model,
         input=[str(path) for path in source.paths],
@@ -83,6 +83,11 @@ def run(config: DictConfig) -> None:
         skipped=[task.name for task in scored.tasks if task.name not in results],
         precision=scored.precision,
         device=hardware.device_type(config.device),
+        selection={
+            task.name: measure_selection(selection, task, *recorder.of(task.name))
+            for task in scored.tasks
+            if task.name in results and selection.concerns(task)
+        },
     )
     for task in scored.tasks:
         if task.name in results:
@@ -91,29 +96,12 @@ def run(config: DictConfig) -> None:
     _show(metrics, folder)
 
 
-def _source(scored: ScoredModel, config: DictConfig) -> LaterFiles:
-    """Describe the files, read as those of the training were unless the command says otherwise."""
-    given = {key: value for key, value in plain(config).items() if key in _READING and value is not None}
-    reading = {**_READING, **scored.reading, **given}
-    if reading["quote"] == "none":
-        reading["quote"] = None
-    return LaterFiles(
-        plain(config)["input"],
-        reading["text"],
-        reading["columns"] or {},
-        Dialect(reading["encoding"], reading["quote"], reading["separator"]),
-        [task.name for task in scored.tasks],
-        TableCache(config.cache, config.limit_gb),
-        reading["missing_values"] or (),
-    )
-
-
-def _measure(scored: ScoredModel, source: LaterFiles, config: DictConfig) -> SplitResults:
+def _measure(scored: ScoredModel, source: LaterFiles, config: DictConfig, recorder: L.Callback) -> SplitResults:
     """Return the results by task, as training reports those of its test set."""
     folder = Path(config.output)
     mistakes = Mistakes(config.mistakes, config.output)
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = _trainer(scored, config, [mistakes])
+    trainer = _trainer(scored, config, [mistakes, recorder])
     module = MultiTaskEvaluation(scored.model, scored.tasks)
     for task, temperature in scored.temperatures.items():
         cast(Calibration, module.calibration[task]).temperature.fill_(temperature)
@@ -174,5 +162,8 @@ def _show(metrics: EvaluationMetrics, folder: Path) -> None:
         table.add_row(task, f"{labelled:,}", *(f"{values[name]:.4f}" for name in _NUMBERS))
     console = Console()
     console.print(table)
-    lines = [f"{task}: skipped, no sentence has a label for it" for task in metrics.skipped]
-    console.print("\n".join([*lines, f"written to {folder}"]), highlight=False, markup=False, soft_wrap=True)
+    selected = [describe_selection(task, found) for task, found in metrics.selection.items()]
+    skipped = [f"{task}: skipped, no sentence has a label for it" for task in metrics.skipped]
+    console.print(
+        "\n".join([*selected, *skipped, f"written to {folder}"]), highlight=False, markup=False, soft_wrap=True
+    )

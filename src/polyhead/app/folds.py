@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from polyhead.app.resume_point import AUTO
 from polyhead.errors import UserError
 from polyhead.runs.folds import check_extras, join_folds
 from polyhead.training.callbacks.out_of_fold import OutOfFold
@@ -36,6 +37,11 @@ def run(config: DictConfig, train: Train, quiet: bool = False) -> float:
     check_extras()
     if not config.test:
         raise UserError("data.folds: folds are there to be tested, and test=false; leave one of them out")
+    if config.resume not in (None, AUTO):
+        raise UserError(
+            f"resume: {config.resume!r} given with data.folds, which makes {config.data.folds} runs; resume=auto "
+            "continues them all, and data.fold=N one of them"
+        )
     folder = Path(config.run_dir)
     folds = config.data.folds
     runs, values = [], []

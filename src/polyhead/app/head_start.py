@@ -13,7 +13,8 @@ from polyhead.app.composition import RunComponents
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import frozen_embeddings
 from polyhead.training.module import MultiTaskTraining
-from polyhead.training.solved_heads import LabeledEmbeddings, SolvedHead
+from polyhead.training.penalty_trial import LabeledEmbeddings
+from polyhead.training.solved_heads import SolvedHead
 
 log = logging.getLogger(__name__)
 

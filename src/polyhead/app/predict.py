@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -10,10 +10,12 @@ import numpy as np
 from omegaconf import DictConfig
 
 from polyhead import hardware
+from polyhead.app.builder import plain
 from polyhead.app.options import check_options
 from polyhead.app.progress import text_progress
 from polyhead.app.reading_notes import tell_reading
 from polyhead.deployment.predictor import Floats, Predictions, Predictor
+from polyhead.deployment.selection import Selection, check_wanted
 from polyhead.errors import UserError, check_parameters
 from polyhead.inference.text_runner import CHUNK
 from polyhead.storage.cells import is_blank
@@ -43,11 +45,14 @@ def run(config: DictConfig) -> None:
         encoding=str,
         quote=str | None,
         separator=str,
+        sheet=str | int | None,
         output=str,
         overwrite=bool,
         all_probabilities=bool,
         embeddings=bool,
         top_k=int,
+        coverage=float | Mapping | None,
+        accuracy=float | Mapping | None,
         backend=str,
         precision=str,
         device=str,
@@ -55,12 +60,15 @@ def run(config: DictConfig) -> None:
     if config.embeddings and config.output.endswith(".csv"):
         raise UserError("embeddings: a CSV cell holds no list; write .jsonl or .parquet, or set embeddings=false")
     check_parameters(("top_k", config.top_k, config.top_k >= 1, "1 or more"))
-    dialect = Dialect(config.encoding, config.quote, config.separator)
+    wanted = {name: plain(config)[name] for name in ("coverage", "accuracy")}
+    check_wanted(**wanted)
+    dialect = Dialect(config.encoding, config.quote, config.separator, config.sheet)
     with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
         predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
+        selection = predictor.select(**wanted)
         types = _types(reader, predictor.tasks, config) if config.output.endswith(".parquet") else {}
-        theirs, ours = reader.columns or (), list(_columns(predictor.predict([]), config))
+        theirs, ours = reader.columns or (), list(_columns(predictor.predict([]), selection, config))
         _check_names(theirs, ours)
         started, rows = time.perf_counter(), 0
         blank: list[int] = []
@@ -73,12 +81,12 @@ def run(config: DictConfig) -> None:
                 texts = [reader.text_of(number, row, config.text) for number, row in chunk]
                 filled = [text for text in texts if text is not None and not is_blank(text)]
                 blank += [number for (number, _), text in zip(chunk, texts, strict=True) if is_blank(text)]
-                columns = _columns(predictor.predict(filled), config)
+                columns = _columns(predictor.predict(filled), selection, config)
                 gaps = [is_blank(text) for text in texts]
                 file.append(_joined([row for _, row in chunk], columns, gaps))
                 rows += len(chunk)
                 progress.update(bar, completed=reader.position, rows=rows)
-    cut = f", {predictor.truncated:,} of them cut" if predictor.truncated else ""
+    cut = f", {predictor.truncated:,} of them cut to {predictor.runner.tokenizer.limit}" if predictor.truncated else ""
     rate = rows / (time.perf_counter() - started)
     if blank:
         cut += f"; no text, and so no prediction, in {len(blank):,} of them: row {', '.join(map(str, blank[:_SHOWN]))}"
@@ -121,12 +129,16 @@ def _check_names(theirs: Iterable[str], ours: Iterable[str]) -> None:
         )
 
 
-def _columns(predictions: Predictions, config: DictConfig) -> dict[str, list[Any]]:
+def _columns(predictions: Predictions, selection: Selection, config: DictConfig) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {}
     for task in predictions.tasks:
         probabilities = predictions.probabilities[task.name]  # (N, C)
-        columns[f"predicted_{task.name}"] = predictions.labels(task.name)
+        answered = selection.answered(task, probabilities)
+        labels = zip(predictions.labels(task.name), answered, strict=True)
+        columns[f"predicted_{task.name}"] = [label if is_answer else None for label, is_answer in labels]
         columns[f"predicted_{task.name}_probability"] = probabilities.max(axis=1).tolist()
+        if task.name in selection.least_in_set:
+            columns[f"predicted_{task.name}_set"] = selection.label_sets(task, probabilities)
         columns |= _runners_up(task, probabilities, config.top_k)
         if config.all_probabilities:
             for label, shares in zip(task.labels, probabilities.T, strict=True):
@@ -154,6 +166,7 @@ def _types(reader: RowReader, tasks: tuple[Task, ...], config: DictConfig) -> di
     types |= {field.name: field.type for field in reader.schema or ()}
     for task in tasks:
         types[f"predicted_{task.name}"] = pa.string()
+        types[f"predicted_{task.name}_set"] = pa.list_(pa.string())
         for place in range(2, min(config.top_k, len(task.labels)) + 1):
             types[f"predicted_{task.name}_top{place}"] = pa.string()
             types[f"predicted_{task.name}_top{place}_probability"] = pa.float32()

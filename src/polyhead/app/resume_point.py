@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from polyhead.app.old_names import new_overrides
+from polyhead.app.override_quotes import quoting_hint
 from polyhead.app.places import move_run
 from polyhead.app.sections import VALUES
 from polyhead.errors import UserError
@@ -47,6 +48,11 @@ def find_resume_point(given: str) -> ResumePoint:
     path = Path(given)
     if path.is_dir():
         if not (path / "config.yaml").is_file():
+            if any(path.glob("fold=*/config.yaml")):
+                raise UserError(
+                    f"resume: {given!r} holds the runs of data.folds; the command that made them continues them, with "
+                    "resume=auto on top"
+                )
             raise UserError(f"resume: {given!r} holds no config.yaml; give the folder of a run")
         checkpoint = last_checkpoint(path)
         if checkpoint is None:
@@ -154,7 +160,10 @@ def resumed_overrides(arguments: Sequence[str], configs: Path) -> list[str]:
     places = [index for index, argument in enumerate(arguments) if argument.lstrip("+").startswith("resume=")]
     if not places:
         return list(arguments)
-    resume = _parsed(arguments[places[-1]])
+    try:
+        resume = _parsed(arguments[places[-1]])
+    except HydraException as error:
+        raise UserError(f"{arguments[places[-1]]}: {quoting_hint(arguments[places[-1]])}") from error
     if resume.is_sweep_override():
         raise UserError(f"{resume.input_line}: several runs given; resume each by a command of its own")
     given = resume.value()

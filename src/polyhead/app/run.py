@@ -15,12 +15,13 @@ from polyhead import hardware
 from polyhead.app.builder import plain
 from polyhead.app.claim import claim, noted_data
 from polyhead.app.composition import RunComponents, compose_model, compose_trainer
+from polyhead.app.encoder_record import encoder_changes, resolve_encoder
 from polyhead.app.head_start import solve_heads
 from polyhead.app.hparams import final_metrics, hparams, hydra_choices, monitored_value
 from polyhead.app.hydra_state import shares_the_terminal
 from polyhead.app.resumption import Resumption
 from polyhead.app.run_data import DataNotes, changed_splits, data_digests, make_data
-from polyhead.app.soup_check import check
+from polyhead.app.soup_start import start_from_average
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import attach_frozen
 from polyhead.freezing.plans import count_trained
@@ -29,7 +30,6 @@ from polyhead.runs.contents import (
     Monitor,
     PairConflict,
     ParameterCounts,
-    Predictions,
     Provenance,
     RunMetrics,
     Seconds,
@@ -37,6 +37,7 @@ from polyhead.runs.contents import (
 )
 from polyhead.runs.environment import describe_environment
 from polyhead.runs.folder import RunFolder
+from polyhead.runs.predictions import Predictions
 from polyhead.runs.summary import show
 from polyhead.training.callbacks.predictions import PredictionRecorder
 from polyhead.training.callbacks.throughput import Throughput
@@ -116,10 +117,15 @@ class TrainingRun:
     def _claim(self, provenance: Provenance) -> RunMetrics | None:
         """Take the run's folder, and note with what it is made; return the metrics of a run that is done already."""
         known = noted_data(self.resumption)
-        made_before = claim(self.folder, self.config, self.resumption, partial(changed_splits, self.parts))
+        made_before = claim(self.folder, self.config, self.resumption, partial(self._changes, provenance.encoder))
         if made_before is None:
             replace(provenance, data=known).write(self.folder)
         return made_before
+
+    def _changes(self, encoder: Mapping[str, str], run: RunFolder) -> list[str]:
+        """Return in words what is not as another run of this configuration had it."""
+        splits = changed_splits(self.parts, run)
+        return [f"other {', '.join(splits)} sentences"] * bool(splits) + encoder_changes(run, encoder)
 
     def _note_data(self, digests: Mapping[str, str]) -> None:
         replace(Provenance.read(self.folder), data=digests).write(self.folder)
@@ -164,26 +170,7 @@ class TrainingRun:
         if self.parts.soup is None:
             return []
         data = self._data(module, trainer, cached=False)  # the encoder is another in a moment
-        for split in ("validation", *self._test_sets(data)):
-            data.split(split)
-        check(self.parts.soup.runs, self.config, data_digests(data))
-        monitor = self.config.monitor
-
-        def validate() -> SplitResults:
-            trainer.validate(module, data, verbose=False)
-            return _typed(module.results["validation"])
-
-        def score(results: SplitResults) -> float:
-            value = scalars("validation", results)[monitor.metric]
-            return value if monitor.mode == "max" else -value
-
-        used = self.parts.soup.fill(module.model, validate, score)
-        module.results.clear()  # of whatever was tried last
-        log.info("soup: the average of %d of %d runs", len(used), len(self.parts.soup.runs))
-        return used
-
-    def _test_sets(self, data: SentenceData) -> Sequence[str]:
-        return data.source.test_sets if self.config.test else ()
+        return start_from_average(self.parts.soup, module, data, trainer, self.config)
 
     def _announce(self, module: MultiTaskTraining, trainer: L.Trainer, parameters: ParameterCounts) -> None:
         """Show the plan of training in the log and on the dashboard."""
@@ -204,6 +191,7 @@ class TrainingRun:
             seed=self.config.seed,
             precision=self.parts.precision,
             device=self.device,
+            encoder=resolve_encoder(self.parts.encoder),
         )
 
     def _metrics(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 import lightning as L
 
 from polyhead.app.composition import RunComponents
+from polyhead.app.encoder_record import check_encoder, resolve_encoder
 from polyhead.app.sentence_digest import sentence_digest
 from polyhead.data.datamodule import Attach, SentenceData
 from polyhead.errors import UserError
@@ -53,11 +54,12 @@ def changed_splits(parts: RunComponents, run: RunFolder, splits: Collection[str]
 
 
 def check_same_data(parts: RunComponents, stopped: RunFolder, splits: Collection[str] | None = LEARNED_FROM) -> None:
-    """Check that the sentences are those that a run had, as far as it noted them; see :func:`changed_splits`.
+    """Check that encoder and sentences are those that a run had, as far as it noted them; see :func:`changed_splits`.
 
     Raises:
         UserError: they are others.
     """
+    check_encoder(stopped, parts.encoder, resolve_encoder(parts.encoder), "resume")
     if others := changed_splits(parts, stopped, splits):
         raise UserError(
             f"resume: the {' and '.join(others)} sentences are not those that {str(stopped.folder)!r} had; "

@@ -12,9 +12,11 @@ from polyhead.data.samplers import LoaderSettings
 from polyhead.data.tokenization import TextTokenizer
 from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.bundle.manifest import FILE
+from polyhead.deployment.bundle.scores import read_scores
 from polyhead.errors import UserError
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.tasks import Task
+from polyhead.training.validation_scores import ValidationScores
 
 _READING = (
     "text",
@@ -22,6 +24,7 @@ _READING = (
     "encoding",
     "quote",
     "separator",
+    "sheet",
     "missing_values",
 )  # keys of a run's data that say how files are read
 _LOADER = LoaderSettings(batch_size=1, evaluation_batch_size=128, bucket_batches=1, seed=0, workers=0)
@@ -36,6 +39,7 @@ class ScoredModel:
         tasks: what its heads predict.
         tokenizer: of its encoder, with the limit and the prompt that texts have.
         temperatures: by task; a task without one has 1.
+        scores: what validation says of the probabilities, by task; of 0.1.0 there are none.
         precision: as Lightning names it.
         loader: sizes of batches.
         caches_activations: whether those of frozen parts came from the cache.
@@ -46,6 +50,7 @@ class ScoredModel:
     tasks: tuple[Task, ...]
     tokenizer: TextTokenizer
     temperatures: Mapping[str, float]
+    scores: Mapping[str, ValidationScores]
     precision: str
     loader: LoaderSettings
     caches_activations: bool
@@ -78,6 +83,7 @@ def _from_bundle(bundle: Bundle, precision: str) -> ScoredModel:
         tasks=bundle.tasks,
         tokenizer=bundle.load_text_tokenizer(),
         temperatures={entry.name: entry.temperature for entry in entries if entry.temperature is not None},
+        scores=read_scores(bundle.folder, bundle.tasks),
         precision=precision,
         loader=_LOADER,
         caches_activations=False,
@@ -94,6 +100,7 @@ def _from_run(folder: Path, trust: Collection[str], precision: str) -> ScoredMod
         tasks=trained.tasks,
         tokenizer=trained.encoder.load_text_tokenizer(),
         temperatures=trained.temperatures,
+        scores=trained.scores,
         precision=trained.metrics.precision if precision == "auto" else precision,
         loader=build(config.loader, "loader", LoaderSettings),
         caches_activations=bool(config.get("activation_cache")),

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +37,39 @@ def finished_twin(run: RunFolder, config: str, changed: Callable[[RunFolder], Se
     Args:
         run: of the job that is about to start, in the sweep's folder.
         config: its resolved configuration, in YAML.
-        changed: gives the splits whose sentences are not those that a run had.
+        changed: gives in words what is not as a run had it: sentences, or the files of the encoder.
     """
     wanted = _comparable(parse_yaml(config))
+    own = _read_comparable(run.folder / "config.yaml") or {}
+    if own != wanted and _without_classes(own) == _without_classes(wanted):
+        _free(run)
     configs = sorted(run.folder.parent.glob("*/config.yaml"))
     twins = [RunFolder(path.parent) for path in configs if _read_comparable(path) == wanted]
     changes = {twin.folder: changed(twin) for twin in twins if twin.done}
-    for folder, splits in changes.items():
-        if not splits:
+    for folder, others in changes.items():
+        if not others:
             return RunFolder(folder)
-    for folder, splits in changes.items():
+    for folder, others in changes.items():
         kept = run.set_aside().folder if folder == run.folder else folder
-        log.info("done with other %s sentences, so it runs again; the old run: %s", ", ".join(splits), kept)
+        log.info("done with %s, so it runs again; the old run: %s", "; ".join(others), kept)
     if run in twins and not run.done and run.claimed:
         run.clear()
     if not (run.folder / "config.yaml").exists() and status_of(run.folder)[0] == FAILED:
         run.clear()  # its configuration was refused last time; the log would call it failed while it runs
     return None
+
+
+def _free(run: RunFolder) -> None:
+    """Free the folder of a run whose sentences had other classes; what is done is kept beside it."""
+    if run.done:
+        log.info("done with other classes, so it runs again; the old run: %s", run.set_aside().folder)
+    else:
+        run.clear()
+
+
+def _without_classes(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with the names of its tasks alone, whose classes come from the sentences."""
+    return {**content, "tasks": list(content.get("tasks") or ())}
 
 
 def _read_comparable(path: Path) -> dict[str, Any] | None:

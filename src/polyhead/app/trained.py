@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from omegaconf import DictConfig
 
 from polyhead.app.builder import build, plain
+from polyhead.app.encoder_record import check_encoder, resolve_encoder
 from polyhead.app.literals import literal
 from polyhead.app.run_config import read_config
 from polyhead.app.sentence_digest import sentence_digest
 from polyhead.app.trust import check_trust
 from polyhead.data.tokenization import TokenizedSentences
+from polyhead.deployment.bundle.scores import scores_from_plain
 from polyhead.errors import UserError, parameters_under
 from polyhead.freezing.lora import merge_adapters
 from polyhead.freezing.plans import FreezePlan, stage_index
@@ -24,6 +27,9 @@ from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.sources.base import LabelledSentence, Source
 from polyhead.tasks import Task, make_tasks
+from polyhead.training.validation_scores import ValidationScores
+
+Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,20 @@ class TrainedRun:
         """Temperatures by task."""
         return {task: results["temperature"] for task, results in self.metrics.validation.items()}
 
+    @property
+    def scores(self) -> dict[str, ValidationScores]:
+        """What validation says of the probabilities, by task; runs of 0.1.0 do not say it.
+
+        Raises:
+            UserError: values that no validation gives.
+        """
+        found = {task: results.get("scores") for task, results in self.metrics.validation.items()}
+        try:
+            return scores_from_plain({task: values for task, values in found.items() if values}, self.tasks)
+        except UserError as error:
+            path = str(self.folder / RunMetrics.file_name)
+            raise UserError(f"{path!r} has scores that cannot be used ({error}); run train.py again") from error
+
 
 @dataclass(frozen=True)
 class RunEncoder(PretrainedEncoder):
@@ -134,7 +154,8 @@ def build_encoder(node: DictConfig, trust: object, around: tuple[Path, ...] = ()
     except UserError as error:
         raise UserError(f"encoder.location: {error}") from error
     given = {name: getattr(encoder, name) for name in ("pooling", "max_length", "prompt")}
-    merged = replace(first, **{name: value for name, value in given.items() if value != AUTO})
+    chosen = {name: value for name, value in given.items() if value != AUTO}
+    merged = replace(first, long=encoder.long, windows=encoder.windows, **chosen)
     if not encoder.pretrained:
         return replace(merged, pretrained=False)
     start = {item.name: getattr(merged, item.name) for item in fields(PretrainedEncoder)}
@@ -182,6 +203,7 @@ def _load(folder: Path, trust: Collection[str], cache: str | None) -> tuple[Trai
     if cache is not None and "cache" in config.data:
         config.data.cache = literal(cache)
     encoder = build_encoder(config.encoder, trust, (folder.resolve(),))
+    check_encoder(RunFolder(folder), encoder, _in_place(partial(resolve_encoder, encoder), folder))
     tasks = make_tasks(plain(config.tasks))
     plan: FreezePlan = build(config.freeze, "freeze")
 
@@ -198,8 +220,8 @@ def _load(folder: Path, trust: Collection[str], cache: str | None) -> tuple[Trai
     return TrainedRun(folder, config, tasks, encoder, model, metrics), plan
 
 
-def _in_place(load: Callable[[], Encoder], folder: Path) -> Encoder:
-    """Load the encoder that a run started from, or its skeleton.
+def _in_place(load: Callable[[], Loaded], folder: Path) -> Loaded:
+    """Load the encoder that a run started from, its skeleton, or what is said of it.
 
     Raises:
         UserError: it is not to be found; a location relative to a folder is only found from there.

@@ -53,6 +53,11 @@ def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, tria
         raise UserError(f"--trials: {trials} given; it must be 1 or more")
     tuning = _without_given(_read(space), overrides)
     default = _composed(configs, overrides, folder / "default")
+    if default.data.get("folds") is not None and default.data.get("fold") is None:
+        raise UserError(
+            f"data.folds: {default.data.folds} given, and a study looks at the validation sentences of one run a "
+            "trial; leave it out, or choose a fold by data.fold=0"
+        )
     train.check_choices()
     components = train.prepare(default)  # a mistake that all trials share is told before the first
     values = _defaults(tuning, default)

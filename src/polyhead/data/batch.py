@@ -1,6 +1,6 @@
 """Batch: the input of the model in one step. Knows nothing about where sentences come from.
 
-Shapes: B sentences, S tokens, H hidden units.
+Shapes: B sentences, S tokens, H hidden units, R windows: rows of tokens, one for each sentence unless it is long.
 """
 
 from collections.abc import Callable
@@ -16,15 +16,16 @@ class Batch:
     """Tokenized sentences and their labels.
 
     Args:
-        input_ids: token ids (B, S).
-        attention_mask: (B, S), 1 for a token and 0 for padding; None if nothing is padded.
+        input_ids: token ids (R, S).
+        attention_mask: (R, S), 1 for a token and 0 for padding; None if nothing is padded.
         labels: class index (B,) by task, ``polyhead.tasks.MISSING`` where a sentence has no label.
-        activations: stored output of the frozen part of the encoder for these sentences: token states (B, S, H) after
+        activations: stored output of the frozen part of the encoder for these sentences: token states (R, S, H) after
             the lowest ``depth`` layers, or embeddings (B, H) if ``depth`` is None; None if none are stored.
         depth: number of layers that the stored activations replace, or None for all layers and the pooling; 0 if none
             are stored.
         rows: position of each sentence in its split (B,); None if it is not needed.
         weights: how much each sentence counts in the loss (B,); None where all count alike.
+        windows: of each sentence (B,), in rows that follow each other; None where each has one, and R is B.
     """
 
     input_ids: Tensor
@@ -34,9 +35,16 @@ class Batch:
     depth: int | None = 0
     rows: Tensor | None = None
     weights: Tensor | None = None
+    windows: Tensor | None = None
 
     def __len__(self) -> int:
-        return len(self.input_ids)
+        return len(self.input_ids if self.windows is None else self.windows)
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens of each row (R,)."""
+        mask = torch.ones_like(self.input_ids) if self.attention_mask is None else self.attention_mask
+        return mask.sum(dim=1)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
         """Copy all tensors to ``device``."""
@@ -58,4 +66,5 @@ class Batch:
             depth=self.depth,
             rows=optional(self.rows),
             weights=optional(self.weights),
+            windows=optional(self.windows),
         )

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import lightning as L
@@ -156,8 +157,9 @@ class SentenceData(L.LightningDataModule):
         if not len(sentences):
             raise UserError(f"data: the {name} split is empty; it needs at least one sentence")
         if sentences.truncated:
-            limit = self.text_tokenizer.max_length
-            log.warning("%d of %d %s sentences cut to %d tokens", sentences.truncated, len(sentences), name, limit)
+            limit, advice = self.text_tokenizer.limit, self.text_tokenizer.advice
+            counts = (sentences.truncated, len(sentences))
+            log.warning("%d of %d %s sentences cut to %s; %s", *counts, name, limit, advice)
         small = None if name == "train" else tell_if_small(name, sentences.labels)
         if small:
             log.warning("%s", small)
@@ -174,10 +176,14 @@ class SentenceData(L.LightningDataModule):
             log.warning("%s", line)
 
     def _tell_equal(self, sentences: TokenizedSentences, name: str) -> None:
-        """Log a line for each earlier split that has sentences of the same token ids, cut ones included."""
+        """Log a line for each earlier split that has sentences of the same token ids, cut ones included.
+
+        Those of the same text were told by the source.
+        """
         hashes = token_hashes(sentences)
         for other, known in self._hashes.items():
-            rows = np.flatnonzero(np.isin(hashes, known))
+            rows, told = np.flatnonzero(np.isin(hashes, known)), self.source.shared(other, name)
+            rows = rows if told is None else np.setdiff1d(rows, told)
             if len(rows):
                 places = ", ".join(self.source.locate(name, int(row)) for row in rows[:_SHOWN])
                 counts = f"{len(rows):,} of {len(sentences):,} {name} sentences"
@@ -201,8 +207,10 @@ class SentenceData(L.LightningDataModule):
         names = [task.name for task in self.tasks]
         fingerprint = self.source.fingerprint(name)
         if self.token_cache is None or fingerprint is None:
-            return TokenizedSentences.concatenate(chunks(), names)
-        return self.token_cache.get(self._key(fingerprint), chunks, names, self._describe(name))
+            tokens = TokenizedSentences.concatenate(chunks(), names)
+        else:
+            tokens = self.token_cache.get(self._key(fingerprint), chunks, names, self._describe(name))
+        return replace(tokens, window=self.text_tokenizer.window)
 
     def _key(self, fingerprint: str) -> str:
         """Return the digest of all that decides the tokens and labels of a split."""

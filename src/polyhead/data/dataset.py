@@ -1,6 +1,7 @@
 """Dataset: the tokenized sentences of a split, and batches of them. Knows nothing about models or trainers.
 
-Shapes: N sentences of a split, M tokens of all of them, B sentences of a batch, S tokens, H hidden units.
+Shapes: N sentences of a split, M tokens of all of them, B sentences of a batch, R windows of those, S tokens, H hidden
+units.
 """
 
 from collections.abc import Mapping
@@ -66,10 +67,9 @@ class TokenizedSplit(Dataset[Batch]):
 
     def __getitem__(self, rows: list[int]) -> Batch:
         ids, offsets = self.sentences.ids, self.sentences.offsets
-        starts = offsets[rows]  # (B,)
-        lengths = offsets[np.asarray(rows) + 1] - starts  # (B,)
+        starts, lengths, windows = self.sentences.locate(rows)  # (R,), (R,), (B,)
         positions = np.arange(lengths.max())  # (S,)
-        mask = positions < lengths[:, None]  # (B, S)
+        mask = positions < lengths[:, None]  # (R, S)
         padded = np.full(mask.shape, self.padding, dtype=np.int64)
         padded[mask] = ids[(starts[:, None] + positions)[mask]]
         labels = {name: torch.from_numpy(column[rows].astype(np.int64)) for name, column in self.labels.items()}
@@ -82,6 +82,7 @@ class TokenizedSplit(Dataset[Batch]):
             depth=self.depth,
             rows=torch.as_tensor(rows),
             weights=None if self.weights is None else torch.from_numpy(self.weights[rows]),
+            windows=None if windows is None else torch.from_numpy(windows),
         )
         # Takes some 50 microseconds, and keeps mapped files from coming to lie in memory whole.
         release_pages(ids, offsets, *self.labels.values())
@@ -100,8 +101,8 @@ class TokenizedSplit(Dataset[Batch]):
             return None
         if self.depth is None:
             return self.activations[torch.as_tensor(rows)]  # (B, H)
-        states = self.activations.new_zeros(*mask.shape, self.activations.shape[1])  # (B, S, H)
-        for state, row in zip(states, rows, strict=True):
-            start, end = self.sentences.offsets[row : row + 2]
-            state[: end - start] = self.activations[start:end]
+        states = self.activations.new_zeros(*mask.shape, self.activations.shape[1])  # (R, S, H)
+        starts, lengths, _ = self.sentences.locate(rows)
+        for state, start, length in zip(states, starts, lengths, strict=True):
+            state[:length] = self.activations[start : start + length]
         return states

@@ -155,7 +155,7 @@ def open_backend(bundle: Bundle, backend: str, precision: str, device: str) -> B
     if backend not in BACKENDS:
         raise ParameterError(f"backend: unknown {backend!r}; {did_you_mean(backend, BACKENDS)}")
     where = device if backend == "torch" else "cpu"
-    problems = list(hardware.problems(where, precision, ("device", "precision")))
+    problems = list(hardware.problems(where, precision, ("device", "precision"), converts_weights=True))
     if problems:
         raise ParameterError("\n".join(problems))
     if precision == "auto":

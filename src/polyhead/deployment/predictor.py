@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from polyhead.deployment.backends import Backend, open_backend
 from polyhead.deployment.bundle.folder import Bundle
+from polyhead.deployment.bundle.scores import read_scores
+from polyhead.deployment.selection import Selection, Wanted
+from polyhead.deployment.window_outputs import WindowOutputs
 from polyhead.errors import ParameterError, UserError, check_parameters
 from polyhead.inference.text_runner import TextRunner
 from polyhead.tasks import Task
@@ -102,7 +105,7 @@ class Predictor:
         backend: computes embeddings and logits.
 
     Raises:
-        UserError: the backend's graph does not fit the bundle's tasks, or the tokenizer cannot be read.
+        UserError: the backend's graph does not fit the bundle's tasks, or the tokenizer or the scores cannot be read.
     """
 
     def __init__(self, bundle: Bundle, backend: Backend) -> None:
@@ -114,7 +117,13 @@ class Predictor:
         self.hidden_size = backend.width - sum(self.classes)
         if self.hidden_size < 1:
             raise UserError(f"{str(bundle.folder)!r}: its graph does not fit its tasks.json; export the bundle again")
-        self.runner = TextRunner(bundle.load_text_tokenizer(), backend.width, backend, backend.streams)
+        self.scores = read_scores(bundle.folder, self.tasks)
+        tokenizer = bundle.load_text_tokenizer()
+        pool = None if tokenizer.windows == 1 else self._window_outputs()
+        self.runner = TextRunner(tokenizer, backend.width, backend, backend.streams, pool)
+
+    def _window_outputs(self) -> WindowOutputs:
+        return WindowOutputs.read(self.bundle.folder, self.tasks, self.hidden_size, self.bundle.is_normalized)
 
     @classmethod
     def load(cls, folder: str | Path, backend: str = "torch", precision: str = "auto", device: str = "auto") -> Self:
@@ -132,6 +141,23 @@ class Predictor:
         """
         bundle = Bundle.open(folder)
         return cls(bundle, open_backend(bundle, backend, precision, device))
+
+    def select(self, coverage: Wanted = None, accuracy: Wanted = None) -> Selection:
+        """Return which labels to give, so that a wanted coverage or accuracy is kept::
+
+            predictions = predictor.predict(texts)
+            sets = predictor.select(coverage=0.9).label_sets(task, predictions.probabilities[task.name])
+
+        Args:
+            coverage: how often the set of labels of a text shall hold the true one; by task, or one for all.
+            accuracy: how often an answer shall be right; by task, or one for all.
+
+        Raises:
+            ParameterError: a value that is not above 0 and below 1.
+            UserError: both are wanted, a task that there is not, a bundle without the scores of validation, or a
+                promise that validation does not allow.
+        """
+        return Selection.fit(self.scores, self.tasks, coverage, accuracy)
 
     @property
     def truncated(self) -> int:

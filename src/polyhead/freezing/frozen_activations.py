@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from polyhead.data.dataset import TokenizedSplit
+from polyhead.data.tokenization import TokenizedSentences
 from polyhead.freezing.activation_cache import ActivationCache, digest
 from polyhead.inference.length_batches import inference_copy, run_batches
 from polyhead.inference.packed_linear import pack_linear_layers
 from polyhead.models.encoder import Encoder
 
 log = logging.getLogger(__name__)
+
+_CHUNK = 16_384  # sentences whose windows are in memory together
 
 
 def frozen_depth(encoder: Encoder) -> int | None:
@@ -137,7 +140,9 @@ class FrozenActivations:
         return torch.bfloat16 if token_states and self.precision.startswith("bf16") else torch.float32
 
     def _key(self, split: TokenizedSplit) -> str:
-        return digest([self._encoder_digest, split.sentences.ids, split.sentences.offsets])
+        sentences = split.sentences
+        cut = [] if sentences.windows.max(initial=1) == 1 else [f"windows of {sentences.window}"]
+        return digest([self._encoder_digest, sentences.ids, sentences.offsets, *cut])
 
     @cached_property
     def _encoder_digest(self) -> str:
@@ -161,17 +166,44 @@ class FrozenActivations:
         if self.precision.startswith("bf16"):  # in single precision another library would round unlike training
             pack_linear_layers(encoder)
 
-        def network(ids: Tensor) -> Tensor:
-            ids = ids.to(self.device)
-            return encoder(ids) if self.depth is None else encoder.lower_states(self.depth, ids)
+        if self.depth is None:
+            _fill_embeddings(encoder, split.sentences, array, self.device)
+        else:
+            _fill_states(encoder, self.depth, split.sentences, array, self.device)
 
-        def receive(rows: NDArray[np.int64], values: Tensor) -> None:
-            places = rows  # (B,)
-            if self.depth is not None:
-                places = split.sentences.offsets[rows][:, None] + np.arange(values.shape[1])  # (B, S)
-            array[torch.from_numpy(places)] = values.to("cpu", array.dtype)
 
-        run_batches(split.sentences, network, receive)
+def _fill_states(
+    encoder: Encoder, depth: int, sentences: TokenizedSentences, array: Tensor, device: torch.device
+) -> None:
+    """Write the token states (M, H) after the lowest layers."""
+    windows = sentences.as_windows()
+
+    def receive(rows: NDArray[np.int64], states: Tensor) -> None:
+        places = windows.offsets[rows][:, None] + np.arange(states.shape[1])  # (B, S)
+        array[torch.from_numpy(places)] = states.to("cpu", array.dtype)
+
+    run_batches(windows, lambda ids: encoder.lower_states(depth, ids.to(device)), receive)
+
+
+def _fill_embeddings(encoder: Encoder, sentences: TokenizedSentences, array: Tensor, device: torch.device) -> None:
+    """Write the embeddings (N, W), those of long sentences some thousand at a time: each has several windows."""
+    if sentences.as_windows() is sentences:
+        _embed_rows(encoder, sentences, array, device)
+        return
+    for start in range(0, len(sentences), _CHUNK):
+        some = sentences.section(start, start + _CHUNK)
+        windows = some.as_windows()
+        values = torch.empty(len(windows), array.shape[1])  # (R, W)
+        _embed_rows(encoder, windows, values, device)
+        lengths, counts = torch.from_numpy(windows.lengths), torch.from_numpy(some.windows)
+        array[start : start + _CHUNK] = encoder.pool_windows(values, lengths, counts)
+
+
+def _embed_rows(encoder: Encoder, sentences: TokenizedSentences, array: Tensor, device: torch.device) -> None:
+    def receive(rows: NDArray[np.int64], embeddings: Tensor) -> None:
+        array[torch.from_numpy(rows)] = embeddings.to("cpu", array.dtype)
+
+    run_batches(sentences, lambda ids: encoder(ids.to(device)), receive)
 
 
 def _trains(module: nn.Module) -> bool:

@@ -6,7 +6,7 @@ resumed run is in the stage that it would have been in.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
 from typing import Self
@@ -172,19 +172,6 @@ def unknown_parts(model: MultiTaskModel, parameter: str, names: Iterable[str]) -
         return []
     given = ", ".join(map(repr, unknown))
     return [f"{parameter}: the model has no {given}; {did_you_mean(unknown[0], valid_names(model))}"]
-
-
-def trains_heads_alone(model: MultiTaskModel, stage: Stage) -> bool:
-    """Return whether a stage trains heads, or some of their parameters, and nothing of the encoder."""
-    frozen = stage.freezing.frozen_parameters(model)
-    encoder, heads = ({id(parameter) for parameter in part.parameters()} for part in (model.encoder, model.heads))
-    return encoder <= frozen and not heads <= frozen
-
-
-def without_first(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """Return the stages after the first, which begin in epoch 0."""
-    first, *others = stages[1:]
-    return replace(first, epoch=0), *(replace(stage, epoch=stage.epoch - first.epoch) for stage in others)
 
 
 def stage_index(stages: Sequence[Stage], epoch: int) -> int:

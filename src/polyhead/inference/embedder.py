@@ -36,7 +36,8 @@ class Embedder:
     ) -> None:
         self.encoder = inference_copy(encoder, precision, device)
         pack_linear_layers(self.encoder)
-        self.runner = TextRunner(tokenizer, self.encoder.embedding_size, self._embed_ids)
+        width, pool = self.encoder.embedding_size, self.encoder.pool_windows
+        self.runner = TextRunner(tokenizer, width, self._embed_ids, pool=pool)
         self.device = device
 
     @property

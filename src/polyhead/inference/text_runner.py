@@ -1,18 +1,21 @@
 """Text runner: texts -> a network's values, in order, in bounded memory. Knows nothing about what the network is.
 
-Shapes: N texts of a chunk, B texts of a batch, S tokens, W values per text.
+Shapes: N texts of a chunk, R windows of those, B windows of a batch, S tokens, W values per window and per text.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from polyhead.data.tokenization import TextTokenizer
 from polyhead.errors import UserError
 from polyhead.inference.length_batches import run_batches
+
+PoolWindows = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 CHUNK = 16_384
 """Texts sorted by length together: enough for full batches of each length, few enough to fit in little memory."""
@@ -26,6 +29,8 @@ class TextRunner:
         width: values W per text.
         network: token ids (B, S) without padding -> values (B, W).
         streams: batches that the network takes side by side, each in a thread.
+        pool: values of windows (R, W), their tokens (R,) and the windows of each text (N,) -> values of texts (N, W);
+            for a tokenizer that gives a text more than one window.
 
     Attributes:
         truncated: number of texts that were cut so far.
@@ -37,11 +42,13 @@ class TextRunner:
         width: int,
         network: Callable[[Tensor], Tensor],
         streams: int = 1,
+        pool: PoolWindows | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.width = width
         self.network = network
         self.streams = streams
+        self.pool = pool
         self.truncated = 0
 
     def run(self, texts: Iterable[str], chunk: int | None = None) -> Iterator[NDArray[np.float32]]:
@@ -63,13 +70,17 @@ class TextRunner:
     def _values(self, texts: list[str]) -> NDArray[np.float32]:
         sentences = self.tokenizer.tokenize(texts)
         self.truncated += sentences.truncated
-        values = np.empty((len(texts), self.width), dtype=np.float32)
+        rows_of_tokens = sentences.as_windows()
+        values = np.empty((len(rows_of_tokens), self.width), dtype=np.float32)
 
         def receive(rows: NDArray[np.int64], batch: Tensor) -> None:
             values[rows] = batch.float().cpu().numpy()
 
-        run_batches(sentences, self.network, receive, self.streams)
-        return values
+        run_batches(rows_of_tokens, self.network, receive, self.streams)
+        if self.pool is None or rows_of_tokens is sentences:
+            return values
+        lengths, windows = torch.from_numpy(rows_of_tokens.lengths), torch.from_numpy(sentences.windows)
+        return self.pool(torch.from_numpy(values), lengths, windows).numpy()
 
 
 def _check_texts(some: list[str], first: int) -> None:

@@ -14,6 +14,7 @@ from polyhead.models.dropout import use_fast_dropout
 from polyhead.models.layer_split import AFTER_THE_LAYERS, lower_part, upper_part
 from polyhead.models.pooling import pool, pooling_names
 from polyhead.models.sentence_modules import Normalize, SentenceModule
+from polyhead.models.windows import pool_windows
 
 
 class Encoder(nn.Module):
@@ -92,6 +93,16 @@ class Encoder(nn.Module):
         """Return the embeddings (B, W) of token ids (B, S) under a mask (B, S), None if nothing is padded."""
         states = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, S, H)
         return self._embed(states, attention_mask)
+
+    def pool_windows(self, embeddings: Tensor, lengths: Tensor, windows: Tensor) -> Tensor:
+        """Return the embeddings (N, W) of texts for those of their windows (R, W).
+
+        Args:
+            embeddings: of the windows (R, W), those of a text one after the other.
+            lengths: tokens of each window (R,).
+            windows: of each text (N,), 1 or more.
+        """
+        return pool_windows(embeddings, lengths, windows, self.is_normalized)
 
     def compile_layers(self) -> None:
         """Compile each layer by itself with ``torch.compile``: layers are alike, and any part of them may run alone.

@@ -1,6 +1,6 @@
 """The multi-task model: one encoder pass, one linear head per task. Knows nothing about losses or training.
 
-Shapes: B sentences, S tokens, W units of an embedding, C classes of a task.
+Shapes: B sentences, R windows of them, S tokens, W units of an embedding, C classes of a task.
 """
 
 from collections.abc import Sequence
@@ -54,11 +54,18 @@ class MultiTaskModel(nn.Module):
 
     def embed(self, batch: Batch) -> Tensor:
         """Return the embeddings (B, W), computed from stored activations if the batch has them."""
-        if batch.activations is None:
+        if batch.activations is not None and batch.depth is None:
+            return batch.activations
+        embeddings = self._embed_rows(batch)  # (R, W)
+        if batch.windows is None:
+            return embeddings
+        return self.encoder.pool_windows(embeddings, batch.lengths, batch.windows)
+
+    def _embed_rows(self, batch: Batch) -> Tensor:
+        """Return the embedding of each row of tokens (R, W)."""
+        if batch.activations is None or batch.depth is None:
             embeddings: Tensor = self.encoder(batch.input_ids, batch.attention_mask)
             return embeddings
-        if batch.depth is None:
-            return batch.activations
         return self.encoder.embed_states(batch.depth, batch.activations, batch.attention_mask)
 
     def classify(self, embeddings: Tensor) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from polyhead.errors import ParameterError, did_you_mean
-from polyhead.models.sentence_modules import KINDS, SentenceModule
+from polyhead.models.sentence_modules import KINDS, Normalize, SentenceModule
 
 POOLING_FLAGS = {
     "pooling_mode_cls_token": "cls",
@@ -64,6 +64,11 @@ class Pipeline:
     token_width: int | None = None
     max_length: int | None = None
     lower_case: bool = False
+
+    @property
+    def is_normalized(self) -> bool:
+        """Whether embeddings have length 1."""
+        return len(self.modules) > 0 and self.modules[-1].kind == Normalize.__name__
 
 
 @dataclass(frozen=True)

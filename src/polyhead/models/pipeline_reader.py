@@ -39,6 +39,7 @@ _OTHER_INPUTS = (
     "tokenizer_args",
     "tokenizer_name_or_path",
 )
+_DROPOUT = "Dropout"  # which changes no embedding: it acts in training alone, where heads have a dropout of their own
 _SETTINGS = "config_sentence_transformers.json"
 
 
@@ -51,7 +52,7 @@ def read_pipeline(files: ModelFiles) -> Pipeline:
     entries = files.read("modules.json", list)
     if entries is None:
         return Pipeline()
-    folders = _module_folders(entries)
+    folders = [folder for folder in _module_folders(entries) if folder[0] != _DROPOUT]
     kinds = tuple(kind for kind, _ in folders)
     if kinds[:2] != _BASE:
         raise _unsupported(" and ".join(kinds[:2]), f"it must begin with {' and '.join(_BASE)}")
@@ -131,8 +132,8 @@ def _module_folders(entries: Sequence[Any]) -> list[tuple[str, str]]:
                 f"location: its modules.json has the entry {entry!r:.80}; it must have a type and a path"
             )
         kind = name.rpartition(".")[2]
-        if not name.startswith(_HOME) or kind not in (*_BASE, *KINDS):
-            raise _unsupported(name, f"those that are: {', '.join((*_BASE, *KINDS))}")
+        if not name.startswith(_HOME) or kind not in (*_BASE, *KINDS, _DROPOUT):
+            raise _unsupported(name, f"those that are: {', '.join((*_BASE, *KINDS, _DROPOUT))}")
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\\" in path:
             raise ParameterError(f"location: its modules.json has the path {path!r:.80}; it must lie within the folder")
         folders.append((kind, path))

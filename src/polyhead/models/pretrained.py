@@ -14,6 +14,7 @@ import torch
 from transformers import AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
 
 from polyhead.data.tokenization import TextTokenizer
+from polyhead.data.windows import MOST_WINDOWS
 from polyhead.errors import ParameterError, check_parameters, collect_errors, parameter_problems
 from polyhead.models.architecture import build_model, config_for
 from polyhead.models.encoder import Encoder
@@ -55,9 +56,13 @@ class PretrainedEncoder:
         sha256: expected digest of ``model.safetensors``; None leaves it unchecked.
         prompt: what stands before each text: a text, the name of one of the folder's prompts, ``auto`` for its default,
             or None for nothing.
+        long: what becomes of longer texts: ``truncate`` cuts them; ``windows`` makes overlapping windows of them, whose
+            embeddings are pooled (see :func:`polyhead.models.windows.pool_windows`).
+        windows: of a text, at most; what is longer is cut.
 
     Raises:
-        ParameterError: an unknown pooling, an empty location, a length below 3, or what is no digest.
+        ParameterError: an unknown pooling, an empty location, a length below 3, what is no digest, or windows outside 2
+            to 1000.
     """
 
     location: str
@@ -67,6 +72,8 @@ class PretrainedEncoder:
     max_length: int | Literal["auto"]
     sha256: str | None
     prompt: str | None = None
+    long: Literal["truncate", "windows"] = "truncate"
+    windows: int = 8
 
     def __post_init__(self) -> None:
         problems: list[str] = []
@@ -77,6 +84,8 @@ class PretrainedEncoder:
         problems += parameter_problems(
             ("location", self.location, bool(self.location.strip()), "a folder, a name on the hub or package:NAME"),
             ("max_length", self.max_length, long_enough, rule),
+            ("long", self.long, self.long in ("truncate", "windows"), "truncate or windows"),
+            ("windows", self.windows, 2 <= self.windows <= MOST_WINDOWS, f"2 to {MOST_WINDOWS}"),
             ("sha256", self.sha256, _is_sha256(self.sha256), "64 digits of a hexadecimal number, or null"),
         )
         if problems:
@@ -148,7 +157,7 @@ class PretrainedEncoder:
         tokens = count_prompt_tokens(tokenizer, prompt)
         rule = f"shorter: it takes {tokens} tokens, and of the {limit} of a text none is left"
         check_parameters(("prompt", prompt, tokens + 2 <= limit, rule))
-        return TextTokenizer(tokenizer, limit, prompt)
+        return TextTokenizer(tokenizer, limit, prompt, self.windows if self.long == "windows" else 1)
 
     def skeleton(self) -> Encoder:
         """Build the encoder without memory for its weights (on torch's meta device), for its names and counts.

@@ -56,7 +56,7 @@ class SentenceModule(nn.Module):
 
 
 class Dense(SentenceModule):
-    """A linear layer and an activation function.
+    """A linear layer and an activation function, with what goes in added to what comes out if that is asked for.
 
     Args:
         in_features: W.
@@ -64,18 +64,30 @@ class Dense(SentenceModule):
         bias: whether the layer has one.
         activation: a name in ``ACTIVATIONS``.
         output: what sentence-transformers calls the result.
+        use_residual: whether the embedding is added to the result, after a linear layer of its own where the widths
+            differ.
 
     Raises:
         ParameterError: an activation that is not listed.
     """
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool, activation: str, output: str = _EMBEDDING
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool,
+        activation: str,
+        output: str = _EMBEDDING,
+        use_residual: bool = False,
     ) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:
             raise ParameterError(f"activation_function: {activation!r} given; {did_you_mean(activation, ACTIVATIONS)}")
         self.linear = nn.Linear(in_features, out_features, bias=bias)
+        self.use_residual = use_residual
+        self.residual: nn.Module = nn.Identity()
+        if use_residual and in_features != out_features:
+            self.residual = nn.Linear(in_features, out_features, bias=False)
         self.activation_name = activation
         self.activation = ACTIVATIONS[activation]()
         self.widths = (in_features, out_features)
@@ -86,10 +98,10 @@ class Dense(SentenceModule):
         """Make the module of a ``config.json``; Tanh is the activation where it names none, as in the library."""
         for key in ("module_input_name", "module_output_name"):
             _allow(settings, key, None, _EMBEDDING)
-        _allow(settings, "use_residual", None, False)
         widths = [_width(settings, key) for key in ("in_features", "out_features")]
         activation = settings.get("activation_function", _TANH)
-        return cls(widths[0], widths[1], flag(settings, "bias", True), str(activation))
+        residual = flag(settings, "use_residual", False)
+        return cls(widths[0], widths[1], flag(settings, "bias", True), str(activation), use_residual=residual)
 
     def settings(self) -> dict[str, Any]:
         """Return the entries of the module's ``config.json``."""
@@ -99,6 +111,8 @@ class Dense(SentenceModule):
             "bias": self.linear.bias is not None,
             "activation_function": self.activation_name,
         }
+        if self.use_residual:
+            settings["use_residual"] = True
         names = {"module_input_name": _EMBEDDING, "module_output_name": self.output}
         return settings if self.output == _EMBEDDING else {**settings, **names}
 
@@ -109,7 +123,7 @@ class Dense(SentenceModule):
     def forward(self, embeddings: Tensor) -> Tensor:
         """Map embeddings (B, W) to (B, V)."""
         mapped: Tensor = self.activation(self.linear(embeddings))
-        return mapped
+        return mapped + self.residual(embeddings) if self.use_residual else mapped
 
 
 class LayerNorm(SentenceModule):

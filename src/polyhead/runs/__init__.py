@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from polyhead import lazy_exports
 
 if TYPE_CHECKING:
-    from polyhead.runs.contents import Predictions, Provenance, RunMetrics
+    from polyhead.runs.contents import Provenance, RunMetrics
     from polyhead.runs.folder import RunFolder
+    from polyhead.runs.predictions import Predictions
     from polyhead.runs.record import RunRecord
     from polyhead.runs.soup import Soup
     from polyhead.runs.tuning import Tuning
@@ -24,7 +25,7 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
-        "Predictions": "contents",
+        "Predictions": "predictions",
         "Provenance": "contents",
         "RunFolder": "folder",
         "RunMetrics": "contents",

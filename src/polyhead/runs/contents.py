@@ -1,22 +1,16 @@
-"""Contents: the fields of ``metrics.json``, ``provenance.json`` and ``predictions.npz``, which each run writes.
+"""Contents: the fields of ``metrics.json`` and ``provenance.json``, which each run writes.
 
 All code that writes or reads these files does so by the classes here. Knows nothing about training.
-Shapes: N sentences of a test set, C classes.
+Shapes: C classes.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self, TypedDict
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, ClassVar, NotRequired, Self, TypedDict
 
 from polyhead.errors import UserError
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.formats import read_fields, write_fields
-
-Classes = NDArray[np.integer]
-"""Class indices (N,), below 0 where a sentence has none."""
 
 
 class TaskResults(TypedDict):
@@ -33,6 +27,7 @@ class TaskResults(TypedDict):
         temperature: fitted on validation.
         reliability: ``before`` and ``after`` the temperature, for each bin of confidence the number of sentences
             (``rows``), their mean ``confidence`` and their ``accuracy``.
+        scores: of validation, see :mod:`polyhead.training.validation_scores`; runs of 0.1.0 have none.
     """
 
     accuracy: float
@@ -46,6 +41,7 @@ class TaskResults(TypedDict):
     ece_scaled: float
     temperature: float
     reliability: dict[str, dict[str, list[float]]]
+    scores: NotRequired[Any]
 
 
 SplitResults = Mapping[str, TaskResults]
@@ -165,6 +161,7 @@ class Provenance:
         git: ``commit`` of the source, and whether it was ``changed`` since; None outside a checkout.
         hardware: ``processor``, ``cores``, ``threads`` that computed, and names of ``gpus``.
         data: a digest of sentences and labels by split; empty until they have been read.
+        encoder: how texts became embeddings, in words; empty in runs of older versions.
     """
 
     file_name: ClassVar[str] = "provenance.json"
@@ -180,6 +177,7 @@ class Provenance:
     git: Mapping[str, Any] | None
     hardware: Mapping[str, Any]
     data: Mapping[str, str] = field(default_factory=dict)
+    encoder: Mapping[str, str] = field(default_factory=dict)
 
     def write(self, run: RunFolder) -> None:
         """Write the file whole or not at all."""
@@ -193,56 +191,3 @@ class Provenance:
             UserError: the file is missing, damaged, incomplete or of a newer format.
         """
         return cls(**read_fields(cls, run, cls.file_name))
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a run predicted for its test sets, sentence by sentence: ``predictions.npz``.
-
-    The file has two arrays of int16 for each test set and task, such as ``test/category/label`` and
-    ``test/category/predicted``.
-
-    Args:
-        labels: test set -> task -> class of each sentence (N,); :data:`polyhead.tasks.MISSING` where it has no label.
-        predicted: test set -> task -> predicted class (N,); ``MISSING`` where a sentence was left out of the test.
-    """
-
-    file_name: ClassVar[str] = "predictions.npz"
-
-    labels: Mapping[str, Mapping[str, Classes]]
-    predicted: Mapping[str, Mapping[str, Classes]]
-
-    def write(self, run: RunFolder) -> None:
-        """Write the file whole or not at all."""
-        arrays: dict[str, Classes] = {}
-        for kind, test_sets in (("label", self.labels), ("predicted", self.predicted)):
-            for name, tasks in test_sets.items():
-                arrays |= {f"{name}/{task}/{kind}": classes for task, classes in tasks.items()}
-        run.write_arrays(self.file_name, arrays)
-
-    @classmethod
-    def read(cls, run: RunFolder) -> Self:
-        """Read the file.
-
-        Raises:
-            UserError: the file is missing, damaged, or holds other arrays than classes (N,).
-        """
-        arrays = run.read_arrays(cls.file_name)
-        labels: dict[str, dict[str, Classes]] = {}
-        predicted: dict[str, dict[str, Classes]] = {}
-        for name in arrays:
-            cell, _, kind = name.rpartition("/")
-            label, guess = arrays.get(f"{cell}/label"), arrays.get(f"{cell}/predicted")
-            known = cell.count("/") == 1 and kind in ("label", "predicted")
-            if not known or label is None or guess is None or not _are_classes(label, guess):
-                raise UserError(f"{str(run.folder / cls.file_name)!r} holds {name!r}; is it a file of polyhead?")
-            test_set, task = cell.split("/")
-            labels.setdefault(test_set, {})[task] = label
-            predicted.setdefault(test_set, {})[task] = guess
-        return cls(labels, predicted)
-
-
-def _are_classes(*arrays: NDArray[Any]) -> bool:
-    """Return whether arrays are indices of classes for the same sentences, (N,) each."""
-    kinds = {(array.ndim, array.dtype.kind, array.shape) for array in arrays}
-    return len(kinds) == 1 and next(iter(kinds))[:2] == (1, "i")

@@ -1,7 +1,7 @@
 """Evaluation: the ``metrics.json`` of a model scored on sentences that came later. Knows nothing about models."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from polyhead.runs.contents import SplitResults
@@ -18,6 +18,8 @@ class EvaluationMetrics:
         input: the files.
         sentences: how many they have.
         test: results by task, as those of a run's test set.
+        selection: by task, what was measured of sets of labels (``coverage``, ``labels_per_set``) or of answers
+            (``accuracy``, ``answered``), with the 95 % interval from ``low`` to ``high``; empty if nothing was wanted.
         skipped: tasks of the model without a labelled sentence in the files.
         precision: as Lightning names it, ``32-true``.
         device: ``cpu``, ``cuda`` or ``mps``.
@@ -32,6 +34,7 @@ class EvaluationMetrics:
     skipped: Sequence[str]
     precision: str
     device: str
+    selection: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def write(self, folder: RunFolder) -> None:
         """Write the file whole or not at all."""

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from polyhead.errors import UserError
-from polyhead.runs.contents import Predictions, Provenance, RunMetrics, SplitResults
+from polyhead.runs.contents import Provenance, RunMetrics, SplitResults
 from polyhead.runs.folder import RunFolder, find_runs
 from polyhead.runs.metrics_check import check_metrics
 from polyhead.runs.old_names import upgrade
+from polyhead.runs.predictions import Predictions
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, UNTESTED, status_of
 from polyhead.storage.digests import warn_if_changed
 from polyhead.storage.documents import read_yaml

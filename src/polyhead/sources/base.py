@@ -86,6 +86,13 @@ class Source:
         """Return whether the sentences of a split were chosen here from those of train; known after :meth:`check`."""
         return False
 
+    def shared(self, first: str, second: str) -> "NDArray[np.intp] | None":
+        """Return the positions of the second split's sentences that :meth:`check` told to stand in the first as well.
+
+        None: it does not look.
+        """
+        return None
+
     def size(self, split: str) -> int | None:
         """Return the number of sentences; None where it is not known beforehand."""
         return None

@@ -51,6 +51,7 @@ class FileSource(TableSource):
         folds: see :class:`SplitSettings`, and for ``fold``.
         fold: see there.
         weight: column of ``train`` with the weight of each sentence in the loss, a number of 0 or more; None is 1 each.
+        sheet: of Excel files; see :class:`polyhead.storage.Dialect`.
 
     Raises:
         ParameterError: a split or a file that is not there, or a value out of range; all at once.
@@ -81,6 +82,7 @@ class FileSource(TableSource):
         folds: int | None = None,
         fold: int | None = None,
         weight: str | None = None,
+        sheet: str | int | None = None,
     ) -> None:
         extra = {str(name): paths for name, paths in (shifted or {}).items() if paths}
         problems = [*_split_problems(files), *_name_problems(extra)]
@@ -91,7 +93,7 @@ class FileSource(TableSource):
                     with collect_errors(problems):
                         self.paths[name] = find_files(f"{parameter}.{name}", sources)
         with collect_errors(problems):
-            self.dialect = Dialect(encoding, quote, separator)
+            self.dialect = Dialect(encoding, quote, separator, sheet)
         with collect_errors(problems):
             settings = SplitSettings(
                 holdout,

@@ -6,6 +6,8 @@ Knows nothing about models; the tasks and their class names are given.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from polyhead.errors import ParameterError, UserError, collect_errors, did_you_mean
 from polyhead.sources.files import Paths, find_files
 from polyhead.sources.records import assign_columns
@@ -33,6 +35,7 @@ class LaterFiles(TableSource):
         tasks: names of the tasks that there are; not all of them need labels.
         cache: of the tables that files are read into.
         missing_values: labels that stand for no label.
+        parameter: that named the files, for messages.
 
     Raises:
         ParameterError: a file that is not there, or columns of unknown tasks; all at once.
@@ -47,16 +50,18 @@ class LaterFiles(TableSource):
         tasks: Sequence[str],
         cache: TableCache,
         missing_values: Sequence[str] = (),
+        parameter: str = "input",
     ) -> None:
         problems = [
             f"columns: unknown task {name!r}; {did_you_mean(str(name), tasks)}" for name in columns if name not in tasks
         ]
         self.paths: list[Path] = []
         with collect_errors(problems):
-            self.paths = [path for group in find_files("input", files) for path in group]
+            self.paths = [path for group in find_files(parameter, files) for path in group]
         if problems:
             raise ParameterError("\n".join(problems))
         super().__init__(_SETTINGS)
+        self.parameter = parameter
         self.text = text
         self.columns = dict(columns)
         self.dialect = dialect
@@ -71,14 +76,26 @@ class LaterFiles(TableSource):
         """
         names = [task.name for task in tasks]
         self._load(names)
-        codes = self._splits["test"].scan.codes
+        scan = self._splits["test"].scan
+        if len(scan) == len(scan.empty):
+            column = self.text if isinstance(self.text, str) else ", ".join(self.text)
+            what = f"no row has a text in {column!r}" if len(scan) else "there are no rows"
+            raise UserError(f"input: {what} in {self.describe('test')}; give sentences with labels")
+        codes = scan.codes
         if not any((codes[name] >= 0).any() for name in names):
-            raise UserError(f"input: no label for {', '.join(names)} in {self.describe('test')}; see columns")
+            raise UserError(
+                f"{self.parameter}: no label for {', '.join(names)} in {self.describe('test')}; see columns"
+            )
         super().check(tasks)
 
     def describe(self, split: str) -> str:
         """Return the files."""
         return " ".join(map(str, self.paths))
+
+    def rows_in_files(self, rows: Sequence[int]) -> list[tuple[str, int]]:
+        """Return the file of each of some sentences, and its row there."""
+        kept = np.flatnonzero(self._splits["test"].kept)
+        return [self._splits["test"].scan.find(int(kept[row])) for row in rows]
 
     def tables(self, tasks: Sequence[str]) -> dict[str, list[list[Table]]]:
         """Read all files."""

@@ -60,6 +60,7 @@ class Scan:
         damaged: sentences with characters that an earlier conversion lost.
         joined: sentences in whose row a cell looks like several rows.
         blank: number of blank lines between the rows, by table.
+        shared: sentences whose texts stand in other tables as well, with the scan of those.
         weights: of each sentence (N,), see :func:`read_weights`; None where all count alike.
     """
 
@@ -70,6 +71,7 @@ class Scan:
     damaged: list[int] = field(default_factory=list)
     joined: list[int] = field(default_factory=list)
     blank: dict[str, int] = field(default_factory=dict)
+    shared: list[tuple["Scan", NDArray[np.intp]]] = field(default_factory=list)
     weights: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
@@ -100,16 +102,17 @@ class Scan:
 
     def place(self, index: int) -> str:
         """Return the file and row where a person finds a sentence."""
-        return "{} row {}".format(*self._find(index))
+        return "{} row {}".format(*self.find(index))
 
     def places(self, indices: Sequence[int]) -> str:
         """Return the files and rows where a person finds several sentences, the rows of a file together."""
         files: dict[str, list[str]] = {}
-        for name, row in map(self._find, indices):
+        for name, row in map(self.find, indices):
             files.setdefault(name, []).append(str(row))
         return ", ".join(f"{name} row{'s' * (len(rows) > 1)} {', '.join(rows)}" for name, rows in files.items())
 
-    def _find(self, index: int) -> tuple[str, int]:
+    def find(self, index: int) -> tuple[str, int]:
+        """Return the file of a sentence, and its row there."""
         for table in self.tables:
             if index < len(table):
                 return table.name, table.row(index)

@@ -43,6 +43,13 @@ class Split:
         self.kept &= ~moved
         return Split(self.scan, self.origins, moved)
 
+    def shared_with(self, other: "Split") -> NDArray[np.intp]:
+        """Return the positions of its sentences whose texts were found among those of another's tables."""
+        found = [rows for scan, rows in self.scan.shared if scan is other.scan]
+        return (
+            np.flatnonzero(np.isin(np.flatnonzero(self.kept), np.concatenate(found))) if found else np.zeros(0, np.intp)
+        )
+
     def weights(self) -> NDArray[np.float32] | None:
         """Return how much each sentence of the split counts in the loss, 0 to 1; None where all count alike."""
         return None if self.scan.weights is None else scale_weights(self.scan.weights[self.kept])

@@ -116,7 +116,9 @@ class TableSource(Source):
             if name not in self._splits:
                 self._hold_out(name)
         _log_lines(logging.WARNING, inspection.rare_classes(tasks, self._splits["train"].kept))
-        self._take_some()
+        for name, split in self._splits.items():
+            if self.settings.limit is not None and name != POOL:
+                take_some(split, name, self.settings.limit, self.settings.seed)
         self._check_what_is_left(tasks)
         if self.settings.near_duplicates:
             splits = {name: Kept(split.scan, split.kept) for name, split in self._splits.items() if name != POOL}
@@ -155,6 +157,10 @@ class TableSource(Source):
     def is_held_out(self, split: str) -> bool:
         """Return whether the sentences of a split were chosen here from those of train."""
         return split != "train" and self._splits[split].scan is self._splits["train"].scan
+
+    def shared(self, first: str, second: str) -> NDArray[np.intp]:
+        """Return the positions of the second split's sentences whose texts were found, and told, in the first."""
+        return self._splits[second].shared_with(self._splits[first])
 
     def size(self, split: str) -> int:
         """Return the number of sentences."""
@@ -216,13 +222,6 @@ class TableSource(Source):
         train = self._splits["train"]
         self._splits[POOL] = replace(train, kept=train.kept.copy())
         self._splits["test"] = take_fold(train, folds, self.settings.fold, self.settings.seed)
-
-    def _take_some(self) -> None:
-        """Leave out all but some sentences of each split, for a quick try."""
-        limit = self.settings.limit
-        for name, split in self._splits.items():
-            if limit is not None and name != POOL:
-                take_some(split, name, limit, self.settings.seed)
 
     def _check_what_is_left(self, tasks: Sequence[Task]) -> None:
         """Refuse splits that lost all their sentences, or all labels of a task, since they were inspected."""

@@ -71,7 +71,8 @@ def read(
             chosen = choose(reader.name, present, columns)
             for note in reader.notes:
                 log.warning("%s", note)
-        identity = [_FORMAT, str(path.resolve()), file_digest_once(path), asdict(dialect), chosen]
+        settings = {name: value for name, value in asdict(dialect).items() if name != "sheet" or value is not None}
+        identity = [_FORMAT, str(path.resolve()), file_digest_once(path), settings, chosen]
         stamp = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
         if isinstance(reader, ParquetRows | ArrowRows):
             outer = [column if column in present else column.partition(".")[0] for column in chosen]

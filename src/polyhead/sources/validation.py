@@ -163,6 +163,7 @@ class Inspection:
         for first, second in combinations(self.scans, 2):
             one, two = self.scans[first], self.scans[second]
             rows = np.flatnonzero(contained(two.texts, one.texts))
+            two.shared.append((one, rows))
             pairs = []
             for row in rows[: self.max_examples].tolist():
                 same = int(np.argmax(one.texts == two.texts[row]))

@@ -1,4 +1,4 @@
-"""Dialect: how the text of a table is written. Knows nothing about files."""
+"""Dialect: how the text of a table is written, and on which sheet. Knows nothing about files."""
 
 import codecs
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _LINE_ENDS = "\r\n"
 
 @dataclass(frozen=True)
 class Dialect:
-    """How text is written in a file; Parquet, Arrow and Excel files have no choice.
+    """How text is written in a file; Parquet and Arrow files have no choice, and Excel files that of a sheet alone.
 
     Args:
         encoding: of text, CSV, TSV and JSON files, as Python names it; a byte order mark is skipped.
@@ -20,14 +20,17 @@ class Dialect:
             of text have quotes.
         separator: the character between the cells of CSV and TSV files; ``auto``: the comma or the tab, as the ending
             of the name says, or what the header has instead of it.
+        sheet: of Excel files: its name, or its number from 1; None: the first that has rows.
 
     Raises:
-        ParameterError: an unknown encoding, or a quote or separator that is not one character, or both the same.
+        ParameterError: an unknown encoding, a quote or separator that is not one character, or both the same, or a
+            sheet below 1.
     """
 
     encoding: str = "utf-8"
     quote: str | None = AUTO
     separator: str = AUTO
+    sheet: str | int | None = None
 
     def __post_init__(self) -> None:
         problems = []
@@ -39,6 +42,8 @@ class Dialect:
         if self.separator != AUTO and not _is_character(self.separator):
             rule = """it must be one character other than a line end, or auto; a tab is written "\\t\""""
             problems.append(f"separator: {self.separator!r} given; {rule}")
+        if isinstance(self.sheet, int) and self.sheet < 1:
+            problems.append(f"sheet: {self.sheet} given; it must be a name, or a number from 1")
         if problems:
             raise ParameterError("\n".join(problems))
 

@@ -1,21 +1,23 @@
 """The reader of Excel files. Knows nothing about the meaning of the columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, time
 from functools import cached_property
 from typing import Any
 
-from polyhead.errors import UserError, one_line, require_extra
+from polyhead.errors import UserError, did_you_mean, one_line, require_extra
 from polyhead.storage.dialect import Dialect
 from polyhead.storage.rows import BadRow, Row, RowReader
 from polyhead.tasks import label_text
 
 
 class ExcelRows(RowReader):
-    """The first sheet of a workbook that has rows, with a header; every cell is text, as in CSV, and null if empty.
+    """A sheet of a workbook, with a header; every cell is text, as in CSV, and null if empty.
+
+    It is the one that the dialect names, or the first that has rows.
 
     Raises:
-        UserError: the library is not installed, or the file is no workbook.
+        UserError: the library is not installed, the file is no workbook, or has no such sheet.
     """
 
     def __init__(self, name: str, dialect: Dialect) -> None:
@@ -32,11 +34,26 @@ class ExcelRows(RowReader):
         except python_calamine.CalamineError as error:
             self.close()
             raise UserError(f"{name}: no Excel file ({one_line(error)}); save it as .xlsx, or as .csv") from error
+        self._rows: list[list[Any]] = self._chosen(sheets)
+
+    def _chosen(self, sheets: Mapping[str, list[list[Any]]]) -> list[list[Any]]:
+        """Return the rows of the sheet that is read."""
+        sheet, titles = self.dialect.sheet, list(sheets)
+        if isinstance(sheet, int) and sheet <= len(titles):
+            return sheets[titles[sheet - 1]]
+        if isinstance(sheet, str) and sheet in sheets:
+            return sheets[sheet]
+        if sheet is not None:
+            self.close()
+            hint = did_you_mean(sheet, titles) if isinstance(sheet, str) else f"it has {len(titles)}"
+            raise UserError(f"{self.name}: it has no sheet {sheet!r}; {hint}")
         filled = [title for title, rows in sheets.items() if any(map(any, rows))]
-        self._rows: list[list[Any]] = sheets[filled[0]] if filled else []
         if len(filled) > 1:
             others = ", ".join(map(repr, filled[1:]))
-            self.notes.append(f"{self.name}: the sheet {filled[0]!r} is read, and not {others}; save each as a file")
+            self.notes.append(
+                f"{self.name}: the sheet {filled[0]!r} is read, and not {others}; sheet=NAME reads another"
+            )
+        return sheets[filled[0]] if filled else []
 
     @cached_property
     def _header(self) -> int:

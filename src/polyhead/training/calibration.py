@@ -13,6 +13,7 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 from torchmetrics.utilities.data import dim_zero_cat
 
 from polyhead.tasks import MISSING, Task
+from polyhead.training.validation_scores import ValidationScores
 
 BINS = 15
 """Bins of confidence, as Guo et al. 2017 take them."""
@@ -58,6 +59,15 @@ class Calibration(Metric):
             "temperature": self.temperature.item(),
             "reliability": {"before": reliability(before, labels), "after": reliability(after, labels)},
         }
+
+    def scores(self) -> dict[str, Any] | None:
+        """Return the :class:`ValidationScores` of the rows so far, of all processes together; None without a row."""
+        with self.sync_context():
+            logits, labels = dim_zero_cat(self.logits), dim_zero_cat(self.labels)
+            if not len(labels):
+                return None
+            probabilities = (logits / self.temperature).softmax(dim=1)
+            return ValidationScores.of(probabilities.cpu().numpy(), labels.cpu().numpy()).plain()
 
     def fit(self) -> None:
         """Set the temperature to the one that fits the rows so far, of all processes together."""

@@ -118,6 +118,8 @@ class MultiTaskEvaluation(L.LightningModule):
         results = self.compute_metrics(split)
         for task, values in results.items():
             values |= cast(Calibration, self.calibration[task]).compute()
+            if split == "validation":
+                values["scores"] = cast(Calibration, self.calibration[task]).scores()
         for calibration in self.calibration.values():
             cast(Calibration, calibration).reset()
         self.results[name] = results

@@ -20,10 +20,10 @@ from torchmetrics.classification import (
 from polyhead.tasks import MISSING, Task
 
 Results = dict[str, dict[str, Any]]
-"""Metrics of a split: ``{task: {metric: number}}``, with ``f1`` by class, and the tables of :data:`PICTURES`."""
+"""Metrics of a split: ``{task: {metric: number}}``, with ``f1`` by class, and the tables of :data:`TABLES`."""
 
-PICTURES = ("confusion", "reliability")
-"""Metrics that are tables of numbers, to be drawn."""
+TABLES = ("confusion", "reliability", "scores")
+"""Metrics that are tables of numbers."""
 
 
 class TaskMetrics(nn.Module):
@@ -120,7 +120,7 @@ def scalars(split: str, results: Mapping[str, Mapping[str, Any]]) -> dict[str, f
         for name, value in metrics.items():
             if name == "f1":
                 flat |= {f"{split}/{task}/f1/{label}": score for label, score in value.items()}
-            elif name not in PICTURES:
+            elif name not in TABLES:
                 flat[f"{split}/{task}/{name}"] = value
     if results:
         flat[f"{split}/macro_f1"] = sum(metrics["macro_f1"] for metrics in results.values()) / len(results)

@@ -23,9 +23,8 @@ from polyhead.freezing.plans import (
     FreezePlan,
     eval_frozen_modules,
     stage_index,
-    trains_heads_alone,
-    without_first,
 )
+from polyhead.freezing.probe_stage import takes_steps, without_probe
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.gradient_conflict import Conflict, copy_per_task, gradients_at
 from polyhead.objectives.losses import MultiTaskLoss, check_finite
@@ -57,6 +56,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
     Attributes:
         stage: the stage of freezing that the model is in.
         stages: all of them.
+        takes_steps: whether anything is trained by steps of an optimizer.
 
     Raises:
         UserError: the plan does not fit the model.
@@ -75,10 +75,9 @@ class MultiTaskTraining(MultiTaskEvaluation):
     ) -> None:
         super().__init__(model, tasks)
         freeze_plan.prepare(model)
-        self.stages = freeze_plan.checked_stages(model)
-        self.heads_solved = heads_solved
-        if heads_solved and len(self.stages) > 1 and trains_heads_alone(model, self.stages[0]):
-            self.stages = without_first(self.stages)
+        stages = freeze_plan.checked_stages(model)
+        self.stages = without_probe(model, stages) if heads_solved else stages
+        self.takes_steps = takes_steps(model, self.stages, heads_solved)
         self.stage = self.stages[0]
         self.stage.freezing.apply(model)
         self.weighting = weighting
@@ -87,14 +86,6 @@ class MultiTaskTraining(MultiTaskEvaluation):
         self.watch_conflict = watch_conflict
         self.conflict = Conflict([task.name for task in self.tasks])
         self.seed = torch.initial_seed()  # as the entry set it
-
-    @property
-    def takes_steps(self) -> bool:
-        """Whether anything is trained by steps of an optimizer: neither frozen nor solved."""
-        parameters = list(self.model.parameters())
-        if not any(parameter.requires_grad for parameter in parameters):
-            return len(self.stages) > 1
-        return not (self.heads_solved and len(self.stages) == 1 and trains_heads_alone(self.model, self.stages[0]))
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode of all but the frozen parts, which stay in evaluation mode."""
@@ -175,8 +166,8 @@ class MultiTaskTraining(MultiTaskEvaluation):
         Lightning refuses to clip for a fused optimizer under any mixed precision, because such an optimizer undoes the
         scaling of float16 gradients by itself. bfloat16 gradients are not scaled, so their norm is right as it is.
         """
-        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         if gradient_clip_val and not self._scales_gradients:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             clip = clip_grad_value_ if gradient_clip_algorithm == "value" else clip_grad_norm_
             clip(parameters, gradient_clip_val)
         else:

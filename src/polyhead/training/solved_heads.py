@@ -7,50 +7,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import inf, log, log10, sqrt
-from typing import Any, cast
+from typing import cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from polyhead.errors import ParameterError, check_parameters, is_finite
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.losses import MultiTaskLoss
-from polyhead.tasks import MISSING, PerTask, Task, per_task_problems, value_for
+from polyhead.tasks import PerTask, Task, per_task_problems, value_for
 from polyhead.training.calibration import fit_temperature
-from polyhead.training.head_solver import HeadProblem, HeadSolver, LinearHeads, RowLoss
+from polyhead.training.head_solver import HeadProblem, HeadSolver
+from polyhead.training.penalty_trial import LabeledEmbeddings, PenaltyTrial
 
 AUTO = "auto"
 
 _RATIOS = tuple(10 ** (exponent / 2) for exponent in range(-6, 4))  # of penalties to the variance of the embeddings
-_ENOUGH = 200  # validation rows that can tell penalties apart
-_ROWS = {True: 4000, False: 2000}  # training rows that trials take at most, with and without validation rows
 _SPREAD = log(4)  # of the logarithm of the temperature, see fit_temperature: a strong penalty leaves small logits
-_ROUGH = 1e-3  # tolerance of heads that are only compared
-
-
-@dataclass(frozen=True)
-class LabeledEmbeddings:
-    """Sentences of a split as heads see them.
-
-    Args:
-        embeddings: (N, W), which may be mapped from a file.
-        labels: class index of each row (N,) by task, ``MISSING`` where there is none.
-        weights: of the rows in the loss (N,), 0 or more; None is 1 each.
-    """
-
-    embeddings: Tensor
-    labels: Mapping[str, NDArray[np.integer[Any]]]
-    weights: NDArray[np.floating[Any]] | None = None
-
-    def of(self, task: str) -> "_Rows":
-        """Return the rows that count for a task, in their order."""
-        labels = torch.from_numpy(np.asarray(self.labels[task])).long()
-        weights = None if self.weights is None else torch.from_numpy(self.weights).double()
-        counted = (labels != MISSING) if weights is None else (labels != MISSING) & (weights > 0)
-        return _Rows(self.embeddings, labels, weights, torch.nonzero(counted)[:, 0])
 
 
 @dataclass(frozen=True)
@@ -155,7 +129,7 @@ class SolvedHeads:
                 continue
             row_loss = partial(_scaled, loss, task.name)
             judges = None if validation is None else validation.of(task.name)
-            made = self._choose(_Trial(task, row_loss, rows, judges, seed), solver)
+            made = self._choose(PenaltyTrial(task, row_loss, rows, judges, seed), solver)
             found.append(made)
             weights = None if rows.weights is None else rows.weights[None]
             problems.append(HeadProblem(rows.labels, len(task.labels), row_loss, [made.penalty], weights))
@@ -166,7 +140,7 @@ class SolvedHeads:
                 linear.bias.copy_(heads.bias[0] / made.temperature)
         return found
 
-    def _choose(self, trial: "_Trial", solver: HeadSolver) -> SolvedHead:
+    def _choose(self, trial: PenaltyTrial, solver: HeadSolver) -> SolvedHead:
         """Choose the penalty of a task, and the temperature that goes with it."""
         task, rows = trial.task.name, len(trial.rows.counted)
         if self.penalty != AUTO:
@@ -186,85 +160,6 @@ class SolvedHeads:
             if improbable < least:
                 least, best = improbable, SolvedHead(task, rows, ratio * unit, temperature, loss)
         return best
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Rows of a split for one task: all of them, and the indices of those that count."""
-
-    embeddings: Tensor
-    labels: Tensor
-    weights: Tensor | None
-    counted: Tensor
-
-    def sample(self, limit: int, seed: int) -> "_Rows":
-        """Return at most ``limit`` of the rows that count, in memory."""
-        order = torch.randperm(len(self.counted), generator=torch.Generator().manual_seed(seed))
-        rows = self.counted[order[:limit]]
-        weights = None if self.weights is None else self.weights[rows]
-        return _Rows(self.embeddings[rows], self.labels[rows], weights, torch.arange(len(rows)))
-
-
-@dataclass(frozen=True)
-class _Trial:
-    """The trial of penalties for one task.
-
-    Args:
-        task: the task.
-        loss: that training would minimize.
-        rows: of training.
-        judges: rows of validation; None where there are none.
-        seed: of the training rows that are tried.
-    """
-
-    task: Task
-    loss: RowLoss
-    rows: _Rows
-    judges: _Rows | None
-    seed: int
-
-    def held_out(self, penalties: Sequence[float], folds: int) -> tuple[Tensor, Tensor]:
-        """Return logits (P, n, C) of rows under heads that were not made of them, and their classes (n,)."""
-        judged = self.judges is not None and len(self.judges.counted) >= _ENOUGH
-        made_of = self.rows.sample(_ROWS[judged], self.seed)
-        if not judged or self.judges is None:
-            return self._cross_validate(made_of, penalties, min(folds, len(made_of.labels))), made_of.labels
-        heads = self._solve(made_of, penalties, made_of.weights)
-        judges = self.judges.sample(len(self.judges.counted), self.seed)
-        return judges.embeddings.double() @ heads.weight.mT + heads.bias[:, None], judges.labels
-
-    def _cross_validate(self, rows: _Rows, penalties: Sequence[float], folds: int) -> Tensor:
-        fold_of = stratified_folds(rows.labels, folds)  # (n,)
-        kept = (fold_of != torch.arange(folds)[:, None]).double()  # (K, n)
-        weights = kept if rows.weights is None else kept * rows.weights
-        each = [penalty for penalty in penalties for _ in range(folds)]
-        heads = self._solve(rows, each, weights.repeat(len(penalties), 1))
-        weight = heads.weight.view(len(penalties), folds, *heads.weight.shape[1:])  # (P, K, C, W)
-        bias = heads.bias.view(len(penalties), folds, -1)  # (P, K, C)
-        logits = torch.empty(len(penalties), len(rows.labels), len(self.task.labels), dtype=torch.double)
-        for fold in range(folds):
-            held = torch.nonzero(fold_of == fold)[:, 0]
-            logits[:, held] = rows.embeddings[held].double() @ weight[:, fold].mT + bias[:, fold, None]
-        return logits
-
-    def _solve(self, rows: _Rows, penalties: Sequence[float], weights: Tensor | None) -> LinearHeads:
-        if weights is not None and weights.ndim == 1:
-            weights = weights.expand(len(penalties), -1)
-        problem = HeadProblem(rows.labels, len(self.task.labels), self.loss, penalties, weights)
-        (heads,) = HeadSolver(rows.embeddings).solve([problem], _ROUGH, steps=100)
-        return heads
-
-
-def stratified_folds(labels: Tensor, folds: int) -> Tensor:
-    """Deal rows out to folds (n,), each class as evenly as possible, in the order of the rows.
-
-    >>> stratified_folds(torch.tensor([0, 0, 0, 1, 1]), 2).tolist()
-    [0, 1, 0, 1, 0]
-    """
-    order = torch.argsort(labels, stable=True)
-    fold_of = torch.empty_like(labels)
-    fold_of[order] = torch.arange(len(labels)) % folds
-    return fold_of
 
 
 def _unit(solver: HeadSolver) -> float:

@@ -50,6 +50,7 @@ def test_manifest_is_written_in_format_3(folder):
         "max_length": MAX_LENGTH,
         "made_with": {"polyhead": "0"},
         "quantization": {},
+        "windows": 1,
     }
 
 
@@ -127,6 +128,9 @@ def test_unseal_refuses_a_damaged_folder_in_one_line(folder, damage, message):
         lambda c: c.update(surprise=1),
         lambda c: c.update(max_length=10**9),
         lambda c: c.update(max_length=True),
+        lambda c: c.update(windows=0),
+        lambda c: c.update(windows=True),
+        lambda c: c.update(windows=10**9),
         lambda c: c.update(made_with=["a"]),
         lambda c: c.update(made_with={"run": 1}),
         lambda c: c.update(quantization={"category": 0.5}),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
-from support.bundles import make_bundle, manifest_of, texts
+from support.bundles import add_scores, make_bundle, manifest_of, texts
 
 from polyhead.deployment.bundle.manifest import seal
 from polyhead.deployment.bundle.neighbors import Neighbors
@@ -202,7 +202,7 @@ def test_health_lists_tasks_and_limits(client, tasks):
     health = client.get("/health").json()
     assert health["status"] == "ok"
     assert health["tasks"] == {task.name: list(task.labels) for task in tasks}
-    assert health["limits"] == {**vars(LIMITS), "tokens": 16}
+    assert health["limits"] == {**vars(LIMITS), "tokens": 16, "windows": 1}
 
 
 def test_metrics_count_what_was_served_and_refused(client):
@@ -223,7 +223,7 @@ def test_openapi_describes_every_path_with_its_limits(client):
     for path, method in description["paths"].items():
         responses = method["post" if "post" in method else "get"]["responses"]
         texts = {"413", "415", "422", "429"} if "post" in method else set()
-        assert set(responses) == always | texts | ({"404"} if path == "/neighbours" else set())
+        assert set(responses) == always | texts | {"/neighbours": {"404"}, "/predict": {"409"}}.get(path, set())
         assert all(response["description"] for response in responses.values())
         assert all(set(content["content"]) == {"application/json"} for _, content in sorted(responses.items())[1:])
     assert "security" not in description["paths"]["/predict"]["post"]
@@ -262,3 +262,63 @@ def test_page_needs_nothing_from_elsewhere(client):
     assert not re.search(r"""(src|href)\s*=|https?://|@import|url\(""", page.text)
     assert "innerHTML" not in page.text
     assert "white-space: nowrap" in page.text  # else a bold 100.0 % goes over two lines
+
+
+@pytest.fixture
+def scored(folder, tasks):
+    """A client of a bundle with scores, and its predictor."""
+    add_scores(folder, tasks)
+    predictor = Predictor.load(folder, precision="32-true", device="cpu")
+    with TestClient(create_app(predictor, LIMITS, 8), raise_server_exceptions=False) as client:
+        yield client, predictor
+
+
+def test_service_gives_the_sets_and_answers_of_the_predictor(scored, tasks):
+    client, predictor = scored
+    some = [text for text in texts(10) if text.strip()][:8]
+    shares = predictor.predict(some).probabilities
+    sets, answers = predictor.select(coverage=0.9), predictor.select(accuracy={"category": 0.95})
+    plain = client.post("/predict", json={"texts": some, "coverage": None}).json()["predictions"]
+    with_sets = client.post("/predict", json={"texts": some, "coverage": 0.9}).json()["predictions"]
+    wanted = {"texts": some, "accuracy": {"category": 0.95}, "top_k": 1}
+    selected = client.post("/predict", json=wanted).json()["predictions"]
+    for task in tasks:
+        labels = [answer[task.name]["label"] for answer in plain]
+        assert "set" not in plain[0][task.name]
+        assert [answer[task.name]["set"] for answer in with_sets] == sets.label_sets(task, shares[task.name])
+        assert [answer[task.name]["label"] for answer in with_sets] == labels
+        answered = answers.answered(task, shares[task.name])
+        expected = [label if given else None for label, given in zip(labels, answered, strict=True)]
+        assert [answer[task.name]["label"] for answer in selected] == expected
+    assert {len(answer["category"]["probabilities"]) for answer in selected} == {1}
+    assert None in [answer["category"]["label"] for answer in selected]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "line"),
+    [
+        ('"coverage": 0', 422, "coverage: 0 given; it must be above 0 and below 1"),
+        ('"coverage": 2', 422, "coverage: 2 given; it must be above 0 and below 1"),
+        ('"coverage": "x"', 422, "coverage: 'x' given; it must be above 0 and below 1"),
+        ('"accuracy": NaN', 422, "accuracy: nan given; it must be above 0 and below 1"),
+        ('"accuracy": [[]]', 422, "accuracy: [[]] given; it must be above 0 and below 1"),
+        ('"accuracy": {"category": true}', 422, "accuracy.category: True given; it must be above 0 and below 1"),
+        ('"accuracy": {"MOOD": 0.9}'.replace("MOOD", "m" * 1000), 409, "accuracy: no task 'mmm"),
+        ('"accuracy": 0.9, "coverage": 0.9', 409, "coverage and accuracy: both given; set one of them"),
+        ('"coverage": 0.9999', 409, "coverage: 0.9999 cannot be promised for category: its 2,000 validation"),
+        ('"coverage": "' + "x" * 1500 + '"', 422, "coverage: 'xxx"),
+    ],
+)
+def test_service_refuses_in_one_line_what_it_cannot_promise(scored, wanted, status, line):
+    client, _ = scored
+    body = '{"texts": ["w1"], ' + wanted + "}"
+    answer = client.post("/predict", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status
+    assert answer.json()["error"].startswith(line)
+    assert len(answer.json()["error"]) <= 400
+
+
+def test_service_of_a_bundle_without_scores_promises_nothing(client):
+    answer = client.post("/predict", json={"texts": ["w1"], "coverage": 0.9})
+    assert answer.status_code == 409
+    assert answer.json()["error"].startswith("coverage: the model has no validation scores of category")

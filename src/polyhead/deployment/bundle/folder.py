@@ -9,7 +9,7 @@ import copy
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -129,6 +129,11 @@ class Bundle:
         """The tasks, in the order of the heads."""
         return tuple(entry.task for entry in self.manifest.tasks)
 
+    @property
+    def is_normalized(self) -> bool:
+        """Whether embeddings have length 1."""
+        return self._encoder().pipeline.is_normalized
+
     def load_text_tokenizer(self) -> TextTokenizer:
         """Load the tokenizer, with its limit and its prompt.
 
@@ -162,7 +167,9 @@ class Bundle:
         return model.eval().requires_grad_(False)
 
     def _encoder(self) -> PretrainedEncoder:
-        return PretrainedEncoder(str(self.folder), {}, True, AUTO, self.manifest.max_length, sha256=None, prompt=AUTO)
+        place, manifest = str(self.folder), self.manifest
+        encoder = PretrainedEncoder(place, {}, True, AUTO, manifest.max_length, sha256=None, prompt=AUTO)
+        return encoder if manifest.windows == 1 else replace(encoder, long="windows", windows=manifest.windows)
 
 
 def _head_parameters(model: MultiTaskModel) -> dict[str, nn.Parameter]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from polyhead.data.windows import MOST_WINDOWS
 from polyhead.deployment.bundle.checksums import check_files, checksums
 from polyhead.errors import UserError, check_parameters, is_finite
 from polyhead.storage.digests import json_digest
@@ -73,15 +74,17 @@ class Manifest:
         made_with: versions, and the run that the weights come from.
         quantization: test accuracy by task of the graphs in single precision (``float32``) and in ``int8``; empty
             without an int8 graph.
+        windows: of a text, at most, each of ``max_length`` tokens; 1 cuts longer texts.
 
     Raises:
-        ParameterError: no tasks or two of one name, or a length below 1.
+        ParameterError: no tasks or two of one name, a length below 1, or windows below 1.
     """
 
     tasks: list[TaskEntry]
     max_length: int
     made_with: Mapping[str, str]
     quantization: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    windows: int = 1
 
     def __post_init__(self) -> None:
         names = [entry.name for entry in self.tasks]
@@ -91,6 +94,7 @@ class Manifest:
         check_parameters(
             ("tasks", names, distinct, "at least one, and each name once"),
             ("max_length", self.max_length, bounded, f"a whole number from 1 to {_MOST_TOKENS}"),
+            ("windows", self.windows, 1 <= self.windows <= MOST_WINDOWS, f"1 to {MOST_WINDOWS}"),
         )
 
 

@@ -1,6 +1,6 @@
 """Model card: the ``README.md`` of a bundle. Knows nothing about its files but the manifest."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry
 from polyhead.storage.markdown import markdown_table
@@ -18,7 +18,7 @@ A sentence encoder with {heads}, all computed in one pass, trained with Polyhead
 {table}
 
 Measured on the test split of its training data; other text can give other figures. {calibrated}
-Texts are cut to {max_length} tokens{prompt}; from token states to the embedding: {pooling}.
+Texts are cut to {limit}{prompt}; from token states to the embedding: {pooling}.
 
 ## Use
 
@@ -30,7 +30,7 @@ from polyhead import Predictor
 for prediction in Predictor.load("FOLDER").predict(["A sentence.", "Another one?"]):
     print(prediction.labels, prediction.probabilities)
 ```
-
+{promises}
 Embeddings alone, with sentence-transformers and without Polyhead:
 
 ```python
@@ -38,7 +38,7 @@ from sentence_transformers import SentenceTransformer
 
 embeddings = SentenceTransformer("FOLDER").encode(["A sentence.", "Another one?"])
 ```
-
+{windows}
 `heads.safetensors` holds `TASK.weight` (classes, width) and `TASK.bias`: logits are `embeddings @ weight.T + bias`.
 `tasks.json` names the classes in the order of the logits.
 {graph}
@@ -47,11 +47,23 @@ embeddings = SentenceTransformer("FOLDER").encode(["A sentence.", "Another one?"
 {made_with}
 """
 
+_PROMISES = """
+`scores.json` keeps what validation says of the probabilities of {tasks}. From it
+`predictor.select(coverage=0.9)` makes sets of labels that hold the true one 9 times in 10, and
+`predictor.select(accuracy=0.95)` abstains where the model is not sure enough, for texts like those of validation.
+"""
+
 _GRAPH = """`graph.onnx` maps `input_ids` and `attention_mask` to `sentence_embedding` and `TASK_logits` of every task.
 """
 
+_WINDOWS = """
+sentence-transformers cuts texts to {max_length} tokens: of longer ones it gives other embeddings than Polyhead does.
+"""
 
-def model_card(name: str, manifest: Manifest, pooling: str, prompt: str, graph: bool) -> str:
+
+def model_card(
+    name: str, manifest: Manifest, pooling: str, prompt: str, graph: bool, scored: Collection[str] = ()
+) -> str:
     """Return the text of the card.
 
     Args:
@@ -60,6 +72,7 @@ def model_card(name: str, manifest: Manifest, pooling: str, prompt: str, graph: 
         pooling: in words, how token states become an embedding.
         prompt: what stands before each text; empty for nothing.
         graph: whether an ONNX graph lies in the bundle.
+        scored: tasks of which scores lie in it.
     """
     columns = sorted({metric for entry in manifest.tasks for metric in entry.metrics})
     calibrated = [entry.name for entry in manifest.tasks if entry.temperature is not None]
@@ -69,12 +82,21 @@ def model_card(name: str, manifest: Manifest, pooling: str, prompt: str, graph: 
         heads=f"{count} linear classification head" + "s" * (count > 1),
         table=markdown_table(["task", "classes", *columns], [_row(entry, columns) for entry in manifest.tasks]),
         calibrated=f"Probabilities are calibrated for {', '.join(calibrated)}." if calibrated else "",
-        max_length=manifest.max_length,
+        limit=_limit(manifest),
+        promises=_PROMISES.format(tasks=", ".join(scored)) if scored else "",
         pooling=pooling,
         prompt=f", those of the prompt `{prompt}` before each text included" if prompt else "",
+        windows="" if manifest.windows == 1 else _WINDOWS.format(max_length=manifest.max_length),
         graph=_GRAPH if graph else "",
         made_with="\n".join(f"- {key}: {value}" for key, value in manifest.made_with.items()),
     )
+
+
+def _limit(manifest: Manifest) -> str:
+    tokens = f"{manifest.max_length} tokens"
+    if manifest.windows == 1:
+        return tokens
+    return f"{manifest.windows} overlapping windows of {tokens}, whose embeddings are averaged"
 
 
 def _row(entry: TaskEntry, columns: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from polyhead.deployment.server.limits import Limits
@@ -12,8 +12,11 @@ from polyhead.storage.cells import is_blank
 class Answer(BaseModel):
     """The prediction of one task for one text."""
 
-    label: str
+    label: Annotated[str | None, Field(description="the most probable class; null if accuracy asks to abstain")]
     probabilities: dict[str, float]
+    label_set: Annotated[
+        list[str] | None, Field(alias="set", description="classes of the set, the most probable first, by coverage")
+    ] = None
 
 
 class Predicted(BaseModel):
@@ -63,10 +66,24 @@ class _OnlyKnown(BaseModel):
 
 
 def predict_model(limits: Limits) -> type[BaseModel]:
-    """Build the model of a request for predictions: texts, and how many classes of each task the answer shall have."""
+    """Build the model of a request for predictions: texts, and what the answer shall have."""
     about = "classes of each task in the answer, the most probable first; all of them if it is left out"
     top_k = Annotated[int | None, Field(ge=1, strict=True, description=about)]
-    return create_model("TextsToPredict", __base__=texts_model(limits), top_k=(top_k, None))
+    return create_model(
+        "TextsToPredict",
+        __base__=texts_model(limits),
+        top_k=(top_k, None),
+        coverage=(_share("how often the set of labels shall hold the true one"), None),
+        accuracy=(_share("how often an answer shall be right; texts that are too hard get null"), None),
+    )
+
+
+def _share(about: str) -> Any:
+    """Describe a share between 0 and 1, for all tasks or by task; the predictor checks it and says what is wrong."""
+    share = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+    by_task = {"type": "object", "additionalProperties": share}
+    about = f"{about}; one for all tasks, or by task"
+    return Annotated[Any, WithJsonSchema({"anyOf": [share, by_task, {"type": "null"}], "description": about})]
 
 
 def _refuse_blank(text: str) -> str:

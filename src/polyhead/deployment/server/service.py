@@ -12,7 +12,8 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from polyhead.deployment.bundle.neighbors import Neighbors
-from polyhead.deployment.predictor import Prediction, Predictor
+from polyhead.deployment.predictor import Floats, Predictions, Predictor
+from polyhead.deployment.selection import Selection
 from polyhead.deployment.server.access import HostMiddleware, TokenMiddleware
 from polyhead.deployment.server.batcher import Batcher, ClosingError
 from polyhead.deployment.server.body_limit import BodyLimitMiddleware
@@ -22,9 +23,12 @@ from polyhead.deployment.server.metrics import MetricsMiddleware, ServerMetrics
 from polyhead.deployment.server.problems import answer_problems, problem, refusals
 from polyhead.deployment.server.schemas import Embedded, Health, Nearest, Predicted, predict_model, texts_model
 from polyhead.deployment.server.stop import StopMiddleware
+from polyhead.errors import ParameterError, UserError, one_line
+from polyhead.tasks import Task
 
 PATHS = ("/predict", "/embed", "/neighbours", "/health", "/metrics", "/openapi.json", "/")
 _PAGE_POLICY = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+_LONGEST_LINE = 400  # characters; it repeats what a client sent
 _NEAREST = 5  # stored sentences shown per text
 _FREE = ("/", "/health")  # nobody is asked for a token there: the page asks for it, and probes know none
 
@@ -70,7 +74,7 @@ def create_app(
     answer_problems(app)
     asked = token is not None
     neighbors = Neighbors.read(predictor.bundle.folder, predictor.hidden_size)
-    app.include_router(_predictions(batcher, limits, neighbors, asked))
+    app.include_router(_predictions(batcher, predictor, limits, neighbors, asked))
     app.include_router(_status(batcher, predictor, limits, asked))
     app.include_router(_counters(metrics, asked))
     return app
@@ -83,16 +87,23 @@ def _router(asked: bool, *refused: int) -> APIRouter:
     return APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))], responses=refusals(401, *refused))
 
 
-def _predictions(batcher: Batcher, limits: Limits, stored: Neighbors | None, asked: bool) -> APIRouter:
+def _predictions(
+    batcher: Batcher, predictor: Predictor, limits: Limits, stored: Neighbors | None, asked: bool
+) -> APIRouter:
     router = _router(asked, 413, 415, 422, 429)
     texts: Any = texts_model(limits)
     to_predict: Any = predict_model(limits)
 
-    @router.post("/predict", response_model=Predicted)
+    @router.post("/predict", response_model=Predicted, responses=refusals(409))
     async def predict(body: to_predict) -> Response:
         """Predict every task for every text."""
-        predictions: Sequence[Prediction] = await batcher.submit(body.texts)
-        return JSONResponse({"predictions": [_answers(prediction, body.top_k) for prediction in predictions]})
+        try:
+            selection = predictor.select(body.coverage, body.accuracy)
+        except UserError as error:  # nothing to promise, or no number
+            status = 422 if isinstance(error, ParameterError) else 409
+            return problem(status, one_line(error, _LONGEST_LINE))
+        predictions: Any = await batcher.submit(body.texts)
+        return JSONResponse({"predictions": _answers(predictions, selection, body.top_k)})
 
     @router.post("/embed", response_model=Embedded)
     async def embed(body: texts) -> Response:
@@ -112,11 +123,27 @@ def _predictions(batcher: Batcher, limits: Limits, stored: Neighbors | None, ask
     return router
 
 
-def _answers(prediction: Prediction, top_k: int | None) -> dict[str, Any]:
-    return {
-        task: {"label": label, "probabilities": _most_probable(prediction.probabilities[task], top_k)}
-        for task, label in prediction.labels.items()
-    }
+def _answers(predictions: Predictions, selection: Selection, top_k: int | None) -> list[dict[str, Any]]:
+    answers = [
+        {
+            task: {"label": label, "probabilities": _most_probable(prediction.probabilities[task], top_k)}
+            for task, label in prediction.labels.items()
+        }
+        for prediction in predictions
+    ]
+    for task in predictions.tasks:
+        _select([answer[task.name] for answer in answers], task, predictions.probabilities[task.name], selection)
+    return answers
+
+
+def _select(answers: Sequence[dict[str, Any]], task: Task, probabilities: Floats, selection: Selection) -> None:
+    """Add the sets to the answers of a task, and take away the labels that are no answers."""
+    if task.name in selection.least_in_set:
+        for answer, labels in zip(answers, selection.label_sets(task, probabilities), strict=True):
+            answer["set"] = labels
+    if task.name in selection.least_answered:
+        for answer, is_answered in zip(answers, selection.answered(task, probabilities).tolist(), strict=True):
+            answer["label"] = answer["label"] if is_answered else None
 
 
 def _most_probable(probabilities: Mapping[str, float], top_k: int | None) -> dict[str, float]:
@@ -134,7 +161,8 @@ def _status(batcher: Batcher, predictor: Predictor, limits: Limits, asked: bool)
     router = APIRouter(responses=refusals())
     page = (files("polyhead.deployment.server") / "page.html").read_text(encoding="utf-8")
     tasks = {task.name: task.labels for task in predictor.tasks}
-    allowed = {**vars(limits), "tokens": predictor.bundle.manifest.max_length}
+    manifest = predictor.bundle.manifest
+    allowed = {**vars(limits), "tokens": manifest.max_length, "windows": manifest.windows}
 
     @router.get("/health", response_model=Health, response_model_exclude_none=True)
     async def health(request: Request) -> Response:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from polyhead.runs.contents import Classes
+from polyhead.runs.predictions import Classes
 from polyhead.runs.record import OVERALL, RunRecord
 from polyhead.runs.report.conditions import Condition
 from polyhead.runs.report.statistics import Difference, Numbers, holm, paired_difference, resampled
