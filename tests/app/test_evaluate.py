@@ -114,7 +114,7 @@ def test_evaluate_counts_the_coverage_of_a_run_as_its_scores_promise_it(trained,
     (found,) = metrics.selection.values()
     assert found["low"] < found["coverage"] < found["high"]
     assert f"category: coverage {found['coverage']:.4f} (95 % interval {found['low']:.4f} to" in done.stdout
-    assert found["coverage"] >= metrics.test["category"]["accuracy"]
+    assert found["coverage"] >= metrics.test["category"]["accuracy"] - 1e-6  # which is in single precision
 
 
 @pytest.mark.parametrize("wanted", ["coverage", "accuracy"])

@@ -40,7 +40,7 @@ def test_help_lists_no_group_that_a_command_does_not_read():
 def test_help_shows_the_options_that_the_command_line_chooses():
     text = help_text(CONFIGS, "train", ["freeze=lp_ft", "--help"])
     assert "[lp_ft]" in text
-    assert "probe_epochs: 1  # each costs a second or so" in text
+    assert "probe_epochs: 1  # of heads=trained" in text
     assert "# freeze=nope: no such option" in help_text(CONFIGS, "train", ["freeze=nope"])
 
 

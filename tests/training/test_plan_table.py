@@ -65,3 +65,14 @@ def test_text_holds_all_cells():
     assert title.strip() == "freezing plan: peak learning rates"
     cells = [[cell.strip() for cell in line.split(line[0])[1:-1]] for line in lines if line[0] in "│┃"]
     assert cells == [table.titles, *table.rows]
+
+
+def test_plan_table_says_which_heads_are_solved(model):
+    def heads(frozen):
+        stages = FreezeSpec(frozen).stages(model)
+        rows = plan_table(model, stages, OPTIMIZATION, 2, solved=True).rows
+        return {row[0]: row[2] for row in rows if row[0].startswith("heads.")}
+
+    assert heads(["encoder"]) == {"heads.category": "solved", "heads.sentiment": "solved"}
+    assert heads([]) == {"heads.category": "solved, then 0.01", "heads.sentiment": "solved, then 0.01"}
+    assert heads(["heads.category"]) == {"heads.category": "frozen", "heads.sentiment": "solved, then 0.01"}

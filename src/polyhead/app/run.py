@@ -174,7 +174,8 @@ class TrainingRun:
 
     def _announce(self, module: MultiTaskTraining, trainer: L.Trainer, parameters: ParameterCounts) -> None:
         """Show the plan of training in the log and on the dashboard."""
-        plan = plan_table(module.model, module.stages, self.parts.optimization, trainer.max_epochs)
+        optimization, solved = self.parts.optimization, self._solves_heads
+        plan = plan_table(module.model, module.stages, optimization, trainer.max_epochs, solved)
         trainable, total = parameters["trainable"], parameters["total"]
         if self.first:
             log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)

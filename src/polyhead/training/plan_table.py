@@ -8,6 +8,7 @@ from rich.table import Table
 from torch import nn
 
 from polyhead.freezing.plans import Stage
+from polyhead.freezing.probe_stage import takes_steps
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.parts import layer_groups
 from polyhead.training.optimizer import Optimization
@@ -37,7 +38,11 @@ class PlanTable:
 
 
 def plan_table(
-    model: MultiTaskModel, stages: Sequence[Stage], optimization: Optimization, max_epochs: int | None
+    model: MultiTaskModel,
+    stages: Sequence[Stage],
+    optimization: Optimization,
+    max_epochs: int | None,
+    solved: bool = False,
 ) -> PlanTable:
     """Lay out a freeze plan.
 
@@ -46,7 +51,9 @@ def plan_table(
         stages: of the plan.
         optimization: gives the peak rates.
         max_epochs: of the training; stages that it does not reach are marked. None or -1 has no end.
+        solved: whether heads that the plan trains are solved before its first step.
     """
+    steps = takes_steps(model, stages, solved)
     titles = [_stage_title(stages, index, max_epochs) for index in range(len(stages))]
     frozen = [stage.freezing.frozen_parameters(model) for stage in stages]
     rows = []
@@ -60,6 +67,8 @@ def plan_table(
             trained = sum(size for key, size in sizes.items() if key not in frozen_ids)
             cells.append(_cell(peak_lr * stage.lr_scale, trained, total, before))
             before = trained
+        if solved and name.startswith("heads.") and cells[0] != "frozen":
+            cells[0] = f"solved, then {cells[0]}" if steps else "solved"
         rows.append([name, f"{total:,}", *cells])
     return PlanTable(["part", "parameters", *titles], rows)
 
