@@ -67,8 +67,8 @@ class HeadSolver:
     .. math:: \sum_n r_n \, loss(W x_n + b, y_n) + \frac{penalty}{2} \lVert W \rVert^2
 
     by L-BFGS (Liu and Nocedal 1989), all fits of all tasks at once, in double precision. With cross-entropy this is
-    scikit-learn's ``LogisticRegression(C=1 / penalty)``; for two classes ``C=2 / penalty``, because there it has one row
-    of weights, the difference of ours. The heads begin at 0, so the result depends on nothing but the arguments.
+    scikit-learn's ``LogisticRegression(C=1 / penalty)``; for two classes ``C=2 / penalty``, because there it has one
+    row of weights, the difference of ours. The heads begin at 0, so the result depends on nothing but the arguments.
 
     The weights are found in coordinates in which all directions are about equally curved: those of the principal
     components of the features, each divided by the root of Böhning's bound on the curvature (Böhning 1992,

@@ -78,7 +78,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         stages = freeze_plan.checked_stages(model)
         self.stages = without_probe(model, stages) if heads_solved else stages
         if len(self.stages) < len(stages):
-            log.info("heads are solved: the %d epochs that would train them alone are left out", stages[1].epoch)
+            log.info("heads are solved; the epochs that would train them alone (%d) are left out", stages[1].epoch)
         self.takes_steps = takes_steps(model, self.stages, heads_solved)
         self.stage = self.stages[0]
         self.stage.freezing.apply(model)
