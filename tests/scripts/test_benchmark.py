@@ -562,17 +562,20 @@ def test_startup_steps_contain_each_other(monkeypatch, settings):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize(
     ("name", "units", "figures"),
     [
+        ("encode", 24, ["min cosine"]),
         ("startup", 1, ["seconds"]),
         ("finetune", 24, ["category accuracy", "sentiment accuracy"]),
-        ("encode", 24, ["min cosine"]),
     ],
 )
-def test_checkouts_compared_with_themselves_do_the_same(name, units, figures, tmp_path, settings):
+def test_checkouts_compared_with_themselves_do_the_same(name, units, figures, tmp_path, settings, trials):
     from benchmarks.checkouts import compare_checkouts
 
+    if name not in trials(["encode"], ["encode", "startup", "finetune"]):
+        pytest.skip("a minute of the campaign")
     write_csv(tmp_path, rows=24)
     settings = replace(settings, encoder="minilm", against=str(ROOT), data=str(tmp_path), repeats=1, length=16)
     comparisons = compare_checkouts(name, settings)

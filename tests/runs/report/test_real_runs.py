@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.commands import TINY_ENCODER, script, train
+from support.commands import NO_PICTURES, TINY_ENCODER, script, train
 from support.pages import Document
 
 pytestmark = pytest.mark.slow
@@ -38,6 +38,7 @@ def folder(tmp_path_factory):
         *TINY_ENCODER,
         "accelerator=cpu",
         "trainer.max_epochs=8",
+        *NO_PICTURES,
         "loader.batch_size=8",
         "optimizer.encoder_lr=3e-3",
         "optimizer.head_lr=1e-2",
