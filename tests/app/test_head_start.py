@@ -54,13 +54,20 @@ def test_stored_and_recomputed_embeddings_give_the_same_heads(solved, tmp_path):
 @pytest.mark.slow
 def test_fine_tuning_begins_at_the_solved_heads(solved, tmp_path):
     rates = ["optimizer.encoder_lr=1e-12", "optimizer.head_lr=1e-12", "trainer.max_epochs=1"]
-    for freeze in ("none", "lp_ft", "gradual"):
+    for freeze in ("none", "lora", "lp_ft", "gradual"):
         done = train(*TINY, SINGLE, *rates, f"freeze={freeze}", f"hydra.run.dir={freeze}", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert metrics_of(tmp_path / freeze)["epochs"] == 1
         for name, value in heads_of(solved).items():
             torch.testing.assert_close(heads_of(tmp_path / freeze)[name], value, rtol=1e-4, atol=1e-5)
     assert "heads are solved; the epochs that would train them alone (1) are left out" in done.stdout
+
+
+@pytest.mark.slow
+def test_heads_of_an_encoder_with_adapters_are_solved_in_bfloat16(tmp_path):
+    done = train(*TINY, "freeze=lora", "trainer.precision=bf16-mixed", "trainer.max_epochs=1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "head of category: solved over 64 rows" in done.stdout
 
 
 @pytest.mark.slow

@@ -43,11 +43,14 @@ def can_pack() -> bool:
 def pack_linear_layers(module: nn.Module) -> None:
     """Replace the linear layers below ``module`` by packed ones.
 
-    Layers on other devices than the processor stay as they are, and all do if this build of torch cannot pack.
+    Layers on other devices than the processor stay as they are, and all do if this build of torch cannot pack. So do
+    the two matrices of a low-rank adapter, whose weights PEFT looks at.
     """
     if not can_pack():
         return
-    for parent in list(module.modules()):
+    for path, parent in list(module.named_modules()):
+        if ".lora_" in path:
+            continue
         for name, child in parent.named_children():
             if type(child) is nn.Linear and child.weight.device.type == "cpu":
                 setattr(parent, name, PackedLinear(child))
