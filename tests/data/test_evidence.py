@@ -17,7 +17,7 @@ def test_tell_if_small_names_the_task_with_the_fewest_labels_and_what_follows():
     labels["topic"][:3] = 1
     line = tell_if_small("validation", labels)
     assert line.startswith("validation: 3 sentences with a label for topic: an accuracy has a 95 % interval")
-    assert "±0.50, so early stopping, the best epoch" in line
+    assert "±0.50, so the last epoch counts" in line
     assert "differences between runs" in tell_if_small("test", labels)
 
 

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from polyhead.data.batch import Batch
 from polyhead.data.dataset import TokenizedSplit
-from polyhead.data.evidence import tell_if_small
+from polyhead.data.evidence import fewest_labels, tell_if_small
 from polyhead.data.loader import TrainingLoader
 from polyhead.data.samplers import LengthGroupedBatchSampler, LoaderSettings
 from polyhead.data.token_cache import TokenCache
@@ -89,6 +89,11 @@ class SentenceData(L.LightningDataModule):
             self._attach_activations(split, name)
             self.splits[name] = split
         return self.splits[name]
+
+    def fewest_labels(self, name: str) -> int:
+        """Return the labels in a split of the task that has the fewest; tasks without any do not count."""
+        found = fewest_labels(self.split(name).labels)
+        return 0 if found is None else found[1]
 
     def refresh_activations(self) -> None:
         """Replace the stored activations of all splits by those of the parts that are frozen now."""

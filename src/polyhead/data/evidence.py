@@ -26,6 +26,17 @@ def accuracy_margin(rows: int) -> float:
     return min(_WIDEST, _QUANTILE * 0.5 / sqrt(rows)) if rows else _WIDEST
 
 
+def fewest_labels(labels: Mapping[str, NDArray[np.integer[Any]]]) -> tuple[str, int] | None:
+    """Return the task with the fewest labels in a split, and how many; tasks without any do not count.
+
+    Args:
+        labels: class index (N,) of each sentence by task.
+    """
+    counts = {task: int((column != MISSING).sum()) for task, column in labels.items()}
+    measured = {task: count for task, count in counts.items() if count}
+    return min(measured.items(), key=lambda item: item[1]) if measured else None
+
+
 def tell_if_small(split: str, labels: Mapping[str, NDArray[np.integer[Any]]]) -> str | None:
     """Return a line about a split that is too small to tell much, with what follows; None where it is not.
 
@@ -33,16 +44,15 @@ def tell_if_small(split: str, labels: Mapping[str, NDArray[np.integer[Any]]]) ->
         split: ``validation``, or the name of a test set.
         labels: class index (N,) of each sentence by task; tasks without a label in the split are not measured.
     """
-    counts = {task: int((column != MISSING).sum()) for task, column in labels.items()}
-    measured = {task: count for task, count in counts.items() if count}
-    if not measured:
+    found = fewest_labels(labels)
+    if found is None:
         return None
-    task = min(measured, key=measured.__getitem__)
-    margin = accuracy_margin(measured[task])
+    task, count = found
+    margin = accuracy_margin(count)
     if margin <= _ENOUGH:
         return None
-    follows = "so early stopping, the best epoch and the temperature mean little"
+    follows = "so the last epoch counts, and the temperature stays near 1"
     if split != "validation":
         follows = "so smaller differences between runs mean nothing"
-    found = f"{measured[task]:,} sentences with a label for {task}"
-    return f"{split}: {found}: an accuracy has a 95 % interval of up to ±{margin:.2f}, {follows}"
+    sentences = f"{count:,} sentences with a label for {task}"
+    return f"{split}: {sentences}: an accuracy has a 95 % interval of up to ±{margin:.2f}, {follows}"

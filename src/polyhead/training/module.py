@@ -50,8 +50,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         optimization: optimizer and schedule for the rest.
         loss: the loss of each task; None is cross-entropy.
         watch_conflict: whether to log how the tasks' gradients at the shared embedding agree.
-        heads_solved: whether the heads are solved before training; a first stage that would train heads alone is left
-            out then, unless there is no other.
+        heads_solved: whether the heads are solved before training; stages that train heads alone first are left out.
 
     Attributes:
         stage: the stage of freezing that the model is in.

@@ -6,8 +6,10 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
 
 from polyhead.storage.digests import check_intact, write_with_digest
+from polyhead.training.callbacks.stopping import tells
 from polyhead.training.epochs import epoch_is_complete
 
 
@@ -15,17 +17,22 @@ class BestCheckpoint(ModelCheckpoint):
     """Keeps the best weights by a monitored metric, also across a resumption into another folder.
 
     Lightning's own forgets the best score when the folder changes, so that the first epoch after a resumption counts
-    as the best, whatever came before.
+    as the best, whatever came before. Of epochs that are equally good it keeps the first, whose weights are the least
+    trained; here the last is kept.
 
     Args:
         arguments: of Lightning's ModelCheckpoint.
+        min_rows: labels that the task with the fewest needs in validation; with fewer the last epoch is the best,
+            because the difference between epochs is chance.
+        settings: of Lightning's ModelCheckpoint.
     """
 
     _beside: Path | None = None  # the folder of the checkpoint that is resumed
 
-    def __init__(self, *arguments: Any, **settings: Any) -> None:
+    def __init__(self, *arguments: Any, min_rows: int = 0, **settings: Any) -> None:
         # A run that was killed and resumes in its folder finds its best.ckpt there, and writes no best-v1.ckpt.
         super().__init__(*arguments, **{"enable_version_counter": False, **settings})
+        self.min_rows = min_rows
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         """Prepare, and note where the best weights lie of a run that has been moved since."""
@@ -36,6 +43,15 @@ class BestCheckpoint(ModelCheckpoint):
         """Keep the weights of an epoch; where training ends within one, nothing was measured at its end."""
         if epoch_is_complete(trainer):
             super().on_train_epoch_end(trainer, pl_module)
+
+    def check_monitor_top_k(self, trainer: L.Trainer, current: Tensor | None = None) -> bool:
+        """Return whether an epoch is at least as good as the best so far."""
+        if super().check_monitor_top_k(trainer, current):
+            return True
+        if current is None:
+            return False
+        latest = current == self.best_model_score or not tells(trainer, self.min_rows)
+        return bool(trainer.strategy.reduce_boolean_decision(bool(latest)))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the best weights so far, as a copy, so that the other run keeps its own.

@@ -6,6 +6,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping
 
+from polyhead.data.datamodule import SentenceData
 from polyhead.training.epochs import epoch_is_complete
 
 log = logging.getLogger(__name__)
@@ -18,9 +19,18 @@ class LastStageStopping(EarlyStopping):
 
     A run that was stopped and is resumed stays stopped. Lightning's own would train another epoch; and it takes
     patience from the checkpoint, whatever the resumed run is given.
+
+    Args:
+        arguments: of Lightning's EarlyStopping.
+        min_rows: labels that the task with the fewest needs in validation; with fewer nothing stops early.
+        settings: of Lightning's EarlyStopping.
     """
 
     _stays_stopped = False
+
+    def __init__(self, *arguments: Any, min_rows: int = 0, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.min_rows = min_rows
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Stop at once, where the run that is resumed was stopped under the same rule."""
@@ -32,12 +42,12 @@ class LastStageStopping(EarlyStopping):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Look at the metric."""
-        if _in_last_stage(pl_module):
+        if _in_last_stage(pl_module) and tells(trainer, self.min_rows):
             super().on_validation_end(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Look at the metric, where it is one of a whole epoch."""
-        if _in_last_stage(pl_module) and epoch_is_complete(trainer):
+        if _in_last_stage(pl_module) and epoch_is_complete(trainer) and tells(trainer, self.min_rows):
             super().on_train_epoch_end(trainer, pl_module)
 
     def state_dict(self) -> dict[str, Any]:
@@ -59,3 +69,9 @@ class LastStageStopping(EarlyStopping):
 
 def _in_last_stage(module: Any) -> bool:
     return bool(module.stage is module.stages[-1])
+
+
+def tells(trainer: L.Trainer, min_rows: int) -> bool:
+    """Return whether every task with labels in validation has ``min_rows`` or more of them."""
+    data = getattr(trainer, "datamodule", None)
+    return not isinstance(data, SentenceData) or data.fewest_labels("validation") >= min_rows
