@@ -142,7 +142,7 @@ def test_freeze_options_move_exactly_what_they_say_in_each_epoch(tmp_path, optio
     sizes = [f"data.sizes.{split}=48" for split in ("train", "validation", "test")]
     run = [f"run_dir={tmp_path}", f"trainer.max_epochs={max(1, len(trained))}", "loader.batch_size=16", "test=false"]
     quiet = ["accelerator=cpu", "logger=none", "activation_cache=off", "~callbacks.progress"]
-    choices = [f"freeze={option}", *given, "encoder.pretrained=false", *narrow]
+    choices = [f"freeze={option}", "heads=trained", *given, "encoder.pretrained=false", *narrow]
     config = compose_as_train(CONFIGS, [*choices, *sizes, *run, *quiet])
     recorder = MovedParameters()
     with warnings.catch_warnings():

@@ -15,7 +15,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("record")
     write_sentence_model(folder / "model", write_transformer(folder / "transformer"), "mean", prompts={"a": "w1 "})
     arguments = ["encoder=local", "encoder.location=model", *SMALL_DATA, *NO_PICTURES, "accelerator=cpu"]
-    done = train(*arguments, "trainer.max_epochs=1", "freeze=backbone", "hydra.run.dir=run", cwd=folder)
+    arguments += ["heads=trained", "trainer.max_epochs=1"]  # which leaves a checkpoint to resume from
+    done = train(*arguments, "freeze=backbone", "hydra.run.dir=run", cwd=folder)
     assert done.returncode == 0, done.stderr
     (folder / "texts.txt").write_text("w1 w2\n")
     return folder

@@ -21,7 +21,7 @@ FREEZES = {
     "lp_ft": ["freeze=lp_ft"],
     "lora": ["freeze=lora", "freeze.rank=2"],
     "schedule": ["freeze=schedule"],
-    "backbone": ["freeze=backbone"],
+    "backbone": ["freeze=backbone", "heads=trained"],
     "lower_layers": ["freeze=lower_layers", "freeze.count=1"],
 }
 WEIGHTINGS = ["uncertainty", "famo", "dwa", "gradnorm", "pcgrad", "graddrop"]
@@ -150,7 +150,7 @@ def test_an_entry_of_a_cache_whose_writer_was_killed_is_made_again(tmp_path, tri
     rows = [f"sentence number {number} is about {number % 7},{'ab'[number % 2]}\n" for number in range(3000)]
     (tmp_path / "rows.csv").write_text("text,sentiment\n" + "".join(rows))
     data = ["data=files", f"data.files={{train: {tmp_path}/rows.csv}}", "tasks=[sentiment]", f"data.cache={tmp_path}/t"]
-    choices = [*SHORT, "freeze=backbone", "trainer.max_epochs=1", "~data.sizes", *data]
+    choices = [*SHORT, "freeze=backbone", "heads=trained", "trainer.max_epochs=1", "~data.sizes", *data]
     choices.remove("data.sizes={train: 160, validation: 48, test: 32}")
     choices.remove("~data.sizes")
     whole = tmp_path / "whole"

@@ -32,6 +32,7 @@ def folder(tmp_path_factory):
 def runs(folder):
     common = ["data=files", "data.files.train=train.csv", "data.files.test=test.csv", "tasks=[mood]"]
     common += [*TINY_ENCODER, *NO_PICTURES, "accelerator=cpu", "trainer.max_epochs=2", *WINDOWS]
+    common += ["trainer.precision=32-true"]
     for name, freeze in FREEZES.items():
         done = train(*common, *freeze, f"hydra.run.dir={name}", cwd=folder)
         assert done.returncode == 0, done.stderr
@@ -59,7 +60,8 @@ def test_bundle_reads_long_texts_as_its_run_does(runs, tmp_path):
     for backend in ("torch", "onnx"):
         predictor = Predictor.load(tmp_path / "bundle", backend, "32-true", "cpu")
         np.testing.assert_allclose(predictor.predict(texts).embeddings, np.load(tmp_path / "a.npy"), atol=1e-4)
-    done = script("evaluate", f"model={tmp_path / 'bundle'}", "input=test.csv", f"output={tmp_path / 'out'}", cwd=runs)
+    given = [f"model={tmp_path / 'bundle'}", "input=test.csv", "precision=32-true"]
+    done = script("evaluate", *given, f"output={tmp_path / 'out'}", cwd=runs)
     assert done.returncode == 0, done.stderr
     reported = json.loads((runs / "lower_layers" / "metrics.json").read_text())["test"]["mood"]
     found = json.loads((tmp_path / "out" / "metrics.json").read_text())["test"]["mood"]

@@ -68,7 +68,7 @@ def test_a_run_leaves_its_files_and_their_content(default_run):
     assert metrics["monitor"]["metric"] == "validation/macro_f1"
     assert metrics["sentences_per_second"] > 0
     assert metrics["peak_megabytes"]["process"] > 100
-    assert metrics["activation_cache"] == {}
+    assert metrics["activation_cache"].keys() <= {"reused", "computed"}  # of the embeddings that heads are solved over
     assert read(folder, "provenance.json")["choices"]["freeze"] == "none"
 
 
