@@ -97,3 +97,26 @@ def test_wrong_words_about_heads_are_a_line(tmp_path, given, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_keys_that_change_nothing_are_told(tmp_path):
+    given = ["freeze=backbone", "optimizer.head_lr=0.1", "+trainer.max_steps=3", "heads.penalty=1", "seed=1"]
+    done = train(*TINY, *given, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    idle = "trainer.max_epochs, optimizer.head_lr, trainer.max_steps: without effect, since heads are solved"
+    assert idle in " ".join(done.stdout.split())
+    assert "penalty 1\n" in done.stdout
+
+
+def test_study_of_what_changes_nothing_is_refused(tmp_path):
+    done = script("tune", *TINY, "freeze=backbone", "trials=2", f"folder={tmp_path / 'study'}")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: space: optimizer.encoder_lr, optimizer.head_lr,")
+    assert line.endswith("set heads=trained, or search something else")
+
+
+def test_stage_that_is_left_out_does_not_make_the_last_one_late(tmp_path):
+    done = train(*TINY, "freeze=lp_ft", "freeze.probe_epochs=9", "trainer.max_epochs=1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "its last stage begins" not in done.stdout

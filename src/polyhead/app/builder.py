@@ -2,16 +2,19 @@
 
 import inspect
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, ParamSpec, TypeVar, get_type_hints
 
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app.literals import literal
 from polyhead.app.options import type_problems
-from polyhead.errors import ParameterError, UserError, did_you_mean, one_line
+from polyhead.errors import ParameterError, UserError, did_you_mean, one_line, parameters_under
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 _MISSING = "???"  # in YAML, for what the user must give
 OmegaConf.register_new_resolver("last_name", lambda path: Path(path).name, replace=True)  # configs/logger names runs
@@ -118,3 +121,13 @@ def _message(error: BaseException, key: str) -> str:
     if isinstance(error, ParameterError):
         return str(error.under(key))
     return str(error) if isinstance(error, UserError) else f"{key}: {one_line(error)}"
+
+
+def under(key: str, call: Callable[Given, Result]) -> Callable[Given, Result]:
+    """Return a function that puts ``key.`` in front of the parameters of the errors that ``call`` raises."""
+
+    def wrapped(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        with parameters_under(key):
+            return call(*args, **kwargs)
+
+    return wrapped

@@ -7,13 +7,13 @@ is imported last, so that a mistake in the rest is reported without waiting for 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead import hardware
-from polyhead.app.builder import build, plain
+from polyhead.app.builder import build, plain, under
 from polyhead.app.callback_check import best_problems, file_problems, logger_problems, monitor_problems
 from polyhead.app.literals import literal
 from polyhead.app.model_check import tell_late_stage, too_large
@@ -26,6 +26,7 @@ from polyhead.data.token_cache import TokenCache
 from polyhead.errors import UserError, collect_errors, parameters_under
 from polyhead.freezing.activation_cache import ActivationCache
 from polyhead.freezing.plans import FreezePlan
+from polyhead.freezing.probe_stage import takes_steps, without_probe
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.objectives.losses import MultiTaskLoss
@@ -41,9 +42,6 @@ if TYPE_CHECKING:
     import lightning as L
 
     from polyhead.runs.soup import Soup
-
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
 
 MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")  # groups that distinguish runs first
 
@@ -65,6 +63,7 @@ class RunComponents:
     heads: SolvedHeads | None
     soup: "Soup | None"
     precision: str
+    takes_steps: bool
 
     def describe(self, run_dir: str) -> dict[str, str]:
         """Return what caches say of the entries that a run makes."""
@@ -108,7 +107,13 @@ def compose_components(config: DictConfig) -> RunComponents:
     given, device = config.trainer.precision, config.trainer.accelerator
     precision = hardware.best_precision(device) if given == "auto" else given
     return RunComponents(
-        tasks=tasks, source=source, encoder=encoder, freeze_plan=freeze_plan, precision=precision, **components
+        tasks=tasks,
+        source=source,
+        encoder=encoder,
+        freeze_plan=freeze_plan,
+        precision=precision,
+        takes_steps=composer.takes_steps,
+        **components,
     )
 
 
@@ -120,11 +125,13 @@ class _Composer:
 
     Attributes:
         problems: those found so far, a line each.
+        takes_steps: whether anything is trained by steps, as far as the plan has been checked.
     """
 
     def __init__(self, config: DictConfig) -> None:
         self.config = config
         self.problems: list[str] = []
+        self.takes_steps = True
 
     def attempt(self, make: Callable[[], Any]) -> Any:
         """Make something; None where that has problems."""
@@ -148,18 +155,21 @@ class _Composer:
         if source is None:
             return tasks
         with collect_errors(self.problems):
-            tasks = make_tasks(plain(self.config.tasks), _under("data", source.find_labels))
-            _under("data", source.check)(tasks)
+            tasks = make_tasks(plain(self.config.tasks), under("data", source.find_labels))
+            under("data", source.check)(tasks)
         return tasks
 
     def check_plan(self, plan: FreezePlan, encoder: PretrainedEncoder, tasks: tuple[Task, ...]) -> None:
         """Check that the freeze plan fits the model, on a model without memory for its weights."""
         with collect_errors(self.problems), torch.device("meta"):
-            base = _under("encoder", encoder.skeleton)()
+            base = under("encoder", encoder.skeleton)()
             skeleton = build(self.config.model, "model", MultiTaskModel, encoder=base, tasks=tasks)
             with parameters_under("freeze"):
                 plan.prepare(skeleton)
                 stages = plan.checked_stages(skeleton)
+            solved = bool(self.config.get("heads"))
+            stages = without_probe(skeleton, stages) if solved else stages
+            self.takes_steps = takes_steps(skeleton, stages, solved)
             tell_late_stage(stages[-1].epoch, self.config.trainer.get("max_epochs"))
             self.problems += too_large(skeleton)
 
@@ -167,7 +177,7 @@ class _Composer:
         """Check that the heads can be solved, where they are to be."""
         if heads is not None and loss is not None:
             with collect_errors(self.problems):
-                _under("heads", heads.check)(tasks, loss)
+                under("heads", heads.check)(tasks, loss)
 
     def check_monitors(self, tasks: tuple[Task, ...]) -> None:
         """Check that the metrics are measured which the run goes by."""
@@ -184,16 +194,6 @@ class _Composer:
         if not empty:
             found = batch_problems(plain(self.config.trainer), sizes, loader)
             self.problems += [f"trainer.{problem}" for problem in found]
-
-
-def _under(key: str, call: Callable[Given, Result]) -> Callable[Given, Result]:
-    """Return a function that puts ``key.`` in front of the parameters of the errors that ``call`` raises."""
-
-    def wrapped(*args: Given.args, **kwargs: Given.kwargs) -> Result:
-        with parameters_under(key):
-            return call(*args, **kwargs)
-
-    return wrapped
 
 
 def compose_model(config: DictConfig, components: RunComponents) -> MultiTaskModel:

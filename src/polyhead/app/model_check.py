@@ -1,12 +1,26 @@
 """The check of a model before its weights load: of what the machine cannot hold, and of stages that are not reached."""
 
 import logging
+from collections.abc import Iterable
 
 from polyhead import hardware
 from polyhead.freezing.plans import count_parameters
 from polyhead.models.multitask import MultiTaskModel
 
 log = logging.getLogger(__name__)
+
+_OF_STEPS = (
+    "loader.balance",
+    "loader.batch_size",
+    "model.dropout",
+    "optimizer",
+    "trainer.accumulate_grad_batches",
+    "trainer.gradient_clip_val",
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "weighting",
+)
+"""Beginnings of keys that steps of an optimizer alone depend on."""
 
 
 def tell_late_stage(epoch: int, max_epochs: object) -> None:
@@ -18,6 +32,20 @@ def tell_late_stage(epoch: int, max_epochs: object) -> None:
             epoch,
             max_epochs,
             epoch + 1,
+        )
+
+
+def without_effect(keys: Iterable[str]) -> list[str]:
+    """Return those of some keys that change nothing where heads are solved and nothing else is trained."""
+    return [key for key in keys if key.startswith(_OF_STEPS)]
+
+
+def tell_without_effect(keys: Iterable[str]) -> None:
+    """Log a line if keys were given that change nothing, because nothing is trained by steps."""
+    if idle := without_effect(keys):
+        log.warning(
+            "%s: without effect, since heads are solved and nothing else is trained; heads=trained takes steps",
+            ", ".join(idle),
         )
 
 

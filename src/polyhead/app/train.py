@@ -16,6 +16,7 @@ from polyhead.app.composition import MAIN_CHOICES, RunComponents, compose_compon
 from polyhead.app.hparams import monitored_value
 from polyhead.app.hydra_state import chosen_options, cores_per_job, task_overrides
 from polyhead.app.literals import literal
+from polyhead.app.model_check import tell_without_effect
 from polyhead.app.old_names import announce_environment
 from polyhead.app.override_check import override_problems
 from polyhead.app.resumption import resume
@@ -57,6 +58,8 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     resumption = resume(config)
     config = resumption.config
     components = prepare(config)
+    if components.heads and not components.takes_steps:
+        tell_without_effect(override.lstrip("+~").partition("=")[0] for override in task_overrides())
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
 
     from lightning.fabric.utilities.exceptions import MisconfigurationException

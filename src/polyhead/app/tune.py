@@ -19,6 +19,7 @@ from polyhead.app import train
 from polyhead.app.command_line import quoted
 from polyhead.app.composition import RunComponents
 from polyhead.app.hydra_state import chosen_options, compose_as_train
+from polyhead.app.model_check import without_effect
 from polyhead.app.old_names import new_overrides
 from polyhead.app.options import type_problems
 from polyhead.app.places import DECIDE_NO_RESULT, without_places
@@ -60,6 +61,11 @@ def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, tria
         )
     train.check_choices()
     components = train.prepare(default)  # a mistake that all trials share is told before the first
+    if components.heads and not components.takes_steps and not {*tuning.space} - {*without_effect(tuning.space)}:
+        raise UserError(
+            f"space: {', '.join(tuning.space)} change nothing, since heads are solved and nothing else is trained; set "
+            "heads=trained, or search something else"
+        )
     values = _defaults(tuning, default)
     if outside := tuning.outside(values):
         print(f"no trial is made of the configuration as it stands: {_listed(outside, values)} outside the space")
