@@ -2,7 +2,7 @@ import pytest
 
 from polyhead.freezing.plans import FreezeSpec, Stage
 from polyhead.freezing.probe_stage import takes_steps, trains_heads_alone, without_probe
-from polyhead.freezing.schedules import Gradual, ProbeThenFineTune
+from polyhead.freezing.schedules import Gradual, ProbeThenFineTune, UnfreezeSchedule
 
 
 @pytest.mark.parametrize(
@@ -21,15 +21,16 @@ def test_stage_trains_heads_alone_if_all_of_the_encoder_and_not_all_heads_are_fr
 
 def test_probe_is_left_out_and_the_others_begin_earlier(model):
     probe, fine_tune = ProbeThenFineTune(probe_epochs=3, lr_scale=0.5).stages(model)
-    (left,) = without_probe(model, (probe, fine_tune))
+    (left,) = without_probe((probe, fine_tune))
     assert (left.epoch, left.freezing, left.lr_scale, left.restart) == (0, fine_tune.freezing, 0.5, True)
     stages = Gradual(groups=3, epochs=2).stages(model)
-    assert [stage.epoch for stage in without_probe(model, stages)] == [0, 2, 4]
+    assert [stage.epoch for stage in without_probe(stages)] == [0, 2, 4]
 
 
 def test_other_plans_stay_as_they_are(model):
-    for plan in (FreezeSpec(["encoder"]), FreezeSpec([]), FreezeSpec.lower_layers(1)):
-        assert without_probe(model, plan.stages(model)) == plan.stages(model)
+    later = UnfreezeSchedule(["encoder"], [{"epoch": 2, "parts": ["encoder"]}])
+    for plan in (FreezeSpec(["encoder"]), FreezeSpec([]), FreezeSpec.lower_layers(1), later):
+        assert without_probe(plan.stages(model)) == plan.stages(model)
 
 
 @pytest.mark.parametrize(

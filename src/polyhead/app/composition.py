@@ -168,7 +168,7 @@ class _Composer:
                 plan.prepare(skeleton)
                 stages = plan.checked_stages(skeleton)
             solved = bool(self.config.get("heads"))
-            stages = without_probe(skeleton, stages) if solved else stages
+            stages = without_probe(stages) if solved else stages
             self.takes_steps = takes_steps(skeleton, stages, solved)
             tell_late_stage(stages[-1].epoch, self.config.trainer.get("max_epochs"))
             self.problems += too_large(skeleton)

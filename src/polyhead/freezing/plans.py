@@ -6,7 +6,7 @@ resumed run is in the stage that it would have been in.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import inf
 from typing import Self
@@ -141,6 +141,7 @@ class Stage:
         lr_scale: factor on all learning rates.
         restart: whether the learning-rate schedule begins again here and ends before the next restart; otherwise it
             continues, and only newly unfrozen parts warm up.
+        probe: whether it is there for the heads alone to settle; where they are solved it is left out.
 
     Raises:
         ParameterError: a factor that is not above 0.
@@ -150,6 +151,7 @@ class Stage:
     freezing: FreezeSpec
     lr_scale: float = 1.0
     restart: bool = False
+    probe: bool = field(default=False, compare=False)
 
     def __post_init__(self) -> None:
         check_parameters(("lr_scale", self.lr_scale, 0 < self.lr_scale < inf, "above 0"))

@@ -1,4 +1,4 @@
-"""Probe stage: a first stage that trains heads alone, which need no steps where they are solved.
+"""Probe stage: a stage that trains heads alone, which need no steps where they are solved.
 
 Knows nothing about how heads are solved.
 """
@@ -17,12 +17,12 @@ def trains_heads_alone(model: MultiTaskModel, stage: Stage) -> bool:
     return encoder <= frozen and not heads <= frozen
 
 
-def without_probe(model: MultiTaskModel, stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """Return the stages without a first one that trains heads alone, the next one from epoch 0 on.
+def without_probe(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Return the stages without a first one that is a probe, the next one from epoch 0 on.
 
-    A plan of that one stage stays as it is.
+    A schedule whose epochs are the user's own has none: its first stage takes its steps, from solved heads.
     """
-    if len(stages) == 1 or not trains_heads_alone(model, stages[0]):
+    if len(stages) == 1 or not stages[0].probe:
         return tuple(stages)
     start = stages[1].epoch
     return tuple(replace(stage, epoch=stage.epoch - start) for stage in stages[1:])

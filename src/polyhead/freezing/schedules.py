@@ -47,7 +47,7 @@ class Gradual(FreezePlan):
         depth = len(model.encoder.layers)
         rule = f"1 to {depth + 1}, this encoder has {depth} layers and the embeddings"
         check_parameters(("groups", self.groups, self.groups <= depth + 1, rule))
-        heads_alone = Stage(0, FreezeSpec(["encoder"]))
+        heads_alone = Stage(0, FreezeSpec(["encoder"]), probe=True)
         unfrozen = [self._stage(group, depth) for group in range(1, self.groups + 1)]
         return (heads_alone, *unfrozen)
 
@@ -130,7 +130,7 @@ class ProbeThenFineTune(FreezePlan):
 
     def stages(self, model: MultiTaskModel) -> tuple[Stage, ...]:
         """Return the two stages."""
-        probe = Stage(0, FreezeSpec(["encoder"]))
+        probe = Stage(0, FreezeSpec(["encoder"]), probe=True)
         fine_tune = Stage(self.probe_epochs, FreezeSpec([]), lr_scale=self.lr_scale, restart=True)
         return probe, fine_tune
 

@@ -50,7 +50,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         optimization: optimizer and schedule for the rest.
         loss: the loss of each task; None is cross-entropy.
         watch_conflict: whether to log how the tasks' gradients at the shared embedding agree.
-        heads_solved: whether the heads are solved before training; stages that train heads alone first are left out.
+        heads_solved: whether the heads are solved before training; a first stage that is their probe is left out.
 
     Attributes:
         stage: the stage of freezing that the model is in.
@@ -75,7 +75,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         super().__init__(model, tasks)
         freeze_plan.prepare(model)
         stages = freeze_plan.checked_stages(model)
-        self.stages = without_probe(model, stages) if heads_solved else stages
+        self.stages = without_probe(stages) if heads_solved else stages
         if len(self.stages) < len(stages):
             log.info("heads are solved; the epochs that would train them alone (%d) are left out", stages[1].epoch)
         self.takes_steps = takes_steps(model, self.stages, heads_solved)
