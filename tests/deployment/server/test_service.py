@@ -46,7 +46,7 @@ def test_service_answers_with_the_predictor_s_predictions(client, predictor):
 
 def test_service_gives_the_most_probable_classes_by_top_k(client, predictor):
     (expected,) = predictor.predict(["w1 w2"])
-    (found,) = client.post("/predict", json={"texts": ["w1 w2"], "top_k": 2}).json()["predictions"]
+    (found,) = client.post("/predict", json={"texts": ["w1 w2"], "top_k": 2.0}).json()["predictions"]
     for task, answer in found.items():
         best = sorted(expected.probabilities[task].items(), key=lambda entry: -entry[1])[:2]
         assert list(answer["probabilities"]) == [label for label, _ in best]

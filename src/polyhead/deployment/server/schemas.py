@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    create_model,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from polyhead.deployment.server.limits import Limits
@@ -68,7 +77,8 @@ class _OnlyKnown(BaseModel):
 def predict_model(limits: Limits) -> type[BaseModel]:
     """Build the model of a request for predictions: texts, and what the answer shall have."""
     about = "classes of each task in the answer, the most probable first; all of them if it is left out"
-    top_k = Annotated[int | None, Field(ge=1, strict=True, description=about)]
+    count = Annotated[int, Field(ge=1, strict=True)]
+    top_k = Annotated[count | None, BeforeValidator(_whole), Field(description=about)]
     return create_model(
         "TextsToPredict",
         __base__=texts_model(limits),
@@ -76,6 +86,11 @@ def predict_model(limits: Limits) -> type[BaseModel]:
         coverage=(_share("how often the set of labels shall hold the true one"), None),
         accuracy=(_share("how often an answer shall be right; texts that are too hard get null"), None),
     )
+
+
+def _whole(value: object) -> object:
+    """Return 2 for 2.0, which is an integer in JSON Schema; other values as they are."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _share(about: str) -> Any:
@@ -94,7 +109,7 @@ def _refuse_blank(text: str) -> str:
 
 def texts_model(limits: Limits) -> type[BaseModel]:
     """Build the model of a request, whose description in OpenAPI states the limits."""
-    pattern = {"pattern": r"\S"}
+    pattern = {"pattern": r"[^\s\x1c-\x1f\x85]"}  # the controls are blanks in Python, and none in JavaScript
     text = Annotated[str, Field(max_length=limits.characters, json_schema_extra=pattern), AfterValidator(_refuse_blank)]
     texts = Annotated[list[text], Field(min_length=1, max_length=limits.texts)]
     return create_model("Texts", __base__=_OnlyKnown, texts=(texts, ...))
