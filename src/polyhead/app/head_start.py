@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from polyhead.app.composition import RunComponents
 from polyhead.data.datamodule import SentenceData
-from polyhead.freezing.frozen_activations import frozen_embeddings
+from polyhead.freezing.frozen_activations import FrozenActivations
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.penalty_trial import LabeledEmbeddings
 from polyhead.training.solved_heads import SolvedHead
@@ -51,7 +50,9 @@ def solve_heads(
     """
     assert parts.heads is not None
     limit = _ROWS if module.takes_steps else None
-    train, validation = (_read(parts, module, data, name, device, limit) for name in ("train", "validation"))
+    # One for both splits: it reads the whole encoder to name what it keeps.
+    frozen = FrozenActivations(module.model.encoder, None, parts.precision, parts.activation_cache, device)
+    train, validation = (_read(frozen, data, name, limit) for name in ("train", "validation"))
     found = parts.heads.solve(module.model, parts.tasks, module.loss, train, validation, seed)
     for head in found:
         log.info("%s", _line(head))
@@ -59,38 +60,25 @@ def solve_heads(
     return SolvedHeadTable(titles, [_row(head) for head in found])
 
 
-def _read(
-    parts: RunComponents,
-    module: MultiTaskTraining,
-    data: SentenceData,
-    name: str,
-    device: torch.device,
-    limit: int | None,
-) -> LabeledEmbeddings:
+def _read(frozen: FrozenActivations, data: SentenceData, name: str, limit: int | None) -> LabeledEmbeddings:
     """Return the embeddings and labels of a split, or of ``limit`` rows of it; those of folds are stored once."""
     split, rows = data.split(name), None
     if limit is not None and len(split) > limit:
         rows = np.linspace(0, len(split) - 1, limit).astype(np.int64)
-    embeddings = _embeddings(parts, module, data, name, rows, device)
+    embeddings = _embeddings(frozen, data, name, rows)
     if rows is None:
         return LabeledEmbeddings(embeddings, split.labels, split.weights)
     labels = {task: column[rows] for task, column in split.labels.items()}
     return LabeledEmbeddings(embeddings, labels, None if split.weights is None else split.weights[rows])
 
 
-def _embeddings(
-    parts: RunComponents,
-    module: MultiTaskTraining,
-    data: SentenceData,
-    name: str,
-    rows: NDArray[np.int64] | None,
-    device: torch.device,
-) -> Tensor:
-    embed = partial(frozen_embeddings, module.model.encoder, parts.precision, parts.activation_cache, device)
+def _embeddings(frozen: FrozenActivations, data: SentenceData, name: str, rows: NDArray[np.int64] | None) -> Tensor:
     split, in_pool = data.split(name), data.source.rows_in_pool(name)
     if in_pool is not None:
-        return embed(data.pool())[torch.from_numpy(in_pool if rows is None else in_pool[rows])]
-    return embed(split if rows is None else split.select(rows))
+        return frozen.embed(data.pool())[torch.from_numpy(in_pool if rows is None else in_pool[rows])]
+    if rows is None and split.activations is not None and split.depth is None:
+        return split.activations  # the encoder is frozen: they have been read already
+    return frozen.embed(split if rows is None else split.select(rows))
 
 
 def _line(head: SolvedHead) -> str:

@@ -63,23 +63,6 @@ def attach_frozen(
     return None if depth == 0 else FrozenActivations(encoder, depth, precision, cache, device).attach
 
 
-def frozen_embeddings(
-    encoder: Encoder, precision: str, cache: ActivationCache | None, device: torch.device, split: TokenizedSplit
-) -> Tensor:
-    """Return the embeddings (N, W) that an encoder gives the sentences of a split as it is, in single precision.
-
-    Args:
-        encoder: the encoder, trained later or not.
-        precision: of training, as Lightning names it.
-        cache: where they are kept, under the name that training with a frozen encoder gives them; None keeps none.
-        device: where they are computed.
-        split: the sentences.
-    """
-    frozen = FrozenActivations(encoder, None, precision, cache, device)
-    stored = frozen.stored(split)
-    return frozen.compute(split) if stored is None else stored
-
-
 @dataclass(frozen=True)
 class FrozenActivations:
     """Reads or computes the activations of the frozen layers for the sentences of a split.
@@ -124,10 +107,12 @@ class FrozenActivations:
         fill = partial(self._fill, split)
         return self.cache.get(self._key(split), self._shape(split), self._dtype(), fill, split.description)
 
-    def compute(self, split: TokenizedSplit) -> Tensor:
-        """Return the activations of a split, in memory."""
-        activations = torch.empty(self._shape(split), dtype=self._dtype())
-        self._fill(split, activations)
+    def embed(self, split: TokenizedSplit) -> Tensor:
+        """Return the activations of a split: those of the cache, or computed and kept in memory where it keeps none."""
+        activations = self.stored(split)
+        if activations is None:
+            activations = torch.empty(self._shape(split), dtype=self._dtype())
+            self._fill(split, activations)
         return activations
 
     def _shape(self, split: TokenizedSplit) -> tuple[int, int]:
