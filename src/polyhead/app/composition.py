@@ -14,7 +14,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from polyhead import hardware
 from polyhead.app.builder import build, plain, under
-from polyhead.app.callback_check import best_problems, file_problems, logger_problems, monitor_problems
+from polyhead.app.callback_check import (
+    best_problems,
+    choose_monitor,
+    file_problems,
+    logger_problems,
+    monitor_problems,
+)
 from polyhead.app.literals import literal
 from polyhead.app.model_check import tell_late_stage, too_large
 from polyhead.app.sections import logger_nodes
@@ -94,6 +100,7 @@ def compose_components(config: DictConfig) -> RunComponents:
     if tasks:  # without them, loss and weighting would complain about the names of tasks
         components["loss"] = composer.build("loss", MultiTaskLoss, tasks=tasks)
         components["weighting"] = composer.build("weighting", Weighting, tasks=[task.name for task in tasks])
+        choose_monitor(config, tasks)
         composer.check_monitors(tasks)
         composer.check_heads(components["heads"], tasks, components["loss"])
     if tasks and encoder and freeze_plan:

@@ -83,7 +83,7 @@ def _accuracies(
     accuracies: dict[str, float] = {}
     end = encoder.embedding_size
     for task in trained.tasks:
-        start, end = end, end + len(task.labels)
+        start, end = end, end + task.width
         labels = np.asarray([task.index(sentence.labels.get(task.name)) for sentence in sentences])  # (N,)
         right = outputs[:, start:end].argmax(axis=1) == labels
         labelled = labels != MISSING

@@ -215,7 +215,8 @@ class SentenceData(L.LightningDataModule):
             tokens = TokenizedSentences.concatenate(chunks(), names)
         else:
             tokens = self.token_cache.get(self._key(fingerprint), chunks, names, self._describe(name))
-        return replace(tokens, window=self.text_tokenizer.window)
+        targets = {task.name: task.as_targets(tokens.labels[task.name], len(tokens)) for task in self.tasks}
+        return replace(tokens, labels=targets, window=self.text_tokenizer.window)
 
     def _key(self, fingerprint: str) -> str:
         """Return the digest of all that decides the tokens and labels of a split."""

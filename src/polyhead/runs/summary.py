@@ -2,35 +2,52 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from polyhead.runs.contents import RunMetrics
+from polyhead.tasks import SingleLabel, kind_of
 
-_NUMBERS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss (nats)"}
+_LOSS = {"loss": "loss (nats)"}
+_NONE = "–"
 
 
 def summary_table(metrics: RunMetrics) -> Table:
-    """Lay out accuracy, macro-F1 and loss of each task on every split measured, and the costs of the run below it.
+    """Lay out the scores and the loss of each task on every split measured, and the costs of the run below it.
 
     Long names are folded, so that the numbers stay whole in 80 columns.
     """
     table = Table(caption="\n".join(_costs(metrics)), caption_justify="left", caption_style="")
     for title in ("task", "split"):
         table.add_column(title, overflow="fold")
-    for title in _NUMBERS.values():
+    numbers = shown_scores([*metrics.validation.values()]) | _LOSS
+    for title in numbers.values():
         table.add_column(title, justify="right", no_wrap=True)
     splits = {"validation": metrics.validation, **metrics.test_sets}
     for task in metrics.validation:
         for split, results in splits.items():
             if task in results:  # else no sentence of the split has a label for it
                 values: Mapping[str, object] = results[task]
-                table.add_row(task, split, *(f"{values[name]:.4f}" for name in _NUMBERS))
+                table.add_row(task, split, *(number_text(values.get(name)) for name in numbers))
         table.add_section()
     return table
+
+
+def shown_scores(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the metrics that a table of tasks shows, with their titles: those of the kinds among the results."""
+    shown: dict[str, str] = {}
+    for kind in {kind_of(one).name: kind_of(one) for one in results}.values() or [SingleLabel]:
+        shown |= kind.scores
+    return shown
+
+
+def number_text(value: object) -> str:
+    """Write a metric, and a dash for one that the kind of a task does not have."""
+    return f"{value:.4f}" if isinstance(value, int | float) else _NONE
 
 
 def show(metrics: RunMetrics, folder: Path) -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from polyhead.tasks import MISSING
+from polyhead.tasks import is_labelled
 
 RowLoss = Callable[[Tensor, Tensor], Tensor]
 """Logits (n, C) and class indices (n,) -> the loss of each row (n,), 0 for one without a label."""
@@ -26,8 +26,8 @@ class HeadProblem:
     """The heads of one task that are to be found over the same rows.
 
     Args:
-        labels: class index of each row (N,), ``MISSING`` where there is none.
-        classes: number of them.
+        labels: target of each row: of single labels the class index (N,), ``MISSING`` where there is none.
+        classes: logits C of the head, of single labels one for each class.
         loss: convex in the logits.
         penalties: of each fit (F,), above 0; on half the squared norm of the weights, beside the sum of the losses.
         weights: of the rows in each fit (F, N), 0 or more; None is 1 each.
@@ -42,7 +42,7 @@ class HeadProblem:
     @cached_property
     def totals(self) -> Tensor:
         """Sum of the weights of the labelled rows of each fit (F,), at least the smallest positive number."""
-        labelled = self.labels != MISSING
+        labelled: Tensor = is_labelled(self.labels)
         if self.weights is None:
             return labelled.sum().double().clamp(min=1).expand(len(self.penalties))
         return (self.weights.double() * labelled).sum(dim=1).clamp(min=torch.finfo(torch.double).tiny)
@@ -167,7 +167,7 @@ def _losses(problem: HeadProblem, logits: Tensor, start: int, stop: int) -> tupl
     fits = logits.shape[1]
     shares = 1 / problem.totals.expand(fits)  # (F,)
     weights = shares if problem.weights is None else shares * problem.weights[:, start:stop].T.double()  # (n, F)
-    labels = problem.labels[start:stop].repeat_interleave(fits)  # (n F,)
+    labels = problem.labels[start:stop].repeat_interleave(fits, dim=0)  # (n F,) or (n F, C)
     with torch.enable_grad():
         leaf = logits.flatten(0, 1).requires_grad_()
         losses = problem.loss(leaf, labels).view(-1, fits)

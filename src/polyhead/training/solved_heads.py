@@ -132,7 +132,7 @@ class SolvedHeads:
             made = self._choose(PenaltyTrial(task, row_loss, rows, judges, seed), solver)
             found.append(made)
             weights = None if rows.weights is None else rows.weights[None]
-            problems.append(HeadProblem(rows.labels, len(task.labels), row_loss, [made.penalty], weights))
+            problems.append(HeadProblem(rows.labels, task.width, row_loss, [made.penalty], weights))
         for made, heads in zip(found, solver.solve(problems) if problems else [], strict=True):
             linear = cast(nn.Linear, cast(nn.Sequential, model.heads[made.task])[-1])
             with torch.no_grad():

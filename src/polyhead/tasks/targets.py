@@ -1,0 +1,37 @@
+"""Targets: what a head shall predict for each sentence, as arrays. Knows nothing about tasks.
+
+A target is a class index, a number, or a column of 0 and 1 for each class. Shapes: N sentences, C classes.
+"""
+
+from typing import Any
+
+MISSING = -100
+"""The target of a sentence without a label for a task, NaN where targets are fractions; losses and metrics skip it."""
+
+
+def is_labelled(targets: Any) -> Any:
+    """Return which sentences have a target (N,), of an array or a tensor of targets (N,) or (N, C).
+
+    >>> import numpy as np
+    >>> is_labelled(np.array([0, MISSING])).tolist(), is_labelled(np.array([0.5, np.nan])).tolist()
+    ([True, False], [True, False])
+    >>> is_labelled(np.array([[0, 1], [MISSING, MISSING]])).tolist()
+    [True, False]
+    """
+    first = targets if targets.ndim == 1 else targets[:, 0]
+    if "float" in str(first.dtype):
+        return first == first  # NaN is no number, not even itself
+    return first != MISSING
+
+
+def label_text(label: str | float) -> str:
+    """Return a label as JSON writes it: ``true`` for True, ``2`` for 2.0; texts stay as they are.
+
+    >>> [label_text(label) for label in ("True", True, 2.0, 2)]
+    ['True', 'true', '2', '2']
+    """
+    if isinstance(label, bool):
+        return str(label).lower()
+    if isinstance(label, float) and label.is_integer():
+        return str(int(label))
+    return str(label)
