@@ -6,7 +6,7 @@ is imported last, so that a mistake in the rest is reported without waiting for 
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -164,7 +164,15 @@ class _Composer:
         with collect_errors(self.problems):
             tasks = make_tasks(plain(self.config.tasks), under("data", source.find_labels))
             under("data", source.check)(tasks)
-        return tasks
+        return tasks if self.problems else self.fit_tasks(tasks, source)
+
+    def fit_tasks(self, tasks: tuple[Task, ...], source: Source) -> tuple[Task, ...]:
+        """Return the tasks with what their kinds take from the training sentences."""
+        fitted = list(tasks)
+        for index, task in enumerate(tasks):
+            with collect_errors(self.problems):
+                fitted[index] = _fitted(task, source)
+        return tuple(fitted)
 
     def check_plan(self, plan: FreezePlan, encoder: PretrainedEncoder, tasks: tuple[Task, ...]) -> None:
         """Check that the freeze plan fits the model, on a model without memory for its weights."""
@@ -201,6 +209,14 @@ class _Composer:
         if not empty:
             found = batch_problems(plain(self.config.trainer), sizes, loader)
             self.problems += [f"trainer.{problem}" for problem in found]
+
+
+def _fitted(task: Task, source: Source) -> Task:
+    """Return a task whose kind has what it takes from the training sentences."""
+    if task.kind.is_fitted:
+        return task
+    cells = (sentence.labels.get(task.name) for sentence in source.sentences("train"))
+    return replace(task, kind=task.kind.fitted(task.name, task.labels, cells))
 
 
 def compose_model(config: DictConfig, components: RunComponents) -> MultiTaskModel:

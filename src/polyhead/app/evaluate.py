@@ -27,7 +27,7 @@ from polyhead.freezing.frozen_activations import attach_frozen
 from polyhead.runs.contents import SplitResults
 from polyhead.runs.evaluation import EvaluationMetrics
 from polyhead.runs.folder import RunFolder
-from polyhead.runs.summary import number_text, shown_scores
+from polyhead.runs.summary import ShownScores
 from polyhead.sources.later import LaterFiles
 from polyhead.storage.output import write_atomically
 from polyhead.tasks import Task, is_labelled
@@ -159,13 +159,14 @@ def _write_confusion(path: Path, task: Task, confusion: Sequence[Sequence[int]])
 def _show(metrics: EvaluationMetrics, folder: Path) -> None:
     table = Table()
     table.add_column("task", overflow="fold")
-    calibrated = any("ece" in results for results in metrics.test.values())
-    numbers = shown_scores([*metrics.test.values()]) | {"loss": "loss"} | (_CALIBRATED if calibrated else {})
-    for title in ("sentences", *numbers.values()):
+    scores = ShownScores([*metrics.test.values()])
+    calibrated = _CALIBRATED if all("ece" in results for results in metrics.test.values()) else {}
+    for title in ("sentences", *scores.titles, "loss", *calibrated.values()):
         table.add_column(title, justify="right", no_wrap=True)
     for task, results in metrics.test.items():
         values: Mapping[str, object] = cast(Mapping[str, object], results)
-        table.add_row(task, f"{metrics.labelled[task]:,}", *(number_text(values.get(name)) for name in numbers))
+        losses = (f"{values[name]:.4f}" for name in ("loss", *calibrated))
+        table.add_row(task, f"{metrics.labelled[task]:,}", *scores.cells(values), *losses)
     console = Console()
     console.print(table)
     selected = [describe_selection(task, found) for task, found in metrics.selection.items()]

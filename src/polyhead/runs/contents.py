@@ -53,7 +53,6 @@ class TaskResults(TypedDict):
     mae: NotRequired[float]
     pearson: NotRequired[float]
     spearman: NotRequired[float]
-    r2: NotRequired[float]
     kappa: NotRequired[float]
 
 

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,6 @@ from rich.table import Table
 
 from polyhead.runs.contents import RunMetrics
 from polyhead.tasks import SingleLabel, kind_of
-
-_LOSS = {"loss": "loss (nats)"}
-_NONE = "–"
 
 
 def summary_table(metrics: RunMetrics) -> Table:
@@ -24,30 +21,43 @@ def summary_table(metrics: RunMetrics) -> Table:
     table = Table(caption="\n".join(_costs(metrics)), caption_justify="left", caption_style="")
     for title in ("task", "split"):
         table.add_column(title, overflow="fold")
-    numbers = shown_scores([*metrics.validation.values()]) | _LOSS
-    for title in numbers.values():
+    scores = ShownScores([*metrics.validation.values()])
+    for title in scores.titles:
         table.add_column(title, justify="right", no_wrap=True)
+    table.add_column(scores.loss, justify="right", no_wrap=True)
     splits = {"validation": metrics.validation, **metrics.test_sets}
     for task in metrics.validation:
         for split, results in splits.items():
             if task in results:  # else no sentence of the split has a label for it
-                values: Mapping[str, object] = results[task]
-                table.add_row(task, split, *(number_text(values.get(name)) for name in numbers))
+                values: Mapping[str, Any] = results[task]
+                table.add_row(task, split, *scores.cells(values), f"{values['loss']:.4f}")
         table.add_section()
     return table
 
 
-def shown_scores(results: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the metrics that a table of tasks shows, with their titles: those of the kinds among the results."""
-    shown: dict[str, str] = {}
-    for kind in {kind_of(one).name: kind_of(one) for one in results}.values() or [SingleLabel]:
-        shown |= kind.scores
-    return shown
+class ShownScores:
+    """The columns of a table that has a row per task: one for each metric, or one for all where kinds are mixed.
 
+    Args:
+        results: of the tasks.
 
-def number_text(value: object) -> str:
-    """Write a metric, and a dash for one that the kind of a task does not have."""
-    return f"{value:.4f}" if isinstance(value, int | float) else _NONE
+    Attributes:
+        titles: of the columns.
+        loss: title of a column of losses.
+    """
+
+    def __init__(self, results: Sequence[Mapping[str, Any]]) -> None:
+        kinds = {kind_of(one).name: kind_of(one) for one in results} or {SingleLabel.name: SingleLabel}
+        self._mixed = len(kinds) > 1
+        self._kind = next(iter(kinds.values()))
+        self.titles = ["scores"] if self._mixed else [*self._kind.scores.values()]
+        self.loss = "loss (nats)" if all(kind.in_nats for kind in kinds.values()) else "loss"
+
+    def cells(self, results: Mapping[str, Any]) -> list[str]:
+        """Return the cells of a task's row."""
+        if not self._mixed:
+            return [f"{results[name]:.4f}" for name in self._kind.scores]
+        return [", ".join(f"{title} {results[name]:.4f}" for name, title in kind_of(results).scores.items())]
 
 
 def show(metrics: RunMetrics, folder: Path) -> None:

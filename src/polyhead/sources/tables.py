@@ -9,6 +9,7 @@ from polyhead.sources.folding import fold
 from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT, Columns
 from polyhead.storage.arrow_readers import spell
 from polyhead.storage.cells import column_names, has_column, join_texts, missing_text
+from polyhead.tasks import list_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -31,6 +32,7 @@ class Table:
             like several rows; otherwise rows count from 1.
         present: all columns of the file, as far as they are known.
         missing_values: labels that stand for no label.
+        free: tasks whose cells may be fractions, or lists.
     """
 
     def __init__(
@@ -42,11 +44,14 @@ class Table:
         numbered: bool = False,
         present: Sequence[str] = (),
         missing_values: Sequence[str] = (),
+        free: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.columns = {column: ours for column, ours in columns.items() if ours != WEIGHT}
         self.weight = next((column for column, ours in columns.items() if ours == WEIGHT), None)
-        identity = repr([stamp, sorted(columns.items()), list(columns), sorted(missing_values)])
+        self.free = sorted(set(free) & set(columns.values()))
+        parts = [stamp, sorted(columns.items()), list(columns), sorted(missing_values)]
+        identity = repr([*parts, self.free] if self.free else parts)
         self.stamp = hashlib.sha256(identity.encode()).hexdigest()[:32]
         self.tasks = [ours for ours in self.columns.values() if ours != TEXT]
         self.numbered = numbered
@@ -127,8 +132,9 @@ class Table:
             for index in range(len(array)) if len(array) > 1 else ():  # Arrow does not say where
                 self._checked_texts(column, array.slice(index, 1), before + index)
             rule = "it must be" if self.columns[column] == TEXT else "a label must be a whole number or"
+            hint = "; for numbers set its kind to number" if pa.types.is_floating(array.type) else ""
             raise UserError(
-                f"{self.name} row {self.row(before)}: {column} is {spell(array[0])}; {rule} text in UTF-8"
+                f"{self.name} row {self.row(before)}: {column} is {spell(array[0])}; {rule} text in UTF-8{hint}"
             ) from error
         return texts
 
@@ -138,13 +144,18 @@ class Table:
 
         if self.columns[column] == TEXT:
             return array.cast(pa.large_string())
-        names = getattr(_feature(self._features, column), "names", None)
+        feature, free = _feature(self._features, column), self.columns[column] in self.free
+        if free and pa.types.is_nested(array.type):
+            array = _joined_lists(array, getattr(getattr(feature, "feature", None), "names", None))
+        names = getattr(feature, "names", None)
         if names is not None:  # class indices with their names; hub data sets mark a missing label by -1
             named = compute.if_else(compute.less(array, 0), len(names), array)
             array = pa.array([*names, None]).take(named)
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
-        if pa.types.is_floating(array.type):  # whole numbers with gaps, as pandas holds them
+        if pa.types.is_floating(array.type) and free:
+            array = compute.if_else(compute.is_nan(array), None, array)
+        elif pa.types.is_floating(array.type):  # whole numbers with gaps, as pandas holds them
             array = compute.if_else(compute.is_nan(array), None, array).cast(pa.int64())
         trimmed = compute.utf8_trim_whitespace(array.cast(pa.large_string()))
         missing = pa.array(["", *self.missing_values], pa.large_string())
@@ -170,6 +181,17 @@ def _feature(features: Mapping[str, Any], column: str) -> Any:
     return _feature(inner, rest) if isinstance(inner, Mapping) else None
 
 
+def _joined_lists(lists: "Array", names: Sequence[str] | None) -> "Array":
+    """Return lists of labels as texts; ``names`` are those of classes, where the lists have indices."""
+    import pyarrow as pa
+
+    cells = [
+        None if row is None else list_text(row if names is None else [names[i] for i in row])
+        for row in lists.to_pylist()
+    ]
+    return pa.array(cells, pa.large_string())
+
+
 def _join(texts: Sequence["Array"]) -> "Array":
     """Join the texts of several columns; what is blank is left out."""
     import pyarrow as pa
@@ -179,13 +201,14 @@ def _join(texts: Sequence["Array"]) -> "Array":
     return pa.array([join_texts(row) for row in rows], pa.large_string())
 
 
-def check_types(rows: "Dataset", columns: Mapping[str, str], name: str) -> None:
+def check_types(rows: "Dataset", columns: Mapping[str, str], name: str, free: Sequence[str] = ()) -> None:
     """Refuse a ready-made table with columns of a wrong type.
 
     Args:
         rows: any table.
         columns: see :class:`Table`.
         name: of the table, for messages.
+        free: tasks whose cells may be fractions, or lists.
 
     Raises:
         UserError: the text is no text, labels are neither text nor whole numbers, or weights neither text nor numbers.
@@ -197,8 +220,10 @@ def check_types(rows: "Dataset", columns: Mapping[str, str], name: str) -> None:
             raise UserError(f"{name}: the column {column!r} holds {held}; the text must be text")
         if ours == WEIGHT and not held.startswith(_WEIGHTS):
             raise UserError(f"{name}: the column {column!r} holds {held}; weights must be numbers (data.weight)")
-        if ours != TEXT and held.startswith(("List", "{", "time", "nothing")):
-            raise UserError(f"{name}: the column {column!r} holds {held}; labels must be text or whole numbers")
+        refused = ("{", "time", "nothing") if ours in free else ("List", "{", "time", "nothing")
+        if ours != TEXT and held.startswith(refused):
+            hint = "; for lists of labels set its kind to multi_label" if held.startswith("List") else ""
+            raise UserError(f"{name}: the column {column!r} holds {held}; labels must be text or whole numbers{hint}")
 
 
 def choose(name: str, present: Sequence[str], columns: Columns) -> dict[str, str]:

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.errors import did_you_mean
+from polyhead.errors import UserError, did_you_mean
 from polyhead.sources.duplicates import Duplicates, Integers, contained, find_duplicates
 from polyhead.sources.label_hints import LabelHints, shorten, spelling
 from polyhead.sources.scan import Scan, Vocabulary
@@ -62,7 +62,9 @@ class Inspection:
         warnings = [*self._odd_rows(), *self._shared_texts()]
         for task in tasks:
             errors += self._unknown_labels(task)
-            warnings += [*self._near_columns(task), *self._label_hints(task), *self._contradictions(task)]
+            warnings += self._near_columns(task)
+            if task.kind.one_class:
+                warnings += [*self._label_hints(task), *self._contradictions(task)]
         for task in tasks:
             errors += self._unlabelled(task)
         return Findings(errors, warnings, list(self._overview(tasks)))
@@ -78,6 +80,8 @@ class Inspection:
             A line for a person per task that has such classes.
         """
         for task in tasks:
+            if not task.kind.one_class:
+                continue
             vocabulary = self.vocabularies[task.name]
             counts = vocabulary.count(self.scans["train"].codes[task.name][kept])
             sizes = dict.fromkeys(task.labels, 0)
@@ -93,7 +97,26 @@ class Inspection:
             if len(scan) == len(scan.empty):
                 yield f"data: the {split} split is empty; it needs at least one sentence"
 
+    def _unread_cells(self, task: Task) -> Iterator[str]:
+        """Name the cells that are none for the kind of the task, with the reason."""
+        wrong: dict[int, str] = {}
+        for cell, code in self.vocabularies[task.name].codes.items():
+            try:
+                task.kind.read(task.labels, cell)
+            except UserError as error:
+                wrong[code] = str(error)
+        for code in list(wrong)[: self.max_examples]:
+            for scan in self.scans.values():
+                rows = np.flatnonzero(scan.codes[task.name] == code)
+                if len(rows):
+                    yield f"{self._places(scan, rows)}: {task.name}: {wrong[code]}"
+        if len(wrong) > self.max_examples:
+            yield f"{task.name}: {len(wrong) - self.max_examples:,} more such cells; see data.columns and tasks"
+
     def _unknown_labels(self, task: Task) -> Iterator[str]:
+        if not task.kind.one_class:
+            yield from self._unread_cells(task)
+            return
         vocabulary = self.vocabularies[task.name]
         labels = set(task.labels)
         unknown = [label for label in vocabulary.codes if label not in labels]

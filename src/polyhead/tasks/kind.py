@@ -3,7 +3,7 @@
 Shapes: N sentences, B sentences of a batch, C classes, W logits of a head, V distinct cells, K columns of groups.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -30,6 +30,7 @@ class Kind:
         measures: all metrics that are one number, beside the loss; of a kind with classes there is F1 by class, too.
         fit_measures: those of what validation fits.
         has_classes: whether a task has class names.
+        in_nats: whether the loss is minus the logarithm of a probability.
         one_class: whether each sentence is of one class out of several, so that there is a confusion matrix.
         weighs_classes: whether label smoothing, class weights and focus change its loss.
         fits: what validation fits: ``temperature``, ``thresholds``, or nothing.
@@ -43,11 +44,17 @@ class Kind:
     measures: ClassVar[tuple[str, ...]]
     fit_measures: ClassVar[tuple[str, ...]] = ()
     has_classes: ClassVar[bool] = True
+    in_nats: ClassVar[bool] = True
     one_class: ClassVar[bool] = False
     weighs_classes: ClassVar[bool] = False
     fits: ClassVar[str] = ""
     any_cell: ClassVar[bool] = False
     dtype: ClassVar[str] = "int32"
+
+    @property
+    def quadratic(self) -> bool:
+        """Whether the loss is the squared error of one logit, whose minimum has a closed form."""
+        return False
 
     # The data: cells -> targets.
 
@@ -105,8 +112,17 @@ class Kind:
 
         return np.arange(len(cells), dtype=np.int64)[:, None]
 
-    def fitted(self, targets: "NDArray[Any]") -> Self:
-        """Return the kind with what it takes from the training targets (N,); itself if it takes nothing."""
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it has all that it takes from the training cells."""
+        return True
+
+    def fitted(self, task: str, labels: Labels, cells: Iterable[str | None]) -> Self:
+        """Return the kind with what it takes from the training cells of a task.
+
+        Raises:
+            UserError: they do not give it.
+        """
         return self
 
     # The head.

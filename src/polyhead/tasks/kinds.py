@@ -4,10 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from polyhead.tasks.kind import Kind
+from polyhead.tasks.multi_label import MultiLabel
+from polyhead.tasks.number import Number
+from polyhead.tasks.ordinal import Ordinal
 from polyhead.tasks.single_label import SingleLabel
 from polyhead.tasks.task import Task
 
-KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (SingleLabel,)}
+KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (SingleLabel, Number, MultiLabel, Ordinal)}
 """Name -> class."""
 
 
@@ -18,7 +21,7 @@ def kind_of(results: Mapping[str, Any]) -> type[Kind]:
 
 def kind_entry(task: Task) -> dict[str, str]:
     """Return the entry by which results name the kind of their task; nothing for single labels."""
-    return {} if isinstance(task.kind, SingleLabel) else {"kind": task.kind.name}
+    return {} if task.kind.name == SingleLabel.name else {"kind": task.kind.name}
 
 
 def overall(kinds: Iterable[Kind | type[Kind]]) -> str:

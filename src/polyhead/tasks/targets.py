@@ -3,6 +3,9 @@
 A target is a class index, a number, or a column of 0 and 1 for each class. Shapes: N sentences, C classes.
 """
 
+import json
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 MISSING = -100
@@ -22,6 +25,28 @@ def is_labelled(targets: Any) -> Any:
     if "float" in str(first.dtype):
         return first == first  # NaN is no number, not even itself
     return first != MISSING
+
+
+def list_text(labels: Iterable[str | float]) -> str:
+    """Return several labels as the text of one cell, which :func:`split_labels` takes apart.
+
+    >>> list_text(["dry", 2])
+    '["dry", "2"]'
+    """
+    return json.dumps([label_text(label) for label in labels], ensure_ascii=False)
+
+
+def split_labels(cell: str, separator: str) -> list[str]:
+    """Return the labels in a cell: a list in JSON, or texts with a separator between them; blank ones are none.
+
+    >>> split_labels('["a;b", "c"]', ";"), split_labels("a; b;", ";"), split_labels("[]", ";")
+    (['a;b', 'c'], ['a', 'b'], [])
+    """
+    parts: list[str] = cell.split(separator)
+    if cell.startswith("[") and cell.endswith("]"):
+        with suppress(ValueError):
+            parts = [label_text(part) for part in json.loads(cell)]
+    return [part.strip() for part in parts if part.strip()]
 
 
 def label_text(label: str | float) -> str:

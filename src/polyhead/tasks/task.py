@@ -42,7 +42,7 @@ class Task:
     @property
     def plain(self) -> Any:
         """Itself as a configuration spells it: the class names of single labels, else an entry for each setting."""
-        if isinstance(self.kind, SingleLabel):
+        if self.kind.name == SingleLabel.name:
             return list(self.labels)
         labels = {"labels": list(self.labels)} if self.labels else {}
         return {"kind": self.kind.name, **labels, **self.kind.settings}

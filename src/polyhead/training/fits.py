@@ -12,7 +12,7 @@ from torchmetrics import Metric
 
 from polyhead.tasks import Task
 
-_HOMES = {"temperature": ("calibration", "Calibration")}
+_HOMES = {"temperature": ("calibration", "Calibration"), "thresholds": ("thresholds", "Thresholds")}
 """What a kind says that it fits -> the module here, and the class in it."""
 
 

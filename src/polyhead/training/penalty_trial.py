@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from polyhead.tasks import Task, is_labelled
-from polyhead.training.head_solver import HeadProblem, HeadSolver, LinearHeads, RowLoss
+from polyhead.training.head_problem import HeadProblem, LinearHeads, RowLoss
+from polyhead.training.head_solver import HeadSolver
 
 _ENOUGH = 200  # validation rows that can tell penalties apart
 _ROWS = {True: 4000, False: 2000}  # training rows that trials take at most, with and without validation rows
@@ -105,7 +106,7 @@ class PenaltyTrial:
     def _solve(self, rows: TaskRows, penalties: Sequence[float], weights: Tensor | None) -> LinearHeads:
         if weights is not None and weights.ndim == 1:
             weights = weights.expand(len(penalties), -1)
-        problem = HeadProblem(rows.labels, self.task.width, self.loss, penalties, weights)
+        problem = HeadProblem(rows.labels, self.task.width, self.loss, penalties, weights, self.task.kind.quadratic)
         (heads,) = HeadSolver(rows.embeddings).solve([problem], _ROUGH, steps=100)
         return heads
 
@@ -117,6 +118,6 @@ def stratified_folds(labels: Tensor, folds: int) -> Tensor:
     [0, 1, 0, 1, 0]
     """
     order = torch.argsort(labels, stable=True)
-    fold_of = torch.empty_like(labels)
+    fold_of = torch.empty(len(labels), dtype=torch.long)
     fold_of[order] = torch.arange(len(labels)) % folds
     return fold_of

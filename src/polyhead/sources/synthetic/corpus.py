@@ -105,7 +105,7 @@ class HypotheticalCorpus(Source):
         sentences = self._write(split)
         return islice(self._spoil(sentences) if split == "train" else sentences, self.sizes[split])
 
-    def find_labels(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    def find_labels(self, names: Sequence[str], free: Sequence[str] = ()) -> Mapping[str, Sequence[str]]:
         """Return the class names of the tasks named.
 
         Raises:
