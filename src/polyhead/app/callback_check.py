@@ -1,6 +1,5 @@
 """The check of monitors, callbacks and loggers: metrics that nobody measures, files outside of their folders."""
 
-import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
@@ -10,12 +9,9 @@ from omegaconf import DictConfig
 
 from polyhead.app.sections import logger_nodes
 from polyhead.errors import did_you_mean, parameter_problems
-from polyhead.tasks import Task, overall
+from polyhead.tasks import Task
 from polyhead.training.metric_names import training_metrics, validation_metrics
 
-log = logging.getLogger(__name__)
-
-_CLASSES_ALONE = "validation/macro_f1"  # what a run goes by where nothing else is said
 _KEYS = ("metric", "mode")
 _MODES = ("max", "min")
 _FILE_NAMES = ("filename", "name", "version", "sub_dir")
@@ -28,15 +24,6 @@ _TENSORBOARD_WRITER = ("comment", "purge_step", "max_queue", "flush_secs", "file
 _DATABASE = "sqlite:///"
 _BEST = "checkpoints/best.ckpt"
 _COUNTS = ("patience", "refresh_rate", "every_n_epochs", "every_n_train_steps")
-
-
-def choose_monitor(config: DictConfig, tasks: Sequence[Task]) -> None:
-    """Let a run go by the mean headline score where not every task has macro-F1 for one, and say so."""
-    mean = f"validation/{overall(task.kind for task in tasks)}"
-    if config.monitor.get("metric") == _CLASSES_ALONE and mean != _CLASSES_ALONE:
-        config.monitor.metric = mean
-        headlines = ", ".join(f"{task.kind.headline} of {task.name}" for task in tasks)
-        log.info("monitor: the best weights go by %s, the mean of %s", mean, headlines)
 
 
 def monitor_problems(monitor: DictConfig, callbacks: DictConfig, tasks: Sequence[Task]) -> Iterator[str]:

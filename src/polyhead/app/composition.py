@@ -6,7 +6,7 @@ is imported last, so that a mistake in the rest is reported without waiting for 
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,16 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from polyhead import hardware
 from polyhead.app.builder import build, plain, under
-from polyhead.app.callback_check import (
-    best_problems,
-    choose_monitor,
-    file_problems,
-    logger_problems,
-    monitor_problems,
-)
+from polyhead.app.callback_check import best_problems, file_problems, logger_problems, monitor_problems
 from polyhead.app.literals import literal
 from polyhead.app.model_check import tell_late_stage, too_large
+from polyhead.app.monitor_choice import choose_monitor
 from polyhead.app.sections import logger_nodes
+from polyhead.app.task_fit import fit_tasks
 from polyhead.app.trained import build_encoder
 from polyhead.app.trainer_check import balance_problems, batch_problems
 from polyhead.app.value_check import check_sections, value_problems
@@ -100,7 +96,6 @@ def compose_components(config: DictConfig) -> RunComponents:
     if tasks:  # without them, loss and weighting would complain about the names of tasks
         components["loss"] = composer.build("loss", MultiTaskLoss, tasks=tasks)
         components["weighting"] = composer.build("weighting", Weighting, tasks=[task.name for task in tasks])
-        choose_monitor(config, tasks)
         composer.check_monitors(tasks)
         composer.check_heads(components["heads"], tasks, components["loss"])
     if tasks and encoder and freeze_plan:
@@ -164,15 +159,7 @@ class _Composer:
         with collect_errors(self.problems):
             tasks = make_tasks(plain(self.config.tasks), under("data", source.find_labels))
             under("data", source.check)(tasks)
-        return tasks if self.problems else self.fit_tasks(tasks, source)
-
-    def fit_tasks(self, tasks: tuple[Task, ...], source: Source) -> tuple[Task, ...]:
-        """Return the tasks with what their kinds take from the training sentences."""
-        fitted = list(tasks)
-        for index, task in enumerate(tasks):
-            with collect_errors(self.problems):
-                fitted[index] = _fitted(task, source)
-        return tuple(fitted)
+        return tasks if self.problems else fit_tasks(tasks, source, self.problems)
 
     def check_plan(self, plan: FreezePlan, encoder: PretrainedEncoder, tasks: tuple[Task, ...]) -> None:
         """Check that the freeze plan fits the model, on a model without memory for its weights."""
@@ -196,6 +183,7 @@ class _Composer:
 
     def check_monitors(self, tasks: tuple[Task, ...]) -> None:
         """Check that the metrics are measured which the run goes by."""
+        choose_monitor(self.config, tasks)
         self.problems += monitor_problems(self.config.monitor, self.config.callbacks, tasks)
 
     def check_sizes(self, source: Source, loader: LoaderSettings) -> None:
@@ -209,14 +197,6 @@ class _Composer:
         if not empty:
             found = batch_problems(plain(self.config.trainer), sizes, loader)
             self.problems += [f"trainer.{problem}" for problem in found]
-
-
-def _fitted(task: Task, source: Source) -> Task:
-    """Return a task whose kind has what it takes from the training sentences."""
-    if task.kind.is_fitted:
-        return task
-    cells = (sentence.labels.get(task.name) for sentence in source.sentences("train"))
-    return replace(task, kind=task.kind.fitted(task.name, task.labels, cells))
 
 
 def compose_model(config: DictConfig, components: RunComponents) -> MultiTaskModel:

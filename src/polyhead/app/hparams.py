@@ -8,6 +8,8 @@ from polyhead.app.composition import MAIN_CHOICES
 from polyhead.app.hydra_state import chosen_options, task_overrides
 from polyhead.errors import UserError
 from polyhead.runs.contents import RunMetrics
+from polyhead.runs.record import SCORE
+from polyhead.tasks import KINDS
 from polyhead.training.metrics import scalars
 
 
@@ -31,11 +33,12 @@ def hparams(config: DictConfig) -> dict[str, Any]:
 
 
 def final_metrics(metrics: RunMetrics) -> dict[str, float]:
-    """Return the final metrics by which runs are compared: macro-F1 and accuracy, by split and task."""
+    """Return the final metrics by which runs are compared: the scores that tables show, by split and task."""
     measured: dict[str, float] = {}
     for split, results in {"validation": metrics.validation, **metrics.test_sets}.items():
         measured |= scalars(split, results)
-    return {name: value for name, value in measured.items() if name.endswith(("/macro_f1", "/accuracy"))}
+    shown = {SCORE, *(name for kind in KINDS.values() for name in kind.scores)}
+    return {name: value for name, value in measured.items() if name.rpartition("/")[2] in shown}
 
 
 def monitored_value(metrics: RunMetrics) -> float:

@@ -165,7 +165,8 @@ class SentenceData(L.LightningDataModule):
             limit, advice = self.text_tokenizer.limit, self.text_tokenizer.advice
             counts = (sentences.truncated, len(sentences))
             log.warning("%d of %d %s sentences cut to %s; %s", *counts, name, limit, advice)
-        small = None if name == "train" else tell_if_small(name, sentences.labels)
+        classes = {task.name: sentences.labels[task.name] for task in self.tasks if task.kind.one_class}
+        small = None if name == "train" else tell_if_small(name, classes)
         if small:
             log.warning("%s", small)
         self._tell_unknown(sentences, name)

@@ -15,6 +15,7 @@ from polyhead.sources.folding import fold
 from polyhead.sources.records import TEXT
 from polyhead.sources.tables import Table
 from polyhead.sources.weights import read_weights
+from polyhead.tasks import Task
 
 if TYPE_CHECKING:
     from pyarrow import Array
@@ -149,3 +150,10 @@ def scan(tables: Sequence[Table], vocabularies: Mapping[str, Vocabulary]) -> Sca
             rows_between = table.row(len(table) - 1) - table.row(0) + 1
             found.blank[table.name] = rows_between - len(table)
     return found
+
+
+def group_labels(scans: Sequence[Scan], tasks: Sequence[Task], vocabularies: Mapping[str, Vocabulary]) -> None:
+    """Note in scans by which groups the labels of each task are held out evenly."""
+    groups = {task.name: task.kind.groups(task.labels, list(vocabularies[task.name].codes)) for task in tasks}
+    for one in scans:
+        one.groups = groups

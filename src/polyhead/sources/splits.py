@@ -15,7 +15,7 @@ from polyhead.sources.duplicates import contained
 from polyhead.sources.mixing import Mixture
 from polyhead.sources.near_duplicates import Kept, near_duplicate_lines
 from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT
-from polyhead.sources.scan import Vocabulary, scan
+from polyhead.sources.scan import Vocabulary, group_labels, scan
 from polyhead.sources.settings import SPLITS, SplitSettings
 from polyhead.sources.split import Split, hold_out, take_fold, take_some
 from polyhead.sources.tables import Table
@@ -60,10 +60,6 @@ class TableSource(Source):
 
     def tables(self, tasks: Sequence[str], free: Sequence[str] = ()) -> dict[str, list[list[Table]]]:
         """Read the tables of each split, grouped by the source that they belong to.
-
-        Args:
-            tasks: names of the tasks.
-            free: those of them whose cells may be fractions, or lists.
 
         Raises:
             UserError: they cannot be read, one problem per line.
@@ -113,10 +109,7 @@ class TableSource(Source):
             scanned.drop_arrays()
 
     def _make_splits(self, inspection: Inspection, tasks: Sequence[Task]) -> None:
-        for split in self._splits.values():
-            split.scan.groups = {
-                task.name: task.kind.groups(task.labels, list(self._vocabularies[task.name].codes)) for task in tasks
-            }
+        group_labels([split.scan for split in self._splits.values()], tasks, self._vocabularies)
         self._drop_test_duplicates()
         if self.settings.folds is not None:
             self._take_fold(self.settings.folds)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from polyhead.errors import UserError, did_you_mean
 from polyhead.sources.folding import fold
+from polyhead.sources.label_cells import label_cells
 from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT, Columns
 from polyhead.storage.arrow_readers import spell
 from polyhead.storage.cells import column_names, has_column, join_texts, missing_text
-from polyhead.tasks import list_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -126,7 +126,11 @@ class Table:
         import pyarrow as pa
 
         try:
-            texts = self._texts(column, array)
+            if self.columns[column] == TEXT:
+                texts = array.cast(pa.large_string())
+            else:
+                free = self.columns[column] in self.free
+                texts = label_cells(array, _feature(self._features, column), free, self.missing_values)
             texts.validate(full=True)  # Parquet takes any bytes for text
         except pa.ArrowInvalid as error:
             for index in range(len(array)) if len(array) > 1 else ():  # Arrow does not say where
@@ -137,29 +141,6 @@ class Table:
                 f"{self.name} row {self.row(before)}: {column} is {spell(array[0])}; {rule} text in UTF-8{hint}"
             ) from error
         return texts
-
-    def _texts(self, column: str, array: "Array") -> "Array":
-        import pyarrow as pa
-        from pyarrow import compute
-
-        if self.columns[column] == TEXT:
-            return array.cast(pa.large_string())
-        feature, free = _feature(self._features, column), self.columns[column] in self.free
-        if free and pa.types.is_nested(array.type):
-            array = _joined_lists(array, getattr(getattr(feature, "feature", None), "names", None))
-        names = getattr(feature, "names", None)
-        if names is not None:  # class indices with their names; hub data sets mark a missing label by -1
-            named = compute.if_else(compute.less(array, 0), len(names), array)
-            array = pa.array([*names, None]).take(named)
-        if pa.types.is_dictionary(array.type):
-            array = array.dictionary_decode()
-        if pa.types.is_floating(array.type) and free:
-            array = compute.if_else(compute.is_nan(array), None, array)
-        elif pa.types.is_floating(array.type):  # whole numbers with gaps, as pandas holds them
-            array = compute.if_else(compute.is_nan(array), None, array).cast(pa.int64())
-        trimmed = compute.utf8_trim_whitespace(array.cast(pa.large_string()))
-        missing = pa.array(["", *self.missing_values], pa.large_string())
-        return compute.if_else(compute.is_in(trimmed, missing), None, trimmed)
 
 
 def _column(batch: "RecordBatch", column: str) -> "Array":
@@ -179,17 +160,6 @@ def _feature(features: Mapping[str, Any], column: str) -> Any:
     first, _, rest = column.partition(".")
     inner = features.get(first)
     return _feature(inner, rest) if isinstance(inner, Mapping) else None
-
-
-def _joined_lists(lists: "Array", names: Sequence[str] | None) -> "Array":
-    """Return lists of labels as texts; ``names`` are those of classes, where the lists have indices."""
-    import pyarrow as pa
-
-    cells = [
-        None if row is None else list_text(row if names is None else [names[i] for i in row])
-        for row in lists.to_pylist()
-    ]
-    return pa.array(cells, pa.large_string())
 
 
 def _join(texts: Sequence["Array"]) -> "Array":

@@ -11,7 +11,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.errors import UserError, did_you_mean
+from polyhead.errors import did_you_mean
+from polyhead.sources.cell_check import unread_cells
 from polyhead.sources.duplicates import Duplicates, Integers, contained, find_duplicates
 from polyhead.sources.label_hints import LabelHints, shorten, spelling
 from polyhead.sources.scan import Scan, Vocabulary
@@ -79,9 +80,7 @@ class Inspection:
         Yields:
             A line for a person per task that has such classes.
         """
-        for task in tasks:
-            if not task.kind.one_class:
-                continue
+        for task in [one for one in tasks if one.kind.one_class]:
             vocabulary = self.vocabularies[task.name]
             counts = vocabulary.count(self.scans["train"].codes[task.name][kept])
             sizes = dict.fromkeys(task.labels, 0)
@@ -97,25 +96,9 @@ class Inspection:
             if len(scan) == len(scan.empty):
                 yield f"data: the {split} split is empty; it needs at least one sentence"
 
-    def _unread_cells(self, task: Task) -> Iterator[str]:
-        """Name the cells that are none for the kind of the task, with the reason."""
-        wrong: dict[int, str] = {}
-        for cell, code in self.vocabularies[task.name].codes.items():
-            try:
-                task.kind.read(task.labels, cell)
-            except UserError as error:
-                wrong[code] = str(error)
-        for code in list(wrong)[: self.max_examples]:
-            for scan in self.scans.values():
-                rows = np.flatnonzero(scan.codes[task.name] == code)
-                if len(rows):
-                    yield f"{self._places(scan, rows)}: {task.name}: {wrong[code]}"
-        if len(wrong) > self.max_examples:
-            yield f"{task.name}: {len(wrong) - self.max_examples:,} more such cells; see data.columns and tasks"
-
     def _unknown_labels(self, task: Task) -> Iterator[str]:
         if not task.kind.one_class:
-            yield from self._unread_cells(task)
+            yield from unread_cells(task, self.vocabularies[task.name], [*self.scans.values()], self.max_examples)
             return
         vocabulary = self.vocabularies[task.name]
         labels = set(task.labels)

@@ -168,6 +168,15 @@ class Kind:
         """Return the answers as arrays: class indices (N,), numbers (N,), or a 0 or 1 for each class (N, C)."""
         raise NotImplementedError
 
+    def score(self, targets: "NDArray[Any]", codes: "NDArray[Any]") -> float:
+        """Return the headline score of answers, none of whose targets is missing.
+
+        Args:
+            targets: in the unit of the data, as :meth:`restore` gives them.
+            codes: as :meth:`codes` gives them.
+        """
+        raise NotImplementedError
+
     def restore(self, targets: "NDArray[Any]") -> "NDArray[Any]":
         """Return targets (N,) or (N, C) as :meth:`codes` has answers: in the unit of the data."""
         return targets

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from polyhead.errors import UserError, did_you_mean, is_finite
 from polyhead.tasks.kind import Kind, Labels
-from polyhead.tasks.single_label import check_class_names
+from polyhead.tasks.single_label import check_class_names, f1_scores
 from polyhead.tasks.targets import MISSING, is_labelled, split_labels
 
 if TYPE_CHECKING:
@@ -124,6 +124,10 @@ class MultiLabel(Kind):
         thresholds = np.asarray(fit.get("thresholds") or UNFITTED, dtype=outputs.dtype)
         codes: NDArray[Any] = (outputs >= thresholds).astype(np.int64)
         return codes
+
+    def score(self, targets: "NDArray[Any]", codes: "NDArray[Any]") -> float:
+        """Return macro F1 over all labels."""
+        return float(f1_scores(targets.T == 1, codes.T == 1).mean())
 
     def answers(self, labels: Labels, codes: "NDArray[Any]") -> list[Any]:
         """Return the labels of each text, in the order of the task."""

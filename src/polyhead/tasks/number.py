@@ -157,6 +157,14 @@ class Number(Kind):
         """Return the numbers."""
         return outputs
 
+    def score(self, targets: "NDArray[Any]", codes: "NDArray[Any]") -> float:
+        """Return Spearman's rho; 0 where targets or answers do not vary."""
+        import numpy as np
+
+        first, second = _ranks(targets), _ranks(codes)
+        spread = first.std() * second.std()
+        return float(np.mean((first - first.mean()) * (second - second.mean())) / spread) if spread > 0 else 0.0
+
     def restore(self, targets: "NDArray[Any]") -> "NDArray[Any]":
         """Return standardized numbers in the unit of the data (N,)."""
         import numpy as np
@@ -174,3 +182,17 @@ class Number(Kind):
     @property
     def _spread(self) -> float:
         return 1.0 if self.spread is None else self.spread
+
+
+def _ranks(numbers: "NDArray[Any]") -> "NDArray[np.float64]":
+    """Return the ranks of numbers (N,); equal ones have the mean of theirs.
+
+    >>> import numpy as np
+    >>> _ranks(np.array([5.0, 1.0, 5.0])).tolist()
+    [1.5, 0.0, 1.5]
+    """
+    import numpy as np
+
+    _, inverse, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (ends - (counts + 1) / 2)[inverse]

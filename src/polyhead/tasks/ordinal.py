@@ -98,6 +98,14 @@ class Ordinal(SingleLabel):
         shares: NDArray[Any] = -np.diff(np.concatenate([bounds, passed, 0 * bounds], axis=1), axis=1)
         return shares
 
+    def score(self, targets: "NDArray[Any]", codes: "NDArray[Any]") -> float:
+        """Return quadratic weighted kappa (Cohen 1968); 0 where all have one class."""
+        import numpy as np
+
+        truth, given = targets.astype(np.float64), codes.astype(np.float64)
+        by_chance = truth.var() + given.var() + (truth.mean() - given.mean()) ** 2
+        return float(1 - np.mean((truth - given) ** 2) / by_chance) if by_chance > 0 else 0.0
+
     def codes(self, outputs: "NDArray[Any]", fit: Mapping[str, Any]) -> "NDArray[Any]":
         """Return the class in the middle: half of the probability lies up to it (N,)."""
         classes: NDArray[Any] = (1 - outputs.cumsum(axis=1)[:, :-1] > 0.5).sum(axis=1)

@@ -92,6 +92,13 @@ class SingleLabel(Kind):
         classes: NDArray[Any] = outputs.argmax(axis=1)
         return classes
 
+    def score(self, targets: "NDArray[Any]", codes: "NDArray[Any]") -> float:
+        """Return macro F1 over the classes that occur."""
+        import numpy as np
+
+        classes = np.union1d(targets, codes)[:, None]
+        return float(f1_scores(targets == classes, codes == classes).mean())
+
     def answers(self, labels: Labels, codes: "NDArray[Any]") -> list[Any]:
         """Return the class names."""
         return [labels[index] for index in codes]
@@ -134,6 +141,15 @@ def class_metrics(labels: Labels) -> "dict[str, Metric]":
         "f1": MulticlassF1Score(average="none", **settings),
         "confusion": MulticlassConfusionMatrix(**settings),
     }
+
+
+def f1_scores(truth: "NDArray[Any]", given: "NDArray[Any]") -> "NDArray[Any]":
+    """Return the F1 of each row of truths and answers (C, N); 0 where there is neither."""
+    import numpy as np
+
+    hits = (truth & given).sum(axis=1)
+    scores: NDArray[Any] = 2 * hits / np.maximum(truth.sum(axis=1) + given.sum(axis=1), 1)
+    return scores
 
 
 def softmax(logits: "NDArray[Any]") -> "NDArray[Any]":
