@@ -176,7 +176,25 @@ RECIPES = {section.partition("\n")[0]: section for section in SECTIONS if "```ba
 
 
 def test_there_is_a_recipe_for_each_thing_one_adds():
-    assert [*RECIPES] == ["A weighting", "A freezing strategy", "An encoder family", "A loss", "A source"]
+    assert [*RECIPES] == [
+        "A weighting",
+        "A freezing strategy",
+        "An encoder family",
+        "A loss",
+        "A source",
+        "A kind of task",
+    ]
+
+
+def changed(text, diff):
+    """Return a text after a diff, each of whose parts between blank lines has lines that follow each other."""
+    for part in diff.strip("\n").split("\n\n"):
+        lines = part.splitlines()
+        old = "".join(f"{line[1:]}\n" for line in lines if line[0] in " -")
+        new = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
 
 
 @pytest.mark.slow
@@ -187,7 +205,11 @@ def test_recipe_takes_at_most_three_edits_and_its_command_runs(tmp_path, recipe)
     shutil.copy(ROOT / "train.py", tmp_path)
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", RECIPES[recipe], flags=re.MULTILINE | re.DOTALL)
     files = [body.split("\n", 1) for language, body in blocks if language in ("python", "yaml")]
-    assert 1 <= len(files) <= 3
+    changes = [body.split("\n", 1) for language, body in blocks if language == "diff"]
+    assert 1 <= len(files) + len(changes) <= 3
+    for head, change in changes:
+        path = tmp_path / head.removeprefix("# ")
+        path.write_text(changed(path.read_text(encoding="utf-8"), change), encoding="utf-8")
     for head, content in files:
         path = tmp_path / head.removeprefix("# ")
         assert not path.exists()

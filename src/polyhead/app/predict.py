@@ -23,7 +23,7 @@ from polyhead.storage.dialect import Dialect
 from polyhead.storage.row_readers import open_rows
 from polyhead.storage.row_writers import open_row_file
 from polyhead.storage.rows import Row, RowReader, arrow
-from polyhead.tasks import Task
+from polyhead.tasks import Task, answer_cell
 
 _SHOWN = 3  # rows without a text that are named
 
@@ -155,7 +155,7 @@ def _other_columns(task: Task, predictions: Predictions, config: DictConfig) -> 
     """Return the columns of a task that is not of single labels: its answers, and probabilities of classes."""
     answers = predictions.labels(task.name)
     if config.output.endswith(".csv"):  # a cell holds no list
-        answers = [";".join(answer) if isinstance(answer, list) else answer for answer in answers]
+        answers = [answer_cell(answer) for answer in answers]
     columns = {f"predicted_{task.name}": answers}
     probabilities = predictions.probabilities.get(task.name)
     if task.kind.one_class and probabilities is not None:

@@ -10,7 +10,7 @@ from polyhead.tasks.kind import Kind
 from polyhead.tasks.kinds import KINDS, headline, kind_entry, kind_of, overall
 from polyhead.tasks.per_task import PerTask, per_task_problems, value_for
 from polyhead.tasks.single_label import SingleLabel
-from polyhead.tasks.targets import MISSING, is_labelled, label_text, list_text, split_labels
+from polyhead.tasks.targets import MISSING, answer_cell, is_labelled, label_text, list_text, split_labels
 from polyhead.tasks.task import Task
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "PerTask",
     "SingleLabel",
     "Task",
+    "answer_cell",
     "headline",
     "is_labelled",
     "kind_entry",

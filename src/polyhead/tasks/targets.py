@@ -36,6 +36,18 @@ def list_text(labels: Iterable[str | float]) -> str:
     return json.dumps([label_text(label) for label in labels], ensure_ascii=False)
 
 
+def answer_cell(answer: Any, separator: str = ";") -> Any:
+    """Return an answer as a cell of a CSV file holds it: of several labels a text, which :func:`split_labels` reads.
+
+    >>> answer_cell(["dry", "warm"]), answer_cell([]), answer_cell(0.5)
+    ('dry;warm', '[]', 0.5)
+    """
+    if not isinstance(answer, list):
+        return answer
+    plain = answer and not any(separator in label for label in answer)
+    return separator.join(answer) if plain else list_text(answer)
+
+
 def split_labels(cell: str, separator: str) -> list[str]:
     """Return the labels in a cell: a list in JSON, or texts with a separator between them; blank ones are none.
 

@@ -3,6 +3,7 @@
 Names are ``{split}/{task}/{metric}``. Shapes: B sentences, W logits, C classes.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,7 +49,9 @@ class TaskMetrics(nn.Module):
         self._flush()
         values: dict[str, Any] = {}
         if self.rows.compute():
-            computed = {name: value.tolist() for name, value in self.metrics.compute().items()}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what has no value; the kind has one for it
+                computed = {name: value.tolist() for name, value in self.metrics.compute().items()}
             values = self.task.kind.results(self.task.labels, computed)
             values["loss"] = self.loss.compute().item()
             values |= kind_entry(self.task)

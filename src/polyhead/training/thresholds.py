@@ -84,7 +84,7 @@ def best_threshold(probabilities: Tensor, labels: Tensor) -> float:
     hits = labels[order].cumsum(0)  # (N,)
     given = torch.arange(1, len(labels) + 1, device=labels.device)
     scores = 2 * hits / (given + hits[-1])
-    below = torch.cat([ordered[1:], ordered.new_zeros(1)])
+    below = torch.cat([ordered[1:], ordered.new_full((1,), -1.0)])
     scores = scores.where(ordered > below, -1.0)  # equal ones are given together
     last = int(torch.nonzero(scores == scores.max())[-1])
-    return float((ordered[last] + below[last]) / 2)
+    return float((ordered[last] + below[last].clamp(min=0)) / 2)

@@ -18,7 +18,7 @@ from torch import Tensor
 from polyhead.data.batch import Batch
 from polyhead.data.datamodule import SentenceData
 from polyhead.storage.output import write_atomically
-from polyhead.tasks import Task, is_labelled
+from polyhead.tasks import Task, answer_cell, is_labelled
 from polyhead.training.evaluation import MultiTaskEvaluation
 
 
@@ -90,10 +90,6 @@ def _columns(task: Task, labels: NDArray[Any], logits: Tensor, fit: Mapping[str,
     given: list[Any] = [""] * len(labels)
     known = np.flatnonzero(is_labelled(labels))
     for row, answer in zip(known, task.kind.answers(task.labels, task.kind.restore(labels[known])), strict=True):
-        given[row] = _cell(answer)
-    predicted = [_cell(answer) for answer in task.kind.answers(task.labels, codes)]
+        given[row] = answer_cell(answer)
+    predicted = [answer_cell(answer) for answer in task.kind.answers(task.labels, codes)]
     return {f"{task.name}_label": given, f"{task.name}_predicted": predicted, **columns}
-
-
-def _cell(answer: Any) -> Any:
-    return ";".join(answer) if isinstance(answer, list) else answer
