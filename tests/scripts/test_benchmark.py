@@ -46,6 +46,12 @@ def settings():
 
 
 @pytest.fixture
+def once(settings):
+    """Settings for what needs no second repeat: the tests of compare() hold what repeats are."""
+    return replace(settings, repeats=1)
+
+
+@pytest.fixture
 def precision(monkeypatch):
     """Return a function that sets the precision the processor is said to be best at."""
     from benchmarks import workload

@@ -86,7 +86,7 @@ class Started:
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.settimeout(TIMEOUT)
         script = Path(argv[0])
-        self._connection.connect(_warm(script.parent if script.name == "train.py" else script.parents[1]))
+        self._connection.connect(_warm(ROOT if ROOT in script.parents else script.parent))
         socket.send_fds(self._connection, [b"!"], descriptors)
         request = {"argv": argv, "cwd": str(cwd), "environment": os.environ | ENVIRONMENT | environment}
         self._stream = self._connection.makefile("rw")

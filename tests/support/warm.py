@@ -31,6 +31,8 @@ IMPORTS = [
     "transformers.models.bert.tokenization_bert",
     *(f"polyhead.training.callbacks.{name}" for name in ("gradients", "interruption", "last", "mistakes", "progress")),
     "tensorboard.plugins.hparams.api_pb2",
+    "datasets",
+    "peft",
 ]
 
 
@@ -123,6 +125,7 @@ if __name__ == "__main__" and (command := wait_for_command(sys.argv[1])):
     os.chdir(command["cwd"])
     os.environ.clear()
     os.environ.update(command["environment"])
+    sys.path[1:1] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in sys.path]
     tempfile.tempdir = None  # an import may have asked for the folder of temporary files, and the command's is another
     sys.argv = command["argv"]
     sys.path[0] = str(Path(sys.argv[0]).parent)
