@@ -60,7 +60,7 @@ def solve_heads(
     frozen = FrozenActivations(module.model.encoder, None, parts.precision, parts.activation_cache, device)
     train = _read(frozen, data, "train", limit)
     validation = _read(frozen, data, "validation", limit) if data.source.has("validation") else None
-    found = parts.heads.solve(module.model, parts.tasks, module.loss, train, validation, seed)
+    found = parts.heads.solve(module.model, parts.tasks, module.loss, train, validation, seed, again)
     for head in found:
         log.info("%s", _line(head, again))
     titles = ["head", "rows", "penalty", "temperature", "loss held out"]
