@@ -43,3 +43,9 @@ def class_option_problems(
                     f"{option}.{task}: it is for single_label tasks, and {task} is {others[task]}; leave it out"
                 )
     return problems
+
+
+def kind_problems(loss: str, tasks: Sequence[Task]) -> list[str]:
+    """Return a line for each task that a loss cannot concern whose sentences are each of one class."""
+    others = [task for task in tasks if not task.kind.one_class]
+    return [f"tasks: {task.name} is {task.kind.name}, and {loss} needs sentences of one class each" for task in others]

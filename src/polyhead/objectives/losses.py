@@ -4,7 +4,7 @@ Shapes: N training sentences, B sentences of a batch, C classes of a task, W log
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from polyhead.errors import ParameterError, UserError
-from polyhead.objectives.class_options import class_option_problems, for_classes
+from polyhead.objectives.class_options import class_option_problems, for_classes, kind_problems
 from polyhead.objectives.class_weights import class_weights
 from polyhead.tasks import MISSING, PerTask, Task, is_labelled, label_text, per_task_problems, value_for
 
@@ -91,7 +91,12 @@ class MultiTaskLoss(nn.Module):
 
     Raises:
         ParameterError: values out of range or unknown tasks, all at once.
+
+    Attributes:
+        of_classes: whether the loss is for tasks alone whose sentences are each of one class.
     """
+
+    of_classes: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -111,6 +116,7 @@ class MultiTaskLoss(nn.Module):
             *per_task_problems("gamma", gamma, names, lambda value: value >= 0, "a number, 0 or more"),
             *per_task_problems("scale", scale, names, lambda value: value > 0, "a number, above 0"),
             *class_option_problems(by_class, class_weights or {}, tasks),
+            *(kind_problems(type(self).__name__, tasks) if self.of_classes else ()),
         ]
         if problems:
             raise ParameterError("\n".join(problems))

@@ -82,13 +82,12 @@ def model_card(
         scored: tasks of which scores lie in it.
     """
     columns = sorted({metric for entry in manifest.tasks for metric in entry.metrics})
-    calibrated = [entry.name for entry in manifest.tasks if entry.temperature is not None]
     count = len(manifest.tasks)
     return _TEMPLATE.format(
         name=name,
         heads=f"{count} linear {_what(manifest)}head" + "s" * (count > 1),
         table=markdown_table(["task", "classes", *columns], [_row(entry, columns) for entry in manifest.tasks]),
-        calibrated=f"Probabilities are calibrated for {', '.join(calibrated)}." if calibrated else "",
+        calibrated=_calibrated(manifest),
         limit=_limit(manifest),
         promises=_PROMISES.format(tasks=", ".join(scored)) if scored else "",
         pooling=pooling,
@@ -102,6 +101,16 @@ def model_card(
 
 def _what(manifest: Manifest) -> str:
     return "classification " if all(entry.kind == SingleLabel.name for entry in manifest.tasks) else ""
+
+
+def _calibrated(manifest: Manifest) -> str:
+    fitted = [entry.name for entry in manifest.tasks if entry.temperature is not None]
+    classes = [entry for entry in manifest.tasks if entry.kind == SingleLabel.name]
+    others = [entry.name for entry in classes if entry.temperature is None]
+    lines = [f"Probabilities are calibrated for {', '.join(fitted)}."] if fitted else []
+    if others:
+        lines.append(f"Those of {', '.join(others)} are not calibrated: there was no validation split.")
+    return " ".join(lines)
 
 
 def _limit(manifest: Manifest) -> str:
