@@ -4,7 +4,6 @@ Classes raise errors with the names of their parameters; here the keys of the co
 is imported last, so that a mistake in the rest is reported without waiting for it.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,14 +28,14 @@ from polyhead.freezing.plans import FreezePlan
 from polyhead.freezing.probe_stage import takes_steps, without_probe
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import PretrainedEncoder
+from polyhead.objectives.embedding_loss import EmbeddingLoss
 from polyhead.objectives.losses import MultiTaskLoss
 from polyhead.objectives.weighting import Weighting
 from polyhead.sources.base import Source
 from polyhead.tasks import Task, make_tasks
+from polyhead.training.embedding_health import EmbeddingHealth
 from polyhead.training.optimizer import Optimization
 from polyhead.training.solved_heads import SolvedHeads
-
-log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     import lightning as L
@@ -61,6 +60,8 @@ class RunComponents:
     optimization: Optimization
     activation_cache: ActivationCache | None
     heads: SolvedHeads | None
+    health: EmbeddingHealth | None
+    keep_embedding: EmbeddingLoss | None
     soup: "Soup | None"
     precision: str
     takes_steps: bool
@@ -89,8 +90,12 @@ def compose_components(config: DictConfig) -> RunComponents:
         "optimization": composer.build("optimizer", Optimization),
         "activation_cache": composer.build_optional("activation_cache", ActivationCache),
         "heads": composer.build_optional("heads", SolvedHeads),
+        "health": composer.build_optional("health", EmbeddingHealth),
+        "keep_embedding": composer.build_optional("keep_embedding", EmbeddingLoss),
         "soup": composer.build_optional("soup"),
     }
+    if components["health"]:
+        composer.attempt(under("health", components["health"].read_pairs))
     if tasks:  # without them, loss and weighting would complain about the names of tasks
         components["loss"] = composer.build("loss", MultiTaskLoss, tasks=tasks)
         components["weighting"] = composer.build("weighting", Weighting, tasks=[task.name for task in tasks])

@@ -15,6 +15,7 @@ from polyhead import hardware
 from polyhead.app.builder import plain
 from polyhead.app.claim import claim, noted_data
 from polyhead.app.composition import RunComponents, compose_model, compose_trainer
+from polyhead.app.embedding_watch import EmbeddingWatch
 from polyhead.app.encoder_record import encoder_changes, resolve_encoder
 from polyhead.app.head_start import solve_heads
 from polyhead.app.hparams import final_metrics, hparams, hydra_choices, monitored_value
@@ -97,8 +98,10 @@ class TrainingRun:
         parameters = ParameterCounts(trainable=trainable, total=total)
         self._announce(module, trainer, parameters)
         solve = partial(self._solve_heads, module, data, trainer) if self._solves_heads else None
+        watch = EmbeddingWatch(self.parts, module, data, trainer.strategy.root_device, measures=self.first)
         result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve)
-        metrics = self._metrics(result, module, parameters, soup, seconds=time.perf_counter() - started)
+        health = watch.health() if self.first else {}
+        metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
             log_final_metrics(trainer, hparams(self.config), final_metrics(metrics))
@@ -144,6 +147,7 @@ class TrainingRun:
             parts.loss,
             self.config.watch_conflict,
             self._solves_heads,
+            parts.keep_embedding,
         )
 
     @property
@@ -201,6 +205,7 @@ class TrainingRun:
         module: MultiTaskTraining,
         parameters: ParameterCounts,
         soup: Sequence[str],
+        health: Mapping[str, float],
         seconds: float,
     ) -> RunMetrics:
         monitor = plain(self.config.monitor)
@@ -222,6 +227,7 @@ class TrainingRun:
             precision=self.parts.precision,
             device=self.device,
             soup=soup,
+            health=health,
         )
 
     def _write(self, metrics: RunMetrics, provenance: Provenance) -> None:

@@ -99,6 +99,10 @@ class RunMetrics:
         precision: as Lightning names it, ``32-true``.
         device: ``cpu``, ``cuda`` or ``mps``.
         soup: folders of the runs whose average this is; empty for a run that was trained.
+        health: of the embedding, see :mod:`polyhead.training.embedding_health`: ``agreement`` and ``lowest_agreement``
+            with the start over ``sentences`` of validation, ``uniformity``, ``effective_rank`` and, of ``pairs``,
+            ``spearman``, each of the three with the value at the start under ``NAME_before``; empty where it was not
+            measured.
     """
 
     file_name: ClassVar[str] = "metrics.json"
@@ -118,6 +122,7 @@ class RunMetrics:
     precision: str
     device: str
     soup: Sequence[str] = ()
+    health: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def test_sets(self) -> dict[str, SplitResults]:

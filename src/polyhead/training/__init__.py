@@ -6,6 +6,7 @@ from polyhead import lazy_exports
 
 if TYPE_CHECKING:
     from polyhead.training.calibration import Calibration
+    from polyhead.training.embedding_health import EmbeddingHealth
     from polyhead.training.fit import FitResult, fit_and_test
     from polyhead.training.metrics import TaskMetrics
     from polyhead.training.module import MultiTaskTraining
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Calibration",
+    "EmbeddingHealth",
     "FitResult",
     "MultiTaskTraining",
     "Optimization",
@@ -26,6 +28,7 @@ __getattr__ = lazy_exports(
     __name__,
     {
         "Calibration": "calibration",
+        "EmbeddingHealth": "embedding_health",
         "FitResult": "fit",
         "fit_and_test": "fit",
         "TaskMetrics": "metrics",

@@ -19,18 +19,15 @@ from polyhead.data.batch import Batch
 from polyhead.data.datamodule import SentenceData
 from polyhead.data.loader import TrainingLoader
 from polyhead.errors import UserError
-from polyhead.freezing.plans import (
-    FreezePlan,
-    eval_frozen_modules,
-    stage_index,
-)
+from polyhead.freezing.plans import FreezePlan, eval_frozen_modules, stage_index
 from polyhead.freezing.probe_stage import takes_steps, without_probe
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.objectives.embedding_loss import EmbeddingLoss
 from polyhead.objectives.gradient_conflict import Conflict, copy_per_task, gradients_at
 from polyhead.objectives.losses import MultiTaskLoss, check_finite
 from polyhead.objectives.weighting import Aggregation, Weighting, surrogate_loss
 from polyhead.tasks import Task
-from polyhead.training.checkpoints import FORMAT
+from polyhead.training.checkpoints import FORMAT, of_all_processes
 from polyhead.training.epochs import epoch_is_complete, reopen_epoch
 from polyhead.training.evaluation import MultiTaskEvaluation
 from polyhead.training.metrics import scalars
@@ -51,6 +48,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         loss: the loss of each task; None is cross-entropy.
         watch_conflict: whether to log how the tasks' gradients at the shared embedding agree.
         heads_solved: whether the heads are solved before training; a first stage that is their probe is left out.
+        embedding_loss: holds the embeddings to the targets of the training batches; None where they have none.
 
     Attributes:
         stage: the stage of freezing that the model is in.
@@ -71,6 +69,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         loss: MultiTaskLoss | None = None,
         watch_conflict: bool = False,
         heads_solved: bool = False,
+        embedding_loss: EmbeddingLoss | None = None,
     ) -> None:
         super().__init__(model, tasks)
         freeze_plan.prepare(model)
@@ -84,6 +83,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         self.weighting = weighting
         self.optimization = optimization
         self.loss = loss or MultiTaskLoss(0.0, 0.0, 0.0, tasks)
+        self.embedding_loss = embedding_loss
         self.watch_conflict = watch_conflict
         self.conflict = Conflict([task.name for task in self.tasks])
         self.seed = torch.initial_seed()  # as the entry set it
@@ -192,6 +192,9 @@ class MultiTaskTraining(MultiTaskEvaluation):
         if aggregation and gradients is not None:
             total = total + surrogate_loss(aggregation, self.model.encoder, embeddings, gradients, labelled)
         curves = self.conflict(gradients, labelled) if self._watches and gradients is not None else {}
+        if self.embedding_loss is not None and batch.targets is not None and embeddings.requires_grad:
+            drift = self.embedding_loss(embeddings, batch.targets)  # a plain addition: it is no task
+            total, curves = total + self.embedding_loss.weight * drift, {**curves, "train/drift": drift.detach()}
         self._log_step(total.detach(), losses.detach(), curves, len(batch))
         return total
 
@@ -231,7 +234,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         checkpoint["polyhead_format"] = FORMAT
         checkpoint["results"] = {"validation": self.results.get("validation")}
         if "optimizer_states" in checkpoint:
-            checkpoint["training_metrics"] = self._of_all_processes(self.progress("training"))
+            checkpoint["training_metrics"] = of_all_processes(self.progress("training"), self.trainer.world_size)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Continue within the epoch in which training ended, with its metrics so far.
@@ -242,9 +245,3 @@ class MultiTaskTraining(MultiTaskEvaluation):
         progress = checkpoint.get("training_metrics", [])
         if len(progress) == self.trainer.world_size:
             self.resume("training", progress[self.global_rank])
-
-    def _of_all_processes(self, value: dict[str, Any]) -> list[dict[str, Any]]:
-        values = [value] * self.trainer.world_size
-        if len(values) > 1:
-            torch.distributed.all_gather_object(values, value)
-        return values
