@@ -1,16 +1,18 @@
 """Head start: the heads of a run solved over the embeddings of its encoder, before anything is trained by steps."""
 
 import logging
-from dataclasses import dataclass
 
+import lightning as L
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from polyhead.app.composition import RunComponents
+from polyhead.app.taken_heads import TakenHeads
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import FrozenActivations
+from polyhead.training.loggers import log_table
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.penalty_trial import LabeledEmbeddings
 from polyhead.training.solved_heads import SolvedHead
@@ -20,22 +22,14 @@ log = logging.getLogger(__name__)
 _ROWS = 20_000  # training rows from which heads start that are trained further, at most
 
 
-@dataclass(frozen=True)
-class SolvedHeadTable:
-    """How the heads were found, for loggers.
-
-    Args:
-        titles: of the columns.
-        rows: one for each head.
-    """
-
-    titles: list[str]
-    rows: list[list[str]]
-
-
 def solve_heads(
-    parts: RunComponents, module: MultiTaskTraining, data: SentenceData, device: torch.device, seed: int
-) -> SolvedHeadTable:
+    parts: RunComponents,
+    module: MultiTaskTraining,
+    data: SentenceData,
+    trainer: L.Trainer,
+    seed: int,
+    taken: TakenHeads,
+) -> None:
     """Set the heads that are trained to the minimum of their loss, and log a line for each.
 
     Heads that are trained further start from 20,000 rows at most: what steps will change need not cost a pass over
@@ -45,19 +39,24 @@ def solve_heads(
         parts: of the run; its ``heads`` say how.
         module: with its encoder as it starts.
         data: the sentences.
-        device: where embeddings are computed.
+        trainer: on whose device embeddings are computed; its loggers get a table.
         seed: of the training rows that are tried, where there are many.
+        taken: heads that are not solved, but for classes that they have had added.
     """
     assert parts.heads is not None
     limit = _ROWS if module.takes_steps else None
     # One for both splits: it reads the whole encoder to name what it keeps.
-    frozen = FrozenActivations(module.model.encoder, None, parts.precision, parts.activation_cache, device)
+    frozen = FrozenActivations(
+        module.model.encoder, None, parts.precision, parts.activation_cache, trainer.strategy.root_device
+    )
     train, validation = (_read(frozen, data, name, limit) for name in ("train", "validation"))
-    found = parts.heads.solve(module.model, parts.tasks, module.loss, train, validation, seed)
+    new = taken.new(parts.tasks)
+    found = parts.heads.solve(module.model, new, module.loss, train, validation, seed)
+    parts.heads.solve_added(module.model, parts.tasks, taken.added, module.loss, train)
     for head in found:
         log.info("%s", _line(head))
     titles = ["head", "rows", "penalty", "temperature", "loss held out"]
-    return SolvedHeadTable(titles, [_row(head) for head in found])
+    log_table(trainer, "solved heads", titles, [_row(head) for head in found])
 
 
 def _read(frozen: FrozenActivations, data: SentenceData, name: str, limit: int | None) -> LabeledEmbeddings:

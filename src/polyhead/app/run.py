@@ -23,6 +23,7 @@ from polyhead.app.hydra_state import shares_the_terminal
 from polyhead.app.resumption import Resumption
 from polyhead.app.run_data import DataNotes, changed_splits, data_digests, make_data
 from polyhead.app.soup_start import start_from_average
+from polyhead.app.taken_heads import take_heads
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import attach_frozen
 from polyhead.freezing.plans import count_trained
@@ -93,13 +94,16 @@ class TrainingRun:
         L.seed_everything(self.config.seed, workers=True, verbose=False)
         module = self._module()
         soup = self._start_from_average(module, trainer)
+        taken = take_heads(self.parts.start, module.model, self.parts.tasks)
         data = self._data(module, trainer)
         trainable, total = count_trained(module.model, module.stages)
         parameters = ParameterCounts(trainable=trainable, total=total)
         self._announce(module, trainer, parameters)
-        solve = partial(self._solve_heads, module, data, trainer) if self._solves_heads else None
+        solve = partial(solve_heads, self.parts, module, data, trainer, self.config.seed, taken)
         watch = EmbeddingWatch(self.parts, module, data, trainer.strategy.root_device, measures=self.first)
-        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve)
+        result = fit_and_test(
+            module, data, trainer, self.resumption.checkpoint, self.config.test, solve if self._solves_heads else None
+        )
         health = watch.health() if self.first else {}
         metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
         if self.first:
@@ -153,10 +157,6 @@ class TrainingRun:
     @property
     def _solves_heads(self) -> bool:
         return self.parts.heads is not None and self.parts.soup is None  # an average has its heads
-
-    def _solve_heads(self, module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer) -> None:
-        found = solve_heads(self.parts, module, data, trainer.strategy.root_device, self.config.seed)
-        log_table(trainer, "solved heads", found.titles, found.rows)
 
     def _data(self, module: MultiTaskTraining, trainer: L.Trainer, cached: bool = True) -> SentenceData:
         """Describe the sentences; ``cached`` is whether frozen activations may come from the cache."""
@@ -228,6 +228,7 @@ class TrainingRun:
             device=self.device,
             soup=soup,
             health=health,
+            kept_heads=self.parts.kept_heads(),
         )
 
     def _write(self, metrics: RunMetrics, provenance: Provenance) -> None:

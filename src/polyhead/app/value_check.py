@@ -40,6 +40,7 @@ def value_problems(config: DictConfig) -> Iterator[str]:
     problems: list[str] = []
     with collect_errors(problems):
         check_options(config, seed=int, run_dir=str, resume=str | None, compile=bool, test=bool, watch_conflict=bool)
+        check_options(config, start=str | None)
         seed, folder = config.seed, config.run_dir
         check_parameters(
             ("seed", seed, 0 <= seed < 1 << 32, "from 0 to 4294967295"),
