@@ -1,5 +1,6 @@
 """Components: the objects that a configuration describes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,12 +47,15 @@ class RunComponents:
     takes_steps: bool
     start: StartPoint | None
 
+    @property
+    def kept_names(self) -> Sequence[str]:
+        """The tasks whose heads are kept as they are."""
+        return self.freeze_plan.names if isinstance(self.freeze_plan, KeptHeads) else ()
+
     def kept_heads(self) -> dict[str, KeptHead]:
         """Return what the start says of the heads that are kept as they are."""
-        if self.start is None or not isinstance(self.freeze_plan, KeptHeads):
-            return {}
-        known = self.start.calibration()
-        return {name: known[name] for name in self.freeze_plan.names if name in known}
+        known = self.start.calibration() if self.start and self.kept_names else {}
+        return {name: known[name] for name in self.kept_names if name in known}
 
     def describe(self, run_dir: str) -> dict[str, str]:
         """Return what caches say of the entries that a run makes."""

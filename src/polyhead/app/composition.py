@@ -143,9 +143,8 @@ class _Composer:
         with collect_errors(self.problems):
             find = under("data", lambda names: source.find_labels([name for name in names if name not in kept]))
             tasks = make_tasks(plain(self.config.tasks), find)
+            check_classes(start, tasks)
             under("data", source.check)([task for task in tasks if task.name not in kept])
-            if start:
-                check_classes(start, tasks)
         return tasks
 
     def check_plan(self, plan: FreezePlan, encoder: PretrainedEncoder, tasks: tuple[Task, ...]) -> None:

@@ -44,6 +44,12 @@ class EmbeddingWatch:
         held = parts.keep_embedding is not None
         if held and not self.moves:
             log.warning("keep_embedding: without effect, since nothing of the encoder is trained")
+        if self.moves and not held and parts.kept_names:
+            log.warning(
+                "keep_heads: %s without labels here, while the encoder is trained: what they answer will change; "
+                "freeze=backbone keeps it, keep_embedding=cosine most of it",
+                ", ".join(parts.kept_names),
+            )
         frozen = FrozenActivations(self.encoder, None, parts.precision, parts.activation_cache, device)
         if held and self.moves:
             train = data.split("train")

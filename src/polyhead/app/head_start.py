@@ -27,7 +27,6 @@ def solve_heads(
     module: MultiTaskTraining,
     data: SentenceData,
     trainer: L.Trainer,
-    seed: int,
     taken: TakenHeads,
 ) -> None:
     """Set the heads that are trained to the minimum of their loss, and log a line for each.
@@ -40,18 +39,16 @@ def solve_heads(
         module: with its encoder as it starts.
         data: the sentences.
         trainer: on whose device embeddings are computed; its loggers get a table.
-        seed: of the training rows that are tried, where there are many.
         taken: heads that are not solved, but for classes that they have had added.
     """
     assert parts.heads is not None
     limit = _ROWS if module.takes_steps else None
     # One for both splits: it reads the whole encoder to name what it keeps.
-    frozen = FrozenActivations(
-        module.model.encoder, None, parts.precision, parts.activation_cache, trainer.strategy.root_device
-    )
+    device = trainer.strategy.root_device
+    frozen = FrozenActivations(module.model.encoder, None, parts.precision, parts.activation_cache, device)
     train, validation = (_read(frozen, data, name, limit) for name in ("train", "validation"))
     new = taken.new(parts.tasks)
-    found = parts.heads.solve(module.model, new, module.loss, train, validation, seed)
+    found = parts.heads.solve(module.model, new, module.loss, train, validation, module.seed)
     parts.heads.solve_added(module.model, parts.tasks, taken.added, module.loss, train)
     for head in found:
         log.info("%s", _line(head))

@@ -94,16 +94,14 @@ class TrainingRun:
         L.seed_everything(self.config.seed, workers=True, verbose=False)
         module = self._module()
         soup = self._start_from_average(module, trainer)
-        taken = take_heads(self.parts.start, module.model, self.parts.tasks)
+        taken = take_heads(self.parts.start, module, self.parts.tasks)
         data = self._data(module, trainer)
         trainable, total = count_trained(module.model, module.stages)
         parameters = ParameterCounts(trainable=trainable, total=total)
         self._announce(module, trainer, parameters)
-        solve = partial(solve_heads, self.parts, module, data, trainer, self.config.seed, taken)
+        solve = partial(solve_heads, self.parts, module, data, trainer, taken) if self._solves_heads else None
         watch = EmbeddingWatch(self.parts, module, data, trainer.strategy.root_device, measures=self.first)
-        result = fit_and_test(
-            module, data, trainer, self.resumption.checkpoint, self.config.test, solve if self._solves_heads else None
-        )
+        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve)
         health = watch.health() if self.first else {}
         metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
         if self.first:

@@ -121,8 +121,9 @@ def _take_encoder(config: DictConfig, start: StartPoint) -> None:
     }
     if start.is_bundle:
         manifest = Bundle.open(start.folder).manifest
-        section |= {"max_length": manifest.max_length, "windows": manifest.windows}
-        section["long"] = "windows" if manifest.windows > 1 else "truncate"
+        section |= {"max_length": manifest.max_length, "long": "truncate"}
+        if manifest.windows > 1:
+            section |= {"long": "windows", "windows": manifest.windows}
     else:
         theirs = read_config(start.folder, trust=start.trust).encoder
         section |= {name: theirs[name] for name in ("long", "windows") if name in theirs}

@@ -8,8 +8,8 @@ import torch
 from polyhead.app.start_point import StartPoint
 from polyhead.deployment.bundle.folder import linear, plain_head
 from polyhead.errors import UserError
-from polyhead.models.multitask import MultiTaskModel
 from polyhead.tasks import Task
+from polyhead.training.module import MultiTaskTraining
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +29,14 @@ class TakenHeads:
         return tuple(task for task in tasks if task.name not in self.added)
 
 
-def check_classes(start: StartPoint, tasks: tuple[Task, ...]) -> None:
+def check_classes(start: StartPoint | None, tasks: tuple[Task, ...]) -> None:
     """Check that heads of the start keep all their classes.
 
     Raises:
         UserError: a task lacks some, one a line.
     """
+    if start is None:
+        return
     known = {task.name: task.labels for task in start.tasks}
     problems = []
     for task in tasks:
@@ -48,12 +50,12 @@ def check_classes(start: StartPoint, tasks: tuple[Task, ...]) -> None:
         raise UserError("\n".join(problems))
 
 
-def take_heads(start: StartPoint | None, model: MultiTaskModel, tasks: tuple[Task, ...]) -> TakenHeads:
+def take_heads(start: StartPoint | None, module: MultiTaskTraining, tasks: tuple[Task, ...]) -> TakenHeads:
     """Put the heads of the start into a model, and log a line for each head.
 
     Args:
         start: whose encoder the model has; None has no heads.
-        model: with new heads.
+        module: with the model, whose heads are new.
         tasks: of the model; those of the start have its classes, in any order.
 
     Raises:
@@ -61,7 +63,7 @@ def take_heads(start: StartPoint | None, model: MultiTaskModel, tasks: tuple[Tas
     """
     if start is None:
         return TakenHeads()
-    source = start.load_model()
+    source, model = start.load_model(), module.model
     known = {task.name: task.labels for task in start.tasks}
     taken = TakenHeads()
     for task in tasks:
@@ -76,4 +78,9 @@ def take_heads(start: StartPoint | None, model: MultiTaskModel, tasks: tuple[Tas
         taken.added[task.name] = [row for row, label in enumerate(task.labels) if label not in known[task.name]]
         new = ", ".join(repr(task.labels[row]) for row in taken.added[task.name])
         log.info("head of %s: from %s%s", task.name, start.folder, f"; new in it: {new}" if new else "")
+    if not (module.takes_steps or taken.new(tasks) or any(taken.added.values())):
+        log.warning(
+            "start: no head or class is new and the encoder is frozen, so nothing is trained; heads=trained trains "
+            "the heads, freeze=none all"
+        )
     return taken

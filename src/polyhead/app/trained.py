@@ -84,7 +84,7 @@ class TrainedRun:
     @property
     def temperatures(self) -> Mapping[str, float]:
         """Temperatures by task."""
-        found = {**self.metrics.kept_heads, **self.metrics.validation}
+        found = {**self.metrics.validation, **self.metrics.kept_heads}  # kept as they were there
         return {task: results["temperature"] for task, results in found.items()}
 
     @property
@@ -94,7 +94,7 @@ class TrainedRun:
         Raises:
             UserError: values that no validation gives.
         """
-        measured = {**self.metrics.kept_heads, **self.metrics.validation}
+        measured = {**self.metrics.validation, **self.metrics.kept_heads}
         found = {task: results.get("scores") for task, results in measured.items()}
         try:
             return scores_from_plain({task: values for task, values in found.items() if values}, self.tasks)
