@@ -39,7 +39,7 @@ def files(name):
 def answers(folder, run):
     """Return the columns of a run's predictions, by way of its bundle."""
     for command, *options in (
-        ("export", run, f"output={run}_bundle"),
+        ("export", run, f"output={run}_bundle", "overwrite=true"),
         ("predict", f"model={run}_bundle", "input=texts.txt", f"output={run}.csv"),
     ):
         done = script(command, *options, cwd=folder)
