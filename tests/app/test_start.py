@@ -40,7 +40,7 @@ def answers(folder, run):
     """Return the columns of a run's predictions, by way of its bundle."""
     for command, *options in (
         ("export", run, f"output={run}_bundle", "overwrite=true"),
-        ("predict", f"model={run}_bundle", "input=texts.txt", f"output={run}.csv"),
+        ("predict", f"model={run}_bundle", "input=texts.txt", f"output={run}.csv", "overwrite=true"),
     ):
         done = script(command, *options, cwd=folder)
         assert done.returncode == 0, done.stderr
@@ -52,7 +52,13 @@ def answers(folder, run):
 @pytest.mark.parametrize("start", ["old", "bundle"])
 def test_added_task_leaves_the_answers_of_other_heads_bit_identical(folder, start):
     name = f"added_to_{start}"
-    given = ["experiment=add_task", f"start={folder}/{start}", *files("topics"), "tasks=[topic]", f"hydra.run.dir={name}"]
+    given = [
+        "experiment=add_task",
+        f"start={folder}/{start}",
+        *files("topics"),
+        "tasks=[topic]",
+        f"hydra.run.dir={name}",
+    ]
     done = train(*QUICK, *given, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert f"head of sentiment: from {folder}/{start}\n" in done.stdout
