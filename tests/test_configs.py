@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from support.commands import NO_PICTURES, ROOT, train
 from support.configs import CONFIGS, composed
 
+from polyhead.training.auto_epochs import TrainingLength
 from polyhead.app.builder import build
 from polyhead.app.composition import compose_components, compose_model, compose_trainer
 from polyhead.app.hydra_state import compose_as_train
@@ -58,7 +59,7 @@ def test_options_compose_and_instantiate(tmp_path, monkeypatch, group, option):
             compose_components(config)
         return
     parts = compose_components(config)
-    trainer = compose_trainer(config, parts.precision, callbacks=[])
+    trainer = compose_trainer(config, parts.precision, parts.length, callbacks=[])
     assert trainer.max_epochs == {"quick": 1, "gradual_ulmfit": 8}.get(option, 3)
     assert parts.freeze_plan  # held against the skeleton of the encoder already
 
@@ -203,7 +204,7 @@ def test_resolved_configuration_is_plain_yaml(tmp_path):
 
 def test_a_callback_can_be_left_out_by_name(tmp_path):
     config = composed(tmp_path, "~callbacks.early_stopping")
-    names = {type(callback).__name__ for callback in compose_trainer(config, "32-true", []).callbacks}
+    names = {type(callback).__name__ for callback in compose_trainer(config, "32-true", TrainingLength(1, 1), []).callbacks}
     assert "EarlyStopping" not in names
     assert "BestCheckpoint" in names
 

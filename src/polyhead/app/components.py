@@ -17,6 +17,7 @@ from polyhead.objectives.weighting import Weighting
 from polyhead.runs.contents import KeptHead
 from polyhead.sources.base import Source
 from polyhead.tasks import Task
+from polyhead.training.auto_epochs import TrainingLength
 from polyhead.training.embedding_health import EmbeddingHealth
 from polyhead.training.optimizer import Optimization
 from polyhead.training.solved_heads import SolvedHeads
@@ -45,6 +46,7 @@ class RunComponents:
     soup: "Soup | None"
     precision: str
     takes_steps: bool
+    length: TrainingLength
     start: StartPoint | None
 
     @property

@@ -16,6 +16,7 @@ from polyhead.app.callback_check import best_problems, file_problems, logger_pro
 from polyhead.app.components import RunComponents as RunComponents
 from polyhead.app.literals import literal
 from polyhead.app.model_check import tell_late_stage, too_large
+from polyhead.app.run_length import find_length
 from polyhead.app.sections import logger_nodes
 from polyhead.app.start_point import StartPoint, find_start
 from polyhead.app.taken_heads import check_classes
@@ -36,6 +37,7 @@ from polyhead.objectives.losses import MultiTaskLoss
 from polyhead.objectives.weighting import Weighting
 from polyhead.sources.base import Source
 from polyhead.tasks import Task, make_tasks
+from polyhead.training.auto_epochs import TrainingLength
 from polyhead.training.embedding_health import EmbeddingHealth
 from polyhead.training.optimizer import Optimization
 from polyhead.training.solved_heads import SolvedHeads
@@ -63,8 +65,10 @@ def compose_components(config: DictConfig) -> RunComponents:
     freeze_plan = composer.build("freeze", FreezePlan)
     if start and freeze_plan and config.keep_heads:
         freeze_plan = KeptHeads(freeze_plan, list(config.keep_heads))
+    loader = composer.build("loader", LoaderSettings)
+    length = composer.find_length(source, loader)
     components = {
-        "loader": composer.build("loader", LoaderSettings),
+        "loader": loader,
         "token_cache": composer.build("tokens", TokenCache),
         "optimization": composer.build("optimizer", Optimization),
         "activation_cache": composer.build_optional("activation_cache", ActivationCache),
@@ -81,11 +85,11 @@ def compose_components(config: DictConfig) -> RunComponents:
         composer.check_monitors(tasks)
         composer.check_heads(components["heads"], tasks, components["loss"])
     if tasks and encoder and freeze_plan:
-        composer.check_plan(freeze_plan, encoder, tasks)
-    if tasks and components["loader"]:
+        composer.check_plan(freeze_plan, encoder, tasks, length)
+    if tasks and loader:
         mixed = not composer.problems and source.mixture("train") is not None
-        composer.problems += balance_problems(components["loader"], mixed, tasks)
-        composer.check_sizes(source, components["loader"])
+        composer.problems += balance_problems(loader, mixed, tasks)
+        composer.check_sizes(source, loader)
     if composer.problems:
         raise UserError("\n".join(dict.fromkeys(composer.problems)))
     given, device = config.trainer.precision, config.trainer.accelerator
@@ -98,6 +102,7 @@ def compose_components(config: DictConfig) -> RunComponents:
         precision=precision,
         takes_steps=composer.takes_steps,
         start=start,
+        length=length,
         **components,
     )
 
@@ -147,7 +152,15 @@ class _Composer:
             under("data", source.check)([task for task in tasks if task.name not in kept])
         return tasks
 
-    def check_plan(self, plan: FreezePlan, encoder: PretrainedEncoder, tasks: tuple[Task, ...]) -> None:
+    def find_length(self, source: Source | None, loader: LoaderSettings | None) -> TrainingLength:
+        """Find how long training lasts; it stays open where there are problems."""
+        if source is None or loader is None or self.problems:
+            return TrainingLength(None, None)
+        return self.attempt(lambda: find_length(self.config, source, loader)) or TrainingLength(None, None)
+
+    def check_plan(
+        self, plan: FreezePlan, encoder: PretrainedEncoder, tasks: tuple[Task, ...], length: TrainingLength
+    ) -> None:
         """Check that the freeze plan fits the model, on a model without memory for its weights."""
         with collect_errors(self.problems), torch.device("meta"):
             base = under("encoder", encoder.skeleton)()
@@ -158,7 +171,7 @@ class _Composer:
             solved = bool(self.config.get("heads"))
             stages = without_probe(stages) if solved else stages
             self.takes_steps = takes_steps(skeleton, stages, solved)
-            tell_late_stage(stages[-1].epoch, self.config.trainer.get("max_epochs"))
+            tell_late_stage(stages[-1].epoch, length.max_epochs)
             self.problems += too_large(skeleton)
 
     def check_heads(self, heads: SolvedHeads | None, tasks: tuple[Task, ...], loss: object) -> None:
@@ -196,12 +209,15 @@ def compose_model(config: DictConfig, components: RunComponents) -> MultiTaskMod
     return model
 
 
-def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callback"]) -> "L.Trainer":
+def compose_trainer(
+    config: DictConfig, precision: str, length: TrainingLength, callbacks: list["L.Callback"]
+) -> "L.Trainer":
     """Build Lightning's Trainer with the configured callbacks and logger.
 
     Args:
         config: of the run.
         precision: as Lightning names it.
+        length: of training.
         callbacks: besides the configured ones.
 
     Raises:
@@ -226,6 +242,6 @@ def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callb
         from lightning.pytorch.callbacks import LearningRateMonitor
 
         configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
-    node = OmegaConf.create(literal({**plain(config.trainer), "precision": precision}))
+    node = OmegaConf.create(literal({**plain(config.trainer), "precision": precision, **vars(length)}))
     trainer: L.Trainer = build(node, "trainer", Trainer, callbacks=[*configured, *callbacks], logger=loggers or False)
     return trainer

@@ -114,7 +114,7 @@ class TrainingRun:
 
     def _trainer(self, callbacks: Sequence[L.Callback], quiet: bool) -> L.Trainer:
         own = [self.throughput, self.predictions, DataNotes(self._note_data), *callbacks]
-        trainer = compose_trainer(self.config, self.parts.precision, callbacks=own)
+        trainer = compose_trainer(self.config, self.parts.precision, self.parts.length, callbacks=own)
         if quiet and trainer.progress_bar_callback:
             trainer.progress_bar_callback.disable()
         return trainer

@@ -19,7 +19,7 @@ WITH_ENTRIES = (
 )
 """Those that always have entries."""
 
-OPTIONAL = ("activation_cache", "heads", "health", "keep_embedding", "logger", "soup")
+OPTIONAL = ("activation_cache", "auto_epochs", "heads", "health", "keep_embedding", "logger", "soup")
 """Those that have entries, or are null, or absent."""
 
 VALUES = ("compile", "keep_heads", "resume", "run_dir", "seed", "start", "tasks", "test", "trust", "watch_conflict")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from polyhead import lazy_exports
 
 if TYPE_CHECKING:
+    from polyhead.training.auto_epochs import AutoEpochs
     from polyhead.training.calibration import Calibration
     from polyhead.training.embedding_health import EmbeddingHealth
     from polyhead.training.fit import FitResult, fit_and_test
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from polyhead.training.solved_heads import SolvedHeads
 
 __all__ = [
+    "AutoEpochs",
     "Calibration",
     "EmbeddingHealth",
     "FitResult",
@@ -27,6 +29,7 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
+        "AutoEpochs": "auto_epochs",
         "Calibration": "calibration",
         "EmbeddingHealth": "embedding_health",
         "FitResult": "fit",
