@@ -189,7 +189,7 @@ class _Composer:
         if self.problems:  # the sizes of sentences that were refused are not known
             return
         splits = ["train", "validation", *(["test"] if self.config.test else [])]
-        sizes = {split: source.size(split) for split in splits}
+        sizes = {split: source.size(split) for split in splits if source.has(split)}
         empty = [split for split, size in sizes.items() if size == 0]
         self.problems += [f"data: the {split} split is empty; it needs at least one sentence" for split in empty]
         if not empty:

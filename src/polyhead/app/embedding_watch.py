@@ -59,7 +59,8 @@ class EmbeddingWatch:
         self.sentences: TokenizedSplit | None = None
         if measures and parts.health is not None:
             self.pairs = parts.health.read_pairs()
-            self.sentences = _some(data.split("validation"), parts.health.sentences) if self.moves else None
+            split = "validation" if data.source.has("validation") else "train"
+            self.sentences = _some(data.split(split), parts.health.sentences) if self.moves else None
             self.before = self._embed(frozen)
 
     def health(self) -> dict[str, float]:

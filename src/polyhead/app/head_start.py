@@ -28,6 +28,7 @@ def solve_heads(
     data: SentenceData,
     trainer: L.Trainer,
     taken: TakenHeads,
+    again: bool = False,
 ) -> None:
     """Set the heads that are trained to the minimum of their loss, and log a line for each.
 
@@ -40,18 +41,20 @@ def solve_heads(
         data: the sentences.
         trainer: on whose device embeddings are computed; its loggers get a table.
         taken: heads that are not solved, but for classes that they have had added.
+        again: at the end, over an encoder that has seen the training rows.
     """
     assert parts.heads is not None
-    limit = _ROWS if module.takes_steps else None
+    limit = _ROWS if module.takes_steps and not again else None
     # One for both splits: it reads the whole encoder to name what it keeps.
     device = trainer.strategy.root_device
     frozen = FrozenActivations(module.model.encoder, None, parts.precision, parts.activation_cache, device)
-    train, validation = (_read(frozen, data, name, limit) for name in ("train", "validation"))
+    train = _read(frozen, data, "train", limit)
+    validation = _read(frozen, data, "validation", limit) if data.source.has("validation") else None
     new = taken.new(parts.tasks)
     found = parts.heads.solve(module.model, new, module.loss, train, validation, module.seed)
     parts.heads.solve_added(module.model, parts.tasks, taken.added, module.loss, train)
     for head in found:
-        log.info("%s", _line(head))
+        log.info("%s", _line(head, again))
     titles = ["head", "rows", "penalty", "temperature", "loss held out"]
     log_table(trainer, "solved heads", titles, [_row(head) for head in found])
 
@@ -77,8 +80,8 @@ def _embeddings(frozen: FrozenActivations, data: SentenceData, name: str, rows: 
     return frozen.embed(split if rows is None else split.select(rows))
 
 
-def _line(head: SolvedHead) -> str:
-    found = f"head of {head.task}: solved over {head.rows:,} rows, penalty {head.penalty:.3g}"
+def _line(head: SolvedHead, again: bool) -> str:
+    found = f"head of {head.task}: solved{' again' * again} over {head.rows:,} rows, penalty {head.penalty:.3g}"
     if head.loss is None:
         return found
     return f"{found}, temperature {head.temperature:.2f}: the least loss on rows held out, {head.loss:.4f}"

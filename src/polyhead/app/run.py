@@ -100,8 +100,9 @@ class TrainingRun:
         parameters = ParameterCounts(trainable=trainable, total=total)
         self._announce(module, trainer, parameters)
         solve = partial(solve_heads, self.parts, module, data, trainer, taken) if self._solves_heads else None
+        again = self.parts.heads is not None and self.parts.heads.again
         watch = EmbeddingWatch(self.parts, module, data, trainer.strategy.root_device, measures=self.first)
-        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve)
+        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve, again)
         health = watch.health() if self.first else {}
         metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
         if self.first:

@@ -83,7 +83,7 @@ class TrainedRun:
 
     @property
     def temperatures(self) -> Mapping[str, float]:
-        """Temperatures by task."""
+        """Temperatures by task; none of a task that was not validated."""
         found = {**self.metrics.validation, **self.metrics.kept_heads}  # kept as they were there
         return {task: results["temperature"] for task, results in found.items()}
 

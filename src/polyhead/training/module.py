@@ -25,6 +25,7 @@ from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.embedding_loss import EmbeddingLoss
 from polyhead.objectives.gradient_conflict import Conflict, copy_per_task, gradients_at
 from polyhead.objectives.losses import MultiTaskLoss, check_finite
+from polyhead.objectives.pair_similarity import PairSimilarityLoss
 from polyhead.objectives.weighting import Aggregation, Weighting, surrogate_loss
 from polyhead.tasks import Task
 from polyhead.training.checkpoints import FORMAT, of_all_processes
@@ -126,8 +127,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         self._log_if_nothing_shared()
 
     def _log_if_nothing_shared(self) -> None:
-        encoder_trains = any(parameter.requires_grad for parameter in self.model.encoder.parameters())
-        if self.weighting.needs_gradients and not encoder_trains:
+        if self.weighting.needs_gradients and not any(p.requires_grad for p in self.model.encoder.parameters()):
             log.info("weighting: nothing that tasks share is trained from here on; all losses count alike")
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
@@ -145,8 +145,9 @@ class MultiTaskTraining(MultiTaskEvaluation):
             raise UserError("trainer.max_epochs: -1 given; the schedule needs an end, set max_epochs or max_steps")
         if self.trainer.num_training_batches == float("inf"):  # with max_steps alone Lightning has not looked yet
             self.trainer.fit_loop.setup_data()
-        batches = int(self.trainer.num_training_batches)
-        steps_per_epoch = -(-batches // self.trainer.accumulate_grad_batches)  # rounded up
+        steps_per_epoch = -(
+            -int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches
+        )  # rounded up
         optimizer, schedule = self.optimization.build(
             self.model, self.weighting, self.stages, int(steps), steps_per_epoch, fused=not self._scales_gradients
         )
@@ -183,7 +184,11 @@ class MultiTaskTraining(MultiTaskEvaluation):
         copies = copy_per_task(head_inputs, len(self.tasks))  # (T, B, H)
         logits = {t.name: self.model.heads[t.name](copy) for t, copy in zip(self.tasks, copies.unbind(), strict=True)}
         weights = () if batch.weights is None else (batch.weights,)  # a loss of one's own need not take any
-        losses, rows = self.loss(logits, batch.labels, *weights)
+        if isinstance(self.loss, PairSimilarityLoss):
+            read = {task.name: copy for task, copy in zip(self.tasks, copies.unbind(), strict=True)}
+            losses, rows = self.loss.of_embeddings(read, logits, batch.labels, *weights)
+        else:
+            losses, rows = self.loss(logits, batch.labels, *weights)
         labelled = rows > 0
         self.update_metrics("training", batch, logits, losses.detach(), rows)
         check_finite(losses.detach(), self.tasks, self.global_step, batch.rows)
