@@ -15,6 +15,7 @@ from polyhead import hardware
 from polyhead.app.builder import plain
 from polyhead.app.claim import claim, noted_data
 from polyhead.app.composition import RunComponents, compose_model, compose_trainer
+from polyhead.app.embedding_watch import EmbeddingWatch
 from polyhead.app.encoder_record import encoder_changes, resolve_encoder
 from polyhead.app.head_start import solve_heads
 from polyhead.app.hparams import final_metrics, hparams, hydra_choices, monitored_value
@@ -22,6 +23,7 @@ from polyhead.app.hydra_state import shares_the_terminal
 from polyhead.app.resumption import Resumption
 from polyhead.app.run_data import DataNotes, changed_splits, data_digests, make_data
 from polyhead.app.soup_start import start_from_average
+from polyhead.app.taken_heads import take_heads
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import attach_frozen
 from polyhead.freezing.plans import count_trained
@@ -92,14 +94,18 @@ class TrainingRun:
         L.seed_everything(self.config.seed, workers=True, verbose=False)
         module = self._module()
         soup = self._start_from_average(module, trainer)
+        taken = take_heads(self.parts.start, module, self.parts.tasks)
         data = self._data(module, trainer)
         trainable, total = count_trained(module.model, module.stages)
         parameters = ParameterCounts(trainable=trainable, total=total)
         self._announce(module, trainer, parameters)
-        solve = partial(self._solve_heads, module, data, trainer) if self._solves_heads else None
+        solve = partial(solve_heads, self.parts, module, data, trainer, taken) if self._solves_heads else None
         again = self.parts.heads is not None and self.parts.heads.again
-        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve, again)
-        metrics = self._metrics(result, module, parameters, soup, seconds=time.perf_counter() - started)
+        watch = EmbeddingWatch(self.parts, module, data, trainer.strategy.root_device, measures=self.first)
+        share = self.config.get("interpolation", 1.0)  # runs made before version 0.2 have none
+        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve, again, share)
+        health = watch.health() if self.first else {}
+        metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
             log_final_metrics(trainer, hparams(self.config), final_metrics(metrics))
@@ -145,15 +151,12 @@ class TrainingRun:
             parts.loss,
             self.config.watch_conflict,
             self._solves_heads,
+            parts.keep_embedding,
         )
 
     @property
     def _solves_heads(self) -> bool:
         return self.parts.heads is not None and self.parts.soup is None  # an average has its heads
-
-    def _solve_heads(self, module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, again: bool) -> None:
-        found = solve_heads(self.parts, module, data, trainer.strategy.root_device, self.config.seed, again)
-        log_table(trainer, "solved heads", found.titles, found.rows)
 
     def _data(self, module: MultiTaskTraining, trainer: L.Trainer, cached: bool = True) -> SentenceData:
         """Describe the sentences; ``cached`` is whether frozen activations may come from the cache."""
@@ -202,6 +205,7 @@ class TrainingRun:
         module: MultiTaskTraining,
         parameters: ParameterCounts,
         soup: Sequence[str],
+        health: Mapping[str, float],
         seconds: float,
     ) -> RunMetrics:
         monitor = plain(self.config.monitor)
@@ -223,6 +227,8 @@ class TrainingRun:
             precision=self.parts.precision,
             device=self.device,
             soup=soup,
+            health=health,
+            kept_heads=self.parts.kept_heads(),
         )
 
     def _write(self, metrics: RunMetrics, provenance: Provenance) -> None:

@@ -20,6 +20,7 @@ from polyhead.app.model_check import tell_without_effect
 from polyhead.app.old_names import announce_environment
 from polyhead.app.override_check import override_problems
 from polyhead.app.resumption import resume
+from polyhead.app.start_point import begin_at_start
 from polyhead.errors import UserError, one_line
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
@@ -55,6 +56,7 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     if not hardware.first_process():
         logging.getLogger("polyhead").setLevel(logging.ERROR)
     check_choices()
+    begin_at_start(config)
     resumption = resume(config)
     config = resumption.config
     components = prepare(config)
@@ -104,6 +106,7 @@ def prepare(config: DictConfig) -> RunComponents:
     Raises:
         UserError: the configuration has problems, or the data do not fit it, one problem per line.
     """
+    begin_at_start(config)
     components = compose_components(config)
     if components.soup is not None:
         components.soup.check()
