@@ -95,6 +95,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", HOSTILE)
 def test_commands_refuse_what_a_run_would_build_and_run_nothing(run, tmp_path, monkeypatch, attack):
     monkeypatch.chdir(tmp_path)
