@@ -27,6 +27,8 @@ class PairSimilarityLoss(MultiTaskLoss):
     The arguments are those of :class:`MultiTaskLoss`, for the loss that solved heads minimize; ``scale`` is on both.
     """
 
+    of_classes = True
+
     def of_embeddings(
         self,
         embeddings: Mapping[str, Tensor],
