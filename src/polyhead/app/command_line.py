@@ -18,7 +18,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+import polyhead
 from polyhead.app.children import end_with_parent
+from polyhead.app.command_names import as_called
 from polyhead.app.help import FLAGS, help_text
 from polyhead.app.hydra_errors import Configuration, explain
 from polyhead.app.hydra_state import in_multirun, task_overrides
@@ -45,11 +47,14 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
         name: of its configuration there.
     """
     if any(flag in sys.argv[1:] for flag in FLAGS):
-        print(help_text(configs, name, sys.argv[1:]))
+        print(as_called(help_text(configs, name, sys.argv[1:])))
+        return None
+    if "--version" in sys.argv[1:]:  # Hydra would give its own
+        print(f"polyhead {polyhead.__version__}")
         return None
     end_with_parent()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # then Hydra raises what it would print with a traceback
-    configuration = Configuration(configs, name)
+    configuration = Configuration(configs, name, sys.argv[1:])
     _check_folders(sys.argv[1:])
     try:
         with interruptible():
