@@ -1,21 +1,22 @@
 """What Hydra knows about this process: the one reader and writer of its global configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from polyhead.app.literals import literal
+from polyhead.app.invocation import Invocation
 from polyhead.app.old_names import new_overrides, upgrade_composed
 from polyhead.app.resume_point import resumed_overrides
 from polyhead.runs.old_names import upgrade
 
+_HYDRAS_FOLDER = "${hydra:runtime.output_dir}"
 _SERIAL_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
@@ -67,23 +68,11 @@ def compose_beside(overrides: Sequence[str]) -> DictConfig:
     return OmegaConf.create(upgrade(cast(dict[str, Any], OmegaConf.to_container(config))))
 
 
-def note_choices(choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
-    """Have Hydra know the choices that another run noted as those of this one.
-
-    Nothing is composed from them: overrides name files, and a run of somebody else is not to choose which are read.
-
-    Args:
-        choices: the option of each config group.
-        overrides: of train.py, under the names of today.
-
-    Raises:
-        HydraException: an override is not well-formed.
-    """
-    OverridesParser.create().parse_overrides(list(overrides))
-    known: Any = HydraConfig.get()
-    with read_write(known):
-        known.runtime.choices = literal(choices)
-        known.overrides.task = literal(list(overrides))
+def current_invocation() -> Invocation:
+    """Return how Hydra was asked for this run; where it was not, nothing is known of that."""
+    if not HydraConfig.initialized():
+        return Invocation()
+    return Invocation(chosen_options(), task_overrides(), in_multirun(), shares_the_terminal(), cores_per_job())
 
 
 def chosen_options() -> dict[str, Any]:
@@ -115,3 +104,10 @@ def cores_per_job() -> int | None:
     """Return the number of cores that the launcher gives to each job; None where it does not divide them."""
     count: int | None = HydraConfig.get().launcher.get("cpus_per_task")
     return count
+
+
+def ensure_run_dir(config: DictConfig) -> None:
+    """Give a run a folder of its own where Hydra knows of none, since it has only composed the configuration."""
+    asks_hydra = cast(Any, config._get_node("run_dir"))._value() == _HYDRAS_FOLDER
+    if asks_hydra and not HydraConfig.initialized():
+        config.run_dir = str(Path("runs", f"{datetime.now():%Y-%m-%d_%H-%M-%S}").absolute())

@@ -1,6 +1,6 @@
 """Write a small project to start from: sample sentences, options of its own, and the commands to try.
 
-    polyhead init DIR
+polyhead init DIR
 """
 
 import csv
