@@ -18,7 +18,7 @@ def claim(
     config: DictConfig,
     resumption: Resumption,
     changed: Callable[[RunFolder], Sequence[str]],
-    in_multirun: bool,
+    in_multirun: bool = False,
 ) -> RunMetrics | None:
     """Take the folder of a run; where a sweep has made this very run already, return its metrics instead.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -16,6 +17,7 @@ class Invocation:
         shares_terminal: whether other jobs write to the same terminal.
         cores: that the run may use; None for all.
         command: the command line; None for that of this process.
+        search: folders with options of the user's own, beside those that ship.
     """
 
     choices: Mapping[str, Any] = field(default_factory=dict)
@@ -24,3 +26,4 @@ class Invocation:
     shares_terminal: bool = False
     cores: int | None = None
     command: Sequence[str] | None = None
+    search: Sequence[Path] = ()

@@ -65,7 +65,7 @@ def run(
     if not hardware.first_process():
         logging.getLogger("polyhead").setLevel(logging.ERROR)
     check_choices(asked)
-    resumption = resume(config)
+    resumption = resume(config, asked.search)
     config = resumption.config
     components = prepare(config)
     if components.heads and not components.takes_steps:

@@ -34,17 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def report(runs: Sequence[Path], output: Path, baseline: str | None, metric: str, over: Sequence[str]) -> str:
     """Compare the runs, write the three files and return the tables in Markdown."""
     with require_extra("report", "report"):
-        import jinja2  # noqa: F401
-        import scipy  # type: ignore[import-untyped]  # noqa: F401
-    from polyhead.runs.record import read_all
-    from polyhead.runs.report.comparison import compare
-    from polyhead.runs.report.curves import read_curves
-    from polyhead.runs.report.files import write
-
-    records = read_all(runs)
-    comparison = compare(records, metric, over, baseline)
-    curves = {str(record.folder): read_curves(record.folder) for record in records if record.found_metrics}
-    return write(comparison, curves, output)
+        from polyhead.runs.report.report import make_report
+    return make_report(runs, metric, over, baseline).save(output)
 
 
 def command() -> None:
