@@ -56,6 +56,8 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # then Hydra raises what it would print with a traceback
     configuration = Configuration(configs, name, sys.argv[1:])
     _check_folders(sys.argv[1:])
+    if missing := [folder for folder in configuration.own_folders() if not folder.is_dir()]:
+        _end(f"--config-dir: no folder {str(missing[0])!r}; name one that holds GROUP/NAME.yaml")
     try:
         with interruptible():
             return main()

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from polyhead.app.option_objects import describe, is_object, write_option
 from polyhead.app.override_writing import override
 from polyhead.app.run_log import run_log
 from polyhead.app.sections import VALUES
+from polyhead.app.trust import is_allowed
 from polyhead.errors import UserError, did_you_mean
+from polyhead.storage.cells import column_names
 from polyhead.storage.frames import is_frame, write_frame
 
 log = logging.getLogger(__name__)
@@ -84,7 +87,7 @@ def fit(
     )
     request.add_choices(choices)
     request.add_values({"trainer.max_epochs": epochs, "seed": seed})
-    request.overrides += [override(key, value) for key, value in (options or {}).items()]
+    request.overrides += [override(str(key), value) for key, value in (options or {}).items()]
     return _train(request, run_dir, quiet)
 
 
@@ -125,17 +128,18 @@ class _Request:
             if tasks is None:
                 raise UserError('tasks: missing; name the columns of labels, as in tasks=["sentiment"]')
             self.overrides.append("data=files")
-        wanted = _columns(text, tasks or [], columns or {}, weight)
+        texts, others = _columns(text, tasks or [], columns or {}, weight)
         for split, data in given.items():
-            self.overrides.append(override(f"data.files.{split}", self._files(data, split, wanted)))
+            self.overrides.append(override(f"data.files.{split}", self._files(data, split, texts, others)))
         self.add_values({"data.text": text, "tasks": tasks, "data.columns": columns, "data.weight": weight})
 
-    def _files(self, data: Any, split: str, columns: Sequence[str]) -> Any:
+    def _files(self, data: Any, split: str, texts: list[str], others: list[str]) -> Any:
         """Return paths as they are, and the paths of the files that are written for frames."""
         if is_frame(data):
-            return write_frame(data, split, columns, self.beside / "data")
+            required = [*texts, *others] if split == "train" else texts  # of several sources each has its own labels
+            return write_frame(data, split, [*texts, *others], self.beside / "data", required)
         if isinstance(data, Mapping):
-            return {name: self._files(part, f"{split}.{name}", columns) for name, part in data.items()}
+            return {name: self._files(part, f"{split}.{name}", texts, others) for name, part in data.items()}
         if isinstance(data, str | Path):
             return data
         if isinstance(data, list | tuple) and data and all(isinstance(part, str | Path) for part in data):
@@ -152,11 +156,12 @@ class _Request:
                 options = self.beside / "data" / "options"
                 self.overrides.append(f"{name}={write_option(name, node, options)}")
                 self.search += [options] if options not in self.search else []
-                self.trust.append(str(node["_target_"]).partition(".")[0])
+                if not is_allowed(node["_target_"], [name]):
+                    self.trust.append(node["_target_"].partition(".")[0])
             elif name in groups or name in VALUES:
                 self.overrides.append(override(name, value))
             else:
-                valid = [*groups, *VALUES, "columns", "epochs", "options", "text", "test", "train", "validation"]
+                valid = {*groups, *VALUES, *signature(fit).parameters} - {"choices", "trust"}
                 raise UserError(f"{name}: fit has no such parameter; {did_you_mean(name, valid)}")
 
     def add_values(self, values: Mapping[str, Any]) -> None:
@@ -233,9 +238,9 @@ def _listed(tasks: Sequence[Any] | Mapping[str, Any] | None) -> list[Any] | None
 
 def _columns(
     text: str | Sequence[str] | None, tasks: Sequence[Any], columns: Mapping[str, str], weight: str | None
-) -> list[str]:
-    """Return the names of the columns that training reads; of ``body.text`` also the one that holds ``text``."""
+) -> tuple[list[str], list[str]]:
+    """Return the names of the columns of texts that training reads, and those of labels and weights."""
     names = [name for task in tasks for name in (task if isinstance(task, Mapping) else [task])]
-    texts = ["text"] if text is None else [text] if isinstance(text, str) else list(text)
-    read = [*texts, *(columns.get(name, name) for name in names), *([] if weight is None else [weight])]
-    return list(dict.fromkeys(part for name in map(str, read) for part in (name, name.partition(".")[0])))
+    texts = ["text"] if text is None else column_names(text)
+    labels = [str(columns.get(name, name)) for name in names]
+    return texts, [*labels, *([] if weight is None else [weight])]

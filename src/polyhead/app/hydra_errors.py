@@ -60,10 +60,10 @@ class Configuration:
 
     def options(self, group: str) -> list[str]:
         """List the options of a group, the user's own among them; none where there is no such group."""
-        folders = [self.folder, *self._own_folders()] if group else []
+        folders = [self.folder, *self.own_folders()] if group else []
         return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
 
-    def _own_folders(self) -> list[Path]:
+    def own_folders(self) -> list[Path]:
         """List the folders that the command line adds to the search path: ``--config-dir DIR``."""
         pairs = zip(self.arguments, self.arguments[1:], strict=False)
         apart = [value for flag, value in pairs if flag in _CONFIG_DIR]
@@ -74,7 +74,7 @@ class Configuration:
         """List the dotted keys, with the options that the command line chose."""
         GlobalHydra.instance().clear()
         with initialize_config_dir(str(self.folder.resolve()), version_base="1.3"):
-            own = ",".join(f'"file://{folder.resolve()}"' for folder in self._own_folders())
+            own = ",".join(f'"file://{folder.resolve()}"' for folder in self.own_folders())
             return list(_keys(compose(self.name, overrides=[f"hydra.searchpath=[{own}]", *self._chosen_options()])))
 
     def _chosen_options(self) -> Iterator[str]:

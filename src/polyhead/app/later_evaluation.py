@@ -31,7 +31,8 @@ def evaluate(
         UserError: the sentences do not fit the model, or an option is unknown.
     """
     if is_frame(sentences):
-        paths: Any = str(write_frame(sentences, "sentences", _columns(run, trust, options), place / "sentences"))
+        texts, labels = _columns(run, trust, options)
+        paths: Any = str(write_frame(sentences, "sentences", [*texts, *labels], place / "sentences", texts))
     elif isinstance(sentences, str | Path):
         paths = str(sentences)
     elif isinstance(sentences, list | tuple) and all(isinstance(path, str | Path) for path in sentences):
@@ -46,10 +47,9 @@ def evaluate(
         return evaluation.measure(command_config("evaluate", {**own, **options}))
 
 
-def _columns(run: Path, trust: Sequence[str], options: Mapping[str, Any]) -> list[str]:
-    """Return the names of the columns that the evaluation reads."""
+def _columns(run: Path, trust: Sequence[str], options: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the names of the columns of texts that the evaluation reads, and those of labels."""
     config = read_config(run, trust=trust)
     text = options.get("text") or config.data.get("text", "text")
     columns = {**(config.data.get("columns") or {}), **(options.get("columns") or {})}
-    names = [*column_names(text), *(str(columns.get(task, task)) for task in config.tasks)]
-    return list(dict.fromkeys(part for name in names for part in (name, name.partition(".")[0])))
+    return column_names(text), [str(columns.get(task, task)) for task in config.tasks]

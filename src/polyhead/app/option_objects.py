@@ -14,6 +14,7 @@ import yaml
 
 from polyhead.app.trust import ROLES
 from polyhead.errors import UserError
+from polyhead.objectives.made_with import RecordsArguments
 from polyhead.storage.output import write_atomically, write_errors
 
 _TARGET = "_target_"
@@ -35,11 +36,11 @@ def describe(group: str, value: Any) -> dict[str, Any]:
 
     Args:
         group: for which it is given.
-        value: an object whose attributes have the names of its arguments, a class, a ``functools.partial`` of one, or
-            a dict with ``_target_``.
+        value: a weighting, a loss, or an object of a dataclass; of any class, the class itself, a
+            ``functools.partial`` of it, or a dict with ``_target_``.
 
     Raises:
-        UserError: the object does not say what it was made from, or no name leads to its class.
+        UserError: the object does not tell what it was made with, or no name leads to its class.
     """
     if isinstance(value, Mapping):
         return {str(name): _plain(group, str(name), part) for name, part in value.items()}
@@ -47,7 +48,7 @@ def describe(group: str, value: Any) -> dict[str, Any]:
         if value.args:
             raise UserError(f"{group}: a partial with arguments without names given; name them")
         kind, arguments = value.func, dict(value.keywords)
-    elif inspect.isclass(value):
+    elif inspect.isclass(value) or inspect.isroutine(value):
         kind, arguments = value, {}
     else:
         kind, arguments = type(value), _arguments(group, value)
@@ -72,21 +73,13 @@ def write_option(group: str, node: Mapping[str, Any], folder: Path) -> str:
 
 
 def _arguments(group: str, value: Any) -> dict[str, Any]:
-    """Return the arguments that an object was made with, from its attributes of these names."""
+    """Return the arguments that an object was made with, but for those that the run gives."""
     if dataclasses.is_dataclass(value):
         return {item.name: getattr(value, item.name) for item in dataclasses.fields(value) if item.init}
-    found = {}
-    for name, parameter in inspect.signature(type(value)).parameters.items():
-        if name in _GIVEN_BY_THE_RUN.get(group, ()) or parameter.kind in (
-            parameter.VAR_POSITIONAL,
-            parameter.VAR_KEYWORD,
-        ):
-            continue
-        if not hasattr(value, name):
-            kind = type(value).__name__
-            raise UserError(f"{group}: {kind} keeps no attribute {name!r} to describe it by; {_FORMS}")
-        found[name] = getattr(value, name)
-    return found
+    if isinstance(value, RecordsArguments):
+        given = _GIVEN_BY_THE_RUN.get(group, ())
+        return {name: argument for name, argument in value.made_with().items() if name not in given}
+    raise UserError(f"{group}: a {type(value).__name__} does not tell what it was made with; {_FORMS}")
 
 
 def _name(group: str, kind: Any) -> str:

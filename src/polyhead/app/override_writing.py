@@ -9,7 +9,7 @@ from typing import Any
 from polyhead.app.command_line import quoted
 from polyhead.errors import UserError
 
-_PLAIN = re.compile(r"[A-Za-z_./][\w./-]*(?<!\.)")
+_PLAIN = re.compile(r"[A-Za-z_./][\w./-]*(?<!\.)", re.ASCII)
 _WORDS = re.compile(r"(?i:true|false|null|nan|[+-]?inf)")  # that are no texts in the grammar
 _KEY_SIGNS = re.compile(r"([\\()\[\]{}:=, \t])")
 _KEY = re.compile(r"[A-Za-z_][\w.$%*@?|+/-]*", re.ASCII)

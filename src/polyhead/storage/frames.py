@@ -23,7 +23,7 @@ def is_frame(value: object) -> bool:
     return _library(value) is not None
 
 
-def write_frame(frame: Any, name: str, columns: Sequence[str], folder: Path) -> Path:
+def write_frame(frame: Any, name: str, columns: Sequence[str], folder: Path, required: Sequence[str] = ()) -> Path:
     """Write columns of a frame as JSON lines, unless an equal file is there already, and return its path.
 
     The file's name has a digest of what is in it, so that equal frames are one file, and runs of them comparable.
@@ -31,18 +31,20 @@ def write_frame(frame: Any, name: str, columns: Sequence[str], folder: Path) -> 
     Args:
         frame: for which :func:`is_frame` holds.
         name: of the parameter that it was given for; the file's name begins with it.
-        columns: to be written; those that the frame does not have are left out.
+        columns: to be written; others, and those that the frame does not have, are left out.
         folder: of the file; it is made.
+        required: columns that the frame must have; of ``body.text`` also one that holds ``text``.
 
     Raises:
-        UserError: a frame of another kind, without rows or any of the columns, or with a cell that is no text or
-            number; or the file cannot be written.
+        UserError: a frame of another kind, without rows or a column that it must have, or with a cell that is no text
+            or number; or the file cannot be written.
     """
     present = frame_columns(frame, name)
-    chosen = [column for column in present if column in columns]
-    if not chosen:
-        missing = ", ".join(repr(column) for column in columns)
-        raise UserError(f"{name}: no column {missing}; {did_you_mean(columns[0] if columns else '', present)}")
+    for column in required:
+        if column not in present and column.partition(".")[0] not in present:
+            raise UserError(f"{name}: no column {column!r}; {did_you_mean(column, present)}")
+    read = {part for column in columns for part in (column, column.partition(".")[0])}
+    chosen = [column for column in present if column in read]
     digest = hashlib.sha256()
     for line in _lines(frame, name, chosen):
         digest.update(line.encode())
