@@ -71,11 +71,11 @@ def frame_columns(frame: Any, name: str) -> list[str]:
             splits = ", ".join(map(str, frame))
             raise UserError(f"{name}: a DatasetDict given; give one of its data sets by name: {splits}")
         return [str(column) for column in frame.column_names]
-    if _library(frame) == "pyarrow":
-        return [str(column) for column in frame.column_names]
-    if not hasattr(frame, "columns"):
-        raise UserError(f"{name}: {type(frame).__name__} given; it must be {_KINDS}")
-    return [str(column) for column in getattr(frame, "collect_schema", lambda: frame.columns)()]
+    for attribute in ("column_names", "collect_schema", "columns"):  # of Arrow, polars and pandas
+        if hasattr(type(frame), attribute):
+            named = getattr(frame, attribute)
+            return [str(column) for column in (named() if callable(named) else named)]
+    raise UserError(f"{name}: {type(frame).__name__} given; it must be {_KINDS}")
 
 
 def _library(frame: object) -> str | None:
