@@ -6,11 +6,15 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from functools import cache
+from inspect import signature
 
 import pytest
 from hydra import compose, initialize_config_dir
 from support.commands import ROOT, script
+
+import polyhead
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -39,6 +43,17 @@ def commands_of(page):
             variables[assignment[1]] = fill(assignment[2].strip("\"'"), variables)
         elif command := re.match(r"^    (?:cat \S+ \| )?python (train\.py|scripts/\w+\.py) ?(.*)$", line):
             yield command[1], shlex.split(fill(command[2].split("|")[0], variables), comments=True)
+
+
+def python_of(page):
+    """Yield the indented Python of a page that speaks of polyhead, each block as one text."""
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, flags=re.MULTILINE):
+        code = textwrap.dedent(block).strip("\n")
+        if re.search(r"\b(?:polyhead|run)\.\w", code) and not re.search(
+            r"^(?:python|pip|polyhead) ", code, re.MULTILINE
+        ):
+            yield code
 
 
 COMMANDS = [(page, name, words) for page in PAGES for name, words in commands_of(page)]
@@ -116,6 +131,27 @@ def help_of(name):
     done = script(name.removeprefix("scripts/").removesuffix(".py"), "--help")
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+PYTHON = [(str(page.relative_to(ROOT)), code) for page in PAGES for code in python_of(page)]
+
+
+@pytest.mark.parametrize(("page", "code"), PYTHON, ids=[page for page, _ in PYTHON])
+def test_python_of_the_pages_names_what_is_there(page, code):
+    for node in ast.walk(ast.parse(code)):
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in ("polyhead", "run")
+        ):
+            owner = polyhead if node.value.id == "polyhead" else polyhead.Run
+            assert hasattr(owner, node.attr) or node.attr == "folder", ast.unparse(node)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "polyhead.fit":
+            signature(polyhead.fit).bind(*node.args, **{keyword.arg: keyword.value for keyword in node.keywords})
+
+
+def test_pages_show_python():
+    assert {page for page, _ in PYTHON} >= {"README.md", "docs/howto/python.md"}
 
 
 @of("scripts/benchmark.py")

@@ -1,9 +1,14 @@
 """The project that ``polyhead init`` writes."""
 
 import csv
+import re
+import shlex
 
 import pytest
 
+import polyhead
+from polyhead.app.command_names import COMMANDS
+from polyhead.app.hydra_state import compose_run
 from polyhead.commands.init import main, write_project
 from polyhead.errors import UserError
 
@@ -27,3 +32,19 @@ def test_project_is_written_into_an_empty_folder_alone(tmp_path):
     assert (tmp_path / "README.md").read_text() == "mine"
     with pytest.raises(UserError, match="is a file"):
         write_project(tmp_path / "README.md")
+
+
+def test_commands_and_code_of_the_projects_readme_fit_what_is_there(tmp_path, monkeypatch):
+    write_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    text = (tmp_path / "README.md").read_text()
+    commands = [shlex.split(line) for line in re.findall(r"^    polyhead (.*)$", text, flags=re.MULTILINE)]
+    assert {name for name, *_ in commands} <= {*COMMANDS}
+    for name, *words in commands:
+        if name == "train":
+            assert words[:2] == ["--config-dir", "configs"]
+            config, _ = compose_run(words[2:], [tmp_path / "configs"])
+            assert config.data.files.test == "test.csv"
+    code = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    for name in re.findall(r"polyhead\.(\w+)", *code):
+        assert hasattr(polyhead, name)
