@@ -75,14 +75,14 @@ def _measure_own(overrides: Sequence[str]) -> None:
     import torch
 
     from polyhead.app import train
-    from polyhead.app.hydra_state import compose_as_train, current_invocation
+    from polyhead.app.hydra_state import compose_as_train
     from polyhead.inference.embedder import Embedder
 
     ours = logging.getLogger("polyhead")
     ours.addHandler(logging.StreamHandler(sys.stdout))
     ours.setLevel(logging.INFO)
     config = compose_as_train(CONFIGS, [*overrides, "run_dir=probe"])
-    train.check_choices(current_invocation())
+    train.check_choices()
     parts = train.prepare(config)
     encoder = parts.encoder
     embedder = Embedder(encoder.load(), encoder.load_text_tokenizer(), "32-true", torch.device("cpu"))

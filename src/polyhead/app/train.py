@@ -96,17 +96,21 @@ def _asks_for_all_folds(config: DictConfig) -> bool:
     return isinstance(folds, int) and folds >= 2 and data.get("fold") is None
 
 
-def check_choices(invocation: Invocation) -> None:
+def check_choices(invocation: Invocation | None = None) -> None:
     """Check the overrides, which a configuration no longer shows; where none are known, there is nothing to check.
+
+    Args:
+        invocation: how the run was asked for; None for what Hydra knows of this process.
 
     Raises:
         UserError: a list of options for one group, or overrides that nothing reads.
     """
-    if not invocation.choices:
+    asked = current_invocation() if invocation is None else invocation
+    if not asked.choices:
         return
-    if several := [group for group in MAIN_CHOICES if group not in invocation.choices]:
+    if several := [group for group in MAIN_CHOICES if group not in asked.choices]:
         raise UserError(f"{several[0]}: a list of options given; name one, or sweep over them with -m {several[0]}=A,B")
-    if unread := list(override_problems(invocation.overrides, invocation.choices)):
+    if unread := list(override_problems(asked.overrides, asked.choices)):
         raise UserError("\n".join(unread))
 
 

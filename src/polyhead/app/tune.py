@@ -19,7 +19,7 @@ from polyhead.app import train
 from polyhead.app.command_line import quoted
 from polyhead.app.command_names import as_called
 from polyhead.app.composition import RunComponents
-from polyhead.app.hydra_state import chosen_options, compose_as_train, current_invocation
+from polyhead.app.hydra_state import chosen_options, compose_as_train
 from polyhead.app.model_check import without_effect
 from polyhead.app.old_names import new_overrides
 from polyhead.app.options import type_problems
@@ -60,7 +60,7 @@ def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, tria
             f"data.folds: {default.data.folds} given, and a study looks at the validation sentences of one run a "
             "trial; leave it out, or choose a fold by data.fold=0"
         )
-    train.check_choices(current_invocation())
+    train.check_choices()
     components = train.prepare(default)  # a mistake that all trials share is told before the first
     if components.heads and not components.takes_steps and not {*tuning.space} - {*without_effect(tuning.space)}:
         raise UserError(
