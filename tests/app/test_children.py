@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.commands import ROOT, SMALL_DATA, TINY_ENCODER
+from support.commands import ROOT, SMALL_DATA, TINY_ENCODER, start
 
 WAIT = 10  # seconds
 
@@ -85,9 +85,7 @@ def test_a_process_of_another_program_is_left_alone():
 @pytest.mark.slow
 def test_processes_of_distributed_training_end_when_the_first_is_killed(tmp_path):
     arguments = [*SMALL_DATA, *TINY_ENCODER, "trainer.max_epochs=5000", "accelerator=ddp_cpu", "logger=none"]
-    command = [sys.executable, str(ROOT / "train.py"), *arguments, "hydra.run.dir=run"]
-    with (tmp_path / "log").open("w") as log:
-        first = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
+    first = start(ROOT / "train.py", *arguments, "hydra.run.dir=run", cwd=tmp_path, log=tmp_path / "log")
     try:
         last = tmp_path / "run" / "checkpoints" / "last.ckpt"
         assert wait_until(last.exists, 240), (tmp_path / "log").read_text()[-2000:]  # both train

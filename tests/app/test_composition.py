@@ -3,6 +3,7 @@ from support.configs import composed
 
 from polyhead.app.composition import compose_components, compose_trainer
 from polyhead.errors import UserError
+from polyhead.training.auto_epochs import TrainingLength
 
 
 def problems(tmp_path, *overrides):
@@ -78,7 +79,7 @@ def test_a_wrong_value_is_one_line_with_key_value_and_rule(tmp_path, override, m
 def test_a_value_that_lightning_refuses_is_one_line(tmp_path, override, key):
     config = composed(tmp_path, override)
     with pytest.raises(UserError, match=f"^{key}: [^\n]*$"):
-        compose_trainer(config, "32-true", [])
+        compose_trainer(config, "32-true", TrainingLength(1, 1), [])
 
 
 @pytest.mark.parametrize("switch", ["compile", "test", "watch_conflict"])

@@ -62,6 +62,7 @@ def kill_at_a_write(started, folder, pattern, count):
     seen = set()
     while len(seen) < count and not started.has_ended():
         seen |= {str(path) for path in folder.glob(pattern)}
+        time.sleep(0.001)  # the command needs the core
     return kill(started)
 
 

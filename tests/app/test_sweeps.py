@@ -7,13 +7,13 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from support.commands import NO_PICTURES, ROOT, TINY, TINY_ENCODER, train
+from support.commands import NO_PICTURES, ROOT, TINY, TINY_ENCODER, start, train
 
 from polyhead.app.run_names import split_jobs
 from polyhead.app.sweeps import SweepStatus, _rename_params, _Watch, finished_twin
 from polyhead.runs.folder import RunFolder
 
-GRID = [*TINY, "freeze=none,backbone", "logger=none", "hydra.sweep.dir=sweep"]
+GRID = [*TINY, "trainer.max_epochs=1", "freeze=none,backbone", "logger=none", "hydra.sweep.dir=sweep"]
 
 
 def unchanged(_):
@@ -46,11 +46,13 @@ def test_a_sweep_that_is_continued_repeats_nothing_and_finishes_the_rest(tmp_pat
 @pytest.mark.parametrize(("launcher", "threads"), [("joblib", 1), ("submitit_local", 1)])
 def test_launchers_run_jobs_side_by_side_on_their_share_of_the_cores(tmp_path, launcher, threads):
     share = {"joblib": "hydra.launcher.n_jobs=2", "submitit_local": "hydra.launcher.cpus_per_task=1"}[launcher]
-    environment = {"OMP_NUM_THREADS": ""} if (os.cpu_count() or 1) < 4 else {}
-    done = train("-m", *GRID, f"hydra/launcher={launcher}", share, cwd=tmp_path, **environment)
-    assert done.returncode == 0, done.stderr
-    assert "sweep: 2 of 2 done, 0 running, 0 failed" in done.stdout
-    assert "Epoch" not in done.stdout
+    environment = {"OMP_NUM_THREADS": ""} if (os.cpu_count() or 1) < 4 else {}  # what the jobs' processes begin with
+    arguments = ["-m", *GRID, f"hydra/launcher={launcher}", share]
+    code = start(ROOT / "train.py", *arguments, cwd=tmp_path, log=tmp_path / "log", **environment).wait()
+    printed = (tmp_path / "log").read_text()
+    assert code == 0, printed
+    assert "sweep: 2 of 2 done, 0 running, 0 failed" in printed
+    assert "Epoch" not in printed
     assert len(runs(tmp_path)) == 2
     for run in runs(tmp_path):
         provenance = json.loads((run / "provenance.json").read_text())

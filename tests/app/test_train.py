@@ -107,14 +107,14 @@ def test_freeze_all_evaluates_the_untouched_network_as_a_run(tmp_path):
 
 
 def test_a_multirun_leaves_a_folder_a_run_and_one_failure_does_not_lose_the_others(tmp_path):
-    sweep = ["freeze.frozen=[encoder],[nothing],[]", "weighting=equal,uncertainty", "hydra.sweep.dir=sweep"]
+    sweep = ["freeze.frozen=[encoder],[nothing],[]", "hydra.sweep.dir=sweep"]
     done = train("-m", *TINY, *sweep, cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stdout + done.stderr
     assert "error: freeze.frozen: the model has no 'nothing'" in done.stderr
     runs = [path for path in (tmp_path / "sweep").iterdir() if path.is_dir()]
     failed = {run for run in runs if not (run / "metrics.json").exists()}
-    assert (len(runs), len(failed)) == (6, 2)
+    assert (len(runs), len(failed)) == (3, 1)
     for run in set(runs) - failed:
         assert {"config.yaml", "metrics.json", "checkpoints"} <= set(os.listdir(run))
         assert list(run.glob("events.*"))
@@ -150,19 +150,6 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_two_processes_train_together(tmp_path):
-    done = train(*TINY, "accelerator=ddp_cpu", "weighting=uncertainty", "hydra.run.dir=run", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    metrics = read(tmp_path / "run", "metrics.json")
-    assert sum(map(sum, metrics["test"]["category"]["confusion"])) == 32  # every row once, over both processes
-    assert done.stdout.count("macro-F1") == 1
-    with np.load(tmp_path / "run" / "predictions.npz") as arrays:
-        label, predicted = arrays["test/category/label"], arrays["test/category/predicted"]
-    counts = np.zeros((6, 6), dtype=int)
-    np.add.at(counts, (label, predicted), 1)
-    assert counts.tolist() == metrics["test"]["category"]["confusion"]
-
-
 @pytest.fixture
 def own_files(tmp_path):
     """Two sources with a task each, and two test sets, the shifted one without categories."""
@@ -170,7 +157,8 @@ def own_files(tmp_path):
     tweets = [f"so {'good' if i % 2 else 'bad'} {i}\t{('neg', 'pos')[i % 2]}\n" for i in range(90)]
     (tmp_path / "questions.csv").write_text("text,category\n" + "".join(questions))
     (tmp_path / "tweets.tsv").write_text("text\tsentiment\n" + "".join(tweets))
-    (tmp_path / "test.jsonl").write_text('{"text": "who", "category": "HUM", "sentiment": "pos"}\n' * 7)
+    rows = ('{"text": "who", "category": "HUM", "sentiment": "pos"}\n', '{"text": "where", "category": "LOC"}\n')
+    (tmp_path / "test.jsonl").write_text(rows[0] * 7 + rows[1] * 2)
     (tmp_path / "news.csv").write_text('text,sentiment\n"bad, bad news",neg\nfine,pos\n')
     return [
         "data=files",
@@ -184,17 +172,23 @@ def own_files(tmp_path):
 def test_own_files_train_both_tasks_on_disjoint_sources_in_two_processes(tmp_path, own_files):
     stores = {"POLYHEAD_DATA": str(tmp_path / "data"), "POLYHEAD_TOKENS": str(tmp_path / "tokens")}
     arguments = [*own_files, *TINY_ENCODER, "accelerator=ddp_cpu", "trainer.max_epochs=2", "hydra.run.dir=run"]
-    done = train(*arguments, cwd=tmp_path, **stores)
+    done = train(*arguments, "weighting=uncertainty", cwd=tmp_path, **stores)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout.count("train: 150 sentences; labels: category 60, sentiment 90") == 1
     assert done.stdout.count("validation: none given; 15 of 150 training sentences held out") == 1
     assert "news" in done.stdout
+    assert done.stdout.count("macro-F1") == 1  # by one process alone
     config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert config["tasks"] == {"category": ["HUM", "LOC"], "sentiment": ["neg", "pos"]}
     metrics = read(tmp_path / "run", "metrics.json")
     rows = {name: sum(map(sum, values["confusion"])) for name, values in metrics["test"].items()}
-    assert rows == {"category": 7, "sentiment": 7}
+    assert rows == {"category": 9, "sentiment": 7}  # every row once, over both processes
+    with np.load(tmp_path / "run" / "predictions.npz") as arrays:
+        label, predicted = arrays["test/category/label"], arrays["test/category/predicted"]
+    counts = np.zeros((2, 2), dtype=int)
+    np.add.at(counts, (label, predicted), 1)
+    assert counts.tolist() == metrics["test"]["category"]["confusion"]
     assert list(metrics["extra_test_sets"]["news"]) == ["sentiment"]
     assert sum(map(sum, metrics["extra_test_sets"]["news"]["sentiment"]["confusion"])) == 2
     assert metrics["test"]["category"]["temperature"] == metrics["validation"]["category"]["temperature"] != 1

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from support.commands import ROOT, script
+from support.commands import ROOT
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModel
 
@@ -42,7 +42,12 @@ def _scripts(monkeypatch):
 def settings():
     from benchmarks.settings import Settings
 
-    return Settings(encoder="bert_base", rows=64, repeats=2, epochs=1, frozen_epochs=3)
+    return Settings(encoder="bert_base", rows=64, repeats=1, epochs=1, frozen_epochs=3)
+
+
+@pytest.fixture
+def twice(settings):
+    return replace(settings, repeats=2)
 
 
 @pytest.fixture
@@ -111,16 +116,17 @@ def test_benchmark_refuses_bad_arguments_in_one_line(arguments, message, capsys)
     assert message in line
 
 
-def test_benchmark_help_names_every_benchmark_and_option():
+def test_benchmark_help_names_every_benchmark_and_option(capsys):
+    import benchmark
     from benchmarks.registry import BENCHMARKS
     from benchmarks.settings import NAMES, Settings
 
-    done = script("benchmark", "--help")
-    assert done.returncode == 0
+    assert benchmark.main(["--help"]) == 0
+    printed = capsys.readouterr().out
     assert list(BENCHMARKS) == list(NAMES)
-    assert f"benchmarks: {', '.join(NAMES)}\n" in done.stdout
+    assert f"benchmarks: {', '.join(NAMES)}\n" in printed
     for name, default in vars(Settings()).items():
-        assert re.search(rf"^  {name}={default}: \w", done.stdout, re.MULTILINE)
+        assert re.search(rf"^  {name}={default}: \w", printed, re.MULTILINE)
 
 
 def test_parse_reads_names_and_options_in_any_order():
@@ -134,7 +140,7 @@ def test_parse_reads_names_and_options_in_any_order():
 # Measuring and printing
 
 
-def test_compare_runs_the_baselines_in_turn(settings, precision):
+def test_compare_runs_the_baselines_in_turn(twice, precision):
     from benchmarks.measurement import Baseline, Measurement, compare
 
     precision("32-true")
@@ -147,7 +153,7 @@ def test_compare_runs_the_baselines_in_turn(settings, precision):
 
         return Baseline(run)
 
-    comparison = compare("name", "rows", {"slow": baseline("slow", 6.0), "fast": baseline("fast", 2.0)}, settings)
+    comparison = compare("name", "rows", {"slow": baseline("slow", 6.0), "fast": baseline("fast", 2.0)}, twice)
     assert order == [("slow", 0), ("fast", 0), ("slow", 1), ("fast", 1)]
     assert [entry.rates for entry in comparison.entries] == [[2.0, 1.0], [6.0, 3.0]]
     assert [entry.units for entry in comparison.entries] == [[12, 12], [12, 12]]
@@ -156,7 +162,7 @@ def test_compare_runs_the_baselines_in_turn(settings, precision):
 
 
 @pytest.mark.parametrize("best", ["32-true", "bf16-mixed"])
-def test_compare_leaves_bf16_out_where_it_is_not_native(best, settings, precision):
+def test_compare_leaves_bf16_out_where_it_is_not_native(best, twice, precision):
     from benchmarks.measurement import Baseline, Measurement, compare
 
     precision(best)
@@ -166,12 +172,12 @@ def test_compare_leaves_bf16_out_where_it_is_not_native(best, settings, precisio
         return Baseline(lambda repeat: ran.append(title) or Measurement(1, 1.0), bf16)
 
     titles = {"a, fp32": False, "a, half": True, "b, fp32": False, "b, half": True}
-    comparison = compare("name", "rows", {title: baseline(title, bf16) for title, bf16 in titles.items()}, settings)
+    comparison = compare("name", "rows", {title: baseline(title, bf16) for title, bf16 in titles.items()}, twice)
     if best == "32-true":
-        assert ran == ["a, fp32", "b, fp32"] * settings.repeats
+        assert ran == ["a, fp32", "b, fp32"] * twice.repeats
         assert comparison.notes == ["left out, this cpu has no native bf16: a, half; b, half"]
     else:
-        assert ran == [*titles] * settings.repeats
+        assert ran == [*titles] * twice.repeats
         assert comparison.notes == []
     assert [entry.name for entry in comparison.entries] == ran[: len(comparison.entries)]
 
@@ -520,11 +526,12 @@ def test_serve_baselines_predict_every_text_from_the_same_embeddings(measure, se
 
 
 @pytest.mark.slow
-def test_load_loses_no_request_and_writes_what_it_prints(tmp_path):
+def test_load_loses_no_request_and_writes_what_it_prints(tmp_path, measure, capsys):
+    import benchmark
+
     write_csv(tmp_path)
-    report = tmp_path / "report.json"
-    done = script("benchmark", "load", f"data={tmp_path}", "repeats=1", "clients=8", "seconds=2", f"json={report}")
-    assert done.returncode == 0, done.stderr
+    report, given = tmp_path / "report.json", ["encoder=bert_base", "repeats=1", "clients=8", "seconds=1"]
+    assert benchmark.main(["load", f"data={tmp_path}", *given, f"json={report}"]) == 0
     content = json.loads(report.read_text())
     (result,) = content["results"]
     assert [entry["name"] for entry in result["entries"]] == ["1 client", "8 clients"]
@@ -533,7 +540,7 @@ def test_load_loses_no_request_and_writes_what_it_prints(tmp_path):
         assert entry["extra"]["lost or wrong"] == [0]
         assert entry["extra"]["largest difference"][0] < 1e-4
     assert content["settings"]["clients"] == 8
-    check_printed_medians(done.stdout, result)
+    check_printed_medians(capsys.readouterr().out, result)
 
 
 def check_printed_medians(printed, result):

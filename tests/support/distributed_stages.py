@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from support.fakes import FakeSource, word_tokenizer
 from support.models import FAMILIES
-from support.plans import PLANS
+from support.plans import PLANS, SCHEDULES
 from support.training import OPTIMIZATION, make_module, make_trainer
 from transformers import AutoConfig, AutoModel
 
@@ -45,7 +45,8 @@ def train(plan: str, processes: int, folder: Path) -> None:
     features = partial(attach_frozen, model.encoder, "32-true", store, torch.device("cpu"))
     data = SentenceData(FakeSource(sizes), TASKS, TextTokenizer(word_tokenizer(), 16), batching, features)
     strategy = "ddp" if processes > 1 else "auto"
-    trainer = make_trainer(folder, max_epochs=3, devices=processes, strategy=strategy)
+    epochs = 3 if plan in SCHEDULES else 2
+    trainer = make_trainer(folder, max_epochs=epochs, devices=processes, strategy=strategy, limit_val_batches=0)
     trainer.fit(training, data)
     if trainer.is_global_zero:
         torch.save(model.state_dict(), folder / f"{plan}.pt")

@@ -1,5 +1,7 @@
 """A process that has imported what the commands import, and forks for each command: that saves four seconds a command.
 
+It has composed a configuration and generated sentences, too: what Hydra has loaded, and the compiled grammar, stay.
+
 Started by :mod:`support.commands` with the path of a Unix socket to listen on; it ends when its standard input does.
 Not for tests of starting itself, of signals or of what is imported.
 """
@@ -17,6 +19,8 @@ import threading
 from importlib import import_module
 from pathlib import Path
 
+CONFIGS = Path(__file__).parents[2] / "configs"
+
 IMPORTS = [
     *(
         f"polyhead.app.{command}"
@@ -25,6 +29,10 @@ IMPORTS = [
     "torch.utils.tensorboard",
     "transformers.models.bert.modeling_bert",
     "transformers.models.bert.tokenization_bert",
+    *(f"polyhead.training.callbacks.{name}" for name in ("gradients", "interruption", "last", "mistakes", "progress")),
+    "tensorboard.plugins.hparams.api_pb2",
+    "datasets",
+    "peft",
 ]
 
 
@@ -32,6 +40,7 @@ def wait_for_command(path: str) -> dict[str, str] | None:
     """Return, in a process of its own, each command that was asked for; None in this one, when the tests have ended."""
     for name in IMPORTS:
         import_module(name)
+    _use()
     gc.collect()
     gc.freeze()  # a collection in a child would touch, and so copy, every page of them
     with socket.socket(socket.AF_UNIX) as listener:
@@ -48,6 +57,16 @@ def wait_for_command(path: str) -> dict[str, str] | None:
                     listener.close()
                     return _fork_command(connection)
             _reap()
+
+
+def _use() -> None:
+    """Do once what nearly every command does, and what is kept in memory."""
+    hydra, synthetic = import_module("hydra"), import_module("polyhead.sources.synthetic.corpus")
+    with hydra.initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        hydra.compose("train", return_hydra_config=True)
+    source = synthetic.HypotheticalCorpus({"train": 1000, "test": 1000}, 0, 0, 1, 0, 0)
+    for split in ("train", "test"):
+        list(source.sentences(split))
 
 
 def _fork_command(connection: socket.socket) -> dict[str, str]:
@@ -106,6 +125,7 @@ if __name__ == "__main__" and (command := wait_for_command(sys.argv[1])):
     os.chdir(command["cwd"])
     os.environ.clear()
     os.environ.update(command["environment"])
+    sys.path[1:1] = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in sys.path]
     tempfile.tempdir = None  # an import may have asked for the folder of temporary files, and the command's is another
     sys.argv = command["argv"]
     sys.path[0] = str(Path(sys.argv[0]).parent)

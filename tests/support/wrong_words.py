@@ -57,4 +57,4 @@ def _prepare(arguments: Sequence[str]) -> None:
     config = compose_as_train(CONFIGS, arguments)
     train.check_choices()
     parts = train.prepare(config)
-    compose_trainer(config, parts.precision, [])
+    compose_trainer(config, parts.precision, parts.length, [])

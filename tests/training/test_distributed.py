@@ -1,26 +1,18 @@
 import os
-import subprocess
-import sys
 
 import pytest
 import torch
-from support.commands import ROOT
+from support.commands import ROOT, start
 from support.plans import PLANS
 
 
 def train_all(processes, folder):
     """Train every plan in one launch and return the weights of each."""
     folder.mkdir()
-    paths = [str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, "tests/support/distributed_stages.py", str(processes), str(folder)],
-        cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    script, log = ROOT / "tests" / "support" / "distributed_stages.py", folder / "log"
+    paths = os.pathsep.join([str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    code = start(script, str(processes), str(folder), cwd=ROOT, log=log, PYTHONPATH=paths).wait()
+    assert code == 0, log.read_text()[-2000:]
     return {plan: torch.load(folder / f"{plan}.pt", weights_only=True) for plan in PLANS}
 
 

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, get_type_hints
@@ -91,7 +92,13 @@ def _misfits(target: Any, key: str, arguments: Mapping[str, Any], objects: Mappi
         if value == _MISSING:
             yield f"{key}.{name}: missing; set {key}.{name}=..."
         elif name not in objects:
-            yield from type_problems(f"{key}.{name}", value, hints.get(name, Any))
+            yield from _value_problems(f"{key}.{name}", value, hints.get(name, Any))
+
+
+def _value_problems(key: str, value: object, hint: Any) -> Iterator[str]:
+    if hint is Any and isinstance(value, float) and not math.isfinite(value):  # of another library, that tells no types
+        yield f"{key}: {value} given; it must be finite"
+    yield from type_problems(key, value, hint)
 
 
 def _signature(target: Any) -> tuple[Mapping[str, inspect.Parameter], Mapping[str, Any]]:

@@ -17,6 +17,7 @@ from polyhead.app.builder import build, plain, under
 from polyhead.app.callback_check import best_problems, file_problems, logger_problems, monitor_problems
 from polyhead.app.literals import literal
 from polyhead.app.model_check import tell_late_stage, too_large
+from polyhead.app.run_length import find_length
 from polyhead.app.sections import logger_nodes
 from polyhead.app.trained import build_encoder
 from polyhead.app.trainer_check import balance_problems, batch_problems
@@ -33,6 +34,7 @@ from polyhead.objectives.losses import MultiTaskLoss
 from polyhead.objectives.weighting import Weighting
 from polyhead.sources.base import Source
 from polyhead.tasks import Task, make_tasks
+from polyhead.training.auto_epochs import TrainingLength
 from polyhead.training.optimizer import Optimization
 from polyhead.training.solved_heads import SolvedHeads
 
@@ -64,6 +66,7 @@ class RunComponents:
     soup: "Soup | None"
     precision: str
     takes_steps: bool
+    length: TrainingLength
 
     def describe(self, run_dir: str) -> dict[str, str]:
         """Return what caches say of the entries that a run makes."""
@@ -83,8 +86,10 @@ def compose_components(config: DictConfig) -> RunComponents:
     tasks = composer.make_tasks(source)
     encoder = composer.attempt(lambda: build_encoder(config.encoder, config.get("trust", [])))
     freeze_plan = composer.build("freeze", FreezePlan)
+    loader = composer.build("loader", LoaderSettings)
+    length = composer.find_length(source, loader)
     components = {
-        "loader": composer.build("loader", LoaderSettings),
+        "loader": loader,
         "token_cache": composer.build("tokens", TokenCache),
         "optimization": composer.build("optimizer", Optimization),
         "activation_cache": composer.build_optional("activation_cache", ActivationCache),
@@ -97,11 +102,11 @@ def compose_components(config: DictConfig) -> RunComponents:
         composer.check_monitors(tasks)
         composer.check_heads(components["heads"], tasks, components["loss"])
     if tasks and encoder and freeze_plan:
-        composer.check_plan(freeze_plan, encoder, tasks)
-    if tasks and components["loader"]:
+        composer.check_plan(freeze_plan, encoder, tasks, length)
+    if tasks and loader:
         mixed = not composer.problems and source.mixture("train") is not None
-        composer.problems += balance_problems(components["loader"], mixed, tasks)
-        composer.check_sizes(source, components["loader"])
+        composer.problems += balance_problems(loader, mixed, tasks)
+        composer.check_sizes(source, loader)
     if composer.problems:
         raise UserError("\n".join(dict.fromkeys(composer.problems)))
     given, device = config.trainer.precision, config.trainer.accelerator
@@ -113,6 +118,7 @@ def compose_components(config: DictConfig) -> RunComponents:
         freeze_plan=freeze_plan,
         precision=precision,
         takes_steps=composer.takes_steps,
+        length=length,
         **components,
     )
 
@@ -159,7 +165,15 @@ class _Composer:
             under("data", source.check)(tasks)
         return tasks
 
-    def check_plan(self, plan: FreezePlan, encoder: PretrainedEncoder, tasks: tuple[Task, ...]) -> None:
+    def find_length(self, source: Source | None, loader: LoaderSettings | None) -> TrainingLength:
+        """Find how long training lasts; it stays open where there are problems."""
+        if source is None or loader is None or self.problems:
+            return TrainingLength(None, None)
+        return self.attempt(lambda: find_length(self.config, source, loader)) or TrainingLength(None, None)
+
+    def check_plan(
+        self, plan: FreezePlan, encoder: PretrainedEncoder, tasks: tuple[Task, ...], length: TrainingLength
+    ) -> None:
         """Check that the freeze plan fits the model, on a model without memory for its weights."""
         with collect_errors(self.problems), torch.device("meta"):
             base = under("encoder", encoder.skeleton)()
@@ -170,7 +184,7 @@ class _Composer:
             solved = bool(self.config.get("heads"))
             stages = without_probe(stages) if solved else stages
             self.takes_steps = takes_steps(skeleton, stages, solved)
-            tell_late_stage(stages[-1].epoch, self.config.trainer.get("max_epochs"))
+            tell_late_stage(stages[-1].epoch, length.max_epochs)
             self.problems += too_large(skeleton)
 
     def check_heads(self, heads: SolvedHeads | None, tasks: tuple[Task, ...], loss: object) -> None:
@@ -188,7 +202,7 @@ class _Composer:
         if self.problems:  # the sizes of sentences that were refused are not known
             return
         splits = ["train", "validation", *(["test"] if self.config.test else [])]
-        sizes = {split: source.size(split) for split in splits}
+        sizes = {split: source.size(split) for split in splits if source.has(split)}
         empty = [split for split, size in sizes.items() if size == 0]
         self.problems += [f"data: the {split} split is empty; it needs at least one sentence" for split in empty]
         if not empty:
@@ -208,12 +222,15 @@ def compose_model(config: DictConfig, components: RunComponents) -> MultiTaskMod
     return model
 
 
-def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callback"]) -> "L.Trainer":
+def compose_trainer(
+    config: DictConfig, precision: str, length: TrainingLength, callbacks: list["L.Callback"]
+) -> "L.Trainer":
     """Build Lightning's Trainer with the configured callbacks and logger.
 
     Args:
         config: of the run.
         precision: as Lightning names it.
+        length: of training.
         callbacks: besides the configured ones.
 
     Raises:
@@ -238,6 +255,6 @@ def compose_trainer(config: DictConfig, precision: str, callbacks: list["L.Callb
         from lightning.pytorch.callbacks import LearningRateMonitor
 
         configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
-    node = OmegaConf.create(literal({**plain(config.trainer), "precision": precision}))
+    node = OmegaConf.create(literal({**plain(config.trainer), "precision": precision, **vars(length)}))
     trainer: L.Trainer = build(node, "trainer", Trainer, callbacks=[*configured, *callbacks], logger=loggers or False)
     return trainer

@@ -34,7 +34,12 @@ class SolvedHeadTable:
 
 
 def solve_heads(
-    parts: RunComponents, module: MultiTaskTraining, data: SentenceData, device: torch.device, seed: int
+    parts: RunComponents,
+    module: MultiTaskTraining,
+    data: SentenceData,
+    device: torch.device,
+    seed: int,
+    again: bool = False,
 ) -> SolvedHeadTable:
     """Set the heads that are trained to the minimum of their loss, and log a line for each.
 
@@ -47,15 +52,17 @@ def solve_heads(
         data: the sentences.
         device: where embeddings are computed.
         seed: of the training rows that are tried, where there are many.
+        again: at the end, over an encoder that has seen the training rows.
     """
     assert parts.heads is not None
-    limit = _ROWS if module.takes_steps else None
+    limit = _ROWS if module.takes_steps and not again else None
     # One for both splits: it reads the whole encoder to name what it keeps.
     frozen = FrozenActivations(module.model.encoder, None, parts.precision, parts.activation_cache, device)
-    train, validation = (_read(frozen, data, name, limit) for name in ("train", "validation"))
+    train = _read(frozen, data, "train", limit)
+    validation = _read(frozen, data, "validation", limit) if data.source.has("validation") else None
     found = parts.heads.solve(module.model, parts.tasks, module.loss, train, validation, seed)
     for head in found:
-        log.info("%s", _line(head))
+        log.info("%s", _line(head, again))
     titles = ["head", "rows", "penalty", "temperature", "loss held out"]
     return SolvedHeadTable(titles, [_row(head) for head in found])
 
@@ -81,8 +88,8 @@ def _embeddings(frozen: FrozenActivations, data: SentenceData, name: str, rows: 
     return frozen.embed(split if rows is None else split.select(rows))
 
 
-def _line(head: SolvedHead) -> str:
-    found = f"head of {head.task}: solved over {head.rows:,} rows, penalty {head.penalty:.3g}"
+def _line(head: SolvedHead, again: bool) -> str:
+    found = f"head of {head.task}: solved{' again' * again} over {head.rows:,} rows, penalty {head.penalty:.3g}"
     if head.loss is None:
         return found
     return f"{found}, temperature {head.temperature:.2f}: the least loss on rows held out, {head.loss:.4f}"

@@ -1,5 +1,6 @@
 """Hparams: the choices that distinguish a run from others, and the metrics by which they are compared."""
 
+from math import nan
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -35,13 +36,15 @@ def final_metrics(metrics: RunMetrics) -> dict[str, float]:
 
 
 def monitored_value(metrics: RunMetrics) -> float:
-    """Return the validation value of the monitored metric.
+    """Return the validation value of the monitored metric; no number where there is no validation.
 
     Raises:
         UserError: the metric was not measured.
     """
     name = metrics.monitor["metric"]
     value = metrics.monitor["value"]
+    if value is None and not metrics.validation:
+        return nan
     if value is None:
         measured = sorted(scalars("validation", metrics.validation))
         raise UserError(f"monitor.metric: no {name!r} was measured; valid: {', '.join(measured)}")

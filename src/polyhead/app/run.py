@@ -101,7 +101,8 @@ class TrainingRun:
         parameters = ParameterCounts(trainable=trainable, total=total)
         self._announce(module, trainer, parameters)
         solve = partial(self._solve_heads, module, data, trainer) if self._solves_heads else None
-        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve)
+        again = self.parts.heads is not None and self.parts.heads.again
+        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve, again)
         metrics = self._metrics(result, module, parameters, soup, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
@@ -113,7 +114,7 @@ class TrainingRun:
 
     def _trainer(self, callbacks: Sequence[L.Callback], quiet: bool) -> L.Trainer:
         own = [self.throughput, self.predictions, DataNotes(self._note_data), *callbacks]
-        trainer = compose_trainer(self.config, self.parts.precision, callbacks=own)
+        trainer = compose_trainer(self.config, self.parts.precision, self.parts.length, callbacks=own)
         if quiet and trainer.progress_bar_callback:
             trainer.progress_bar_callback.disable()
         return trainer
@@ -155,8 +156,8 @@ class TrainingRun:
     def _solves_heads(self) -> bool:
         return self.parts.heads is not None and self.parts.soup is None  # an average has its heads
 
-    def _solve_heads(self, module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer) -> None:
-        found = solve_heads(self.parts, module, data, trainer.strategy.root_device, self.config.seed)
+    def _solve_heads(self, module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, again: bool) -> None:
+        found = solve_heads(self.parts, module, data, trainer.strategy.root_device, self.config.seed, again)
         log_table(trainer, "solved heads", found.titles, found.rows)
 
     def _data(self, module: MultiTaskTraining, trainer: L.Trainer, cached: bool = True) -> SentenceData:

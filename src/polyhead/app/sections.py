@@ -19,7 +19,7 @@ WITH_ENTRIES = (
 )
 """Those that always have entries."""
 
-OPTIONAL = ("activation_cache", "heads", "logger", "soup")
+OPTIONAL = ("activation_cache", "auto_epochs", "heads", "logger", "soup")
 """Those that have entries, or are null, or absent."""
 
 VALUES = ("compile", "resume", "run_dir", "seed", "tasks", "test", "trust", "watch_conflict")

@@ -83,7 +83,7 @@ class TrainedRun:
 
     @property
     def temperatures(self) -> Mapping[str, float]:
-        """Temperatures by task."""
+        """Temperatures by task; none of a task that was not validated."""
         return {task: results["temperature"] for task, results in self.metrics.validation.items()}
 
     @property

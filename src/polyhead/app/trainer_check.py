@@ -108,6 +108,21 @@ def batch_problems(
             yield f"val_check_interval: {interval} given; an epoch has {used:,} batches, take as many or fewer"
 
 
+def batches_per_epoch(trainer: Mapping[str, Any], size: int | None, loader: LoaderSettings) -> int | None:
+    """Return the training batches of an epoch and process; None where the sentences are not counted.
+
+    Args:
+        trainer: arguments of ``lightning.Trainer``, each of them allowed by itself.
+        size: sentences of the training split.
+        loader: sizes of batches.
+    """
+    if size is None:
+        return None
+    limit = trainer.get("limit_train_batches")
+    batches = math.ceil(size / (loader.batch_size * _processes(trainer)))
+    return max(1, _used(batches, limit if _is_number(limit) else None))
+
+
 def _used(batches: int, limit: float | None) -> int:
     """Return how many batches of an epoch remain under a limit."""
     if limit is None:

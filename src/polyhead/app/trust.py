@@ -17,6 +17,7 @@ from polyhead.models.model_files import PACKAGE
 from polyhead.models.pretrained import DEFAULT_TOKENIZER
 
 ROLES = {
+    "auto_epochs": ("polyhead.training", "AutoEpochs"),
     "activation_cache": ("polyhead.freezing", "ActivationCache"),
     "data": ("polyhead.sources", "Source"),
     "encoder": ("polyhead.models", "PretrainedEncoder"),

@@ -92,6 +92,8 @@ class SentenceData(L.LightningDataModule):
 
     def fewest_labels(self, name: str) -> int:
         """Return the labels in a split of the task that has the fewest; tasks without any do not count."""
+        if not self.source.has(name):
+            return 0
         found = fewest_labels(self.split(name).labels)
         return 0 if found is None else found[1]
 
@@ -129,9 +131,9 @@ class SentenceData(L.LightningDataModule):
         batches = self._batches("train", self.loader.batch_size, shuffle=True)
         return TrainingLoader(self.split("train"), batches, done, **self._loader_options())
 
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """Return the validation batches."""
-        return self.evaluation_loader("validation")
+    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        """Return the validation batches; an empty list where there is no validation split."""
+        return self.evaluation_loader("validation") if self.source.has("validation") else []
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Return the batches of the test set ``test``."""

@@ -24,7 +24,7 @@ def summary_table(metrics: RunMetrics) -> Table:
     for title in _NUMBERS.values():
         table.add_column(title, justify="right", no_wrap=True)
     splits = {"validation": metrics.validation, **metrics.test_sets}
-    for task in metrics.validation:
+    for task in {task: None for results in splits.values() for task in results}:
         for split, results in splits.items():
             if task in results:  # else no sentence of the split has a label for it
                 values: Mapping[str, object] = results[task]

@@ -93,6 +93,10 @@ class Source:
         """
         return None
 
+    def has(self, split: str) -> bool:
+        """Return whether there is a split; one for validation there need not be. Known after :meth:`check`."""
+        return True
+
     def size(self, split: str) -> int | None:
         """Return the number of sentences; None where it is not known beforehand."""
         return None

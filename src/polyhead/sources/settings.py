@@ -15,7 +15,8 @@ class SplitSettings:
     """How the sentences of any source are made ready for training.
 
     Args:
-        holdout: share of the training sentences that becomes the validation or the test split where none is given.
+        holdout: share of the training sentences that becomes the validation or the test split where none is given;
+            with 0 there is no validation split.
         seed: of that holdout.
         drop_test_duplicates: leave out training sentences that another split has, too.
         min_class_count: a warning names classes with fewer training sentences.
@@ -66,8 +67,11 @@ class SplitSettings:
     def _holdout_problems(self) -> Iterator[str]:
         for name, share in self.holdout.items():
             possible = isinstance(share, float) and 0 < share <= _LARGEST_HOLDOUT
+            if name == "validation" and share == 0 and not isinstance(share, bool):
+                continue
             if name not in SPLITS[1:] or not possible:
-                yield f"holdout.{name}: {share!r} given; name validation or test, and a share in (0, 0.5]"
+                none = "; validation may be 0" if name == "validation" else ""
+                yield f"holdout.{name}: {share!r} given; name validation or test, and a share in (0, 0.5]{none}"
 
 
 def unknown_splits(parameter: str, given: Iterable[str]) -> Iterator[str]:

@@ -113,7 +113,7 @@ class TableSource(Source):
         if self.settings.folds is not None:
             self._take_fold(self.settings.folds)
         for name in SPLITS:
-            if name not in self._splits:
+            if name not in self._splits and self.settings.holdout.get(name) != 0:
                 self._hold_out(name)
         _log_lines(logging.WARNING, inspection.rare_classes(tasks, self._splits["train"].kept))
         for name, split in self._splits.items():
@@ -161,6 +161,10 @@ class TableSource(Source):
     def shared(self, first: str, second: str) -> NDArray[np.intp]:
         """Return the positions of the second split's sentences whose texts were found, and told, in the first."""
         return self._splits[second].shared_with(self._splits[first])
+
+    def has(self, split: str) -> bool:
+        """Return whether there is a split of that name."""
+        return split in self._splits
 
     def size(self, split: str) -> int:
         """Return the number of sentences."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from polyhead import lazy_exports
 
 if TYPE_CHECKING:
+    from polyhead.training.auto_epochs import AutoEpochs
     from polyhead.training.calibration import Calibration
     from polyhead.training.fit import FitResult, fit_and_test
     from polyhead.training.metrics import TaskMetrics
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from polyhead.training.solved_heads import SolvedHeads
 
 __all__ = [
+    "AutoEpochs",
     "Calibration",
     "FitResult",
     "MultiTaskTraining",
@@ -25,6 +27,7 @@ __all__ = [
 __getattr__ = lazy_exports(
     __name__,
     {
+        "AutoEpochs": "auto_epochs",
         "Calibration": "calibration",
         "FitResult": "fit",
         "fit_and_test": "fit",

@@ -48,7 +48,8 @@ def fit_and_test(
     trainer: L.Trainer,
     resume: Path | None,
     test: bool = True,
-    solve_heads: Callable[[], None] | None = None,
+    solve_heads: Callable[[bool], None] | None = None,
+    again: bool = False,
 ) -> FitResult:
     """Train, restore the best weights by validation, and test them.
 
@@ -60,8 +61,9 @@ def fit_and_test(
         trainer: with a :class:`BestCheckpoint` among its callbacks; without one the last weights count.
         resume: a checkpoint from which training continues, with optimizer, schedule and batch order as they were.
         test: False leaves the test sets alone.
-        solve_heads: sets the heads at the start of training, when the loss has its class weights; not called when
-            training continues from a checkpoint.
+        solve_heads: sets the heads at the start of training, when the loss has its class weights; not called then when
+            training continues from a checkpoint. Its argument is whether this is the second time.
+        again: call it at the end, too.
 
     Raises:
         UserError: ``resume`` does not fit this run, or sentences have weights that the loss does not take.
@@ -72,13 +74,17 @@ def fit_and_test(
     if trained:
         _prepare_loss(module.loss, data.split("train"))
     if solve_heads and resume is None and trained:
-        solve_heads()
+        solve_heads(False)
     if module.takes_steps:
         _fit(module, data, trainer, resume)
         best_epoch = _restore_best(module, trainer)
         module.enter(best_epoch)
         data.refresh_activations()  # the frozen parts by now need not be those of the start
-    if module.results.get("validation") is None:
+        if again and solve_heads:
+            _solve_again(solve_heads, module, data, trainer)
+    if not data.source.has("validation"):
+        module.results["validation"] = {}
+    elif module.results.get("validation") is None:
         trainer.validate(module, data, verbose=False)
     _save_best(trainer)
     tested = {}
@@ -108,6 +114,18 @@ def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resu
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
     if resume is not None:
         _save_last(trainer)
+
+
+def _solve_again(
+    solve_heads: Callable[[bool], None], module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer
+) -> None:
+    """Set the heads over the encoder as it has become, and let the best checkpoint have them."""
+    solve_heads(True)
+    if data.source.has("validation"):
+        trainer.validate(module, data, verbose=False)
+    best = _best(trainer)
+    if best is not None and best.best_model_path:
+        trainer.save_checkpoint(best.best_model_path, weights_only=True)
 
 
 def _prepare_loss(loss: MultiTaskLoss, train: TokenizedSplit) -> None:

@@ -28,6 +28,7 @@ from polyhead.freezing.probe_stage import takes_steps, without_probe
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.gradient_conflict import Conflict, copy_per_task, gradients_at
 from polyhead.objectives.losses import MultiTaskLoss, check_finite
+from polyhead.objectives.pair_similarity import PairSimilarityLoss
 from polyhead.objectives.weighting import Aggregation, Weighting, surrogate_loss
 from polyhead.tasks import Task
 from polyhead.training.checkpoints import FORMAT
@@ -183,7 +184,11 @@ class MultiTaskTraining(MultiTaskEvaluation):
         copies = copy_per_task(head_inputs, len(self.tasks))  # (T, B, H)
         logits = {t.name: self.model.heads[t.name](copy) for t, copy in zip(self.tasks, copies.unbind(), strict=True)}
         weights = () if batch.weights is None else (batch.weights,)  # a loss of one's own need not take any
-        losses, rows = self.loss(logits, batch.labels, *weights)
+        if isinstance(self.loss, PairSimilarityLoss):
+            read = {task.name: copy for task, copy in zip(self.tasks, copies.unbind(), strict=True)}
+            losses, rows = self.loss.of_embeddings(read, logits, batch.labels, *weights)
+        else:
+            losses, rows = self.loss(logits, batch.labels, *weights)
         labelled = rows > 0
         self.update_metrics("training", batch, logits, losses.detach(), rows)
         check_finite(losses.detach(), self.tasks, self.global_step, batch.rows)

@@ -67,6 +67,7 @@ class SolvedHeads:
     Args:
         penalty: above 0, or by task, or ``auto``; for cross-entropy ``1 / C`` of scikit-learn's LogisticRegression.
         folds: of cross-validation, stratified by class.
+        again: solve the heads once more at the end, over the encoder as training has left it.
 
     Raises:
         ParameterError: values out of range, all at once.
@@ -74,6 +75,7 @@ class SolvedHeads:
 
     penalty: PerTask | str = AUTO
     folds: int = 5
+    again: bool = False
 
     def __post_init__(self) -> None:
         given = self.penalty

@@ -75,13 +75,12 @@ def model_card(
         scored: tasks of which scores lie in it.
     """
     columns = sorted({metric for entry in manifest.tasks for metric in entry.metrics})
-    calibrated = [entry.name for entry in manifest.tasks if entry.temperature is not None]
     count = len(manifest.tasks)
     return _TEMPLATE.format(
         name=name,
         heads=f"{count} linear classification head" + "s" * (count > 1),
         table=markdown_table(["task", "classes", *columns], [_row(entry, columns) for entry in manifest.tasks]),
-        calibrated=f"Probabilities are calibrated for {', '.join(calibrated)}." if calibrated else "",
+        calibrated=_calibrated(manifest),
         limit=_limit(manifest),
         promises=_PROMISES.format(tasks=", ".join(scored)) if scored else "",
         pooling=pooling,
@@ -90,6 +89,15 @@ def model_card(
         graph=_GRAPH if graph else "",
         made_with="\n".join(f"- {key}: {value}" for key, value in manifest.made_with.items()),
     )
+
+
+def _calibrated(manifest: Manifest) -> str:
+    fitted = [entry.name for entry in manifest.tasks if entry.temperature is not None]
+    others = [entry.name for entry in manifest.tasks if entry.temperature is None]
+    lines = [f"Probabilities are calibrated for {', '.join(fitted)}."] if fitted else []
+    if others:
+        lines.append(f"Those of {', '.join(others)} are not calibrated: there was no validation split.")
+    return " ".join(lines)
 
 
 def _limit(manifest: Manifest) -> str:

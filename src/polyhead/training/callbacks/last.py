@@ -10,7 +10,7 @@ from polyhead.errors import check_parameters
 
 
 class LastCheckpoint(ModelCheckpoint):
-    """Writes a checkpoint at the end of each epoch, and within an epoch every few minutes, each over the one before.
+    """Writes a checkpoint at the end of each validated epoch, and every few minutes, each over the one before.
 
     One within an epoch waits for the end of an optimizer step, and for the batch after a validation: a run that
     resumes from it is the run that was never stopped.
@@ -62,7 +62,10 @@ class LastCheckpoint(ModelCheckpoint):
         self._written = time.monotonic()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write the checkpoint of the epoch."""
+        """Write the checkpoint of the epoch; many short ones between two validations take less time than to write."""
+        every = trainer.check_val_every_n_epoch or 1
+        if (trainer.current_epoch + 1) % every and not trainer.should_stop and not self._is_time(trainer):
+            return
         super().on_train_epoch_end(trainer, pl_module)
         self._written = time.monotonic()
 

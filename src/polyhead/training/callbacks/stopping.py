@@ -72,6 +72,6 @@ def _in_last_stage(module: Any) -> bool:
 
 
 def tells(trainer: L.Trainer, min_rows: int) -> bool:
-    """Return whether every task with labels in validation has ``min_rows`` or more of them."""
+    """Return whether there is validation, and every task with labels in it has ``min_rows`` or more of them."""
     data = getattr(trainer, "datamodule", None)
-    return not isinstance(data, SentenceData) or data.fewest_labels("validation") >= min_rows
+    return not isinstance(data, SentenceData) or data.fewest_labels("validation") >= max(1, min_rows)
