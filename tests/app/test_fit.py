@@ -24,10 +24,8 @@ from polyhead.runs.folder import RunFolder
 from polyhead.runs.predictions import Predictions
 from polyhead.storage.rows import Row
 
-SMALL = {
-    **{key: yaml.safe_load(value) for key, value in (word.split("=") for word in TINY_ENCODER)},
-    **dict.fromkeys(NO_PICTURES),
-}
+WORDS = [word.partition("=") for word in (*TINY_ENCODER, *NO_PICTURES)]
+SMALL = {key: yaml.safe_load(value) if sign else None for key, sign, value in WORDS}
 TASKS = ["tone", "stars"]
 MEASURED = ("validation", "test", "epochs", "best_epoch", "monitor", "parameters", "precision")
 
