@@ -72,6 +72,8 @@ def test_version_is_that_of_polyhead(polyhead_command, arguments):
         (["trian"], "unknown command 'trian'; did you mean 'train'?"),
         (["--verison"], "unknown command '--verison'"),
         (["train", "--config-dir", "nowhere"], "--config-dir: no folder 'nowhere'"),
+        (["train", "--config-dir"], "--config-dir/-cd: expected one argument"),
+        (["predict", "--modle", "x"], "unrecognized arguments: --modle"),
         (["train", "freeze=backbon"], "freeze=backbon: no such option; did you mean 'backbone'"),
         (["sweep", "frezee=none"], "frezee"),
         (["predict", "modle=x"], "modle: no such key; did you mean 'model'"),

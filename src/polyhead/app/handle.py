@@ -134,5 +134,6 @@ class Run:
             for split, results in splits.items():
                 if task in results:
                     values: Mapping[str, Any] = results[task]
-                    cells = [escape(task), escape(split), *(f"{values[name]:.4f}" for name in _NUMBERS)]
+                    numbers = [f"{values[name]:.4f}" if name in values else "" for name in _NUMBERS]
+                    cells = [escape(task), escape(split), *numbers]
                     yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

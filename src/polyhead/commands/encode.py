@@ -5,7 +5,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from polyhead.app.command_line import run, run_job
+from polyhead.app.command_line import run_hydra, run_job
 from polyhead.app.config_folder import CONFIGS
 from polyhead.app.old_names import new_overrides
 
@@ -19,7 +19,7 @@ def main(config: DictConfig) -> None:
 def command() -> None:
     """Run the command line."""
     sys.argv[1:] = new_overrides(sys.argv[1:])
-    run(main, configs=CONFIGS, name="encode")
+    run_hydra(main, configs=CONFIGS, name="encode")
 
 
 if __name__ == "__main__":

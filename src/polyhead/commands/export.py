@@ -5,7 +5,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from polyhead.app.command_line import folder_as, run, run_job
+from polyhead.app.command_line import folder_as, run_hydra, run_job
 from polyhead.app.config_folder import CONFIGS
 
 
@@ -18,7 +18,7 @@ def main(config: DictConfig) -> None:
 def command() -> None:
     """Run the command line."""
     sys.argv[1:] = folder_as("run", sys.argv[1:])
-    run(main, configs=CONFIGS, name="export")
+    run_hydra(main, configs=CONFIGS, name="export")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import hydra
 from omegaconf import DictConfig
 
-from polyhead.app.command_line import run, run_job
+from polyhead.app.command_line import run_hydra, run_job
 from polyhead.app.config_folder import CONFIGS
 
 
@@ -15,7 +15,7 @@ def main(config: DictConfig) -> None:
 
 def command() -> None:
     """Run the command line."""
-    run(main, configs=CONFIGS, name="serve")
+    run_hydra(main, configs=CONFIGS, name="serve")
 
 
 if __name__ == "__main__":

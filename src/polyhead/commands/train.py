@@ -5,7 +5,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from polyhead.app.command_line import run, run_job
+from polyhead.app.command_line import run_hydra, run_job
 from polyhead.app.config_folder import CONFIGS
 from polyhead.app.old_names import new_overrides
 from polyhead.app.resume_point import resumed_overrides
@@ -19,7 +19,7 @@ def main(config: DictConfig) -> float | None:
 
 def command() -> None:
     """Run the command line."""
-    run(_main_as_today, configs=CONFIGS, name="train")
+    run_hydra(_main_as_today, configs=CONFIGS, name="train")
 
 
 def _main_as_today() -> None:

@@ -81,6 +81,15 @@ class Predictions(Sequence[Prediction]):
             probabilities[task.name] = dict(zip(task.labels, shares.tolist(), strict=True))
         return Prediction(labels, probabilities, self.embeddings[rows])
 
+    def labels(self, task: str) -> list[str]:
+        """Return the most probable class name of a task for each text; of equally probable ones, the first.
+
+        Raises:
+            KeyError: no such task.
+        """
+        names = {some.name: some.labels for some in self.tasks}[task]
+        return [names[index] for index in self.probabilities[task].argmax(axis=1)]
+
     def to_frame(self) -> Any:
         """Return a frame of pandas: for each task a column of labels and one of how probable they are.
 
@@ -92,17 +101,9 @@ class Predictions(Sequence[Prediction]):
         columns: dict[str, Any] = {}
         for task in self.tasks:
             columns[f"predicted_{task.name}"] = self.labels(task.name)
-            columns[f"predicted_{task.name}_probability"] = self.probabilities[task.name].max(axis=1)
+            if task.name in self.probabilities:
+                columns[f"predicted_{task.name}_probability"] = self.probabilities[task.name].max(axis=1)
         return pandas.DataFrame(columns)
-
-    def labels(self, task: str) -> list[str]:
-        """Return the most probable class name of a task for each text; of equally probable ones, the first.
-
-        Raises:
-            KeyError: no such task.
-        """
-        names = {some.name: some.labels for some in self.tasks}[task]
-        return [names[index] for index in self.probabilities[task].argmax(axis=1)]
 
 
 class Predictor:
