@@ -13,6 +13,7 @@ from polyhead import hardware
 from polyhead.app.command_config import command_config
 from polyhead.app.command_names import as_called
 from polyhead.app.graphs import write_graphs
+from polyhead.app.hub import check_repository, push
 from polyhead.app.options import check_options
 from polyhead.app.trained import TrainedRun, load_trained_run
 from polyhead.app.trust import check_trust
@@ -87,6 +88,7 @@ def export(config: DictConfig) -> Path:
         separator=str,
         sheet=str | int | None,
         cache=str,
+        push=str | None,
     )
     trust = check_trust(config.trust)
     _check_values(config)
@@ -97,6 +99,8 @@ def export(config: DictConfig) -> Path:
     with new_folder(output, config.overwrite) as folder:
         trained = load_trained_run(Path(config.run), trust, config.cache)
         _write_bundle(folder, output.name, trained, config)
+    if config.push is not None:
+        print(f"{output}: pushed to {push(output, config.push)}")
     return output
 
 
@@ -109,6 +113,8 @@ def _check_values(config: DictConfig) -> None:
         check_parameters(("max_int8_loss", config.max_int8_loss, config.max_int8_loss >= 0, "0 or more"))
     with collect_errors(problems):
         check_format(config.input_format)
+    with collect_errors(problems):
+        check_repository(config.push)
     with collect_errors(problems):
         Dialect(config.encoding, config.quote, config.separator, config.sheet)
     if problems:
