@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from support.bundles import spoken, make_bundle
+from support.bundles import make_bundle, spoken
 from support.hub import stand_in_hub
 
 from polyhead.app.hub import check_repository, is_repository

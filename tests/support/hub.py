@@ -69,7 +69,8 @@ class _Hub(BaseHTTPRequestHandler):
         else:
             self._answer(404, {"error": f"nothing at {path}"})
 
-    do_HEAD = do_GET
+    def do_HEAD(self):
+        self.do_GET()
 
     def _answer(self, status, content, headers=None):
         message = {"X-Error-Message": content["error"]} if isinstance(content, dict) and "error" in content else {}

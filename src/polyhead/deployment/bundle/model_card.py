@@ -2,14 +2,12 @@
 
 from collections.abc import Collection, Sequence
 
+from polyhead.deployment.bundle.card_data import card_data
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry
 from polyhead.storage.markdown import markdown_table
 
 _TEMPLATE = """---
-library_name: sentence-transformers
-pipeline_tag: text-classification
-tags: [sentence-transformers, multi-task, polyhead]
----
+{data}---
 
 # {name}
 
@@ -77,6 +75,7 @@ def model_card(
     columns = sorted({metric for entry in manifest.tasks for metric in entry.metrics})
     count = len(manifest.tasks)
     return _TEMPLATE.format(
+        data=card_data(name, manifest),
         name=name,
         heads=f"{count} linear classification head" + "s" * (count > 1),
         table=markdown_table(["task", "classes", *columns], [_row(entry, columns) for entry in manifest.tasks]),
