@@ -11,6 +11,8 @@ from polyhead.errors import UserError
 from polyhead.runs.contents import RunMetrics
 from polyhead.training.metrics import scalars
 
+_COUNTS = ("pairs", "sentences")  # of health
+
 
 def hparams(config: DictConfig, invocation: Invocation) -> dict[str, Any]:
     """List the choices that distinguish a run: the main groups, the seed, and the overrides of the command line.
@@ -28,11 +30,12 @@ def hparams(config: DictConfig, invocation: Invocation) -> dict[str, Any]:
 
 
 def final_metrics(metrics: RunMetrics) -> dict[str, float]:
-    """Return the final metrics by which runs are compared: macro-F1 and accuracy, by split and task."""
+    """Return the final metrics by which runs are compared: macro-F1 and accuracy by split and task, and the health."""
     measured: dict[str, float] = {}
     for split, results in {"validation": metrics.validation, **metrics.test_sets}.items():
         measured |= scalars(split, results)
-    return {name: value for name, value in measured.items() if name.endswith(("/macro_f1", "/accuracy"))}
+    compared = {name: value for name, value in measured.items() if name.endswith(("/macro_f1", "/accuracy"))}
+    return compared | {f"embedding/{name}": value for name, value in metrics.health.items() if name not in _COUNTS}
 
 
 def monitored_value(metrics: RunMetrics) -> float:

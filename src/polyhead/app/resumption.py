@@ -18,6 +18,7 @@ from polyhead.app.literals import literal
 from polyhead.app.places import take_places, without_places
 from polyhead.app.resume_point import AUTO, find_resume_point, last_checkpoint, noted_overrides, read_noted
 from polyhead.app.run_config import read_config
+from polyhead.app.start_point import begin_at_start
 from polyhead.app.trust import check_trust
 from polyhead.errors import UserError
 from polyhead.runs.folder import RunFolder
@@ -25,7 +26,7 @@ from polyhead.runs.record import flat
 
 log = logging.getLogger(__name__)
 
-_KEPT = ("data", "encoder", "freeze", "heads", "model", "optimizer", "soup", "tasks", "weighting")
+_KEPT = ("data", "encoder", "freeze", "heads", "model", "optimizer", "soup", "start", "tasks", "weighting")
 _FREE = ("model.dropout", "optimizer.warmup")  # no state in a checkpoint stands against them
 _ORDER = ("seed", "loader.", "trainer.accumulate_grad_batches", "trainer.devices", "trainer.limit_train_batches")
 _NO_ORDER = ("loader.evaluation_batch_size", "loader.workers")
@@ -138,7 +139,10 @@ def _same_kind(old: Any, new: Any) -> bool:
 
 
 def _as_noted(run: Path, config: DictConfig, search: Sequence[Path]) -> DictConfig:
-    return compose_beside([*noted_overrides(run, CONFIGS), f"run_dir={quoted(str(config.run_dir))}"], search)
+    overrides = [*noted_overrides(run, CONFIGS), f"run_dir={quoted(str(config.run_dir))}"]
+    composed = compose_beside(overrides, search)
+    begin_at_start(composed)
+    return composed
 
 
 def _read(run: Path, config: DictConfig) -> dict[str, Any]:
@@ -161,6 +165,11 @@ def _changes(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[tup
     old, new = (flat(without_places(side)) for side in (theirs, ours))
     if isinstance(ours.get("tasks"), list) and ours["tasks"] == list(theirs.get("tasks", ())):
         old, new = ({key: value for key, value in side.items() if not _under(key, "tasks")} for side in (old, new))
+    if isinstance(ours.get("tasks"), Mapping):
+        found = {
+            f"tasks.{name}" for name, labels in ours["tasks"].items() if labels is None and name in theirs["tasks"]
+        }
+        old, new = ({key: value for key, value in side.items() if key not in found} for side in (old, new))
     for key in sorted({*old, *new}, key=lambda key: (key.count("."), key)):  # seed before loader.seed
         before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
         if before != after and key not in _SAID_ELSEWHERE and not _under(key, "trust"):

@@ -22,6 +22,7 @@ from polyhead.app.model_check import tell_without_effect
 from polyhead.app.old_names import announce_environment
 from polyhead.app.override_check import override_problems
 from polyhead.app.resumption import resume
+from polyhead.app.start_point import begin_at_start
 from polyhead.errors import UserError, one_line
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
@@ -65,9 +66,10 @@ def run(
     if not hardware.first_process():
         logging.getLogger("polyhead").setLevel(logging.ERROR)
     check_choices(asked)
+    begin_at_start(config, asked.overrides)
     resumption = resume(config, asked.search)
     config = resumption.config
-    components = prepare(config)
+    components = prepare(config, asked)
     if components.heads and not components.takes_steps:
         tell_without_effect(override.lstrip("+~").partition("=")[0] for override in asked.overrides)
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
@@ -114,12 +116,18 @@ def check_choices(invocation: Invocation | None = None) -> None:
         raise UserError("\n".join(unread))
 
 
-def prepare(config: DictConfig) -> RunComponents:
+def prepare(config: DictConfig, invocation: Invocation | None = None) -> RunComponents:
     """Check all of a configuration, and note in it which labels the data have.
+
+    Args:
+        config: of the run.
+        invocation: as for :func:`check_choices`.
 
     Raises:
         UserError: the configuration has problems, or the data do not fit it, one problem per line.
     """
+    asked = current_invocation() if invocation is None else invocation
+    begin_at_start(config, asked.overrides)
     components = compose_components(config)
     if components.soup is not None:
         components.soup.check()

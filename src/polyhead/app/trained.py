@@ -57,7 +57,7 @@ class TrainedRun:
         """The run's data, checked once: tables have their splits only then."""
         source: Source = build(self.config.data, "data")
         with parameters_under("data"):
-            source.check(self.tasks)
+            source.check([task for task in self.tasks if task.name not in self.metrics.kept_heads])
         return source
 
     def sentences(self, split: str) -> list[LabelledSentence]:
@@ -84,7 +84,8 @@ class TrainedRun:
     @property
     def temperatures(self) -> Mapping[str, float]:
         """Temperatures by task; none of a task that was not validated."""
-        return {task: results["temperature"] for task, results in self.metrics.validation.items()}
+        found = {**self.metrics.validation, **self.metrics.kept_heads}  # kept as they were there
+        return {task: results["temperature"] for task, results in found.items()}
 
     @property
     def scores(self) -> dict[str, ValidationScores]:
@@ -93,7 +94,8 @@ class TrainedRun:
         Raises:
             UserError: values that no validation gives.
         """
-        found = {task: results.get("scores") for task, results in self.metrics.validation.items()}
+        measured = {**self.metrics.validation, **self.metrics.kept_heads}
+        found = {task: results.get("scores") for task, results in measured.items()}
         try:
             return scores_from_plain({task: values for task, values in found.items() if values}, self.tasks)
         except UserError as error:
