@@ -8,7 +8,6 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from polyhead.app.builder import plain
-from polyhead.app.hydra_state import task_overrides
 from polyhead.app.literals import literal
 from polyhead.app.run_config import read_config
 from polyhead.app.trained import load_trained_run
@@ -76,10 +75,14 @@ class StartPoint:
         return {**metrics.kept_heads, **measured}
 
 
-def begin_at_start(config: DictConfig) -> None:
+def begin_at_start(config: DictConfig, overrides: Sequence[str] = ()) -> None:
     """Write into a configuration what follows from its ``start``: the encoder, and the tasks of heads that are kept.
 
     Where that is done already nothing changes.
+
+    Args:
+        config: of a run.
+        overrides: that made it, and may not choose another encoder.
 
     Raises:
         UserError: the start is neither a finished run nor a bundle, or does not go with what else is given.
@@ -89,7 +92,7 @@ def begin_at_start(config: DictConfig) -> None:
         if config.get("keep_heads", AUTO) != AUTO and config.keep_heads:
             raise UserError("keep_heads: without effect but with start; give start=RUN, or leave it out")
         return
-    _take_encoder(config, start)
+    _take_encoder(config, start, overrides)
     if isinstance(config.tasks, DictConfig | ListConfig):
         _keep_tasks(config, start)
 
@@ -119,8 +122,8 @@ def _start_point(folder: Path, tasks: Sequence[Task], trust: tuple[str, ...]) ->
     return StartPoint(folder, taken, tuple(task.name for task in tasks if not task.kind.one_class), trust)
 
 
-def _take_encoder(config: DictConfig, start: StartPoint) -> None:
-    given = [override for override in task_overrides() if override.lstrip("+~").startswith(("encoder=", "encoder."))]
+def _take_encoder(config: DictConfig, start: StartPoint, overrides: Sequence[str]) -> None:
+    given = [override for override in overrides if override.lstrip("+~").startswith(("encoder=", "encoder."))]
     if given:
         raise UserError(f"{given[0]}: with start the encoder is that of {str(start.folder)!r}; leave it out")
     section: dict[str, Any] = {
