@@ -89,6 +89,7 @@ METRICS = [
     ("peak_megabytes", [1]),
     ("conflict", {"a-b": 1}),
     ("activation_cache", {"reused": "x"}),
+    ("health", {"agreement": "x"}),
     ("precision", 16),
     ("soup", "runs/a"),
     ("soup", [1]),

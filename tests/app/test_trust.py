@@ -15,7 +15,6 @@ from support.hostile import CANARY, changed, hostile_changes
 
 from polyhead.app import hydra_state, reproduce, soup, trust
 from polyhead.app.command_line import quoted, take_trust
-from polyhead.app.hydra_state import task_overrides
 from polyhead.app.run_config import read_config
 from polyhead.app.soup_check import check
 from polyhead.app.trained import build_encoder, load_as_tested, load_trained_run
@@ -95,6 +94,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", HOSTILE)
 def test_commands_refuse_what_a_run_would_build_and_run_nothing(run, tmp_path, monkeypatch, attack):
     monkeypatch.chdir(tmp_path)
@@ -121,6 +121,7 @@ def test_hostile_table_would_run_code_where_it_is_not_refused(run, tmp_path, mon
     assert (tmp_path / CANARY).exists()
 
 
+@pytest.mark.slow
 def test_export_script_refuses_a_hostile_run_in_one_line(run, tmp_path):
     change(run, hostile_changes(tmp_path)["nested in a callback"])
     done = script("export", str(run), cwd=tmp_path)
@@ -230,8 +231,9 @@ def test_overrides_of_a_run_choose_no_file_and_are_kept_as_text(run, tmp_path, m
     noted = json.loads((run / "provenance.json").read_text())
     (run / "provenance.json").write_text(json.dumps({**noted, "overrides": overrides}))
     taken = []
-    monkeypatch.setattr("polyhead.app.train.run", lambda config, **_: taken.append(config))
+    monkeypatch.setattr("polyhead.app.train.run", lambda config, invocation: taken.append((config, invocation)))
     make_soup(run)
-    assert taken[0].freeze._target_ == "polyhead.freezing.FreezeSpec"
-    assert taken[0].soup._target_ == "polyhead.runs.Soup"
-    assert [override for override in overrides if override in task_overrides()] == overrides[:2] + overrides[3:]
+    ((config, invocation),) = taken
+    assert config.freeze._target_ == "polyhead.freezing.FreezeSpec"
+    assert config.soup._target_ == "polyhead.runs.Soup"
+    assert [override for override in overrides if override in invocation.overrides] == overrides[:2] + overrides[3:]

@@ -45,6 +45,7 @@ def test_metrics_of_a_run_pass():
         {"peak_megabytes": None},
         {"conflict": {"a-b": "x"}},
         {"activation_cache": "x"},
+        {"health": {"agreement": math.nan}},
         {"device": 5},
     ],
     ids=json.dumps,

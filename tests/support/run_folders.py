@@ -126,6 +126,7 @@ def make_run(
     predictions=True,
     extra: Mapping[str, tuple[str, ...]] | None = None,
     extra_errors: float | None = None,
+    health: Mapping[str, float] | None = None,
 ):
     """Write a run that is done.
 
@@ -158,6 +159,7 @@ def make_run(
         results,
         seconds={"total": seconds, "training": seconds / 2},
         activation_cache={"reused": 1, "computed": 1} if freeze == "backbone" else {},
+        health=health or {},
     ).write(run)
     return folder
 

@@ -4,9 +4,7 @@ Classes raise errors with the names of their parameters; here the keys of the co
 is imported last, so that a mistake in the rest is reported without waiting for it.
 """
 
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,11 +13,14 @@ from omegaconf import DictConfig, OmegaConf
 from polyhead import hardware
 from polyhead.app.builder import build, plain, under
 from polyhead.app.callback_check import best_problems, file_problems, logger_problems, monitor_problems
+from polyhead.app.components import RunComponents as RunComponents
 from polyhead.app.literals import literal
 from polyhead.app.model_check import tell_late_stage, too_large
 from polyhead.app.monitor_choice import choose_monitor
 from polyhead.app.run_length import find_length
 from polyhead.app.sections import logger_nodes
+from polyhead.app.start_point import StartPoint, find_start
+from polyhead.app.taken_heads import check_classes
 from polyhead.app.task_fit import fit_tasks
 from polyhead.app.trained import build_encoder
 from polyhead.app.trainer_check import balance_problems, batch_problems
@@ -28,51 +29,26 @@ from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
 from polyhead.errors import UserError, collect_errors, parameters_under
 from polyhead.freezing.activation_cache import ActivationCache
+from polyhead.freezing.kept_heads import KeptHeads
 from polyhead.freezing.plans import FreezePlan
 from polyhead.freezing.probe_stage import takes_steps, without_probe
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import PretrainedEncoder
+from polyhead.objectives.embedding_loss import EmbeddingLoss
 from polyhead.objectives.losses import MultiTaskLoss
 from polyhead.objectives.weighting import Weighting
 from polyhead.sources.base import Source
 from polyhead.tasks import Task, make_tasks
 from polyhead.training.auto_epochs import TrainingLength
+from polyhead.training.embedding_health import EmbeddingHealth
 from polyhead.training.optimizer import Optimization
 from polyhead.training.solved_heads import SolvedHeads
-
-log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     import lightning as L
 
-    from polyhead.runs.soup import Soup
 
 MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")  # groups that distinguish runs first
-
-
-@dataclass(frozen=True)
-class RunComponents:
-    """All that a run is made of, but for weights and sentences."""
-
-    tasks: tuple[Task, ...]
-    source: Source
-    loader: LoaderSettings
-    token_cache: TokenCache
-    encoder: PretrainedEncoder
-    freeze_plan: FreezePlan
-    loss: MultiTaskLoss
-    weighting: Weighting
-    optimization: Optimization
-    activation_cache: ActivationCache | None
-    heads: SolvedHeads | None
-    soup: "Soup | None"
-    precision: str
-    takes_steps: bool
-    length: TrainingLength
-
-    def describe(self, run_dir: str) -> dict[str, str]:
-        """Return what caches say of the entries that a run makes."""
-        return {"encoder": self.encoder.location, "run": run_dir}
 
 
 def compose_components(config: DictConfig) -> RunComponents:
@@ -85,9 +61,12 @@ def compose_components(config: DictConfig) -> RunComponents:
     composer = _Composer(config)
     composer.problems += value_problems(config)
     source = composer.build("data", Source)
-    tasks = composer.make_tasks(source)
+    start = composer.attempt(lambda: find_start(config))
+    tasks = composer.make_tasks(source, start)
     encoder = composer.attempt(lambda: build_encoder(config.encoder, config.get("trust", [])))
     freeze_plan = composer.build("freeze", FreezePlan)
+    if start and freeze_plan and config.keep_heads:
+        freeze_plan = KeptHeads(freeze_plan, list(config.keep_heads))
     loader = composer.build("loader", LoaderSettings)
     length = composer.find_length(source, loader)
     components = {
@@ -96,8 +75,12 @@ def compose_components(config: DictConfig) -> RunComponents:
         "optimization": composer.build("optimizer", Optimization),
         "activation_cache": composer.build_optional("activation_cache", ActivationCache),
         "heads": composer.build_optional("heads", SolvedHeads),
+        "health": composer.build_optional("health", EmbeddingHealth),
+        "keep_embedding": composer.build_optional("keep_embedding", EmbeddingLoss),
         "soup": composer.build_optional("soup"),
     }
+    if components["health"]:
+        composer.attempt(under("health", components["health"].read_pairs))
     if tasks:  # without them, loss and weighting would complain about the names of tasks
         components["loss"] = composer.build("loss", MultiTaskLoss, tasks=tasks)
         components["weighting"] = composer.build("weighting", Weighting, tasks=[task.name for task in tasks])
@@ -120,6 +103,7 @@ def compose_components(config: DictConfig) -> RunComponents:
         freeze_plan=freeze_plan,
         precision=precision,
         takes_steps=composer.takes_steps,
+        start=start,
         length=length,
         **components,
     )
@@ -157,14 +141,17 @@ class _Composer:
         """Build what stands under a key; None where nothing does."""
         return self.build(key, kind) if self.config.get(key) else None
 
-    def make_tasks(self, source: Source | None) -> tuple[Task, ...]:
+    def make_tasks(self, source: Source | None, start: StartPoint | None) -> tuple[Task, ...]:
         """Make the tasks, and check that the data has what they need; none where they or the data have problems."""
         tasks: tuple[Task, ...] = ()
         if source is None:
             return tasks
+        kept = self.config.keep_heads if start else ()  # the data need not know their tasks
         with collect_errors(self.problems):
-            tasks = make_tasks(plain(self.config.tasks), under("data", source.find_labels))
-            under("data", source.check)(tasks)
+            find = under("data", lambda names, *free: source.find_labels([n for n in names if n not in kept], *free))
+            tasks = make_tasks(plain(self.config.tasks), find)
+            check_classes(start, tasks)
+            under("data", source.check)([task for task in tasks if task.name not in kept])
         return tasks if self.problems else fit_tasks(tasks, source, self.problems)
 
     def find_length(self, source: Source | None, loader: LoaderSettings | None) -> TrainingLength:

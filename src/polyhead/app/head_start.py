@@ -1,16 +1,18 @@
 """Head start: the heads of a run solved over the embeddings of its encoder, before anything is trained by steps."""
 
 import logging
-from dataclasses import dataclass
 
+import lightning as L
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from polyhead.app.composition import RunComponents
+from polyhead.app.taken_heads import TakenHeads
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import FrozenActivations
+from polyhead.training.loggers import log_table
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.penalty_trial import LabeledEmbeddings
 from polyhead.training.solved_heads import SolvedHead
@@ -20,27 +22,14 @@ log = logging.getLogger(__name__)
 _ROWS = 20_000  # training rows from which heads start that are trained further, at most
 
 
-@dataclass(frozen=True)
-class SolvedHeadTable:
-    """How the heads were found, for loggers.
-
-    Args:
-        titles: of the columns.
-        rows: one for each head.
-    """
-
-    titles: list[str]
-    rows: list[list[str]]
-
-
 def solve_heads(
     parts: RunComponents,
     module: MultiTaskTraining,
     data: SentenceData,
-    device: torch.device,
-    seed: int,
+    trainer: L.Trainer,
+    taken: TakenHeads,
     again: bool = False,
-) -> SolvedHeadTable:
+) -> None:
     """Set the heads that are trained to the minimum of their loss, and log a line for each.
 
     Heads that are trained further start from 20,000 rows at most: what steps will change need not cost a pass over
@@ -50,21 +39,24 @@ def solve_heads(
         parts: of the run; its ``heads`` say how.
         module: with its encoder as it starts.
         data: the sentences.
-        device: where embeddings are computed.
-        seed: of the training rows that are tried, where there are many.
+        trainer: on whose device embeddings are computed; its loggers get a table.
+        taken: heads that are not solved, but for classes that they have had added.
         again: at the end, over an encoder that has seen the training rows.
     """
     assert parts.heads is not None
     limit = _ROWS if module.takes_steps and not again else None
     # One for both splits: it reads the whole encoder to name what it keeps.
+    device = trainer.strategy.root_device
     frozen = FrozenActivations(module.model.encoder, None, parts.precision, parts.activation_cache, device)
     train = _read(frozen, data, "train", limit)
     validation = _read(frozen, data, "validation", limit) if data.source.has("validation") else None
-    found = parts.heads.solve(module.model, parts.tasks, module.loss, train, validation, seed, again)
+    new = taken.new(parts.tasks)
+    found = parts.heads.solve(module.model, new, module.loss, train, validation, module.seed, again)
+    parts.heads.solve_added(module.model, parts.tasks, taken.added, module.loss, train)
     for head in found:
         log.info("%s", _line(head, again))
     titles = ["head", "rows", "penalty", "temperature", "loss held out"]
-    return SolvedHeadTable(titles, [_row(head) for head in found])
+    log_table(trainer, "solved heads", titles, [_row(head) for head in found])
 
 
 def _read(frozen: FrozenActivations, data: SentenceData, name: str, limit: int | None) -> LabeledEmbeddings:

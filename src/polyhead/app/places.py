@@ -5,7 +5,16 @@ from typing import Any
 
 _CACHE_FOLDERS = (("activation_cache", "folder"), ("tokens", "folder"), ("data", "cache"))
 
-DECIDE_NO_RESULT = ("activation_cache.limit_gb", "data.limit_gb", "resume", "run_dir", "tokens.limit_gb")
+DECIDE_NO_RESULT = (
+    "activation_cache.limit_gb",
+    "data.limit_gb",
+    "health.columns",
+    "health.pairs",
+    "health.sentences",
+    "resume",
+    "run_dir",
+    "tokens.limit_gb",
+)
 """Flat keys, beside those of folders, whose values no metric depends on."""
 
 

@@ -4,7 +4,7 @@ Knows nothing about what is in a checkpoint but whether it was written within an
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,11 +12,13 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app.command_line import quoted
-from polyhead.app.hydra_state import compose_beside, main_configs
+from polyhead.app.config_folder import CONFIGS
+from polyhead.app.hydra_state import compose_beside
 from polyhead.app.literals import literal
 from polyhead.app.places import take_places, without_places
 from polyhead.app.resume_point import AUTO, find_resume_point, last_checkpoint, noted_overrides, read_noted
 from polyhead.app.run_config import read_config
+from polyhead.app.start_point import begin_at_start
 from polyhead.app.trust import check_trust
 from polyhead.errors import UserError
 from polyhead.runs.folder import RunFolder
@@ -24,7 +26,7 @@ from polyhead.runs.record import flat
 
 log = logging.getLogger(__name__)
 
-_KEPT = ("data", "encoder", "freeze", "heads", "model", "optimizer", "soup", "tasks", "weighting")
+_KEPT = ("data", "encoder", "freeze", "heads", "model", "optimizer", "soup", "start", "tasks", "weighting")
 _FREE = ("model.dropout", "optimizer.warmup")  # no state in a checkpoint stands against them
 _ORDER = ("seed", "loader.", "trainer.accumulate_grad_batches", "trainer.devices", "trainer.limit_train_batches")
 _NO_ORDER = ("loader.evaluation_batch_size", "loader.workers")
@@ -51,12 +53,13 @@ class Resumption:
     done: bool = False
 
 
-def resume(config: DictConfig) -> Resumption:
+def resume(config: DictConfig, search: Sequence[Path] = ()) -> Resumption:
     """Find what a run continues, and under which configuration.
 
     Args:
         config: as composed. With ``resume=auto`` it must be that of the run in its folder, if there is one. With
             another run in ``resume`` the overrides of that run stand among its own.
+        search: folders with options of the user's own, which these overrides may name.
 
     Raises:
         UserError: the run that is to be continued is another one, or cannot be read.
@@ -67,7 +70,7 @@ def resume(config: DictConfig) -> Resumption:
     if not isinstance(given, str) or not Path(given).exists():
         return Resumption(config)  # the composition reports it, with all other problems
     point = find_resume_point(given)
-    before, ours, theirs = _resolved(_as_noted(point.run, config)), _resolved(config), _read(point.run, config)
+    before, ours, theirs = _resolved(_as_noted(point.run, config, search)), _resolved(config), _read(point.run, config)
     merged = merge(before, ours, theirs)
     take_places(merged, ours)
     stopped, folder = RunFolder(point.run), RunFolder(Path(config.run_dir))
@@ -135,8 +138,11 @@ def _same_kind(old: Any, new: Any) -> bool:
     return isinstance(old, Mapping) and isinstance(new, Mapping) and old.get("_target_") == new.get("_target_")
 
 
-def _as_noted(run: Path, config: DictConfig) -> DictConfig:
-    return compose_beside([*noted_overrides(run, main_configs()), f"run_dir={quoted(str(config.run_dir))}"])
+def _as_noted(run: Path, config: DictConfig, search: Sequence[Path]) -> DictConfig:
+    overrides = [*noted_overrides(run, CONFIGS), f"run_dir={quoted(str(config.run_dir))}"]
+    composed = compose_beside(overrides, search)
+    begin_at_start(composed)
+    return composed
 
 
 def _read(run: Path, config: DictConfig) -> dict[str, Any]:
@@ -159,6 +165,11 @@ def _changes(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[tup
     old, new = (flat(without_places(side)) for side in (theirs, ours))
     if isinstance(ours.get("tasks"), list) and ours["tasks"] == list(theirs.get("tasks", ())):
         old, new = ({key: value for key, value in side.items() if not _under(key, "tasks")} for side in (old, new))
+    if isinstance(ours.get("tasks"), Mapping):
+        found = {
+            f"tasks.{name}" for name, labels in ours["tasks"].items() if labels is None and name in theirs["tasks"]
+        }
+        old, new = ({key: value for key, value in side.items() if key not in found} for side in (old, new))
     for key in sorted({*old, *new}, key=lambda key: (key.count("."), key)):  # seed before loader.seed
         before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
         if before != after and key not in _SAID_ELSEWHERE and not _under(key, "trust"):

@@ -15,13 +15,16 @@ from polyhead import hardware
 from polyhead.app.builder import plain
 from polyhead.app.claim import claim, noted_data
 from polyhead.app.composition import RunComponents, compose_model, compose_trainer
+from polyhead.app.embedding_watch import EmbeddingWatch
 from polyhead.app.encoder_record import encoder_changes, resolve_encoder
 from polyhead.app.head_start import solve_heads
-from polyhead.app.hparams import final_metrics, hparams, hydra_choices, monitored_value
-from polyhead.app.hydra_state import shares_the_terminal
+from polyhead.app.hparams import final_metrics, hparams, monitored_value
+from polyhead.app.invocation import Invocation
 from polyhead.app.resumption import Resumption
 from polyhead.app.run_data import DataNotes, changed_splits, data_digests, make_data
+from polyhead.app.run_log import silence_lightning
 from polyhead.app.soup_start import start_from_average
+from polyhead.app.taken_heads import take_heads
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import attach_frozen
 from polyhead.freezing.plans import count_trained
@@ -58,12 +61,14 @@ class TrainingRun:
         config: of the run.
         parts: the objects that the configuration describes.
         resumption: what the run continues.
+        asked: how it was asked for.
     """
 
-    def __init__(self, config: DictConfig, parts: RunComponents, resumption: Resumption) -> None:
+    def __init__(self, config: DictConfig, parts: RunComponents, resumption: Resumption, asked: Invocation) -> None:
         self.config = config
         self.parts = parts
         self.resumption = resumption
+        self.asked = asked
         self.folder = RunFolder(Path(config.run_dir))
         self.first = hardware.first_process()
         self.device = hardware.device_type(config.trainer.accelerator)
@@ -80,9 +85,9 @@ class TrainingRun:
         Raises:
             UserError: data, weights or checkpoint do not fit, or the monitored metric was not measured.
         """
-        _silence_lightning()
+        silence_lightning()
         forget_peak()
-        quiet = quiet or shares_the_terminal()
+        quiet = quiet or self.asked.shares_terminal
         trainer = self._trainer(callbacks, quiet)
         provenance = self._provenance()
         made_before = self._claim(provenance) if self.first else None
@@ -92,17 +97,21 @@ class TrainingRun:
         L.seed_everything(self.config.seed, workers=True, verbose=False)
         module = self._module()
         soup = self._start_from_average(module, trainer)
+        taken = take_heads(self.parts.start, module, self.parts.tasks)
         data = self._data(module, trainer)
         trainable, total = count_trained(module.model, module.stages)
         parameters = ParameterCounts(trainable=trainable, total=total)
         self._announce(module, trainer, parameters)
-        solve = partial(self._solve_heads, module, data, trainer) if self._solves_heads else None
+        solve = partial(solve_heads, self.parts, module, data, trainer, taken) if self._solves_heads else None
         again = self.parts.heads is not None and self.parts.heads.again
-        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve, again)
-        metrics = self._metrics(result, module, parameters, soup, seconds=time.perf_counter() - started)
+        watch = EmbeddingWatch(self.parts, module, data, trainer.strategy.root_device, measures=self.first)
+        share = self.config.get("interpolation", 1.0)  # runs made before version 0.2 have none
+        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve, again, share)
+        health = watch.health() if self.first else {}
+        metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
-            log_final_metrics(trainer, hparams(self.config), final_metrics(metrics))
+            log_final_metrics(trainer, hparams(self.config, self.asked), final_metrics(metrics))
             close_loggers(trainer)
             if not quiet:
                 show(metrics, self.folder.folder)
@@ -118,7 +127,8 @@ class TrainingRun:
     def _claim(self, provenance: Provenance) -> RunMetrics | None:
         """Take the run's folder, and note with what it is made; return the metrics of a run that is done already."""
         known = noted_data(self.resumption)
-        made_before = claim(self.folder, self.config, self.resumption, partial(self._changes, provenance.encoder))
+        changes = partial(self._changes, provenance.encoder)
+        made_before = claim(self.folder, self.config, self.resumption, changes, self.asked.in_multirun)
         if made_before is None:
             replace(provenance, data=known).write(self.folder)
         return made_before
@@ -145,15 +155,12 @@ class TrainingRun:
             parts.loss,
             self.config.watch_conflict,
             self._solves_heads,
+            parts.keep_embedding,
         )
 
     @property
     def _solves_heads(self) -> bool:
         return self.parts.heads is not None and self.parts.soup is None  # an average has its heads
-
-    def _solve_heads(self, module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, again: bool) -> None:
-        found = solve_heads(self.parts, module, data, trainer.strategy.root_device, self.config.seed, again)
-        log_table(trainer, "solved heads", found.titles, found.rows)
 
     def _data(self, module: MultiTaskTraining, trainer: L.Trainer, cached: bool = True) -> SentenceData:
         """Describe the sentences; ``cached`` is whether frozen activations may come from the cache."""
@@ -182,14 +189,14 @@ class TrainingRun:
             log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
             if trainable:
                 log.info(plan.text())
-        log_hparams(trainer, hparams(self.config))
+        log_hparams(trainer, hparams(self.config, self.asked))
         log_layout(trainer, [task.name for task in self.parts.tasks])
         log_table(trainer, "freezing plan", plan.titles, plan.rows)
 
     def _provenance(self) -> Provenance:
         return Provenance(
-            **hydra_choices(),
-            **describe_environment(),
+            **self.asked.noted(),
+            **describe_environment(self.asked.command),
             seed=self.config.seed,
             precision=self.parts.precision,
             device=self.device,
@@ -202,6 +209,7 @@ class TrainingRun:
         module: MultiTaskTraining,
         parameters: ParameterCounts,
         soup: Sequence[str],
+        health: Mapping[str, float],
         seconds: float,
     ) -> RunMetrics:
         monitor = plain(self.config.monitor)
@@ -223,6 +231,8 @@ class TrainingRun:
             precision=self.parts.precision,
             device=self.device,
             soup=soup,
+            health=health,
+            kept_heads=self.parts.kept_heads(),
         )
 
     def _write(self, metrics: RunMetrics, provenance: Provenance) -> None:
@@ -231,12 +241,6 @@ class TrainingRun:
         if self.config.test:
             Predictions(self.predictions.labels, self.predictions.predicted).write(self.folder)
         metrics.write(self.folder)
-
-
-def _silence_lightning() -> None:
-    """Keep Lightning's messages off the terminal; the log file has them."""
-    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).handlers.clear()
 
 
 def _typed(results: Results) -> SplitResults:

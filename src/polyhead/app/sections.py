@@ -19,10 +19,25 @@ WITH_ENTRIES = (
 )
 """Those that always have entries."""
 
-OPTIONAL = ("activation_cache", "auto_epochs", "heads", "logger", "soup")
+OPTIONAL = ("activation_cache", "heads", "health", "keep_embedding", "logger", "soup")
 """Those that have entries, or are null, or absent."""
 
-VALUES = ("compile", "resume", "run_dir", "seed", "tasks", "test", "trust", "watch_conflict")
+ALONE = ("auto_epochs",)
+"""Those that have entries, or are absent, and no options to choose from."""
+
+VALUES = (
+    "compile",
+    "interpolation",
+    "keep_heads",
+    "resume",
+    "run_dir",
+    "seed",
+    "start",
+    "tasks",
+    "test",
+    "trust",
+    "watch_conflict",
+)
 """Those that are values, and no groups of options."""
 
 
@@ -35,5 +50,5 @@ def logger_nodes(section: Mapping[str, Any] | None) -> dict[str, Any]:
     return {f"logger.{name}": section[name] for name in section}
 
 
-SECTIONS = tuple(sorted((*WITH_ENTRIES, *OPTIONAL, *VALUES)))
+SECTIONS = tuple(sorted((*WITH_ENTRIES, *OPTIONAL, *ALONE, *VALUES)))
 """All that a run reads."""

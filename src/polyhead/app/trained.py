@@ -57,7 +57,7 @@ class TrainedRun:
         """The run's data, checked once: tables have their splits only then."""
         source: Source = build(self.config.data, "data")
         with parameters_under("data"):
-            source.check(self.tasks)
+            source.check([task for task in self.tasks if task.name not in self.metrics.kept_heads])
         return source
 
     def sentences(self, split: str) -> list[LabelledSentence]:
@@ -84,9 +84,10 @@ class TrainedRun:
     @property
     def fits(self) -> Mapping[str, Mapping[str, Any]]:
         """What validation fitted by task, as kinds take it; nothing of a task whose kind fits nothing."""
+        known = {**self.metrics.validation, **self.metrics.kept_heads}  # kept as they were there
         found: dict[str, dict[str, Any]] = {}
         for task in self.tasks:
-            results: Mapping[str, Any] = self.metrics.validation.get(task.name, {})
+            results: Mapping[str, Any] = known.get(task.name, {})
             if task.kind.fits and task.kind.fits in results:
                 found[task.name] = {task.kind.fits: results[task.kind.fits]}
                 task.kind.check_fit(task.labels, found[task.name])
@@ -99,7 +100,8 @@ class TrainedRun:
         Raises:
             UserError: values that no validation gives.
         """
-        found = {task: results.get("scores") for task, results in self.metrics.validation.items()}
+        measured = {**self.metrics.validation, **self.metrics.kept_heads}
+        found = {task: results.get("scores") for task, results in measured.items()}
         try:
             return scores_from_plain({task: values for task, values in found.items() if values}, self.tasks)
         except UserError as error:

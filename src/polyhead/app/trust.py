@@ -23,6 +23,8 @@ ROLES = {
     "encoder": ("polyhead.models", "PretrainedEncoder"),
     "freeze": ("polyhead.freezing", "FreezePlan"),
     "heads": ("polyhead.training", "SolvedHeads"),
+    "health": ("polyhead.training", "EmbeddingHealth"),
+    "keep_embedding": ("polyhead.objectives", "EmbeddingLoss"),
     "loader": ("polyhead.data", "LoaderSettings"),
     "loss": ("polyhead.objectives", "MultiTaskLoss"),
     "model": ("polyhead.models", "MultiTaskModel"),

@@ -1,6 +1,7 @@
 """Batch: the input of the model in one step. Knows nothing about where sentences come from.
 
-Shapes: B sentences, S tokens, H hidden units, R windows: rows of tokens, one for each sentence unless it is long.
+Shapes: B sentences, S tokens, H hidden units, R windows: rows of tokens, one for each sentence unless it is long,
+W units of an embedding.
 """
 
 from collections.abc import Callable
@@ -27,6 +28,7 @@ class Batch:
         rows: position of each sentence in its split (B,); None if it is not needed.
         weights: how much each sentence counts in the loss (B,); None where all count alike.
         windows: of each sentence (B,), in rows that follow each other; None where each has one, and R is B.
+        targets: embeddings (B, W) to which those of these sentences are held; None where they are not.
     """
 
     input_ids: Tensor
@@ -37,6 +39,7 @@ class Batch:
     rows: Tensor | None = None
     weights: Tensor | None = None
     windows: Tensor | None = None
+    targets: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.input_ids if self.windows is None else self.windows)
@@ -68,4 +71,5 @@ class Batch:
             rows=optional(self.rows),
             weights=optional(self.weights),
             windows=optional(self.windows),
+            targets=optional(self.targets),
         )

@@ -92,10 +92,8 @@ class SentenceData(L.LightningDataModule):
 
     def fewest_labels(self, name: str) -> int:
         """Return the labels in a split of the task that has the fewest; tasks without any do not count."""
-        if not self.source.has(name):
-            return 0
-        found = fewest_labels(self.split(name).labels)
-        return 0 if found is None else found[1]
+        found = fewest_labels(self.split(name).labels) if self.source.has(name) else None
+        return found[1] if found else 0
 
     def refresh_activations(self) -> None:
         """Replace the stored activations of all splits by those of the parts that are frozen now."""

@@ -1,7 +1,7 @@
 """Dataset: the tokenized sentences of a split, and batches of them. Knows nothing about models or trainers.
 
 Shapes: N sentences of a split, M tokens of all of them, B sentences of a batch, R windows of those, S tokens, H hidden
-units.
+units, W units of an embedding.
 """
 
 from collections.abc import Mapping
@@ -35,6 +35,7 @@ class TokenizedSplit(Dataset[Batch]):
             are stored.
         pool: a split that has the stored output for these sentences among others, and their rows there (N,); None
             where it is in ``activations``, or nowhere.
+        targets: embeddings (N, W) to which those of the sentences are held in training; None where they are not.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class TokenizedSplit(Dataset[Batch]):
         self.activations: Tensor | None = None
         self.depth: int | None = 0
         self.pool: tuple[TokenizedSplit, NDArray[np.integer[Any]]] | None = None
+        self.targets: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.sentences)
@@ -83,6 +85,7 @@ class TokenizedSplit(Dataset[Batch]):
             rows=torch.as_tensor(rows),
             weights=None if self.weights is None else torch.from_numpy(self.weights[rows]),
             windows=None if windows is None else torch.from_numpy(windows),
+            targets=None if self.targets is None else self.targets[torch.as_tensor(rows)],
         )
         # Takes some 50 microseconds, and keeps mapped files from coming to lie in memory whole.
         release_pages(ids, offsets, *self.labels.values())

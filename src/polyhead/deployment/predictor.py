@@ -16,7 +16,7 @@ from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.bundle.scores import read_scores
 from polyhead.deployment.selection import Selection, Wanted
 from polyhead.deployment.window_outputs import WindowOutputs
-from polyhead.errors import ParameterError, UserError, check_parameters
+from polyhead.errors import ParameterError, UserError, check_parameters, require_extra
 from polyhead.inference.text_runner import TextRunner
 from polyhead.tasks import Task
 
@@ -117,6 +117,21 @@ class Predictions(Sequence[Prediction]):
         asked = {some.name: some for some in self.tasks}[task]
         outputs = self.probabilities[task] if task in self.probabilities else self.numbers[task]
         return asked.kind.answers(asked.labels, asked.kind.codes(outputs, self.fits.get(task, {})))
+
+    def to_frame(self) -> Any:
+        """Return a frame of pandas: for each task a column of labels and one of how probable they are.
+
+        Raises:
+            UserError: pandas is not installed.
+        """
+        with require_extra("data", "to_frame"):
+            import pandas  # type: ignore[import-untyped]
+        columns: dict[str, Any] = {}
+        for task in self.tasks:
+            columns[f"predicted_{task.name}"] = self.labels(task.name)
+            if task.name in self.probabilities:
+                columns[f"predicted_{task.name}_probability"] = self.probabilities[task.name].max(axis=1)
+        return pandas.DataFrame(columns)
 
 
 class Predictor:

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from polyhead.errors import ParameterError, UserError
 from polyhead.objectives.class_options import class_option_problems, for_classes, kind_problems
 from polyhead.objectives.class_weights import class_weights
+from polyhead.objectives.made_with import RecordsArguments
 from polyhead.tasks import MISSING, PerTask, Task, is_labelled, label_text, per_task_problems, value_for
 
 _LEAST_DOUBT = 1e-6  # lower bound of 1 - p in the focal loss
@@ -60,7 +61,7 @@ def plain_losses(
     return torch.stack(sums) / rows.clamp(min=1), rows
 
 
-class MultiTaskLoss(nn.Module):
+class MultiTaskLoss(RecordsArguments, nn.Module):
     """The loss of each task: that of its kind with a scale, and for single labels with what weighs classes and rows.
 
     Of a task of single labels it is cross-entropy with label smoothing, class weights and focus. The loss of a row with

@@ -3,14 +3,15 @@
 Shapes: B sentences of a batch, H units of an embedding, C classes of a task, T tasks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from polyhead.errors import ParameterError
 from polyhead.objectives.losses import MultiTaskLoss
-from polyhead.tasks import MISSING
+from polyhead.tasks import MISSING, PerTask, Task
 
 
 class PairSimilarityLoss(MultiTaskLoss):
@@ -25,7 +26,27 @@ class PairSimilarityLoss(MultiTaskLoss):
     pair of rows of weights r counts ``r_i r_j`` times. Heads learn nothing from this loss: solve them at the end.
 
     The arguments are those of :class:`MultiTaskLoss`, for the loss that solved heads minimize; ``scale`` is on both.
+
+    Raises:
+        ParameterError: a task whose sentences are not of one class each, which makes no pairs.
     """
+
+    def __init__(
+        self,
+        label_smoothing: PerTask,
+        beta: PerTask,
+        gamma: PerTask,
+        tasks: Sequence[Task],
+        scale: PerTask = 1.0,
+        class_weights: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
+        super().__init__(label_smoothing, beta, gamma, tasks, scale, class_weights)
+        others = [f"{task.name} ({task.kind.name})" for task in tasks if not task.kind.one_class]
+        if others:
+            raise ParameterError(
+                f"_target_: PairSimilarityLoss takes sentences of one class each, not {', '.join(others)}; "
+                "take loss=cross_entropy"
+            )
 
     of_classes = True
 
@@ -51,6 +72,21 @@ class PairSimilarityLoss(MultiTaskLoss):
             losses.append(loss * self.scale[name] + 0.0 * logits[name].sum())
             rows.append((counted > 0).sum())
         return torch.stack(losses), torch.stack(rows)
+
+
+def losses_of_batch(
+    loss: MultiTaskLoss,
+    embeddings: Mapping[str, Tensor],
+    logits: Mapping[str, Tensor],
+    labels: Mapping[str, Tensor],
+    weights: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Return losses (T,) and labelled rows (T,) of a loss that reads logits, or of one that reads embeddings."""
+    given = () if weights is None else (weights,)  # a loss of one's own need not take any
+    if isinstance(loss, PairSimilarityLoss):
+        return loss.of_embeddings(embeddings, logits, labels, *given)
+    losses, rows = loss(logits, labels, *given)
+    return losses, rows
 
 
 def pair_similarity(embeddings: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

@@ -91,6 +91,18 @@ class PairConflict(TypedDict):
     conflicting_share: float
 
 
+class KeptHead(TypedDict):
+    """What a run says of a head that it took from elsewhere and has no labels for: as it was there.
+
+    Attributes:
+        temperature: above 0.
+        scores: of validation, see :mod:`polyhead.training.validation_scores`; None where there are none.
+    """
+
+    temperature: float
+    scores: Any
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunMetrics:
     """What a run measured: ``metrics.json``, the last file that it writes.
@@ -111,6 +123,11 @@ class RunMetrics:
         precision: as Lightning names it, ``32-true``.
         device: ``cpu``, ``cuda`` or ``mps``.
         soup: folders of the runs whose average this is; empty for a run that was trained.
+        health: of the embedding, see :mod:`polyhead.training.embedding_health`: ``agreement`` and ``lowest_agreement``
+            with the start over ``sentences`` of validation, ``uniformity``, ``effective_rank`` and, of ``pairs``,
+            ``spearman``, each of the three with the value at the start under ``NAME_before``; empty where it was not
+            measured.
+        kept_heads: by task, those that a run took from its start and has no labels for.
     """
 
     file_name: ClassVar[str] = "metrics.json"
@@ -130,6 +147,8 @@ class RunMetrics:
     precision: str
     device: str
     soup: Sequence[str] = ()
+    health: Mapping[str, float] = field(default_factory=dict)
+    kept_heads: Mapping[str, KeptHead] = field(default_factory=dict)
 
     @property
     def test_sets(self) -> dict[str, SplitResults]:
@@ -150,7 +169,7 @@ class RunMetrics:
         """
         metrics = cls(**read_fields(cls, run, cls.file_name))
         path = str(run.folder / cls.file_name)
-        for results in (metrics.validation, metrics.test, *metrics.extra_test_sets.values()):
+        for results in (metrics.validation, metrics.test, *metrics.extra_test_sets.values(), metrics.kept_heads):
             for task, values in results.items():
                 _check_results(path, task, values)
         return metrics

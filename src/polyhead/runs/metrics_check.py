@@ -24,6 +24,7 @@ def check_metrics(metrics: RunMetrics) -> None:
         "peak_megabytes": _is_mapping_of(_is_amount)(metrics.peak_megabytes),
         "conflict": _is_mapping_of(_is_mapping_of(is_finite))(metrics.conflict),
         "activation_cache": _is_mapping_of(_is_amount)(metrics.activation_cache),
+        "health": _is_mapping_of(is_finite)(metrics.health),
         "precision": isinstance(metrics.precision, str),
         "device": isinstance(metrics.device, str),
     }

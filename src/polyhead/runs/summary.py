@@ -82,10 +82,22 @@ def _costs(metrics: RunMetrics) -> Iterator[str]:
     yield f"trained {trainable:,} of {total:,} parameters ({trainable / total:.2%})"
     best = "" if metrics.best_epoch is None else f", counted from 0; the best was epoch {metrics.best_epoch}"
     yield f"epochs {metrics.epochs}{best}"
+    if metrics.health:
+        yield _health(metrics.health)
     yield f"seconds {metrics.seconds['total']:.1f}, {_pace(metrics)}"
     yield "peak memory " + ", ".join(f"{size:,.0f} MB ({kind})" for kind, size in metrics.peak_megabytes.items())
     yield f"frozen activations {_counts(metrics.activation_cache)}"
     yield f"precision {metrics.precision} on {metrics.device}"
+
+
+def _health(health: Mapping[str, float]) -> str:
+    """Describe the embedding: how much of it the sentences and pairs kept."""
+    kept = []
+    if "agreement" in health:
+        kept.append(f"agreement with the start {health['agreement']:.3f}, lowest {health['lowest_agreement']:.3f}")
+    if "spearman" in health:
+        kept.append(f"Spearman on pairs {health['spearman_before']:.3f} -> {health['spearman']:.3f}")
+    return "embedding " + "; ".join(kept)
 
 
 def _pace(metrics: RunMetrics) -> str:

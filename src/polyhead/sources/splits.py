@@ -85,9 +85,8 @@ class TableSource(Source):
     def check(self, tasks: Sequence[Task]) -> None:
         """Check all sentences, and log what is odd and how many sentences there are."""
         self._load([task.name for task in tasks], [task.name for task in tasks if task.kind.any_cell])
-        self._checked = True
+        self._checked, settings = True, self.settings
         given = {name: split.scan for name, split in self._splits.items()}
-        settings = self.settings
         inspection = Inspection(
             given,
             self._vocabularies,
@@ -155,16 +154,14 @@ class TableSource(Source):
             return None
         return np.searchsorted(np.flatnonzero(pool.kept), np.flatnonzero(chosen.kept))
 
-    def is_held_out(self, split: str) -> bool:
-        """Return whether the sentences of a split were chosen here from those of train."""
+    def is_held_out(self, split: str) -> bool:  # noqa: D102
         return split != "train" and self._splits[split].scan is self._splits["train"].scan
 
     def shared(self, first: str, second: str) -> NDArray[np.intp]:
         """Return the positions of the second split's sentences whose texts were found, and told, in the first."""
         return self._splits[second].shared_with(self._splits[first])
 
-    def has(self, split: str) -> bool:
-        """Return whether there is a split of that name."""
+    def has(self, split: str) -> bool:  # noqa: D102
         return split in self._splits
 
     def size(self, split: str) -> int:

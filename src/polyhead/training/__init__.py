@@ -7,6 +7,7 @@ from polyhead import lazy_exports
 if TYPE_CHECKING:
     from polyhead.training.auto_epochs import AutoEpochs
     from polyhead.training.calibration import Calibration
+    from polyhead.training.embedding_health import EmbeddingHealth
     from polyhead.training.fit import FitResult, fit_and_test
     from polyhead.training.metrics import TaskMetrics
     from polyhead.training.module import MultiTaskTraining
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AutoEpochs",
     "Calibration",
+    "EmbeddingHealth",
     "FitResult",
     "MultiTaskTraining",
     "Optimization",
@@ -29,6 +31,7 @@ __getattr__ = lazy_exports(
     {
         "AutoEpochs": "auto_epochs",
         "Calibration": "calibration",
+        "EmbeddingHealth": "embedding_health",
         "FitResult": "fit",
         "fit_and_test": "fit",
         "TaskMetrics": "metrics",

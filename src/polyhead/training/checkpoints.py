@@ -118,3 +118,11 @@ def _check_sums(path: Path) -> None:
 
 def _no_checkpoint(path: Path) -> UserError:
     return UserError(f"{str(path)!r} is no checkpoint of tensors and plain values; give a last.ckpt of a run")
+
+
+def of_all_processes(value: Any, processes: int) -> list[Any]:
+    """Return what each of the training processes has, in their order."""
+    values = [value] * processes
+    if processes > 1:
+        torch.distributed.all_gather_object(values, value)
+    return values

@@ -19,19 +19,16 @@ from polyhead.data.batch import Batch
 from polyhead.data.datamodule import SentenceData
 from polyhead.data.loader import TrainingLoader
 from polyhead.errors import UserError
-from polyhead.freezing.plans import (
-    FreezePlan,
-    eval_frozen_modules,
-    stage_index,
-)
+from polyhead.freezing.plans import FreezePlan, eval_frozen_modules, stage_index
 from polyhead.freezing.probe_stage import takes_steps, without_probe
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.objectives.embedding_loss import EmbeddingLoss
 from polyhead.objectives.gradient_conflict import Conflict, copy_per_task, gradients_at
 from polyhead.objectives.losses import MultiTaskLoss, check_finite
-from polyhead.objectives.pair_similarity import PairSimilarityLoss
+from polyhead.objectives.pair_similarity import losses_of_batch
 from polyhead.objectives.weighting import Aggregation, Weighting, surrogate_loss
 from polyhead.tasks import Task
-from polyhead.training.checkpoints import FORMAT
+from polyhead.training.checkpoints import FORMAT, of_all_processes
 from polyhead.training.epochs import epoch_is_complete, reopen_epoch
 from polyhead.training.evaluation import MultiTaskEvaluation
 from polyhead.training.metrics import scalars
@@ -52,6 +49,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         loss: the loss of each task; None is cross-entropy.
         watch_conflict: whether to log how the tasks' gradients at the shared embedding agree.
         heads_solved: whether the heads are solved before training; a first stage that is their probe is left out.
+        embedding_loss: holds the embeddings to the targets of the training batches; None where they have none.
 
     Attributes:
         stage: the stage of freezing that the model is in.
@@ -72,6 +70,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         loss: MultiTaskLoss | None = None,
         watch_conflict: bool = False,
         heads_solved: bool = False,
+        embedding_loss: EmbeddingLoss | None = None,
     ) -> None:
         super().__init__(model, tasks)
         freeze_plan.prepare(model)
@@ -85,6 +84,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         self.weighting = weighting
         self.optimization = optimization
         self.loss = loss or MultiTaskLoss(0.0, 0.0, 0.0, tasks)
+        self.embedding_loss = embedding_loss
         self.watch_conflict = watch_conflict
         self.conflict = Conflict([task.name for task in self.tasks])
         self.seed = torch.initial_seed()  # as the entry set it
@@ -127,8 +127,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         self._log_if_nothing_shared()
 
     def _log_if_nothing_shared(self) -> None:
-        encoder_trains = any(parameter.requires_grad for parameter in self.model.encoder.parameters())
-        if self.weighting.needs_gradients and not encoder_trains:
+        if self.weighting.needs_gradients and not any(p.requires_grad for p in self.model.encoder.parameters()):
             log.info("weighting: nothing that tasks share is trained from here on; all losses count alike")
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
@@ -146,8 +145,9 @@ class MultiTaskTraining(MultiTaskEvaluation):
             raise UserError("trainer.max_epochs: -1 given; the schedule needs an end, set max_epochs or max_steps")
         if self.trainer.num_training_batches == float("inf"):  # with max_steps alone Lightning has not looked yet
             self.trainer.fit_loop.setup_data()
-        batches = int(self.trainer.num_training_batches)
-        steps_per_epoch = -(-batches // self.trainer.accumulate_grad_batches)  # rounded up
+        steps_per_epoch = -(
+            -int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches
+        )  # rounded up
         optimizer, schedule = self.optimization.build(
             self.model, self.weighting, self.stages, int(steps), steps_per_epoch, fused=not self._scales_gradients
         )
@@ -182,13 +182,9 @@ class MultiTaskTraining(MultiTaskEvaluation):
         # Where the encoder gets the aggregated gradient, the heads' own backward passes end at a copy of its output.
         head_inputs = embeddings.detach().requires_grad_() if aggregation else embeddings
         copies = copy_per_task(head_inputs, len(self.tasks))  # (T, B, H)
-        logits = {t.name: self.model.heads[t.name](copy) for t, copy in zip(self.tasks, copies.unbind(), strict=True)}
-        weights = () if batch.weights is None else (batch.weights,)  # a loss of one's own need not take any
-        if isinstance(self.loss, PairSimilarityLoss):
-            read = {task.name: copy for task, copy in zip(self.tasks, copies.unbind(), strict=True)}
-            losses, rows = self.loss.of_embeddings(read, logits, batch.labels, *weights)
-        else:
-            losses, rows = self.loss(logits, batch.labels, *weights)
+        read = {task.name: copy for task, copy in zip(self.tasks, copies.unbind(), strict=True)}
+        logits = {name: self.model.heads[name](copy) for name, copy in read.items()}
+        losses, rows = losses_of_batch(self.loss, read, logits, batch.labels, batch.weights)
         labelled = rows > 0
         self.update_metrics("training", batch, logits, losses.detach(), rows)
         check_finite(losses.detach(), self.tasks, self.global_step, batch.rows)
@@ -197,6 +193,9 @@ class MultiTaskTraining(MultiTaskEvaluation):
         if aggregation and gradients is not None:
             total = total + surrogate_loss(aggregation, self.model.encoder, embeddings, gradients, labelled)
         curves = self.conflict(gradients, labelled) if self._watches and gradients is not None else {}
+        if self.embedding_loss is not None and batch.targets is not None and embeddings.requires_grad:
+            drift = self.embedding_loss(embeddings, batch.targets)  # a plain addition: it is no task
+            total, curves = total + self.embedding_loss.weight * drift, {**curves, "train/drift": drift.detach()}
         self._log_step(total.detach(), losses.detach(), curves, len(batch))
         return total
 
@@ -236,7 +235,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         checkpoint["polyhead_format"] = FORMAT
         checkpoint["results"] = {"validation": self.results.get("validation")}
         if "optimizer_states" in checkpoint:
-            checkpoint["training_metrics"] = self._of_all_processes(self.progress("training"))
+            checkpoint["training_metrics"] = of_all_processes(self.progress("training"), self.trainer.world_size)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Continue within the epoch in which training ended, with its metrics so far.
@@ -247,9 +246,3 @@ class MultiTaskTraining(MultiTaskEvaluation):
         progress = checkpoint.get("training_metrics", [])
         if len(progress) == self.trainer.world_size:
             self.resume("training", progress[self.global_rank])
-
-    def _of_all_processes(self, value: dict[str, Any]) -> list[dict[str, Any]]:
-        values = [value] * self.trainer.world_size
-        if len(values) > 1:
-            torch.distributed.all_gather_object(values, value)
-        return values

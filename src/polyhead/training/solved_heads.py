@@ -17,6 +17,7 @@ from polyhead.errors import ParameterError, check_parameters, is_finite
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.losses import MultiTaskLoss
 from polyhead.tasks import PerTask, Task, per_task_problems, value_for
+from polyhead.training.added_classes import solve_added_classes
 from polyhead.training.calibration import fit_temperature
 from polyhead.training.head_problem import HeadProblem
 from polyhead.training.head_solver import HeadSolver
@@ -150,6 +151,32 @@ class SolvedHeads:
                 linear.weight.copy_(heads.weight[0] / (model.scale * made.temperature))
                 linear.bias.copy_(heads.bias[0] / made.temperature)
         return found
+
+    def solve_added(
+        self,
+        model: MultiTaskModel,
+        tasks: Sequence[Task],
+        added: Mapping[str, Sequence[int]],
+        loss: MultiTaskLoss,
+        train: LabeledEmbeddings,
+    ) -> None:
+        """Set the rows of classes that heads have had added, see :func:`solve_added_classes`; the others stay.
+
+        Args:
+            model: whose heads they are.
+            tasks: in any order.
+            added: by task, the indices of its added classes.
+            loss: with its class weights.
+            train: the training rows.
+        """
+        for task in tasks:
+            rows = train.of(task.name)
+            if not added.get(task.name) or not len(rows.counted):
+                continue
+            unit = _unit(HeadSolver(train.embeddings))
+            penalty = unit if self.penalty == AUTO else value_for(task.name, cast(PerTask, self.penalty), unit)
+            row_loss = partial(_scaled, loss, task.name)
+            solve_added_classes(model, task.name, added[task.name], row_loss, rows, penalty)
 
     def _choose(self, trial: PenaltyTrial, solver: HeadSolver, seen: bool) -> SolvedHead:
         """Choose the penalty of a task, and the temperature that goes with it."""

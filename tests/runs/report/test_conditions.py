@@ -32,6 +32,15 @@ def test_group_gives_values_that_no_option_decides_columns_of_their_own(tmp_path
     assert {"freeze": "none", "freeze.count": "–"} in values
 
 
+def test_group_knows_no_difference_by_what_is_off_or_only_measures(tmp_path):
+    """A run of an earlier version has no such group at all."""
+    make_run(tmp_path / "earlier")
+    for seed, health in enumerate([{}, {"pairs": "a.csv", "sentences": 9}], start=1):
+        change(make_run(tmp_path / f"now_{seed}", seed), keep_embedding={}, health=health)
+    conditions, replaced = grouped(tmp_path)
+    assert ([len(condition.runs) for condition in conditions], replaced) == ([3], [])
+
+
 def test_group_goes_by_values_where_choices_were_not_noted(tmp_path):
     for path in find_runs([make_sweep(tmp_path, seeds=(0,), none=0.1, lower=0.2)]):
         (path / "provenance.json").unlink()

@@ -51,6 +51,19 @@ def test_markdown_of_one_test_set_needs_no_prefix(tmp_path):
     ]
 
 
+def test_markdown_has_the_health_of_embeddings_where_it_was_measured(tmp_path):
+    for seed, found in enumerate([0.5, 0.7]):
+        make_run(tmp_path / f"none_{seed}", seed, health={"agreement": found, "spearman": found - 0.1})
+    make_run(tmp_path / "backbone", freeze="backbone", errors=0.5)
+    comparison = compared(tmp_path)
+    found = {column.title: column.cells for column in columns(comparison)}
+    assert [cell[:5] for cell in found["embedding"]] == ["0.600", "–"]
+    assert [cell[:5] for cell in found["Spearman"]] == ["0.500", "–"]
+    assert "embedding: agreement of its similarities with those before training" in " ".join(
+        markdown(comparison).split()
+    )
+
+
 def test_markdown_keeps_columns_apart_whose_titles_are_the_same(tmp_path):
     """A key of the configuration may have the name of a task or of a cost."""
     for number, name in enumerate("ab"):

@@ -2,15 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
+from polyhead.deployment.bundle.card_data import card_data
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry
 from polyhead.storage.markdown import markdown_table
 from polyhead.tasks import SingleLabel
 
 _TEMPLATE = """---
-library_name: sentence-transformers
-pipeline_tag: text-classification
-tags: [sentence-transformers, multi-task, polyhead]
----
+{data}---
 
 # {name}
 
@@ -84,6 +82,7 @@ def model_card(
     columns = sorted({metric for entry in manifest.tasks for metric in entry.metrics})
     count = len(manifest.tasks)
     return _TEMPLATE.format(
+        data=card_data(name, manifest),
         name=name,
         heads=f"{count} linear {_what(manifest)}head" + "s" * (count > 1),
         table=markdown_table(["task", "classes", *columns], [_row(entry, columns) for entry in manifest.tasks]),

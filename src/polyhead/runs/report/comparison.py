@@ -33,6 +33,7 @@ class Row:
             none were kept.
         confusion: sentences of all runs.
         conflict: measures of how the tasks' gradients agree, averaged over the runs.
+        health: of the embedding, by name; what no run measured is left out.
         front: no other condition is both better and cheaper in seconds.
     """
 
@@ -45,6 +46,7 @@ class Row:
     activations: tuple[int, int] | None
     confusion: Confusion
     conflict: Mapping[str, float]
+    health: Mapping[str, Mean]
     front: bool
 
 
@@ -168,6 +170,7 @@ def _row(number: int, condition: Condition, metric: str) -> Row:
         activations=_activations(runs),
         confusion=_confusion(runs),
         conflict=_means(conflicts),
+        health={name: mean(values) for name, values in _by_name([run.metrics.health for run in runs]).items()},
         front=False,
     )
 
@@ -184,11 +187,16 @@ def _scores(runs: Iterable[RunRecord], metric: str) -> dict[str, dict[str, Mean]
 
 def _means(runs: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Average values by name over the runs that have them."""
+    return {name: float(np.mean(values)) for name, values in _by_name(runs).items()}
+
+
+def _by_name(runs: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:
+    """Gather values by name over the runs that have them."""
     by_name: dict[str, list[float]] = {}
     for run in runs:
         for name, value in run.items():
             by_name.setdefault(name, []).append(value)
-    return {name: float(np.mean(values)) for name, values in by_name.items()}
+    return by_name
 
 
 def _activations(runs: Iterable[RunRecord]) -> tuple[int, int] | None:

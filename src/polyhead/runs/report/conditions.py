@@ -21,6 +21,11 @@ _IGNORED = {  # they decide no result
     "activation_cache.limit_gb",
     "data.cache",
     "data.limit_gb",
+    "health",
+    "health._target_",
+    "health.columns",
+    "health.pairs",
+    "health.sentences",
     "resume",
     "run_dir",
     "tokens.folder",
@@ -159,6 +164,8 @@ def _text(record: RunRecord, column: str) -> str:
 def _value(record: RunRecord, key: str, default: Any = None) -> Any:
     """Return a value of a run's configuration with its own folder left out: where a run lies makes no condition."""
     value = record.config.get(key, default)
+    if value == {}:  # a group that is off, as in runs of versions that had none
+        value = default
     folder = str(record.config.get("run_dir", ""))
     return value.replace(folder, "RUN") if folder and isinstance(value, str) else value
 

@@ -14,6 +14,7 @@ WIDTH = 80
 
 NONE = "–"
 _METRIC_NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "score": "score"}
+_HEALTH = {"spearman": "Spearman", "agreement": "embedding"}
 _COSTS = {
     "seconds": "seconds",
     "sentences_per_second": "sentences/s",
@@ -89,6 +90,7 @@ def columns(comparison: Comparison, by_task: bool = True) -> list[Column]:
         Column("#", [str(row.number) for row in rows]),
         *(Column(name, [row.condition.values[name] for row in rows], text=True) for name in rows[0].condition.values),
         *_scores(comparison, by_task),
+        *_health(rows),
         Column("validation", [score_text(row.validation) for row in rows]),
         Column("runs", [str(len(row.condition.runs)) for row in rows]),
     ]
@@ -124,6 +126,8 @@ def legend(comparison: Comparison) -> str:
         f"Scores: {metric_name(comparison)} on {listed(comparison.tests)} (mean: over the tasks), ± the 95 % interval "
         f"over {listed(comparison.over)}; rows by {metric_name(comparison)} on validation.{_headlines(comparison)}"
     )
+    if any(row.health for row in comparison.rows):
+        text += " embedding: agreement of its similarities with those before training; Spearman: on scored pairs."
     if comparison.baseline is None or len(comparison.rows) < 2:
         return text
     return (
@@ -164,6 +168,13 @@ def _difference(comparison: Comparison, row: Row, test_set: str) -> str:
     if row is comparison.baseline:
         return "baseline"
     return difference_text(row.differences.get(test_set, {}).get(OVERALL))
+
+
+def _health(rows: Sequence[Row]) -> Iterator[Column]:
+    """Yield a column for each measure of the embedding that any run has."""
+    for name, title in _HEALTH.items():
+        if any(name in row.health for row in rows):
+            yield Column(title, [score_text(row.health.get(name)) for row in rows])
 
 
 def _costs(rows: Sequence[Row]) -> Iterator[Column]:
