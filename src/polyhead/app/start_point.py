@@ -19,7 +19,7 @@ from polyhead.errors import UserError, did_you_mean
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.runs.contents import KeptHead, RunMetrics
 from polyhead.runs.folder import RunFolder
-from polyhead.tasks import Task, make_tasks
+from polyhead.tasks import SingleLabel, Task, make_tasks
 
 _OWN = ("pooling", "max_length", "prompt")  # of an encoder: as its folder says, where nothing else is given
 
@@ -118,8 +118,8 @@ def find_start(config: DictConfig) -> StartPoint | None:
 
 
 def _start_point(folder: Path, tasks: Sequence[Task], trust: tuple[str, ...]) -> StartPoint:
-    taken = tuple(task for task in tasks if task.kind.one_class)
-    return StartPoint(folder, taken, tuple(task.name for task in tasks if not task.kind.one_class), trust)
+    taken = tuple(task for task in tasks if task.kind.name == SingleLabel.name)  # of others, rows are no classes
+    return StartPoint(folder, taken, tuple(task.name for task in tasks if task not in taken), trust)
 
 
 def _take_encoder(config: DictConfig, start: StartPoint, overrides: Sequence[str]) -> None:

@@ -118,8 +118,14 @@ class Predictions(Sequence[Prediction]):
         outputs = self.probabilities[task] if task in self.probabilities else self.numbers[task]
         return asked.kind.answers(asked.labels, asked.kind.codes(outputs, self.fits.get(task, {})))
 
+    def confidences(self, task: Task) -> Floats:
+        """Return how probable the answer is for each text (N,), of a task whose answer is one class."""
+        shares = self.probabilities[task.name]
+        codes = task.kind.codes(shares, self.fits.get(task.name, {}))
+        return np.take_along_axis(shares, codes[:, None], axis=1)[:, 0]
+
     def to_frame(self) -> Any:
-        """Return a frame of pandas: for each task a column of labels and one of how probable they are.
+        """Return a frame of pandas: for each task a column of answers, and one of how probable they are.
 
         Raises:
             UserError: pandas is not installed.
@@ -129,8 +135,8 @@ class Predictions(Sequence[Prediction]):
         columns: dict[str, Any] = {}
         for task in self.tasks:
             columns[f"predicted_{task.name}"] = self.labels(task.name)
-            if task.name in self.probabilities:
-                columns[f"predicted_{task.name}_probability"] = self.probabilities[task.name].max(axis=1)
+            if task.kind.one_class:
+                columns[f"predicted_{task.name}_probability"] = self.confidences(task)
         return pandas.DataFrame(columns)
 
 
