@@ -32,6 +32,7 @@ from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.storage.dialect import Dialect
 from polyhead.storage.row_readers import check_format, open_rows
+from polyhead.tasks import Task
 
 _GRAPHS = ("none", "onnx", "int8")
 _SPLITS = ("train", "validation", "test")
@@ -142,7 +143,7 @@ def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConf
     if config.sentences is not None:
         _neighbors(stored_sentences(config, trained), trained, tokenizer).write(folder)
     manifest = Manifest(
-        tasks=[_entry(task.name, list(task.labels), trained) for task in trained.tasks],
+        tasks=[_entry(task, trained) for task in trained.tasks],
         max_length=tokenizer.max_length,
         made_with=_made_with(trained),
         quantization=quantization,
@@ -182,13 +183,12 @@ def _neighbors(texts: Sequence[str], trained: TrainedRun, tokenizer: TextTokeniz
     return Neighbors.from_embeddings(texts, embedder.embed(texts))
 
 
-def _entry(name: str, labels: list[str], trained: TrainedRun) -> TaskEntry:
+def _entry(task: Task, trained: TrainedRun) -> TaskEntry:
     """Describe a head, with those of its test metrics that are one number."""
-    results: Mapping[str, Any] = trained.metrics.test.get(name, {})
-    temperature = trained.temperatures.get(name)
+    results: Mapping[str, Any] = trained.metrics.test.get(task.name, {})
     numbers = {metric: value for metric, value in results.items() if isinstance(value, int | float)}
     numbers.pop("temperature", None)
-    return TaskEntry(name, labels, temperature, numbers)
+    return TaskEntry.of(task, trained.fits.get(task.name, {}), numbers)
 
 
 def _made_with(trained: TrainedRun) -> dict[str, str]:

@@ -32,12 +32,14 @@ class StartPoint:
 
     Args:
         folder: of it.
-        tasks: of its heads.
+        tasks: of its heads that predict one class out of several; heads of other kinds are not taken.
+        others: the names of those.
         trust: packages whose names its configuration may build, beside polyhead's own.
     """
 
     folder: Path
     tasks: tuple[Task, ...]
+    others: tuple[str, ...]
     trust: tuple[str, ...]
 
     @property
@@ -62,11 +64,13 @@ class StartPoint:
             return {
                 entry.name: KeptHead(temperature=entry.temperature or 1.0, scores=scores.get(entry.name))
                 for entry in Bundle.open(self.folder).manifest.tasks
+                if entry.name not in self.others
             }
         metrics = RunMetrics.read(RunFolder(self.folder))
         measured = {
             task: KeptHead(temperature=results["temperature"], scores=results.get("scores"))
             for task, results in metrics.validation.items()
+            if task not in self.others
         }
         return {**metrics.kept_heads, **measured}
 
@@ -106,11 +110,16 @@ def find_start(config: DictConfig) -> StartPoint | None:
         return None
     folder, trust = Path(str(given)), check_trust(config.get("trust", []))
     if (folder / FILE).is_file():
-        return StartPoint(folder, Bundle.open(folder).tasks, trust)
+        return _start_point(folder, Bundle.open(folder).tasks, trust)
     if not (folder / "config.yaml").is_file():
         raise UserError(f"start: {str(given)!r} is neither a finished run nor a bundle; give the folder of one")
     RunMetrics.read(RunFolder(folder))
-    return StartPoint(folder, make_tasks(plain(read_config(folder, trust=trust).tasks)), trust)
+    return _start_point(folder, make_tasks(plain(read_config(folder, trust=trust).tasks)), trust)
+
+
+def _start_point(folder: Path, tasks: Sequence[Task], trust: tuple[str, ...]) -> StartPoint:
+    taken = tuple(task for task in tasks if task.kind.one_class)
+    return StartPoint(folder, taken, tuple(task.name for task in tasks if not task.kind.one_class), trust)
 
 
 def _take_encoder(config: DictConfig, start: StartPoint, overrides: Sequence[str]) -> None:

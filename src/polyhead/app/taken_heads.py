@@ -66,6 +66,8 @@ def take_heads(start: StartPoint | None, module: MultiTaskTraining, tasks: tuple
     source, model = start.load_model(), module.model
     known = {task.name: task.labels for task in start.tasks}
     taken = TakenHeads()
+    for name in sorted({*start.others} - {task.name for task in tasks}):
+        log.warning("head of %s: left behind; heads of one class out of several alone are taken", name)
     for task in tasks:
         if task.name not in known:
             log.info("head of %s: new", task.name)

@@ -131,6 +131,5 @@ def prepare(config: DictConfig, invocation: Invocation | None = None) -> RunComp
     components = compose_components(config)
     if components.soup is not None:
         components.soup.check()
-    labels = {task.name: list(task.labels) for task in components.tasks}
-    config.tasks = literal(labels)  # as found, for readers of the run
+    config.tasks = literal({task.name: task.plain for task in components.tasks})  # as found, for readers of the run
     return components

@@ -3,14 +3,15 @@
 Shapes: B sentences of a batch, H units of an embedding, C classes of a task, T tasks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from polyhead.errors import ParameterError
 from polyhead.objectives.losses import MultiTaskLoss
-from polyhead.tasks import MISSING
+from polyhead.tasks import MISSING, PerTask, Task
 
 
 class PairSimilarityLoss(MultiTaskLoss):
@@ -25,7 +26,29 @@ class PairSimilarityLoss(MultiTaskLoss):
     pair of rows of weights r counts ``r_i r_j`` times. Heads learn nothing from this loss: solve them at the end.
 
     The arguments are those of :class:`MultiTaskLoss`, for the loss that solved heads minimize; ``scale`` is on both.
+
+    Raises:
+        ParameterError: a task whose sentences are not of one class each, which makes no pairs.
     """
+
+    def __init__(
+        self,
+        label_smoothing: PerTask,
+        beta: PerTask,
+        gamma: PerTask,
+        tasks: Sequence[Task],
+        scale: PerTask = 1.0,
+        class_weights: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
+        super().__init__(label_smoothing, beta, gamma, tasks, scale, class_weights)
+        others = [f"{task.name} ({task.kind.name})" for task in tasks if not task.kind.one_class]
+        if others:
+            raise ParameterError(
+                f"_target_: PairSimilarityLoss takes sentences of one class each, not {', '.join(others)}; "
+                "take loss=cross_entropy"
+            )
+
+    of_classes = True
 
     def of_embeddings(
         self,
