@@ -119,7 +119,7 @@ class Predictions(Sequence[Prediction]):
         return asked.kind.answers(asked.labels, asked.kind.codes(outputs, self.fits.get(task, {})))
 
     def to_frame(self) -> Any:
-        """Return a frame of pandas: for each task a column of labels and one of how probable they are.
+        """Return a frame of pandas: for each task a column of answers, and how probable they are where one class is.
 
         Raises:
             UserError: pandas is not installed.
@@ -129,8 +129,10 @@ class Predictions(Sequence[Prediction]):
         columns: dict[str, Any] = {}
         for task in self.tasks:
             columns[f"predicted_{task.name}"] = self.labels(task.name)
-            if task.name in self.probabilities:
-                columns[f"predicted_{task.name}_probability"] = self.probabilities[task.name].max(axis=1)
+            if task.kind.one_class:
+                shares = self.probabilities[task.name]  # (N, C)
+                classes = task.kind.codes(shares, self.fits.get(task.name, {}))
+                columns[f"predicted_{task.name}_probability"] = shares[range(len(shares)), classes]
         return pandas.DataFrame(columns)
 
 
