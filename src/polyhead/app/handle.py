@@ -39,8 +39,11 @@ class Run:
         """What the run measured: ``metrics.test["sentiment"]["macro_f1"]``.
 
         Raises:
-            UserError: the run is not finished.
+            UserError: the run is not finished, or the folder holds the runs of folds.
         """
+        if (self.folder / "fold=0").is_dir() and not (self.folder / "config.yaml").exists():
+            folder = str(self.folder)
+            raise UserError(f"run: {folder!r} holds the runs of data.folds; give one of them, {folder}/fold=0")
         return RunMetrics.read(RunFolder(self.folder))
 
     @property
