@@ -5,6 +5,7 @@
     python scripts/benchmark.py serve data=texts.csv
     python scripts/benchmark.py load data=texts.csv clients=64 seconds=60 repeats=1
     python scripts/benchmark.py label data=/path/to/trec6 repeats=5
+    python scripts/benchmark.py few_shot data=/path/to/trec6 labels=8 repeats=5
     python scripts/benchmark.py startup corpus
     python scripts/benchmark.py finetune device=gpu encoder=bert_base length=128 batch_size=64 compile=1
     python scripts/benchmark.py startup finetune encode against=/path/to/another/checkout

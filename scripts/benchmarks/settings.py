@@ -18,6 +18,7 @@ NAMES = (
     "serve",
     "load",
     "label",
+    "few_shot",
 )
 COMPARABLE = ("startup", "finetune", "encode")
 """Benchmarks that can also measure another checkout."""
@@ -40,6 +41,7 @@ class Settings:
         batch_size: sentences.
         length: tokens of every text, made by joining sentences; 0 takes the texts as they are.
         compile: 1 also measures ours and the Trainer with ``torch.compile``, in finetune.
+        labels: per class of the first task that are trained on, in few_shot.
         clients: of the server at a time, in load.
         seconds: for which they send, in load.
         against: folder of another checkout, which takes the peers' place in startup, finetune and encode.
@@ -56,6 +58,7 @@ class Settings:
     batch_size: int = 32
     length: int = 0
     compile: int = 0
+    labels: int = 8
     clients: int = 64
     seconds: int = 60
     against: str = ""

@@ -1,9 +1,9 @@
 import pytest
 from support.configs import composed
 
-from polyhead.training.auto_epochs import TrainingLength
 from polyhead.app.composition import compose_components, compose_trainer
 from polyhead.errors import UserError
+from polyhead.training.auto_epochs import TrainingLength
 
 
 def problems(tmp_path, *overrides):

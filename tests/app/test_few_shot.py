@@ -66,5 +66,7 @@ def test_run_without_validation_is_exported_evaluated_reported_and_predicts(few,
     ):
         done = script(name, *words, cwd=tmp_path)
         assert done.returncode == 0, (name, done.stderr)
-    assert json.loads((tmp_path / "later" / "metrics.json").read_text())["test"]["kind"]["accuracy"] == pytest.approx(score)
+    assert json.loads((tmp_path / "later" / "metrics.json").read_text())["test"]["kind"]["accuracy"] == pytest.approx(
+        score
+    )
     assert "not calibrated" in (tmp_path / "bundle" / "README.md").read_text()

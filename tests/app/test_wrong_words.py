@@ -162,7 +162,7 @@ NUMBERS_OF_ANY_SIGN = ("seed", "threshold", "min_delta", "version", "purge_step"
 
 
 def parameters() -> Iterator[tuple[str | None, str, Any, bool]]:
-    """Yield each parameter of all classes that configs/ build: option, key, type hint, whether others are taken, too."""
+    """Yield each parameter of all classes that configs/ build: option, key, type hint, and whether any are taken."""
     seen = set()
     for option, config in [(None, yaml.safe_load((CONFIGS / "train.yaml").read_text())), *options()]:
         for key, target in nodes(config):

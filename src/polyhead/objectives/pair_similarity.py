@@ -21,8 +21,8 @@ class PairSimilarityLoss(MultiTaskLoss):
     .. math:: \frac{1}{2} \left( \frac{1}{|S|} \sum_S (1 - s_{ij})^2 + \frac{1}{|D|} \sum_D s_{ij}^2 \right)
 
     SetFit (Tunstall et al. 2022, arXiv 2209.11055) trains on as many pairs of S as of D, drawn at random, with the
-    cosine-similarity loss of Reimers and Gurevych 2019. Here one pass over B sentences has all B (B - 1) / 2 pairs. Rows
-    of weight r count a pair ``r_i r_j`` times. Heads learn nothing from this loss: solve them at the end.
+    cosine-similarity loss of Reimers and Gurevych 2019. Here one pass over B sentences has all B (B - 1) / 2 pairs; a
+    pair of rows of weights r counts ``r_i r_j`` times. Heads learn nothing from this loss: solve them at the end.
 
     The arguments are those of :class:`MultiTaskLoss`, for the loss that solved heads minimize; ``scale`` is on both.
     """

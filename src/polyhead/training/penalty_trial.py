@@ -77,11 +77,15 @@ class PenaltyTrial:
     judges: TaskRows | None
     seed: int
 
+    @property
+    def is_validated(self) -> bool:
+        """Whether rows of validation judge; else each of the training rows does in turn."""
+        return self.judges is not None and len(self.judges.counted) >= _ENOUGH
+
     def held_out(self, penalties: Sequence[float], folds: int) -> tuple[Tensor, Tensor]:
         """Return logits (P, n, C) of rows under heads that were not made of them, and their classes (n,)."""
-        judged = self.judges is not None and len(self.judges.counted) >= _ENOUGH
-        made_of = self.rows.sample(_ROWS[judged], self.seed)
-        if not judged or self.judges is None:
+        made_of = self.rows.sample(_ROWS[self.is_validated], self.seed)
+        if not self.is_validated or self.judges is None:
             return self._cross_validate(made_of, penalties, min(folds, len(made_of.labels))), made_of.labels
         heads = self._solve(made_of, penalties, made_of.weights)
         judges = self.judges.sample(len(self.judges.counted), self.seed)

@@ -25,6 +25,7 @@ from polyhead.training.penalty_trial import LabeledEmbeddings, PenaltyTrial
 AUTO = "auto"
 
 _RATIOS = tuple(10 ** (exponent / 2) for exponent in range(-6, 4))  # of penalties to the variance of the embeddings
+_AFTER_TRAINING = 0.1  # such a ratio, of heads that are solved again
 _SPREAD = log(4)  # of the logarithm of the temperature, see fit_temperature: a strong penalty leaves small logits
 
 
@@ -64,6 +65,10 @@ class SolvedHeads:
     logits that are far too small; so each penalty is judged after its temperature. Few rows cannot tell much: the
     penalty is the most probable one, given that its logarithm to base 10, as a share of the embeddings' variance, lies
     around 0 with a spread of 1.
+
+    Training rows cannot judge heads over an encoder that was trained on them: all of them are right, and probabilities
+    would become 0 and 1. Without enough rows of validation, heads that are solved again have a tenth of the embeddings'
+    variance for a penalty, which is 10 for C of scikit-learn's on embeddings of length 1, and no temperature.
 
     Args:
         penalty: above 0, or by task, or ``auto``; for cross-entropy ``1 / C`` of scikit-learn's LogisticRegression.
@@ -111,6 +116,7 @@ class SolvedHeads:
         train: LabeledEmbeddings,
         validation: LabeledEmbeddings | None = None,
         seed: int = 0,
+        seen: bool = False,
     ) -> list[SolvedHead]:
         """Set those heads of a model that are trained, and return how each was found.
 
@@ -123,6 +129,7 @@ class SolvedHeads:
             train: the training rows.
             validation: the validation rows; None where there are none.
             seed: of the training rows that are tried, where there are many.
+            seen: whether the encoder was trained on the training rows.
         """
         solver = HeadSolver(train.embeddings)
         found, problems = [], []
@@ -132,7 +139,7 @@ class SolvedHeads:
                 continue
             row_loss = partial(_scaled, loss, task.name)
             judges = None if validation is None else validation.of(task.name)
-            made = self._choose(PenaltyTrial(task, row_loss, rows, judges, seed), solver)
+            made = self._choose(PenaltyTrial(task, row_loss, rows, judges, seed), solver, seen)
             found.append(made)
             weights = None if rows.weights is None else rows.weights[None]
             problems.append(HeadProblem(rows.labels, len(task.labels), row_loss, [made.penalty], weights))
@@ -169,7 +176,7 @@ class SolvedHeads:
             row_loss = partial(_scaled, loss, task.name)
             solve_added_classes(model, task.name, added[task.name], row_loss, rows, penalty)
 
-    def _choose(self, trial: PenaltyTrial, solver: HeadSolver) -> SolvedHead:
+    def _choose(self, trial: PenaltyTrial, solver: HeadSolver, seen: bool) -> SolvedHead:
         """Choose the penalty of a task, and the temperature that goes with it."""
         task, rows = trial.task.name, len(trial.rows.counted)
         if self.penalty != AUTO:
@@ -177,6 +184,8 @@ class SolvedHeads:
             if given != inf:
                 return SolvedHead(task, rows, float(given), 1.0, None)
         unit = _unit(solver)
+        if seen and not trial.is_validated:
+            return SolvedHead(task, rows, _AFTER_TRAINING * unit, 1.0, None)
         if rows < 2:  # nothing can be held out
             return SolvedHead(task, rows, unit, 1.0, None)
         logits, labels = trial.held_out([ratio * unit for ratio in _RATIOS], self.folds)
