@@ -34,12 +34,16 @@ def hparams(config: DictConfig) -> dict[str, Any]:
 
 
 def final_metrics(metrics: RunMetrics) -> dict[str, float]:
-    """Return the final metrics by which runs are compared: macro-F1 and accuracy by split and task, and the health."""
+    """Return the final metrics by which runs are compared: macro-F1 and accuracy by split and task."""
     measured: dict[str, float] = {}
     for split, results in {"validation": metrics.validation, **metrics.test_sets}.items():
         measured |= scalars(split, results)
-    compared = {name: value for name, value in measured.items() if name.endswith(("/macro_f1", "/accuracy"))}
-    return compared | {f"embedding/{name}": value for name, value in metrics.health.items() if name not in _COUNTS}
+    return {name: value for name, value in measured.items() if name.endswith(("/macro_f1", "/accuracy"))}
+
+
+def health_metrics(metrics: RunMetrics) -> dict[str, float]:
+    """Return the measures of the embedding, under the names that charts have."""
+    return {f"embedding/{name}": value for name, value in metrics.health.items() if name not in _COUNTS}
 
 
 def monitored_value(metrics: RunMetrics) -> float:
