@@ -10,7 +10,7 @@ train: .venv/.installed  ## set up, and run the default training: make train ARG
 	$(VENV) train.py $(ARGS)
 
 test: .venv/.test  ## set up, and run all tests
-	$(VENV) -m pytest -n auto --dist loadfile $(ARGS)
+	$(VENV) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: .venv/.test  ## set up, and run the tests that take no time
 	$(VENV) -m pytest -n auto -m "not slow" $(ARGS)

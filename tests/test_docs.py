@@ -101,6 +101,7 @@ def test_commands_that_take_arguments_of_training_compose(name, words):
     assert_composes("train", [word for word in words if not word.startswith(own)])
 
 
+@pytest.mark.slow
 @of(*{name for _, name, _ in COMMANDS} - {*COMPOSED, "scripts/tune.py", "scripts/probe.py", "scripts/benchmark.py"})
 def test_commands_use_keys_that_exist(name, words):
     for word in words:

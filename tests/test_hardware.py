@@ -71,6 +71,7 @@ def fill_for_a_moment(size):
     array.fill(1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux resets the peak")
 def test_a_peak_is_seen_after_the_memory_was_given_back_until_it_is_forgotten():
     hardware.forget_peak()

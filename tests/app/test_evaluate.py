@@ -28,10 +28,6 @@ FREEZES = {
 }
 
 
-def slow(name):
-    return pytest.param(name, marks=pytest.mark.slow)
-
-
 def write_rows(path, count, seed, category="category"):
     """Write sentences with two tasks; every fifth has no sentiment."""
     source = random.Random(seed)
@@ -82,7 +78,8 @@ def evaluate(folder, stores):
     return evaluate
 
 
-@pytest.mark.parametrize("name", ["backbone", *map(slow, [*FREEZES][:-1])])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FREEZES)
 def test_evaluate_gives_what_training_reported_on_the_same_file_to_the_last_digit(trained, evaluate, tmp_path, name):
     run = trained(name)
     done = evaluate(f"model={run}", "input=test.csv", f"output={tmp_path}")
@@ -106,6 +103,7 @@ def test_evaluate_scores_a_bundle_as_the_run_that_it_was_made_of(trained, evalua
     assert EvaluationMetrics.read(RunFolder(tmp_path / "x")).test == reported
 
 
+@pytest.mark.slow
 def test_evaluate_counts_the_coverage_of_a_run_as_its_scores_promise_it(trained, evaluate, tmp_path):
     run = trained("backbone")
     done = evaluate(f"model={run}", "input=test.csv", f"output={tmp_path}", "coverage={category: 0.8}")
@@ -150,6 +148,7 @@ def test_evaluate_counts_what_predict_gives(tmp_path, model, tasks, capsys, want
     assert f"{wanted} {found[wanted]:.4f} (95 % interval" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_evaluate_takes_other_columns_and_skips_tasks_without_labels(trained, evaluate, tmp_path):
     run = trained("backbone")
     (tmp_path / "later.csv").write_text("text,mood\na good quote,good\na bad riddle,bad\n")
@@ -166,6 +165,7 @@ def test_evaluate_takes_other_columns_and_skips_tasks_without_labels(trained, ev
     assert "overwrite=true" in again.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "arguments", "message"),
     [

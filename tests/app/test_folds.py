@@ -79,6 +79,7 @@ def test_report_reads_the_runs_of_folds_and_not_their_folder(made):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_folds_are_refused_beside_a_test_split(made_files):
     done = train(*COMMON, *DATA, "data.files.test=train.csv", cwd=made_files, POLYHEAD_DATA=str(made_files / "data"))
     assert done.returncode == 2

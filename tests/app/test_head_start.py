@@ -9,6 +9,7 @@ from support.commands import TINY, script, train
 
 from polyhead.app.trained import load_trained_run
 
+pytestmark = pytest.mark.slow
 SINGLE = "trainer.precision=32-true"
 
 
@@ -51,7 +52,6 @@ def test_stored_and_recomputed_embeddings_give_the_same_heads(solved, tmp_path):
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_fine_tuning_begins_at_the_solved_heads(solved, tmp_path):
     rates = ["optimizer.encoder_lr=1e-12", "optimizer.head_lr=1e-12", "trainer.max_epochs=1"]
     for freeze in ("none", "lora", "lp_ft", "gradual"):
@@ -63,14 +63,12 @@ def test_fine_tuning_begins_at_the_solved_heads(solved, tmp_path):
     assert "heads are solved; the epochs that would train them alone (1) are left out" in done.stdout
 
 
-@pytest.mark.slow
 def test_heads_of_an_encoder_with_adapters_are_solved_in_bfloat16(tmp_path):
     done = train(*TINY, "freeze=lora", "trainer.precision=bf16-mixed", "trainer.max_epochs=1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "head of category: solved over 64 rows" in done.stdout
 
 
-@pytest.mark.slow
 def test_heads_that_are_frozen_or_trained_start_at_random(tmp_path):
     for name, options in {
         "heads": ["freeze=heads", "trainer.max_epochs=1"],

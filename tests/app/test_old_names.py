@@ -117,6 +117,7 @@ def test_a_user_s_own_experiment_may_have_old_keys(tmp_path, given, size):
     assert "window" not in config.loader
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
@@ -135,6 +136,7 @@ def test_an_old_name_in_a_list_of_defaults_is_one_line_with_the_new_one(tmp_path
     assert hint in printed
 
 
+@pytest.mark.slow
 def test_a_command_line_with_old_names_prints_a_line_for_each_and_runs(tmp_path):
     done = train("freeze=none,thawing", "features=off", "--cfg", "job", "--multirun", cwd=tmp_path)
     shown = train("freeze=thawing", "features.limit_gb=3", "--cfg", "job", cwd=tmp_path)

@@ -78,6 +78,7 @@ def test_an_option_on_top_may_be_the_default(stop, tmp_path):
     assert (config.loss.gamma, config.trainer.accelerator) == (0, "auto")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "key"),
     [

@@ -149,6 +149,7 @@ def test_sweep_status_travels_to_other_processes_without_its_thread():
     assert isinstance(make(*arguments), SweepStatus)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "configs" / "sweep").glob("*.yaml")))
 def test_sweeps_that_ship_name_choices_that_exist(name):
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):

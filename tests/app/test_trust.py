@@ -95,6 +95,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", HOSTILE)
 def test_commands_refuse_what_a_run_would_build_and_run_nothing(run, tmp_path, monkeypatch, attack):
     monkeypatch.chdir(tmp_path)
@@ -121,6 +122,7 @@ def test_hostile_table_would_run_code_where_it_is_not_refused(run, tmp_path, mon
     assert (tmp_path / CANARY).exists()
 
 
+@pytest.mark.slow
 def test_export_script_refuses_a_hostile_run_in_one_line(run, tmp_path):
     change(run, hostile_changes(tmp_path)["nested in a callback"])
     done = script("export", str(run), cwd=tmp_path)

@@ -123,12 +123,14 @@ def test_wrong_words_are_refused_all_at_once(tmp_path, name):
     assert len(lines) >= len(TOGETHER[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("overrides", "message"), ALONE)
 def test_a_wrong_word_is_refused_in_a_line(tmp_path, overrides, message):
     lines = refusal(tmp_path, *overrides.split())
     assert any(message in line for line in lines or ()), lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [

@@ -96,6 +96,7 @@ def run(make_encoder, tasks, family, frozen, folder, cached):
     return module, outcome
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "mpnet", "modernbert", "distilbert"])
 @pytest.mark.parametrize("frozen", [BACKBONE, LOWER])
 def test_stored_activations_give_the_metrics_and_weights_of_the_encoder(tmp_path, make_encoder, tasks, family, frozen):

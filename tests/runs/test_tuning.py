@@ -1,11 +1,10 @@
+import os
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import optuna
 import pytest
-from support.commands import ROOT
+from support.commands import ROOT, start
 from support.studies import distance, make_tuning
 from support.training import make_data, make_module, make_trainer
 
@@ -109,17 +108,11 @@ def test_study_refuses_a_file_that_is_none(tmp_path):
 
 @pytest.mark.slow
 def test_study_can_be_begun_by_two_processes_at_once_that_share_its_trials(tmp_path):
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[2]); from pathlib import Path;"
-        "from support.studies import distance, make_tuning; from polyhead.runs.tuning import open_study, search;"
-        "tuning = make_tuning(); study = open_study(Path(sys.argv[1]), tuning, 'max', None, {});"
-        "search(study, lambda trial: distance(trial, tuning), 6)"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path), str(ROOT / "tests")]
-    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    for process in processes:
-        _, problems = process.communicate(timeout=120)
-        assert process.returncode == 0, problems
+    searcher = ROOT / "tests" / "support" / "study_run.py"
+    logs = [tmp_path / "first", tmp_path / "second"]
+    paths = os.pathsep.join([str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    for process, log in [(start(searcher, str(tmp_path), cwd=ROOT, log=log, PYTHONPATH=paths), log) for log in logs]:
+        assert process.wait() == 0, log.read_text()
     trials = open_study(tmp_path, make_tuning(), "max", None, {}).trials
     assert [trial.number for trial in trials] == list(range(len(trials)))
     assert 6 <= len(trials) <= 7  # the one that was running when the sixth ended

@@ -62,6 +62,7 @@ def test_probe_refuses_a_seed_below_zero_before_it_starts(probe, capsys):
     assert capsys.readouterr() == ("", "error: --seeds: -1 given; it must be 0 or more\n")
 
 
+@pytest.mark.slow
 def test_probe_measures_own_data_as_scikit_learn_does(probe, tmp_path):
     rows = [
         (f"{('dull', 'fine')[i % 3 == 0]} thing {i}", ("neg", "pos")[i % 3 == 0] if i % 5 else "") for i in range(90)
@@ -82,6 +83,7 @@ def test_probe_measures_own_data_as_scikit_learn_does(probe, tmp_path):
     assert scores["TF-IDF + regression"] == 1
 
 
+@pytest.mark.slow
 def test_probe_refuses_mistakes_in_own_data_in_one_line(probe, tmp_path):
     done = script("probe", "data=files", "data.files.train=nothing.csv", cwd=tmp_path)
     assert done.returncode == 2

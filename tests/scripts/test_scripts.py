@@ -54,6 +54,7 @@ def test_cache_takes_the_names_of_version_0_1_0_with_a_line_that_gives_the_new_o
     assert f"{left}: 0.0 MB that version 0.1.0 left" in script("cache", "show", HOME=str(tmp_path)).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["clean"], ["clear", "tablets"]])
 def test_cache_refuses_what_is_not_kept(arguments):
     done = script("cache", *arguments)

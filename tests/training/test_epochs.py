@@ -79,12 +79,21 @@ def whole(request, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [{}, {"max_steps": EPOCHS * STEPS}], ids=["epochs", "max_steps"])
-@pytest.mark.parametrize("steps", [2, STEPS, STEPS + 3, 2 * STEPS])
-@pytest.mark.parametrize("limit", [LimitSteps, LimitTime])
-def test_training_that_ended_anywhere_continues_bit_for_bit(
-    tmp_path, make_encoder, tasks, whole, limit, steps, settings
-):
+@pytest.mark.parametrize(
+    ("limit", "steps", "last"),  # each value of one with each of another
+    [
+        (LimitSteps, 2, "epochs"),
+        (LimitSteps, STEPS, "max_steps"),
+        (LimitSteps, STEPS + 3, "epochs"),
+        (LimitSteps, 2 * STEPS, "max_steps"),
+        (LimitTime, 2, "max_steps"),
+        (LimitTime, STEPS, "epochs"),
+        (LimitTime, STEPS + 3, "max_steps"),
+        (LimitTime, 2 * STEPS, "epochs"),
+    ],
+)
+def test_training_that_ended_anywhere_continues_bit_for_bit(tmp_path, make_encoder, tasks, whole, limit, steps, last):
+    settings = {"max_steps": EPOCHS * STEPS} if last == "max_steps" else {}
     module, result = whole(make_encoder, tasks)
     stopped, _ = run(tmp_path / "stopped", make_encoder, tasks, [limit(steps)])
     assert not equal(stopped, module)

@@ -86,6 +86,7 @@ class Mixed(FakeSource):
         return Mixture(np.arange(self.sizes[split]) % 3 // 2, exponent=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("frozen", "source"),
     [

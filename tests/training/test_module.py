@@ -184,6 +184,7 @@ def test_training_without_an_end_is_refused(tmp_path, model, tasks):
         make_trainer(tmp_path, max_epochs=-1).fit(make_module(model, tasks), make_data(tasks))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", [[], ["encoder"]])
 def test_seed_gives_the_same_run(tmp_path, make_encoder, tasks, frozen):
     def train():

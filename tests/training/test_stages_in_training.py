@@ -44,6 +44,7 @@ class Watch(Callback):
         self.moved.append({name for name, value in now if not torch.equal(value, self.before[name])})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "plan"), CASES)
 def test_stages_move_exactly_the_intended_parameters(tmp_path, make_encoder, tasks, family, plan):
     watch, model = Watch(), MultiTaskModel(make_encoder(family), tasks, dropout=0.1)

@@ -81,6 +81,7 @@ def run(tmp_path_factory):
     return history, module, events(folder)
 
 
+@pytest.mark.slow
 def test_curves_of_each_epoch_are_the_metrics(run):
     history, module, shown = run
     assert len(history.validation) == 2

@@ -102,7 +102,8 @@ class TrainingRun:
         solve = partial(solve_heads, self.parts, module, data, trainer, taken) if self._solves_heads else None
         again = self.parts.heads is not None and self.parts.heads.again
         watch = EmbeddingWatch(self.parts, module, data, trainer.strategy.root_device, measures=self.first)
-        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve, again)
+        share = self.config.get("interpolation", 1.0)  # runs made before version 0.2 have none
+        result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve, again, share)
         health = watch.health() if self.first else {}
         metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
         if self.first:

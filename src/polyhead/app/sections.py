@@ -22,7 +22,19 @@ WITH_ENTRIES = (
 OPTIONAL = ("activation_cache", "auto_epochs", "heads", "health", "keep_embedding", "logger", "soup")
 """Those that have entries, or are null, or absent."""
 
-VALUES = ("compile", "keep_heads", "resume", "run_dir", "seed", "start", "tasks", "test", "trust", "watch_conflict")
+VALUES = (
+    "compile",
+    "interpolation",
+    "keep_heads",
+    "resume",
+    "run_dir",
+    "seed",
+    "start",
+    "tasks",
+    "test",
+    "trust",
+    "watch_conflict",
+)
 """Those that are values, and no groups of options."""
 
 

@@ -11,7 +11,7 @@ from polyhead.app.resume_point import find_resume_point
 from polyhead.app.sections import WITH_ENTRIES
 from polyhead.app.trainer_check import trainer_problems
 from polyhead.app.trust import check_trust
-from polyhead.errors import UserError, check_parameters, collect_errors
+from polyhead.errors import UserError, check_parameters, collect_errors, is_finite
 
 
 def check_sections(config: DictConfig) -> None:
@@ -41,8 +41,9 @@ def value_problems(config: DictConfig) -> Iterator[str]:
     with collect_errors(problems):
         check_options(config, seed=int, run_dir=str, resume=str | None, compile=bool, test=bool, watch_conflict=bool)
         check_options(config, start=str | None)
-        seed, folder = config.seed, config.run_dir
+        seed, folder, share = config.seed, config.run_dir, config.get("interpolation", 1.0)
         check_parameters(
+            ("interpolation", share, is_finite(share) and 0 < share <= 1, "a share above 0, up to 1"),
             ("seed", seed, 0 <= seed < 1 << 32, "from 0 to 4294967295"),
             ("run_dir", folder, bool(folder.strip()), "the name of a folder"),
         )

@@ -51,6 +51,21 @@ class PairSimilarityLoss(MultiTaskLoss):
         return torch.stack(losses), torch.stack(rows)
 
 
+def losses_of_batch(
+    loss: MultiTaskLoss,
+    embeddings: Mapping[str, Tensor],
+    logits: Mapping[str, Tensor],
+    labels: Mapping[str, Tensor],
+    weights: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Return losses (T,) and labelled rows (T,) of a loss that reads logits, or of one that reads embeddings."""
+    given = () if weights is None else (weights,)  # a loss of one's own need not take any
+    if isinstance(loss, PairSimilarityLoss):
+        return loss.of_embeddings(embeddings, logits, labels, *given)
+    losses, rows = loss(logits, labels, *given)
+    return losses, rows
+
+
 def pair_similarity(embeddings: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """Return the loss () of the pairs of a batch; see :class:`PairSimilarityLoss`.
 

@@ -162,8 +162,7 @@ class TableSource(Source):
         """Return the positions of the second split's sentences whose texts were found, and told, in the first."""
         return self._splits[second].shared_with(self._splits[first])
 
-    def has(self, split: str) -> bool:
-        """Return whether there is a split of that name."""
+    def has(self, split: str) -> bool:  # noqa: D102
         return split in self._splits
 
     def size(self, split: str) -> int:

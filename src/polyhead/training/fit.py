@@ -19,6 +19,7 @@ from polyhead.training.callbacks.best import BestCheckpoint
 from polyhead.training.checkpoint_io import SafeCheckpointIO
 from polyhead.training.checkpoints import load_checkpoint
 from polyhead.training.epochs import check_resumable, next_epoch
+from polyhead.training.interpolation import copy_weights, interpolate
 from polyhead.training.metrics import Results
 from polyhead.training.module import MultiTaskTraining
 
@@ -50,6 +51,7 @@ def fit_and_test(
     test: bool = True,
     solve_heads: Callable[[bool], None] | None = None,
     again: bool = False,
+    interpolation: float = 1.0,
 ) -> FitResult:
     """Train, restore the best weights by validation, and test them.
 
@@ -64,6 +66,7 @@ def fit_and_test(
         solve_heads: sets the heads at the start of training, when the loss has its class weights; not called then when
             training continues from a checkpoint. Its argument is whether this is the second time.
         again: call it at the end, too.
+        interpolation: share of the way from the weights of the start to the best ones; see :func:`interpolate`.
 
     Raises:
         UserError: ``resume`` does not fit this run, or sentences have weights that the loss does not take.
@@ -73,15 +76,20 @@ def fit_and_test(
     trained, _ = count_parameters(module.model)
     if trained:
         _prepare_loss(module.loss, data.split("train"))
-    if solve_heads and resume is None and trained:
+    if solve_heads and trained and (resume is None or interpolation < 1):  # a resumed run is to know where it began
         solve_heads(False)
     if module.takes_steps:
+        start = copy_weights(module.model) if interpolation < 1 else {}
         _fit(module, data, trainer, resume)
         best_epoch = _restore_best(module, trainer)
         module.enter(best_epoch)
         data.refresh_activations()  # the frozen parts by now need not be those of the start
+        if start:
+            interpolate(module.model, start, interpolation)
         if again and solve_heads:
-            _solve_again(solve_heads, module, data, trainer)
+            solve_heads(True)
+        if start or again:
+            _measure_again(module, data, trainer)
     if not data.source.has("validation"):
         module.results["validation"] = {}
     elif module.results.get("validation") is None:
@@ -116,11 +124,8 @@ def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resu
         _save_last(trainer)
 
 
-def _solve_again(
-    solve_heads: Callable[[bool], None], module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer
-) -> None:
-    """Set the heads over the encoder as it has become, and let the best checkpoint have them."""
-    solve_heads(True)
+def _measure_again(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer) -> None:
+    """Validate weights that were changed after training, and let the best checkpoint have them."""
     if data.source.has("validation"):
         trainer.validate(module, data, verbose=False)
     best = _best(trainer)

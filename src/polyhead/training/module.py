@@ -25,7 +25,7 @@ from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.embedding_loss import EmbeddingLoss
 from polyhead.objectives.gradient_conflict import Conflict, copy_per_task, gradients_at
 from polyhead.objectives.losses import MultiTaskLoss, check_finite
-from polyhead.objectives.pair_similarity import PairSimilarityLoss
+from polyhead.objectives.pair_similarity import losses_of_batch
 from polyhead.objectives.weighting import Aggregation, Weighting, surrogate_loss
 from polyhead.tasks import Task
 from polyhead.training.checkpoints import FORMAT, of_all_processes
@@ -181,13 +181,9 @@ class MultiTaskTraining(MultiTaskEvaluation):
         # Where the encoder gets the aggregated gradient, the heads' own backward passes end at a copy of its output.
         head_inputs = embeddings.detach().requires_grad_() if aggregation else embeddings
         copies = copy_per_task(head_inputs, len(self.tasks))  # (T, B, H)
-        logits = {t.name: self.model.heads[t.name](copy) for t, copy in zip(self.tasks, copies.unbind(), strict=True)}
-        weights = () if batch.weights is None else (batch.weights,)  # a loss of one's own need not take any
-        if isinstance(self.loss, PairSimilarityLoss):
-            read = {task.name: copy for task, copy in zip(self.tasks, copies.unbind(), strict=True)}
-            losses, rows = self.loss.of_embeddings(read, logits, batch.labels, *weights)
-        else:
-            losses, rows = self.loss(logits, batch.labels, *weights)
+        read = {task.name: copy for task, copy in zip(self.tasks, copies.unbind(), strict=True)}
+        logits = {name: self.model.heads[name](copy) for name, copy in read.items()}
+        losses, rows = losses_of_batch(self.loss, read, logits, batch.labels, batch.weights)
         labelled = rows > 0
         self.update_metrics("training", batch, logits, losses.detach(), rows)
         check_finite(losses.detach(), self.tasks, self.global_step, batch.rows)

@@ -54,6 +54,7 @@ def test_json_lists_all_runs_with_their_status(tmp_path):
     assert set(runs.values()) == {("done", "")}
 
 
+@pytest.mark.slow
 def test_script_writes_three_files_and_prints_the_table(tmp_path):
     make_sweep(tmp_path / "runs", none=0.1, backbone=0.4)
     done = script("report", str(tmp_path / "runs"), "--output", str(tmp_path / "out"), "--baseline", "freeze=backbone")
@@ -62,6 +63,7 @@ def test_script_writes_three_files_and_prints_the_table(tmp_path):
     assert {path.name for path in tmp_path.glob("out.*")} == {"out.html", "out.md", "out.json"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(["nowhere"], "is no folder"), ([".", "--metric", "f2"], "no runs in"), (["--baseline", "x"], "required: runs")],

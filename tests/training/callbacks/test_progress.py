@@ -4,15 +4,13 @@ import os
 import pty
 import re
 import struct
-import subprocess
-import sys
 import termios
 
 import pytest
 from lightning.pytorch.callbacks import RichProgressBar
 from rich.console import Console
 from rich.progress import Progress, TextColumn
-from support.commands import ROOT
+from support.commands import ROOT, Started
 from support.training import make_trainer
 
 from polyhead.training.callbacks.progress import ProgressBar
@@ -20,29 +18,26 @@ from polyhead.training.callbacks.progress import ProgressBar
 COLUMNS = 80
 
 
-def run_in_terminal(command, columns):
-    """Run a command in a pseudo-terminal and return what it shows there."""
+def run_in_terminal(script, *arguments, columns, log):
+    """Run a script in a pseudo-terminal and return what it shows there; its errors go to a file."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     paths = [str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths), "TERM": "xterm"}
-    environment.pop("COLUMNS", None)
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, close_fds=True
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        while True:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:  # how Linux says that the other side is closed
-                break
-            if not part:
-                break
-            shown += part
-        errors = process.stderr.read().decode()
+    environment = {"PYTHONPATH": os.pathsep.join(paths), "TERM": "xterm", "COLUMNS": ""}
+    with log.open("w") as errors:
+        process = Started([str(script), *arguments], ROOT, environment, [theirs, theirs, errors.fileno()])
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 65536)
+        except OSError:  # how Linux says that the other side is closed
+            break
+        if not part:
+            break
+        shown += part
     os.close(ours)
-    assert process.returncode == 0, errors[-2000:]
+    assert process.wait() == 0, log.read_text()[-2000:]
     return shown.decode()
 
 
@@ -54,8 +49,8 @@ def lines_of(shown):
 
 @pytest.mark.slow
 def test_progress_bar_has_one_line_of_80_columns(tmp_path):
-    command = [sys.executable, "tests/support/progress_run.py", str(tmp_path)]
-    lines = lines_of(run_in_terminal(command, COLUMNS))
+    script = ROOT / "tests" / "support" / "progress_run.py"
+    lines = lines_of(run_in_terminal(script, str(tmp_path), columns=COLUMNS, log=tmp_path / "log"))
     bars = [line for line in lines if "it/s" in line or "•" in line]
     assert len(bars) > 12
     whole = re.compile(
