@@ -92,6 +92,8 @@ def begin_at_start(config: DictConfig, overrides: Sequence[str] = ()) -> None:
         if config.get("keep_heads", AUTO) != AUTO and config.keep_heads:
             raise UserError("keep_heads: without effect but with start; give start=RUN, or leave it out")
         return
+    if config.get("soup"):
+        raise UserError("start: given beside a soup, which begins with the average of its runs; leave one of them out")
     _take_encoder(config, start, overrides)
     if isinstance(config.tasks, DictConfig | ListConfig):
         _keep_tasks(config, start)

@@ -125,7 +125,7 @@ class Predictions(Sequence[Prediction]):
         return np.take_along_axis(shares, codes[:, None], axis=1)[:, 0]
 
     def to_frame(self) -> Any:
-        """Return a frame of pandas: for each task a column of answers, and one of how probable they are.
+        """Return a frame of pandas: for each task a column of answers, and how probable they are where one class is.
 
         Raises:
             UserError: pandas is not installed.

@@ -169,9 +169,11 @@ class RunMetrics:
         """
         metrics = cls(**read_fields(cls, run, cls.file_name))
         path = str(run.folder / cls.file_name)
-        for results in (metrics.validation, metrics.test, *metrics.extra_test_sets.values(), metrics.kept_heads):
+        for results in (metrics.validation, metrics.test, *metrics.extra_test_sets.values()):
             for task, values in results.items():
                 _check_results(path, task, values)
+        for task, kept in metrics.kept_heads.items():  # nothing was measured of them
+            _check_temperature(path, task, kept)
         return metrics
 
 
@@ -189,6 +191,11 @@ def _check_results(path: str, task: str, values: Mapping[str, Any]) -> None:
     lacking = [metric for metric in (*kind.measures, *kind.fit_measures, *tables) if metric not in values]
     if lacking:
         raise UserError(f"{path!r} has {task}.{lacking[0]}: missing; it was damaged or changed: run train.py again")
+    _check_temperature(path, task, values)
+
+
+def _check_temperature(path: str, task: str, values: Mapping[str, Any]) -> None:
+    """Refuse a temperature that is not above 0; a task need not have one."""
     if values.get("temperature", 1.0) <= 0:
         raise UserError(f"{path!r} has the temperature {values['temperature']} for {task}; it must be above 0")
 

@@ -41,7 +41,7 @@ def _result(entry: TaskEntry) -> dict[str, Any]:
         for metric, value in sorted(entry.metrics.items())
     ]
     return {
-        "task": {"type": "text-classification", "name": entry.name},
+        "task": {"type": "text-classification" if entry.labels else "other", "name": entry.name},
         "dataset": {"type": "custom", "name": "test split of its training data"},
         "metrics": metrics,
     }
