@@ -178,15 +178,15 @@ def test_number_has_the_loss_of_torch(loss, reference):
 
 
 def test_number_takes_mean_and_spread_from_the_training_cells():
-    kind = KINDS["number"]().fitted("stars", (), ["1", None, "2", "6"])
+    kind = KINDS["number"]().fitted((), ["1", None, "2", "6"])
     assert (kind.mean, kind.spread) == (3.0, pytest.approx(np.std([1, 2, 6])))
     task = Task("stars", (), kind)
     targets = task.targets(["1", "2", "6", None])
     assert targets[:3].mean() == pytest.approx(0, abs=1e-6)
     assert targets[:3].std() == pytest.approx(1)
     np.testing.assert_allclose(kind.restore(targets), [1, 2, 6, np.nan], rtol=1e-6)
-    with pytest.raises(UserError, match="tasks.stars: its training numbers are all 2"):
-        KINDS["number"]().fitted("stars", (), ["2", "2"])
+    with pytest.raises(UserError, match="its training numbers are all 2"):
+        KINDS["number"]().fitted((), ["2", "2"])
 
 
 def test_number_is_measured_in_the_unit_of_the_data_as_scipy_and_scikit_learn_do():

@@ -32,13 +32,17 @@ def hparams(config: DictConfig, invocation: Invocation) -> dict[str, Any]:
 
 
 def final_metrics(metrics: RunMetrics) -> dict[str, float]:
-    """Return the final metrics by which runs are compared: scores of tables by split and task, and the health."""
+    """Return the final metrics by which runs are compared: the scores that tables show, by split and task."""
     measured: dict[str, float] = {}
     for split, results in {"validation": metrics.validation, **metrics.test_sets}.items():
         measured |= scalars(split, results)
     shown = {SCORE, *(name for kind in KINDS.values() for name in kind.scores)}
-    compared = {name: value for name, value in measured.items() if name.rpartition("/")[2] in shown}
-    return compared | {f"embedding/{name}": value for name, value in metrics.health.items() if name not in _COUNTS}
+    return {name: value for name, value in measured.items() if name.rpartition("/")[2] in shown}
+
+
+def health_metrics(metrics: RunMetrics) -> dict[str, float]:
+    """Return the measures of the embedding, under the names that charts have."""
+    return {f"embedding/{name}": value for name, value in metrics.health.items() if name not in _COUNTS}
 
 
 def monitored_value(metrics: RunMetrics) -> float:

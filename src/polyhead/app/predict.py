@@ -158,10 +158,8 @@ def _other_columns(task: Task, predictions: Predictions, config: DictConfig) -> 
         answers = [answer_cell(answer) for answer in answers]
     columns = {f"predicted_{task.name}": answers}
     probabilities = predictions.probabilities.get(task.name)
-    if task.kind.one_class and probabilities is not None:
-        classes = task.kind.codes(probabilities, {})
-        own = np.take_along_axis(probabilities, classes[:, None], axis=1)[:, 0]
-        columns[f"predicted_{task.name}_probability"] = own.tolist()
+    if task.kind.one_class:
+        columns[f"predicted_{task.name}_probability"] = predictions.confidences(task).tolist()
     if config.all_probabilities and probabilities is not None:
         for label, shares in zip(task.labels, probabilities.T, strict=True):
             columns[f"predicted_{task.name}_probability_{label}"] = shares.tolist()

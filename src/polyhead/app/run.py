@@ -18,7 +18,7 @@ from polyhead.app.composition import RunComponents, compose_model, compose_train
 from polyhead.app.embedding_watch import EmbeddingWatch
 from polyhead.app.encoder_record import encoder_changes, resolve_encoder
 from polyhead.app.head_start import solve_heads
-from polyhead.app.hparams import final_metrics, hparams, monitored_value
+from polyhead.app.hparams import final_metrics, health_metrics, hparams, monitored_value
 from polyhead.app.invocation import Invocation
 from polyhead.app.resumption import Resumption
 from polyhead.app.run_data import DataNotes, changed_splits, data_digests, make_data
@@ -111,7 +111,9 @@ class TrainingRun:
         metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
-            log_final_metrics(trainer, hparams(self.config, self.asked), final_metrics(metrics))
+            log_final_metrics(
+                trainer, hparams(self.config, self.asked), final_metrics(metrics), health_metrics(metrics)
+            )
             close_loggers(trainer)
             if not quiet:
                 show(metrics, self.folder.folder)

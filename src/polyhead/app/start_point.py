@@ -19,7 +19,7 @@ from polyhead.errors import UserError, did_you_mean
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.runs.contents import KeptHead, RunMetrics
 from polyhead.runs.folder import RunFolder
-from polyhead.tasks import Task, make_tasks
+from polyhead.tasks import SingleLabel, Task, make_tasks
 
 _OWN = ("pooling", "max_length", "prompt")  # of an encoder: as its folder says, where nothing else is given
 
@@ -92,6 +92,8 @@ def begin_at_start(config: DictConfig, overrides: Sequence[str] = ()) -> None:
         if config.get("keep_heads", AUTO) != AUTO and config.keep_heads:
             raise UserError("keep_heads: without effect but with start; give start=RUN, or leave it out")
         return
+    if config.get("soup"):
+        raise UserError("start: given beside a soup, which begins with the average of its runs; leave one of them out")
     _take_encoder(config, start, overrides)
     if isinstance(config.tasks, DictConfig | ListConfig):
         _keep_tasks(config, start)
@@ -118,8 +120,8 @@ def find_start(config: DictConfig) -> StartPoint | None:
 
 
 def _start_point(folder: Path, tasks: Sequence[Task], trust: tuple[str, ...]) -> StartPoint:
-    taken = tuple(task for task in tasks if task.kind.one_class)
-    return StartPoint(folder, taken, tuple(task.name for task in tasks if not task.kind.one_class), trust)
+    taken = tuple(task for task in tasks if task.kind.name == SingleLabel.name)  # of others, rows are no classes
+    return StartPoint(folder, taken, tuple(task.name for task in tasks if task not in taken), trust)
 
 
 def _take_encoder(config: DictConfig, start: StartPoint, overrides: Sequence[str]) -> None:

@@ -118,6 +118,12 @@ class Predictions(Sequence[Prediction]):
         outputs = self.probabilities[task] if task in self.probabilities else self.numbers[task]
         return asked.kind.answers(asked.labels, asked.kind.codes(outputs, self.fits.get(task, {})))
 
+    def confidences(self, task: Task) -> Floats:
+        """Return how probable the answer is for each text (N,), of a task whose answer is one class."""
+        shares = self.probabilities[task.name]
+        codes = task.kind.codes(shares, self.fits.get(task.name, {}))
+        return np.take_along_axis(shares, codes[:, None], axis=1)[:, 0]
+
     def to_frame(self) -> Any:
         """Return a frame of pandas: for each task a column of answers, and how probable they are where one class is.
 
@@ -130,9 +136,7 @@ class Predictions(Sequence[Prediction]):
         for task in self.tasks:
             columns[f"predicted_{task.name}"] = self.labels(task.name)
             if task.kind.one_class:
-                shares = self.probabilities[task.name]  # (N, C)
-                classes = task.kind.codes(shares, self.fits.get(task.name, {}))
-                columns[f"predicted_{task.name}_probability"] = shares[range(len(shares)), classes]
+                columns[f"predicted_{task.name}_probability"] = self.confidences(task)
         return pandas.DataFrame(columns)
 
 

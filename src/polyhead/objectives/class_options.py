@@ -46,6 +46,9 @@ def class_option_problems(
 
 
 def kind_problems(loss: str, tasks: Sequence[Task]) -> list[str]:
-    """Return a line for each task that a loss cannot concern whose sentences are each of one class."""
+    """Return a line that names the tasks whose sentences are not of one class each; nothing if there are none."""
     others = [task for task in tasks if not task.kind.one_class]
-    return [f"tasks: {task.name} is {task.kind.name}, and {loss} needs sentences of one class each" for task in others]
+    names = ", ".join(f"{task.name} ({task.kind.name})" for task in others)
+    return (
+        [f"_target_: {loss} takes sentences of one class each, not {names}; take loss=cross_entropy"] if names else []
+    )

@@ -3,15 +3,14 @@
 Shapes: B sentences of a batch, H units of an embedding, C classes of a task, T tasks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from polyhead.errors import ParameterError
 from polyhead.objectives.losses import MultiTaskLoss
-from polyhead.tasks import MISSING, PerTask, Task
+from polyhead.tasks import MISSING
 
 
 class PairSimilarityLoss(MultiTaskLoss):
@@ -30,23 +29,6 @@ class PairSimilarityLoss(MultiTaskLoss):
     Raises:
         ParameterError: a task whose sentences are not of one class each, which makes no pairs.
     """
-
-    def __init__(
-        self,
-        label_smoothing: PerTask,
-        beta: PerTask,
-        gamma: PerTask,
-        tasks: Sequence[Task],
-        scale: PerTask = 1.0,
-        class_weights: Mapping[str, Mapping[str, float]] | None = None,
-    ) -> None:
-        super().__init__(label_smoothing, beta, gamma, tasks, scale, class_weights)
-        others = [f"{task.name} ({task.kind.name})" for task in tasks if not task.kind.one_class]
-        if others:
-            raise ParameterError(
-                f"_target_: PairSimilarityLoss takes sentences of one class each, not {', '.join(others)}; "
-                "take loss=cross_entropy"
-            )
 
     of_classes = True
 

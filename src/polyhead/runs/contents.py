@@ -172,13 +172,13 @@ class RunMetrics:
         for results in (metrics.validation, metrics.test, *metrics.extra_test_sets.values()):
             for task, values in results.items():
                 _check_results(path, task, values)
-        for task, kept in metrics.kept_heads.items():
-            _check_results(path, task, kept, measured=False)
+        for task, kept in metrics.kept_heads.items():  # nothing was measured of them
+            _check_temperature(path, task, kept)
         return metrics
 
 
-def _check_results(path: str, task: str, values: Mapping[str, Any], measured: bool = True) -> None:
-    """Check that the results of a task have what its kind measures, where it was measured.
+def _check_results(path: str, task: str, values: Mapping[str, Any]) -> None:
+    """Check that the results of a task have what its kind measures.
 
     Raises:
         UserError: a kind that there is not, a metric that is missing, or a temperature that is not above 0.
@@ -188,9 +188,14 @@ def _check_results(path: str, task: str, values: Mapping[str, Any], measured: bo
         raise UserError(f"{path!r} has a task of the kind {name!r}; {did_you_mean(name, KINDS)}")
     kind = KINDS[name]
     tables = ("f1", "confusion") if kind.one_class else ()
-    lacking = [metric for metric in (*kind.measures, *kind.fit_measures, *tables) if measured and metric not in values]
+    lacking = [metric for metric in (*kind.measures, *kind.fit_measures, *tables) if metric not in values]
     if lacking:
         raise UserError(f"{path!r} has {task}.{lacking[0]}: missing; it was damaged or changed: run train.py again")
+    _check_temperature(path, task, values)
+
+
+def _check_temperature(path: str, task: str, values: Mapping[str, Any]) -> None:
+    """Refuse a temperature that is not above 0; a task need not have one."""
     if values.get("temperature", 1.0) <= 0:
         raise UserError(f"{path!r} has the temperature {values['temperature']} for {task}; it must be above 0")
 

@@ -117,11 +117,11 @@ class Kind:
         """Whether it has all that it takes from the training cells."""
         return True
 
-    def fitted(self, task: str, labels: Labels, cells: Iterable[str | None]) -> Self:
+    def fitted(self, labels: Labels, cells: Iterable[str | None]) -> Self:
         """Return the kind with what it takes from the training cells of a task.
 
         Raises:
-            UserError: they do not give it.
+            UserError: they do not give it; the message says why, without the name of the task.
         """
         return self
 

@@ -110,14 +110,14 @@ class Number(Kind):
         """Whether mean and spread are known."""
         return self.mean is not None and self.spread is not None
 
-    def fitted(self, task: str, labels: Labels, cells: Iterable[str | None]) -> Self:
+    def fitted(self, labels: Labels, cells: Iterable[str | None]) -> Self:
         """Return the kind with mean and standard deviation of the training numbers."""
         import numpy as np
 
         numbers = np.asarray([self.read(labels, cell) for cell in cells if cell is not None], dtype=np.float64)
         if not len(numbers) or not numbers.std() > 0:
             found = f"are all {numbers[0]:g}" if len(numbers) else "are none"
-            raise UserError(f"tasks.{task}: its training numbers {found}; leave the task out")
+            raise UserError(f"its training numbers {found}; leave the task out")
         mean = float(numbers.mean()) if self.mean is None else self.mean
         return replace(self, mean=mean, spread=float(numbers.std()) if self.spread is None else self.spread)
 

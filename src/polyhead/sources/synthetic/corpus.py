@@ -136,7 +136,10 @@ class HypotheticalCorpus(Source):
             UserError: labels that a task does not know, or a task without a labelled sentence; one per line.
         """
         problems = []
-        for task in tasks:
+        unknown = [task.name for task in tasks if task.name not in (*LABELS, *self.extra)]
+        if any(name in EXTRAS for name in unknown):
+            self.find_labels(unknown)
+        for task in [one for one in tasks if one.kind.has_classes]:
             lacking = [repr(label) for label in LABELS.get(task.name, ()) if label not in task.labels]
             if lacking:
                 problems.append(f"tasks.{task.name}: the sentences have the labels {', '.join(lacking)}, too; add them")
