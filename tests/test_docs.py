@@ -4,11 +4,15 @@ import ast
 import re
 import shlex
 import shutil
+import textwrap
 from functools import cache
+from inspect import signature
 
 import pytest
 from hydra import compose, initialize_config_dir
 from support.commands import ROOT, run, script
+
+import polyhead
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,6 +41,17 @@ def commands_of(page):
             variables[assignment[1]] = fill(assignment[2].strip("\"'"), variables)
         elif command := re.match(r"^    (?:cat \S+ \| )?python (train\.py|scripts/\w+\.py) ?(.*)$", line):
             yield command[1], shlex.split(fill(command[2].split("|")[0], variables), comments=True)
+
+
+def python_of(page):
+    """Yield the indented Python of a page that speaks of polyhead, each block as one text."""
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, flags=re.MULTILINE):
+        code = textwrap.dedent(block).strip("\n")
+        if re.search(r"\b(?:polyhead|run)\.\w", code) and not re.search(
+            r"^(?:python|pip|polyhead) ", code, re.MULTILINE
+        ):
+            yield code
 
 
 COMMANDS = [(page, name, words) for page in PAGES for name, words in commands_of(page)]
@@ -117,6 +132,27 @@ def help_of(name):
     return done.stdout
 
 
+PYTHON = [(str(page.relative_to(ROOT)), code) for page in PAGES for code in python_of(page)]
+
+
+@pytest.mark.parametrize(("page", "code"), PYTHON, ids=[page for page, _ in PYTHON])
+def test_python_of_the_pages_names_what_is_there(page, code):
+    for node in ast.walk(ast.parse(code)):
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in ("polyhead", "run")
+        ):
+            owner = polyhead if node.value.id == "polyhead" else polyhead.Run
+            assert hasattr(owner, node.attr) or node.attr == "folder", ast.unparse(node)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "polyhead.fit":
+            signature(polyhead.fit).bind(*node.args, **{keyword.arg: keyword.value for keyword in node.keywords})
+
+
+def test_pages_show_python():
+    assert {page for page, _ in PYTHON} >= {"README.md", "docs/howto/python.md"}
+
+
 @of("scripts/benchmark.py")
 def test_benchmark_commands_parse(name, words, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
@@ -163,7 +199,7 @@ def first_sentence(name):
 def test_readme_map_and_tour_say_what_the_rooms_say():
     rows = dict(re.findall(r"^\| `([\w.]+)/?` \| (.*) \|$", README, flags=re.MULTILINE))
     tour = " ".join((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
-    assert len(rows) == 14
+    assert len(rows) == 15
     for name, purpose in rows.items():
         assert purpose == first_sentence(name)
         assert f"- `{name}{'' if name.endswith('.py') else '/'}`: {purpose}" in tour
@@ -175,7 +211,25 @@ RECIPES = {section.partition("\n")[0]: section for section in SECTIONS if "```ba
 
 
 def test_there_is_a_recipe_for_each_thing_one_adds():
-    assert [*RECIPES] == ["A weighting", "A freezing strategy", "An encoder family", "A loss", "A source"]
+    assert [*RECIPES] == [
+        "A weighting",
+        "A freezing strategy",
+        "An encoder family",
+        "A loss",
+        "A source",
+        "A kind of task",
+    ]
+
+
+def changed(text, diff):
+    """Return a text after a diff, each of whose parts between blank lines has lines that follow each other."""
+    for part in diff.strip("\n").split("\n\n"):
+        lines = part.splitlines()
+        old = "".join(f"{line[1:]}\n" for line in lines if line[0] in " -")
+        new = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
 
 
 @pytest.fixture(scope="module")
@@ -193,17 +247,24 @@ def checkout(tmp_path_factory):
 def test_recipe_takes_at_most_three_edits_and_its_command_runs(tmp_path, checkout, recipe):
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", RECIPES[recipe], flags=re.MULTILINE | re.DOTALL)
     files = [body.split("\n", 1) for language, body in blocks if language in ("python", "yaml")]
-    assert 1 <= len(files) <= 3
+    changes = [body.split("\n", 1) for language, body in blocks if language == "diff"]
+    assert 1 <= len(files) + len(changes) <= 3
     paths = [checkout / head.removeprefix("# ") for head, _ in files]
     assert not any(path.exists() for path in paths)
+    before = {path: path.read_text(encoding="utf-8") for path in (checkout / head[2:] for head, _ in changes)}
     (command,) = (body for language, body in blocks if language == "bash")
     python, script, *words = shlex.split(command.replace("\\\n", " "))
     assert (python, script) == ("python", "train.py")
     try:
         for path, (_, content) in zip(paths, files, strict=True):
             path.write_text(content, encoding="utf-8")
-        done = run(checkout / script, *words, cwd=tmp_path)
+        for (path, text), (_, change) in zip(before.items(), changes, strict=True):
+            path.write_text(changed(text, change), encoding="utf-8")
+        fresh = {"PYTHONPATH": str(checkout / "src")} if changes else {}  # what changes is imported already
+        done = run(checkout / script, *words, cwd=tmp_path, **fresh)
     finally:
+        for path, text in before.items():
+            path.write_text(text, encoding="utf-8")
         for path in paths:
             path.unlink(missing_ok=True)
     assert done.returncode == 0, done.stderr[-2000:]

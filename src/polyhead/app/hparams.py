@@ -6,27 +6,25 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app.composition import MAIN_CHOICES
-from polyhead.app.hydra_state import chosen_options, task_overrides
+from polyhead.app.invocation import Invocation
 from polyhead.errors import UserError
 from polyhead.runs.contents import RunMetrics
+from polyhead.runs.record import SCORE
+from polyhead.tasks import KINDS
 from polyhead.training.metrics import scalars
 
 _COUNTS = ("pairs", "sentences")  # of health
 
 
-def hydra_choices() -> dict[str, Any]:
-    """Return the option that the run took in each group, and the overrides that make it again."""
-    return {"choices": chosen_options(), "overrides": task_overrides()}
-
-
-def hparams(config: DictConfig) -> dict[str, Any]:
+def hparams(config: DictConfig, invocation: Invocation) -> dict[str, Any]:
     """List the choices that distinguish a run: the main groups, the seed, and the overrides of the command line.
 
     TensorBoard's table of hyperparameters shows its first few columns only; the whole configuration is in the run.
     """
-    options = chosen_options()
-    values: dict[str, Any] = {group: options[group] for group in MAIN_CHOICES} | {"seed": config.seed}
-    for override in task_overrides():
+    options = invocation.choices
+    known = [group for group in MAIN_CHOICES if group in options]
+    values: dict[str, Any] = {group: options[group] for group in known} | {"seed": config.seed}
+    for override in invocation.overrides:
         key, _, text = override.lstrip("+~").partition("=")
         value = OmegaConf.select(config, key)
         values.setdefault(key, value if isinstance(value, str | int | float | bool) else text)
@@ -34,11 +32,12 @@ def hparams(config: DictConfig) -> dict[str, Any]:
 
 
 def final_metrics(metrics: RunMetrics) -> dict[str, float]:
-    """Return the final metrics by which runs are compared: macro-F1 and accuracy by split and task."""
+    """Return the final metrics by which runs are compared: scores of tables by split and task."""
     measured: dict[str, float] = {}
     for split, results in {"validation": metrics.validation, **metrics.test_sets}.items():
         measured |= scalars(split, results)
-    return {name: value for name, value in measured.items() if name.endswith(("/macro_f1", "/accuracy"))}
+    shown = {SCORE, *(name for kind in KINDS.values() for name in kind.scores)}
+    return {name: value for name, value in measured.items() if name.rpartition("/")[2] in shown}
 
 
 def health_metrics(metrics: RunMetrics) -> dict[str, float]:
