@@ -32,7 +32,7 @@ def hparams(config: DictConfig, invocation: Invocation) -> dict[str, Any]:
 
 
 def final_metrics(metrics: RunMetrics) -> dict[str, float]:
-    """Return the final metrics by which runs are compared: scores of tables by split and task."""
+    """Return the final metrics by which runs are compared: the scores that tables show, by split and task."""
     measured: dict[str, float] = {}
     for split, results in {"validation": metrics.validation, **metrics.test_sets}.items():
         measured |= scalars(split, results)

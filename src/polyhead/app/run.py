@@ -111,8 +111,9 @@ class TrainingRun:
         metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
-            compared, beside = final_metrics(metrics), health_metrics(metrics)
-            log_final_metrics(trainer, hparams(self.config, self.asked), compared, beside)
+            log_final_metrics(
+                trainer, hparams(self.config, self.asked), final_metrics(metrics), health_metrics(metrics)
+            )
             close_loggers(trainer)
             if not quiet:
                 show(metrics, self.folder.folder)

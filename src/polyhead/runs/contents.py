@@ -195,11 +195,7 @@ def _check_results(path: str, task: str, values: Mapping[str, Any]) -> None:
 
 
 def _check_temperature(path: str, task: str, values: Mapping[str, Any]) -> None:
-    """Check the temperature of a task, where it has one.
-
-    Raises:
-        UserError: it is not above 0.
-    """
+    """Refuse a temperature that is not above 0; a task need not have one."""
     if values.get("temperature", 1.0) <= 0:
         raise UserError(f"{path!r} has the temperature {values['temperature']} for {task}; it must be above 0")
 
