@@ -51,7 +51,8 @@ def solve_heads(
     train = _read(frozen, data, "train", limit)
     validation = _read(frozen, data, "validation", limit) if data.source.has("validation") else None
     new = taken.new(parts.tasks)
-    found = parts.heads.solve(module.model, new, module.loss, train, validation, module.seed, again)
+    begins = module.takes_steps and not again
+    found = parts.heads.solve(module.model, new, module.loss, train, validation, module.seed, again, begins)
     if not again:
         parts.heads.solve_added(module.model, parts.tasks, taken.added, module.loss, train)
     for head in found:
