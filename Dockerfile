@@ -25,7 +25,7 @@ WORKDIR /app
 
 # Dependencies first: they change seldom, and their layer is the large one.
 COPY pyproject.toml README.md LICENSE ./
-RUN mkdir -p src/polyhead \
+RUN mkdir -p src/polyhead configs \
     && touch src/polyhead/__init__.py \
     && pip install --extra-index-url "https://download.pytorch.org/whl/$TORCH" --editable ".[serve]"
 

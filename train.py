@@ -1,29 +1,6 @@
 """Train and evaluate a multi-task sentence transformer: ``python train.py freeze=backbone``; ``--help`` for more."""
 
-import sys
-from pathlib import Path
-
-import hydra
-from omegaconf import DictConfig
-
-from polyhead.app.command_line import run, run_job
-from polyhead.app.old_names import new_overrides
-from polyhead.app.resume_point import resumed_overrides
-
-CONFIGS = Path(__file__).parent / "configs"
-
-
-@hydra.main(version_base="1.3", config_path="configs", config_name="train")
-def main(config: DictConfig) -> float | None:
-    """Run one job; heavy imports wait until then."""
-    return run_job("polyhead.app.train", config)
-
-
-def command() -> None:
-    """Run the command line, its overrides under the names of today, and with those of the run that it resumes."""
-    sys.argv[1:] = resumed_overrides(new_overrides(sys.argv[1:]), CONFIGS)
-    main()
-
+from polyhead.commands.train import command
 
 if __name__ == "__main__":
-    run(command, configs=CONFIGS, name="train")
+    command()

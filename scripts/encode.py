@@ -1,23 +1,6 @@
-"""Turn texts into embeddings: ``python scripts/encode.py input=texts.txt output=a.npy``; ``--help`` for more."""
+"""The command ``polyhead encode`` from a checkout: ``python scripts/encode.py``; ``--help`` for more."""
 
-import sys
-from pathlib import Path
-
-import hydra
-from omegaconf import DictConfig
-
-from polyhead.app.command_line import run, run_job
-from polyhead.app.old_names import new_overrides
-
-CONFIGS = Path(__file__).parents[1] / "configs"
-
-
-@hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="encode")
-def main(config: DictConfig) -> None:
-    """Run one job; heavy imports wait until then."""
-    run_job("polyhead.app.encode", config)
-
+from polyhead.commands.encode import command
 
 if __name__ == "__main__":
-    sys.argv[1:] = new_overrides(sys.argv[1:])
-    run(main, configs=CONFIGS, name="encode")
+    command()

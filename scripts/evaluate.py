@@ -1,27 +1,6 @@
-"""Score a model on later sentences: ``python scripts/evaluate.py model=FOLDER input=FILE``; ``--help`` for more."""
+"""The command ``polyhead evaluate`` from a checkout: ``python scripts/evaluate.py``; ``--help`` for more."""
 
-import logging
-import sys
-from pathlib import Path
-
-import hydra
-from omegaconf import DictConfig
-
-from polyhead.app.command_line import folder_as, run, run_job
-
-CONFIGS = Path(__file__).parents[1] / "configs"
-
-
-@hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="evaluate")
-def main(config: DictConfig) -> None:
-    """Run one job; heavy imports wait until then."""
-    ours = logging.getLogger("polyhead")
-    ours.addHandler(logging.StreamHandler(sys.stdout))
-    ours.setLevel(logging.INFO)
-    ours.propagate = False  # Hydra's own handler would say each line once more
-    run_job("polyhead.app.evaluate", config)
-
+from polyhead.commands.evaluate import command
 
 if __name__ == "__main__":
-    sys.argv[1:] = folder_as("model", sys.argv[1:])
-    run(main, configs=CONFIGS, name="evaluate")
+    command()

@@ -1,22 +1,6 @@
-"""Write a run's model as a bundle: ``python scripts/export.py runs/NAME``; ``--help`` for more."""
+"""The command ``polyhead export`` from a checkout: ``python scripts/export.py``; ``--help`` for more."""
 
-import sys
-from pathlib import Path
-
-import hydra
-from omegaconf import DictConfig
-
-from polyhead.app.command_line import folder_as, run, run_job
-
-CONFIGS = Path(__file__).parents[1] / "configs"
-
-
-@hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="export")
-def main(config: DictConfig) -> None:
-    """Run one job; heavy imports wait until then."""
-    run_job("polyhead.app.export", config)
-
+from polyhead.commands.export import command
 
 if __name__ == "__main__":
-    sys.argv[1:] = folder_as("run", sys.argv[1:])
-    run(main, configs=CONFIGS, name="export")
+    command()

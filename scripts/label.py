@@ -1,27 +1,6 @@
-"""Say what to label next, or which labels are wrong: ``python scripts/label.py model=FOLDER``; ``--help`` for more."""
+"""The command ``polyhead label`` from a checkout: ``python scripts/label.py``; ``--help`` for more."""
 
-import logging
-import sys
-from pathlib import Path
-
-import hydra
-from omegaconf import DictConfig
-
-from polyhead.app.command_line import folder_as, run, run_job
-
-CONFIGS = Path(__file__).parents[1] / "configs"
-
-
-@hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="label")
-def main(config: DictConfig) -> None:
-    """Run one job; heavy imports wait until then."""
-    ours = logging.getLogger("polyhead")
-    ours.addHandler(logging.StreamHandler())
-    ours.setLevel(logging.INFO)
-    ours.propagate = False  # Hydra would print the same lines once more, to standard output, where the rows may go
-    run_job("polyhead.app.label", config)
-
+from polyhead.commands.label import command
 
 if __name__ == "__main__":
-    sys.argv[1:] = folder_as("model", sys.argv[1:])
-    run(main, configs=CONFIGS, name="label")
+    command()

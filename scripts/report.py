@@ -1,52 +1,6 @@
-"""Compare runs: a page, tables in Markdown and a JSON file.
+"""The command ``polyhead report`` from a checkout: ``python scripts/report.py``; ``--help`` for more."""
 
-    python scripts/report.py runs/2026-01-31_12-00-00
-    python scripts/report.py runs baseline="freeze=none weighting=equal" output=comparison
-
-The page needs no network. The tables are printed, too. Needs the extra: pip install -e ".[report]"
-"""
-
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
-from polyhead.app.flags import KeyParser
-from polyhead.errors import UserError, interruptible, require_extra
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
-    parser = KeyParser(__doc__, "RUN [RUN ...]")
-    parser.add_argument("runs", nargs="+", type=Path, help="folders of runs, or folders that hold some")
-    parser.add_argument("--output", type=Path, default=Path("report"), help="OUTPUT.html, .md, .json (report)")
-    parser.add_argument("--baseline", help="the condition to compare with, as 'freeze=none' (the best on validation)")
-    parser.add_argument("--metric", default="macro_f1", help="macro_f1 or accuracy (macro_f1)")
-    parser.add_argument("--over", nargs="+", default=["seed"], metavar="KEY", help="keys to average over (seed)")
-    options = parser.parse(arguments)
-    try:
-        print(report(options.runs, options.output, options.baseline, options.metric, options.over), end="")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def report(runs: Sequence[Path], output: Path, baseline: str | None, metric: str, over: Sequence[str]) -> str:
-    """Compare the runs, write the three files and return the tables in Markdown."""
-    with require_extra("report", "report"):
-        import jinja2  # noqa: F401
-        import scipy  # type: ignore[import-untyped]  # noqa: F401
-    from polyhead.runs.record import read_all
-    from polyhead.runs.report.comparison import compare
-    from polyhead.runs.report.curves import read_curves
-    from polyhead.runs.report.files import write
-
-    records = read_all(runs)
-    comparison = compare(records, metric, over, baseline)
-    curves = {str(record.folder): read_curves(record.folder) for record in records if record.found_metrics}
-    return write(comparison, curves, output)
-
+from polyhead.commands.report import command
 
 if __name__ == "__main__":
-    with interruptible():
-        sys.exit(main())
+    command()

@@ -1,38 +1,6 @@
-"""Train a run again from the files it left, and say whether its metrics are the same.
+"""The command ``polyhead reproduce`` from a checkout: ``python scripts/reproduce.py``; ``--help`` for more."""
 
-    python scripts/reproduce.py runs/2026-01-31_12-00-00
-
-A class that is none of polyhead's is built only where its package is trusted: trust=my_package.
-Exit codes: 0 the same to the last bit, 1 not the same, 2 a mistake in what was given.
-"""
-
-import logging
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
-from polyhead.app.command_line import run, take_trust
-from polyhead.app.flags import KeyParser
-
-CONFIGS = Path(__file__).parents[1] / "configs"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code."""
-    parser = KeyParser(__doc__, "RUN")
-    parser.add_argument("run", type=Path, help="folder of a finished run")
-    parser.add_argument("--folder", type=Path, help="of the new run (RUN-again)")
-    rest, trust = take_trust(sys.argv[1:] if arguments is None else arguments)
-    options = parser.parse(rest)
-    from polyhead.app import reproduce
-    from polyhead.app.trust import check_trust
-
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger().handlers[0].setLevel(logging.ERROR)  # the logger's own level would not hold Lightning back
-    folder = options.folder or options.run.with_name(f"{options.run.name}-again")
-    same = run(lambda: reproduce.run(CONFIGS, options.run, folder, check_trust(trust)), CONFIGS, "train")
-    return 0 if same else 1
-
+from polyhead.commands.reproduce import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

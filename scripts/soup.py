@@ -1,41 +1,6 @@
-"""Average the weights of several runs into one model, and evaluate it as they were.
+"""The command ``polyhead soup`` from a checkout: ``python scripts/soup.py``; ``--help`` for more."""
 
-    python scripts/soup.py runs/2026-01-31_12-00-00
-    python scripts/soup.py runs/A runs/B runs/C recipe=greedy folder=runs/soup
-
-The result is a run like any other, for report.py, export.py and encode.py, and as fast as one of them. A class that is
-none of polyhead's is built only where its package is trusted: trust=my_package.
-"""
-
-import logging
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
-from polyhead.app.command_line import run, take_trust
-from polyhead.app.flags import KeyParser
-
-CONFIGS = Path(__file__).parents[1] / "configs"
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line."""
-    parser = KeyParser(__doc__, "RUN [RUN ...]")
-    parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs, or folders that hold some")
-    parser.add_argument("--folder", type=Path, default=Path("runs/soup"), help="of the new run (runs/soup)")
-    parser.add_argument(
-        "--recipe", choices=("uniform", "greedy"), default="uniform", help="which runs to take (uniform: all)"
-    )
-    rest, trust = take_trust(sys.argv[1:] if arguments is None else arguments)
-    options = parser.parse(rest)
-    from polyhead.app import soup
-    from polyhead.app.trust import check_trust
-
-    ours = logging.getLogger("polyhead")
-    ours.addHandler(logging.StreamHandler(sys.stdout))
-    ours.setLevel(logging.INFO)
-    run(lambda: soup.run(CONFIGS, options.runs, options.folder, options.recipe, check_trust(trust)), CONFIGS, "train")
-
+from polyhead.commands.soup import command
 
 if __name__ == "__main__":
-    main()
+    command()

@@ -4,11 +4,15 @@ import ast
 import re
 import shlex
 import shutil
+import textwrap
 from functools import cache
+from inspect import signature
 
 import pytest
 from hydra import compose, initialize_config_dir
 from support.commands import ROOT, run, script
+
+import polyhead
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -37,6 +41,17 @@ def commands_of(page):
             variables[assignment[1]] = fill(assignment[2].strip("\"'"), variables)
         elif command := re.match(r"^    (?:cat \S+ \| )?python (train\.py|scripts/\w+\.py) ?(.*)$", line):
             yield command[1], shlex.split(fill(command[2].split("|")[0], variables), comments=True)
+
+
+def python_of(page):
+    """Yield the indented Python of a page that speaks of polyhead, each block as one text."""
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, flags=re.MULTILINE):
+        code = textwrap.dedent(block).strip("\n")
+        if re.search(r"\b(?:polyhead|run)\.\w", code) and not re.search(
+            r"^(?:python|pip|polyhead) ", code, re.MULTILINE
+        ):
+            yield code
 
 
 COMMANDS = [(page, name, words) for page in PAGES for name, words in commands_of(page)]
@@ -117,6 +132,27 @@ def help_of(name):
     return done.stdout
 
 
+PYTHON = [(str(page.relative_to(ROOT)), code) for page in PAGES for code in python_of(page)]
+
+
+@pytest.mark.parametrize(("page", "code"), PYTHON, ids=[page for page, _ in PYTHON])
+def test_python_of_the_pages_names_what_is_there(page, code):
+    for node in ast.walk(ast.parse(code)):
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in ("polyhead", "run")
+        ):
+            owner = polyhead if node.value.id == "polyhead" else polyhead.Run
+            assert hasattr(owner, node.attr) or node.attr == "folder", ast.unparse(node)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "polyhead.fit":
+            signature(polyhead.fit).bind(*node.args, **{keyword.arg: keyword.value for keyword in node.keywords})
+
+
+def test_pages_show_python():
+    assert {page for page, _ in PYTHON} >= {"README.md", "docs/howto/python.md"}
+
+
 @of("scripts/benchmark.py")
 def test_benchmark_commands_parse(name, words, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
@@ -163,7 +199,7 @@ def first_sentence(name):
 def test_readme_map_and_tour_say_what_the_rooms_say():
     rows = dict(re.findall(r"^\| `([\w.]+)/?` \| (.*) \|$", README, flags=re.MULTILINE))
     tour = " ".join((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
-    assert len(rows) == 14
+    assert len(rows) == 15
     for name, purpose in rows.items():
         assert purpose == first_sentence(name)
         assert f"- `{name}{'' if name.endswith('.py') else '/'}`: {purpose}" in tour

@@ -6,10 +6,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from polyhead.deployment.predictor import Predictor
+    from polyhead.app.compare import compare
+    from polyhead.app.fit import fit
+    from polyhead.app.handle import Run
+    from polyhead.app.predictor import Predictor
+    from polyhead.errors import UserError
 
 __version__ = version("polyhead")
-__all__ = ["Predictor", "__version__"]
+__all__ = ["Predictor", "Run", "UserError", "__version__", "compare", "fit"]
+
+_ROOMS = ("data", "deployment", "freezing", "models", "objectives", "runs", "sources", "training")
 
 
 def lazy_exports(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
@@ -30,4 +36,22 @@ def lazy_exports(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]
     return get
 
 
-__getattr__ = lazy_exports(__name__, {"Predictor": "deployment.predictor"})
+_get = lazy_exports(
+    __name__,
+    {
+        "Predictor": "app.predictor",
+        "Run": "app.handle",
+        "UserError": "errors",
+        "compare": "app.compare",
+        "fit": "app.fit",
+    },
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name, or a room with public names, on first use."""
+    return import_module(f"polyhead.{name}") if name in _ROOMS else _get(name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *_ROOMS]

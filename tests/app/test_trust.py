@@ -15,7 +15,6 @@ from support.hostile import CANARY, changed, hostile_changes
 
 from polyhead.app import hydra_state, reproduce, soup, trust
 from polyhead.app.command_line import quoted, take_trust
-from polyhead.app.hydra_state import task_overrides
 from polyhead.app.run_config import read_config
 from polyhead.app.soup_check import check
 from polyhead.app.trained import build_encoder, load_as_tested, load_trained_run
@@ -232,8 +231,9 @@ def test_overrides_of_a_run_choose_no_file_and_are_kept_as_text(run, tmp_path, m
     noted = json.loads((run / "provenance.json").read_text())
     (run / "provenance.json").write_text(json.dumps({**noted, "overrides": overrides}))
     taken = []
-    monkeypatch.setattr("polyhead.app.train.run", lambda config, **_: taken.append(config))
+    monkeypatch.setattr("polyhead.app.train.run", lambda config, invocation: taken.append((config, invocation)))
     make_soup(run)
-    assert taken[0].freeze._target_ == "polyhead.freezing.FreezeSpec"
-    assert taken[0].soup._target_ == "polyhead.runs.Soup"
-    assert [override for override in overrides if override in task_overrides()] == overrides[:2] + overrides[3:]
+    ((config, invocation),) = taken
+    assert config.freeze._target_ == "polyhead.freezing.FreezeSpec"
+    assert config.soup._target_ == "polyhead.runs.Soup"
+    assert [override for override in overrides if override in invocation.overrides] == overrides[:2] + overrides[3:]

@@ -1,3 +1,3 @@
-"""Configuration -> objects -> a run; the only place that knows Hydra."""
+"""Configuration -> objects -> a run; beside the commands the only place that knows Hydra."""
 
 __all__: list[str] = []

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
-from polyhead.app.hydra_state import in_multirun
 from polyhead.app.resumption import Resumption
 from polyhead.app.sweeps import finished_twin
 from polyhead.runs.contents import Provenance, RunMetrics
@@ -19,6 +18,7 @@ def claim(
     config: DictConfig,
     resumption: Resumption,
     changed: Callable[[RunFolder], Sequence[str]],
+    in_multirun: bool = False,
 ) -> RunMetrics | None:
     """Take the folder of a run; where a sweep has made this very run already, return its metrics instead.
 
@@ -27,6 +27,7 @@ def claim(
         config: of the run, with the classes that were found.
         resumption: what it continues.
         changed: gives in words what is not as a run had it.
+        in_multirun: whether the run is one job of a sweep.
 
     Raises:
         UserError: the folder is another run's, or cannot be written.
@@ -36,7 +37,7 @@ def claim(
         folder.continue_as(resolved)
         log.info("continued from %s", resumption.checkpoint)
         return None
-    twin = finished_twin(folder, resolved, changed) if in_multirun() else None
+    twin = finished_twin(folder, resolved, changed) if in_multirun else None
     if twin is not None:
         log.info("done already: %s", twin.folder)
         return RunMetrics.read(twin)

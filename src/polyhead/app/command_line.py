@@ -14,11 +14,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+import polyhead
 from polyhead.app.children import end_with_parent
+from polyhead.app.command_names import as_called
 from polyhead.app.help import FLAGS, help_text
 from polyhead.app.hydra_errors import Configuration, explain
 from polyhead.app.hydra_state import in_multirun, task_overrides
@@ -31,9 +34,19 @@ log = logging.getLogger(__name__)
 
 MISTAKE = 2
 _TRUST = "trust="
+_VERSION = "--version"
 _EMPTY_FOLDER = re.compile(r"""\+{0,2}(?P<key>hydra\.(?:run|sweep)\.dir)=\s*(?:''|""|null)?\s*""")
 _NO_LOG = "Unable to configure handler"  # what logging says of a file that it cannot open
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def run_hydra(main: Callable[[], Any], configs: Path, name: str) -> Any:
+    """Run a command whose flags Hydra reads, as :func:`run`; a wrong flag ends in one line, too."""
+    parser = get_args_parser()
+    parser.error = lambda message: _end(f"{message}; see --help")  # type: ignore[method-assign]
+    if not {*FLAGS, _VERSION} & {*sys.argv[1:]}:
+        parser.parse_args()
+    return run(main, configs, name)
 
 
 def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
@@ -45,12 +58,17 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
         name: of its configuration there.
     """
     if any(flag in sys.argv[1:] for flag in FLAGS):
-        print(help_text(configs, name, sys.argv[1:]))
+        print(as_called(help_text(configs, name, sys.argv[1:])))
+        return None
+    if _VERSION in sys.argv[1:]:  # Hydra would give its own
+        print(f"polyhead {polyhead.__version__}")
         return None
     end_with_parent()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # then Hydra raises what it would print with a traceback
-    configuration = Configuration(configs, name)
+    configuration = Configuration(configs, name, sys.argv[1:])
     _check_folders(sys.argv[1:])
+    if missing := [folder for folder in configuration.own_folders() if not folder.is_dir()]:
+        _end(f"--config-dir: no folder {str(missing[0])!r}; name one that holds GROUP/NAME.yaml")
     try:
         with interruptible():
             return main()

@@ -39,7 +39,17 @@ _NUMBERS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss", "ece
 
 
 def run(config: DictConfig) -> None:
-    """Score a model on files, print a table, and write ``metrics.json``, mistakes and confusion matrices.
+    """Score a model on files as :func:`measure`, and print a table.
+
+    Raises:
+        UserError: the configuration has problems, or the files do not fit the model.
+    """
+    metrics = measure(config)
+    _show(metrics, Path(config.output))
+
+
+def measure(config: DictConfig) -> EvaluationMetrics:
+    """Score a model on files, and write ``metrics.json``, mistakes and confusion matrices.
 
     Raises:
         UserError: the configuration has problems, or the files do not fit the model.
@@ -93,7 +103,7 @@ def run(config: DictConfig) -> None:
         if task.name in results:
             _write_confusion(folder / f"confusion_{task.name}.csv", task, results[task.name]["confusion"])
     metrics.write(RunFolder(folder))
-    _show(metrics, folder)
+    return metrics
 
 
 def _measure(scored: ScoredModel, source: LaterFiles, config: DictConfig, recorder: L.Callback) -> SplitResults:

@@ -10,6 +10,8 @@ from omegaconf import DictConfig
 
 import polyhead
 from polyhead import hardware
+from polyhead.app.command_config import command_config
+from polyhead.app.command_names import as_called
 from polyhead.app.graphs import write_graphs
 from polyhead.app.options import check_options
 from polyhead.app.trained import TrainedRun, load_trained_run
@@ -35,7 +37,35 @@ _SPLITS = ("train", "validation", "test")
 
 
 def run(config: DictConfig) -> None:
-    """Write a run's model as a bundle.
+    """Write a run's model as a bundle, and print what to try with it.
+
+    Raises:
+        UserError: as :func:`export`.
+    """
+    output = export(config)
+    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
+    advice = as_called(f"python scripts/predict.py model={output} input=- output=-")
+    print(f"{output}: a bundle of {size / 1e6:,.0f} MB; try: {advice}")
+
+
+def export_run(folder: Path, output: Path, trust: Sequence[str] = (), **options: Any) -> Path:
+    """Write a run's model as a bundle, and return the bundle's folder.
+
+    Args:
+        folder: of the run.
+        output: folder of the bundle.
+        trust: packages whose names the run's configuration may build.
+        options: keys of the command.
+
+    Raises:
+        UserError: as :func:`export`, or an option is unknown.
+    """
+    own = {"run": str(folder), "output": str(output), "trust": list(trust)}
+    return export(command_config("export", {**options, **own}))
+
+
+def export(config: DictConfig) -> Path:
+    """Write a run's model as a bundle, and return the bundle's folder.
 
     Raises:
         UserError: no finished run, a library is missing, int8 costs too much, or the folder cannot be written.
@@ -67,8 +97,7 @@ def run(config: DictConfig) -> None:
     with new_folder(output, config.overwrite) as folder:
         trained = load_trained_run(Path(config.run), trust, config.cache)
         _write_bundle(folder, output.name, trained, config)
-    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
-    print(f"{output}: a bundle of {size / 1e6:,.0f} MB; try: python scripts/predict.py model={output} input=- output=-")
+    return output
 
 
 def _check_values(config: DictConfig) -> None:

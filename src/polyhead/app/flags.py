@@ -6,6 +6,9 @@ from argparse import Action, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
+import polyhead
+from polyhead.app.command_names import as_called, program
+
 _LIST = re.compile(r"[\[{](.*)[\]}]")
 _NO = ("false", "no", "off", "0")
 
@@ -24,8 +27,13 @@ class KeyParser(ArgumentParser):
     def __init__(self, description: str | None, usage: str = "") -> None:
         parts = ["%(prog)s", *filter(None, [usage]), "[key=value ...]"]
         super().__init__(
-            usage=" ".join(parts), description=description, formatter_class=_KeyFormatter, allow_abbrev=False
+            prog=program(),
+            usage=" ".join(parts),
+            description=as_called(description or ""),
+            formatter_class=_KeyFormatter,
+            allow_abbrev=False,
         )
+        self.add_argument("--version", action="version", version=f"polyhead {polyhead.__version__}")
 
     def parse(self, arguments: Sequence[str] | None = None) -> Any:
         """Parse the arguments of a command line; None takes those of this process."""
@@ -62,7 +70,7 @@ class _KeyFormatter(RawDescriptionHelpFormatter):
     """Shows flags as keys."""
 
     def _format_action_invocation(self, action: Action) -> str:
-        if not action.option_strings or action.dest == "help":
+        if not action.option_strings or action.dest in ("help", "version"):
             return super()._format_action_invocation(action)
         return f"{action.dest}={self._shown_value(action)}"
 

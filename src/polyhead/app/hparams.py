@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app.composition import MAIN_CHOICES
-from polyhead.app.hydra_state import chosen_options, task_overrides
+from polyhead.app.invocation import Invocation
 from polyhead.errors import UserError
 from polyhead.runs.contents import RunMetrics
 from polyhead.training.metrics import scalars
@@ -14,19 +14,15 @@ from polyhead.training.metrics import scalars
 _COUNTS = ("pairs", "sentences")  # of health
 
 
-def hydra_choices() -> dict[str, Any]:
-    """Return the option that the run took in each group, and the overrides that make it again."""
-    return {"choices": chosen_options(), "overrides": task_overrides()}
-
-
-def hparams(config: DictConfig) -> dict[str, Any]:
+def hparams(config: DictConfig, invocation: Invocation) -> dict[str, Any]:
     """List the choices that distinguish a run: the main groups, the seed, and the overrides of the command line.
 
     TensorBoard's table of hyperparameters shows its first few columns only; the whole configuration is in the run.
     """
-    options = chosen_options()
-    values: dict[str, Any] = {group: options[group] for group in MAIN_CHOICES} | {"seed": config.seed}
-    for override in task_overrides():
+    options = invocation.choices
+    known = [group for group in MAIN_CHOICES if group in options]
+    values: dict[str, Any] = {group: options[group] for group in known} | {"seed": config.seed}
+    for override in invocation.overrides:
         key, _, text = override.lstrip("+~").partition("=")
         value = OmegaConf.select(config, key)
         values.setdefault(key, value if isinstance(value, str | int | float | bool) else text)

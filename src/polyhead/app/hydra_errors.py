@@ -1,8 +1,7 @@
 """What Hydra and OmegaConf refuse, said in one line with the names that were meant. Imports nothing heavy."""
 
 import re
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +39,8 @@ _OTHERS_NAMES = {
 }
 """What other projects call a key of ours."""
 
+_CONFIG_DIR = ("--config-dir", "-cd")
+_CONFIG_DIR_JOINED = ("--config-dir=", "-cd=")
 _BARE_BOOL = "Unsupported item value in defaults : bool"
 
 
@@ -50,24 +51,35 @@ class Configuration:
     Args:
         folder: that holds the configuration's groups.
         name: of the configuration there.
+        arguments: of the command line: overrides and flags.
     """
 
     folder: Path
     name: str
+    arguments: Sequence[str] = ()
 
     def options(self, group: str) -> list[str]:
-        """List the options of a group; none where there is no such group."""
-        return sorted(path.stem for path in (self.folder / group).glob("*.yaml")) if group else []
+        """List the options of a group, the user's own among them; none where there is no such group."""
+        folders = [self.folder, *self.own_folders()] if group else []
+        return sorted({path.stem for folder in folders for path in (folder / group).glob("*.yaml")})
+
+    def own_folders(self) -> list[Path]:
+        """List the folders that the command line adds to the search path: ``--config-dir DIR``."""
+        pairs = zip(self.arguments, self.arguments[1:], strict=False)
+        apart = [value for flag, value in pairs if flag in _CONFIG_DIR]
+        joined = [word.partition("=")[2] for word in self.arguments if word.startswith(_CONFIG_DIR_JOINED)]
+        return [Path(folder) for folder in [*apart, *joined]]
 
     def keys(self) -> list[str]:
         """List the dotted keys, with the options that the command line chose."""
         GlobalHydra.instance().clear()
         with initialize_config_dir(str(self.folder.resolve()), version_base="1.3"):
-            return list(_keys(compose(self.name, overrides=list(self._chosen_options()))))
+            own = ",".join(f'"file://{folder.resolve()}"' for folder in self.own_folders())
+            return list(_keys(compose(self.name, overrides=[f"hydra.searchpath=[{own}]", *self._chosen_options()])))
 
     def _chosen_options(self) -> Iterator[str]:
         """Yield the overrides of the command line that choose options of groups; of several options the first."""
-        for override in sys.argv[1:]:
+        for override in self.arguments:
             group, _, options = override.partition("=")
             option = options.partition(",")[0]
             if option in self.options(group):
@@ -114,7 +126,7 @@ def _wrong_option(text: str, configuration: Configuration) -> str | None:
     """Find the override that names no option of its group; Hydra does not always say which it is."""
     if not _NO_OPTION.search(text):
         return None
-    for override in sys.argv[1:]:
+    for override in configuration.arguments:
         group, _, option = override.lstrip("+").partition("=")
         valid = configuration.options(group)
         if valid and option not in valid:

@@ -1,21 +1,26 @@
 """What Hydra knows about this process: the one reader and writer of its global configuration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig, OmegaConf, read_write
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from polyhead.app.config_folder import CONFIGS
+from polyhead.app.invocation import Invocation
 from polyhead.app.literals import literal
 from polyhead.app.old_names import new_overrides, upgrade_composed
 from polyhead.app.resume_point import resumed_overrides
 from polyhead.runs.old_names import upgrade
 
+_HYDRAS_FOLDER = "${hydra:runtime.output_dir}"
+_OWN_PROVIDERS = ("command-line", "hydra.searchpath in command-line")
 _SERIAL_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
@@ -40,50 +45,77 @@ def compose_as_train(configs: Path, overrides: Sequence[str]) -> DictConfig:
     return upgrade_composed(config, renamed)
 
 
-def main_configs() -> Path:
-    """Return the folder of the configuration that this process composed."""
-    return next(Path(source.path) for source in HydraConfig.get().runtime.config_sources if source.provider == "main")
-
-
-def compose_beside(overrides: Sequence[str]) -> DictConfig:
-    """Compose other overrides as this process composed its own; what Hydra knows of this process stays as it is.
+def compose_beside(overrides: Sequence[str], search: Sequence[Path] = ()) -> DictConfig:
+    """Compose a configuration of train.py; what Hydra knows of this process stays as it is.
 
     Args:
         overrides: under the names of today.
+        search: folders with options of the user's own.
 
     Raises:
         HydraException: the overrides are not well-formed, or name what is not there.
     """
-    sources = HydraConfig.get().runtime.config_sources
-    more = [f'"file://{source.path}"' for source in sources if source.provider == "command-line"]
-    search = [f"hydra.searchpath=[{','.join(more)}]"] if more else []
-    mine = GlobalHydra.instance().hydra
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(main_configs()), version_base="1.3"):
-            config = compose("train", overrides=[*search, *overrides])
-    finally:
-        GlobalHydra.instance().hydra = mine
+    with _set_aside(), initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        config = compose("train", overrides=[*_search_path(search), *overrides])
     return OmegaConf.create(upgrade(cast(dict[str, Any], OmegaConf.to_container(config))))
 
 
-def note_choices(choices: Mapping[str, Any], overrides: Sequence[str]) -> None:
-    """Have Hydra know the choices that another run noted as those of this one.
+def compose_run(overrides: Sequence[str], search: Sequence[Path] = ()) -> tuple[DictConfig, Invocation]:
+    """Compose the configuration of a run as :func:`compose_as_train`, in the folder that Hydra would give it.
 
-    Nothing is composed from them: overrides name files, and a run of somebody else is not to choose which are read.
+    What Hydra knows of this process stays as it is: it may be a command of the user's own.
 
     Args:
-        choices: the option of each config group.
-        overrides: of train.py, under the names of today.
+        overrides: as on the command line of train.py.
+        search: folders with options of the user's own.
 
     Raises:
-        HydraException: an override is not well-formed.
+        HydraException: the overrides are not well-formed, or name what is not there.
     """
-    OverridesParser.create().parse_overrides(list(overrides))
-    known: Any = HydraConfig.get()
-    with read_write(known):
-        known.runtime.choices = literal(choices)
-        known.overrides.task = literal(list(overrides))
+    with _set_aside():
+        config = compose_as_train(CONFIGS, [*_search_path(search), *overrides])
+        if cast(Any, config._get_node("run_dir"))._value() == _HYDRAS_FOLDER:
+            config.run_dir = literal(str(Path(HydraConfig.get().run.dir).absolute()))
+        return config, current_invocation()
+
+
+def compose_command(name: str) -> DictConfig:
+    """Compose the configuration of a command with its defaults; what Hydra knows of this process stays as it is."""
+    with _set_aside(), initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return compose(name)
+
+
+@contextmanager
+def _set_aside() -> Iterator[None]:
+    """Have Hydra know nothing of this process inside, and afterwards what it knew before."""
+    hydra, config = GlobalHydra.instance().hydra, HydraConfig.instance().cfg
+    GlobalHydra.instance().clear()
+    HydraConfig.instance().cfg = None
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = hydra
+        HydraConfig.instance().cfg = config
+
+
+def _search_path(folders: Sequence[Path]) -> list[str]:
+    listed = ",".join(f'"file://{folder.absolute()}"' for folder in folders)
+    return [f"hydra.searchpath=[{listed}]"] if folders else []
+
+
+def current_invocation() -> Invocation:
+    """Return how Hydra was asked for this run; where it was not, nothing is known of that."""
+    if not HydraConfig.initialized():
+        return Invocation()
+    sources = HydraConfig.get().runtime.config_sources
+    return Invocation(
+        choices=chosen_options(),
+        overrides=task_overrides(),
+        in_multirun=in_multirun(),
+        shares_terminal=shares_the_terminal(),
+        cores=cores_per_job(),
+        search=[Path(source.path) for source in sources if source.provider in _OWN_PROVIDERS],
+    )
 
 
 def chosen_options() -> dict[str, Any]:
@@ -115,3 +147,10 @@ def cores_per_job() -> int | None:
     """Return the number of cores that the launcher gives to each job; None where it does not divide them."""
     count: int | None = HydraConfig.get().launcher.get("cpus_per_task")
     return count
+
+
+def ensure_run_dir(config: DictConfig) -> None:
+    """Give a run a folder of its own where Hydra knows of none, since it has only composed the configuration."""
+    asks_hydra = cast(Any, config._get_node("run_dir"))._value() == _HYDRAS_FOLDER
+    if asks_hydra and not HydraConfig.initialized():
+        config.run_dir = str(Path("runs", f"{datetime.now():%Y-%m-%d_%H-%M-%S}").absolute())

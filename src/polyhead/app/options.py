@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import InterpolationToMissingValueError
 
 from polyhead.errors import UserError, did_you_mean, is_finite
 
@@ -42,7 +43,10 @@ def check_options(config: DictConfig, sections: Collection[str] | None = None, *
 def _problem(config: DictConfig, name: str, hint: Any) -> str | None:
     if OmegaConf.is_missing(config, name):
         return f"{name}: missing; set {name}=..."
-    value = config[name]
+    try:
+        value = config[name]
+    except InterpolationToMissingValueError:  # that value has a line of its own
+        return None
     if has_type(value, hint):
         return None
     line = f"{name}: {value!r} given; it must be {describe_type(hint)}"

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from polyhead.app import train
-from polyhead.app.hydra_state import compose_as_train, note_choices
+from polyhead.app.hydra_state import compose_as_train
+from polyhead.app.invocation import Invocation
 from polyhead.app.old_names import new_overrides
 from polyhead.app.run_config import read_config, use_own_caches
 from polyhead.runs.contents import Provenance, RunMetrics
@@ -35,8 +36,7 @@ def run(configs: Path, original: Path, folder: Path, trust: Collection[str] = ()
     before, metrics = Provenance.read(first), RunMetrics.read(first)
     config = read_config(original, folder, trust)
     use_own_caches(config, compose_as_train(configs, ["data=files", "activation_cache=disk"]))
-    note_choices(before.choices, new_overrides(before.overrides))
-    train.run(config, quiet=True)
+    train.run(config, quiet=True, invocation=Invocation(before.choices, new_overrides(before.overrides)))
     made_with = differences(vars(before), vars(Provenance.read(second)), _MADE_WITH)
     print("\n".join(made_with) or "made with the same")
     found = list(differences(vars(metrics), vars(RunMetrics.read(second)), _MEASURED))

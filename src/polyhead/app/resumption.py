@@ -4,7 +4,7 @@ Knows nothing about what is in a checkpoint but whether it was written within an
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,8 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app.command_line import quoted
-from polyhead.app.hydra_state import compose_beside, main_configs
+from polyhead.app.config_folder import CONFIGS
+from polyhead.app.hydra_state import compose_beside
 from polyhead.app.literals import literal
 from polyhead.app.places import take_places, without_places
 from polyhead.app.resume_point import AUTO, find_resume_point, last_checkpoint, noted_overrides, read_noted
@@ -52,12 +53,13 @@ class Resumption:
     done: bool = False
 
 
-def resume(config: DictConfig) -> Resumption:
+def resume(config: DictConfig, search: Sequence[Path] = ()) -> Resumption:
     """Find what a run continues, and under which configuration.
 
     Args:
         config: as composed. With ``resume=auto`` it must be that of the run in its folder, if there is one. With
             another run in ``resume`` the overrides of that run stand among its own.
+        search: folders with options of the user's own, which these overrides may name.
 
     Raises:
         UserError: the run that is to be continued is another one, or cannot be read.
@@ -68,7 +70,7 @@ def resume(config: DictConfig) -> Resumption:
     if not isinstance(given, str) or not Path(given).exists():
         return Resumption(config)  # the composition reports it, with all other problems
     point = find_resume_point(given)
-    before, ours, theirs = _resolved(_as_noted(point.run, config)), _resolved(config), _read(point.run, config)
+    before, ours, theirs = _resolved(_as_noted(point.run, config, search)), _resolved(config), _read(point.run, config)
     merged = merge(before, ours, theirs)
     take_places(merged, ours)
     stopped, folder = RunFolder(point.run), RunFolder(Path(config.run_dir))
@@ -136,8 +138,9 @@ def _same_kind(old: Any, new: Any) -> bool:
     return isinstance(old, Mapping) and isinstance(new, Mapping) and old.get("_target_") == new.get("_target_")
 
 
-def _as_noted(run: Path, config: DictConfig) -> DictConfig:
-    composed = compose_beside([*noted_overrides(run, main_configs()), f"run_dir={quoted(str(config.run_dir))}"])
+def _as_noted(run: Path, config: DictConfig, search: Sequence[Path]) -> DictConfig:
+    noted = [*noted_overrides(run, CONFIGS), f"run_dir={quoted(str(config.run_dir))}"]
+    composed = compose_beside(noted, search)
     begin_at_start(composed)
     return composed
 

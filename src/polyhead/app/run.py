@@ -18,8 +18,8 @@ from polyhead.app.composition import RunComponents, compose_model, compose_train
 from polyhead.app.embedding_watch import EmbeddingWatch
 from polyhead.app.encoder_record import encoder_changes, resolve_encoder
 from polyhead.app.head_start import solve_heads
-from polyhead.app.hparams import final_metrics, hparams, hydra_choices, monitored_value
-from polyhead.app.hydra_state import shares_the_terminal
+from polyhead.app.hparams import final_metrics, hparams, monitored_value
+from polyhead.app.invocation import Invocation
 from polyhead.app.resumption import Resumption
 from polyhead.app.run_data import DataNotes, changed_splits, data_digests, make_data
 from polyhead.app.soup_start import start_from_average
@@ -60,12 +60,16 @@ class TrainingRun:
         config: of the run.
         parts: the objects that the configuration describes.
         resumption: what the run continues.
+        invocation: how it was asked for.
     """
 
-    def __init__(self, config: DictConfig, parts: RunComponents, resumption: Resumption) -> None:
+    def __init__(
+        self, config: DictConfig, parts: RunComponents, resumption: Resumption, invocation: Invocation
+    ) -> None:
         self.config = config
         self.parts = parts
         self.resumption = resumption
+        self.invocation = invocation
         self.folder = RunFolder(Path(config.run_dir))
         self.first = hardware.first_process()
         self.device = hardware.device_type(config.trainer.accelerator)
@@ -84,7 +88,7 @@ class TrainingRun:
         """
         _silence_lightning()
         forget_peak()
-        quiet = quiet or shares_the_terminal()
+        quiet = quiet or self.invocation.shares_terminal
         trainer = self._trainer(callbacks, quiet)
         provenance = self._provenance()
         made_before = self._claim(provenance) if self.first else None
@@ -108,7 +112,7 @@ class TrainingRun:
         metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
-            log_final_metrics(trainer, hparams(self.config), final_metrics(metrics))
+            log_final_metrics(trainer, hparams(self.config, self.invocation), final_metrics(metrics))
             close_loggers(trainer)
             if not quiet:
                 show(metrics, self.folder.folder)
@@ -124,7 +128,8 @@ class TrainingRun:
     def _claim(self, provenance: Provenance) -> RunMetrics | None:
         """Take the run's folder, and note with what it is made; return the metrics of a run that is done already."""
         known = noted_data(self.resumption)
-        made_before = claim(self.folder, self.config, self.resumption, partial(self._changes, provenance.encoder))
+        changes = partial(self._changes, provenance.encoder)
+        made_before = claim(self.folder, self.config, self.resumption, changes, self.invocation.in_multirun)
         if made_before is None:
             replace(provenance, data=known).write(self.folder)
         return made_before
@@ -185,14 +190,15 @@ class TrainingRun:
             log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
             if trainable:
                 log.info(plan.text())
-        log_hparams(trainer, hparams(self.config))
+        log_hparams(trainer, hparams(self.config, self.invocation))
         log_layout(trainer, [task.name for task in self.parts.tasks])
         log_table(trainer, "freezing plan", plan.titles, plan.rows)
 
     def _provenance(self) -> Provenance:
         return Provenance(
-            **hydra_choices(),
-            **describe_environment(),
+            choices=self.invocation.choices,
+            overrides=self.invocation.overrides,
+            **describe_environment(self.invocation.command),
             seed=self.config.seed,
             precision=self.parts.precision,
             device=self.device,

@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from polyhead.app import train
-from polyhead.app.hydra_state import chosen_options, compose_as_train, note_choices
+from polyhead.app.hydra_state import chosen_options, compose_as_train
+from polyhead.app.invocation import Invocation
 from polyhead.app.literals import literal
 from polyhead.app.old_names import new_overrides
 from polyhead.app.run_config import read_config, use_own_caches
@@ -44,8 +45,8 @@ def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str, trust
     config.soup.runs = literal([str(record.folder.resolve()) for record in records])
     theirs = [override for override in new_overrides(noted.overrides) if _section_of(override) not in _REPLACED]
     replaced = {group: option for group, option in chosen_options().items() if group in _REPLACED}
-    note_choices({**noted.choices, **replaced}, [*theirs, *ours])
-    train.run(config)
+    # Nothing is composed from their overrides: those name files, and a run of somebody else is not to choose them.
+    train.run(config, invocation=Invocation({**noted.choices, **replaced}, [*theirs, *ours]))
 
 
 def _section_of(override: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from polyhead.app.command_names import as_called
 from polyhead.app.old_names import new_overrides
 from polyhead.app.places import without_places
 from polyhead.app.run_names import name_runs, param_overrides, split_jobs
@@ -106,7 +107,7 @@ class SweepStatus(Callback):
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Stop watching, and say how to compare the runs."""
         self._finish()
-        print(f"compare them: python scripts/report.py {config.hydra.sweep.dir}", flush=True)
+        print("compare them:", as_called(f"python scripts/report.py {config.hydra.sweep.dir}"), flush=True)
 
     def _finish(self) -> None:
         self._ended.set()

@@ -6,6 +6,7 @@ Lightning takes seconds to import, so that waits until the problems of the confi
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ from omegaconf import DictConfig
 from polyhead import hardware
 from polyhead.app.composition import MAIN_CHOICES, RunComponents, compose_components
 from polyhead.app.hparams import monitored_value
-from polyhead.app.hydra_state import chosen_options, cores_per_job, task_overrides
+from polyhead.app.hydra_state import current_invocation, ensure_run_dir
+from polyhead.app.invocation import Invocation
 from polyhead.app.literals import literal
 from polyhead.app.model_check import tell_without_effect
 from polyhead.app.old_names import announce_environment
@@ -31,13 +33,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = False) -> float:
+def run(
+    config: DictConfig,
+    callbacks: Sequence["Callback"] = (),
+    quiet: bool = False,
+    invocation: Invocation | None = None,
+) -> float:
     """Train and evaluate as configured, and write the results to the run's folder.
 
     Args:
-        config: of the run.
+        config: of the run, composed by Hydra in whatever way.
         callbacks: of the Trainer, besides the configured ones.
         quiet: show neither progress nor tables.
+        invocation: how it was asked for; None for what Hydra knows of this process.
 
     Returns:
         The validation value of the monitored metric.
@@ -45,23 +53,25 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     Raises:
         UserError: the configuration has problems, or the data or the checkpoint does not fit it.
     """
+    asked = current_invocation() if invocation is None else invocation
+    ensure_run_dir(config)
     if _asks_for_all_folds(config) and not callbacks:
         from polyhead.app import folds
 
-        return folds.run(config, run, quiet)
+        return folds.run(config, partial(run, invocation=asked), quiet)
     started = time.perf_counter()
     announce_environment()
-    hardware.use_cores(cores_per_job())
+    hardware.use_cores(asked.cores)
     logging.captureWarnings(True)  # the log file keeps them, the terminal shows progress
     if not hardware.first_process():
         logging.getLogger("polyhead").setLevel(logging.ERROR)
-    check_choices()
+    check_choices(asked)
     begin_at_start(config)
-    resumption = resume(config)
+    resumption = resume(config, asked.search)
     config = resumption.config
     components = prepare(config)
     if components.heads and not components.takes_steps:
-        tell_without_effect(override.lstrip("+~").partition("=")[0] for override in task_overrides())
+        tell_without_effect(override.lstrip("+~").partition("=")[0] for override in asked.overrides)
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
 
     from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -77,7 +87,7 @@ def run(config: DictConfig, callbacks: Sequence["Callback"] = (), quiet: bool = 
     if resumption.checkpoint is not None and resumption.stopped is not None and hardware.first_process():
         check_same_data(components, resumption.stopped)
     try:
-        return TrainingRun(config, components, resumption).run(started, callbacks, quiet)
+        return TrainingRun(config, components, resumption, asked).run(started, callbacks, quiet)
     except MisconfigurationException as error:  # of what Lightning looks at in the middle of a run
         raise UserError(f"trainer: {one_line(error)}") from error
 
@@ -88,15 +98,21 @@ def _asks_for_all_folds(config: DictConfig) -> bool:
     return isinstance(folds, int) and folds >= 2 and data.get("fold") is None
 
 
-def check_choices() -> None:
-    """Check the overrides, which a configuration no longer shows.
+def check_choices(invocation: Invocation | None = None) -> None:
+    """Check the overrides, which a configuration no longer shows; where none are known, there is nothing to check.
+
+    Args:
+        invocation: how the run was asked for; None for what Hydra knows of this process.
 
     Raises:
         UserError: a list of options for one group, or overrides that nothing reads.
     """
-    if several := [group for group in MAIN_CHOICES if group not in chosen_options()]:
+    asked = current_invocation() if invocation is None else invocation
+    if not asked.choices:
+        return
+    if several := [group for group in MAIN_CHOICES if group not in asked.choices]:
         raise UserError(f"{several[0]}: a list of options given; name one, or sweep over them with -m {several[0]}=A,B")
-    if unread := list(override_problems(task_overrides(), chosen_options())):
+    if unread := list(override_problems(asked.overrides, asked.choices)):
         raise UserError("\n".join(unread))
 
 

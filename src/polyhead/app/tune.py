@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from polyhead.app import train
 from polyhead.app.command_line import quoted
+from polyhead.app.command_names import as_called
 from polyhead.app.composition import RunComponents
 from polyhead.app.hydra_state import chosen_options, compose_as_train
 from polyhead.app.model_check import without_effect
@@ -216,7 +217,7 @@ def conclusion(
     for trial in best:
         yield f"best (trial {trial.number}): {_named(tuning, trial.values)}"
         choices = new_overrides([*overrides, *as_overrides(trial.params)])
-        yield f"  python train.py -m {shlex.join(choices)} seed=0,1,2"
+        yield as_called(f"  python train.py -m {shlex.join(choices)} seed=0,1,2")
     yield "The best of many on validation looks better than it is; the line above trains again and tests each run."
     yield f"look closer: optuna-dashboard {storage_url(folder)}"
 

@@ -6,7 +6,7 @@ Shapes: N texts, H hidden units, C classes of a task.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, overload
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.bundle.scores import read_scores
 from polyhead.deployment.selection import Selection, Wanted
 from polyhead.deployment.window_outputs import WindowOutputs
-from polyhead.errors import ParameterError, UserError, check_parameters
+from polyhead.errors import ParameterError, UserError, check_parameters, require_extra
 from polyhead.inference.text_runner import TextRunner
 from polyhead.tasks import Task
 
@@ -89,6 +89,21 @@ class Predictions(Sequence[Prediction]):
         """
         names = {some.name: some.labels for some in self.tasks}[task]
         return [names[index] for index in self.probabilities[task].argmax(axis=1)]
+
+    def to_frame(self) -> Any:
+        """Return a frame of pandas: for each task a column of labels and one of how probable they are.
+
+        Raises:
+            UserError: pandas is not installed.
+        """
+        with require_extra("data", "to_frame"):
+            import pandas  # type: ignore[import-untyped]
+        columns: dict[str, Any] = {}
+        for task in self.tasks:
+            columns[f"predicted_{task.name}"] = self.labels(task.name)
+            if task.name in self.probabilities:
+                columns[f"predicted_{task.name}_probability"] = self.probabilities[task.name].max(axis=1)
+        return pandas.DataFrame(columns)
 
 
 class Predictor:

@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from polyhead.errors import ParameterError, UserError
 from polyhead.objectives.class_weights import class_weight_problems, class_weights
+from polyhead.objectives.made_with import RecordsArguments
 from polyhead.tasks import MISSING, PerTask, Task, label_text, per_task_problems, value_for
 
 _LEAST_DOUBT = 1e-6  # lower bound of 1 - p in the focal loss
@@ -41,7 +42,7 @@ def cross_entropy_per_task(logits: Mapping[str, Tensor], labels: Mapping[str, Te
     return torch.stack(sums) / rows.clamp(min=1), rows
 
 
-class MultiTaskLoss(nn.Module):
+class MultiTaskLoss(RecordsArguments, nn.Module):
     """The loss of each task: cross-entropy with label smoothing, class weights, focus and a scale.
 
     The loss of a row with label y and predicted probabilities p is ``w[y] (1 - p[y])^gamma CE(q, p)``, where

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,18 @@ _PACKAGES = (
 )
 
 
-def describe_environment() -> dict[str, Any]:
+def describe_environment(command: Sequence[str] | None = None) -> dict[str, Any]:
     """Return ``command``, ``python``, ``versions``, ``git`` and ``hardware`` of this process, in plain types.
 
     :class:`polyhead.runs.contents.Provenance` says what each of them holds.
+
+    Args:
+        command: the command line; None for that of this process.
     """
     import torch  # takes seconds, and reading runs needs none of it
 
     return {
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": list(command or [Path(sys.argv[0]).name, *sys.argv[1:]]),
         "python": platform.python_version(),
         "versions": {package: version(package) for package in _PACKAGES},
         "git": git_state(Path(__file__).parent),

@@ -10,8 +10,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from polyhead.objectives.made_with import RecordsArguments
 
-class Weighting(nn.Module, ABC):
+
+class Weighting(RecordsArguments, nn.Module, ABC):
     """A rule that combines the losses of the tasks (T,) into one loss ().
 
     A task without a labelled row in the batch has loss 0 and ``labelled`` False; it must neither count as solved nor

@@ -1,0 +1,26 @@
+"""Turn texts into embeddings: ``python scripts/encode.py input=texts.txt output=a.npy``; ``--help`` for more."""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from polyhead.app.command_line import run_hydra, run_job
+from polyhead.app.config_folder import CONFIGS
+from polyhead.app.old_names import new_overrides
+
+
+@hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="encode")
+def main(config: DictConfig) -> None:
+    """Run one job; heavy imports wait until then."""
+    run_job("polyhead.app.encode", config)
+
+
+def command() -> None:
+    """Run the command line."""
+    sys.argv[1:] = new_overrides(sys.argv[1:])
+    run_hydra(main, configs=CONFIGS, name="encode")
+
+
+if __name__ == "__main__":
+    command()

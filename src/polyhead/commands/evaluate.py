@@ -1,0 +1,30 @@
+"""Score a model on later sentences: ``python scripts/evaluate.py model=FOLDER input=FILE``; ``--help`` for more."""
+
+import logging
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from polyhead.app.command_line import folder_as, run_hydra, run_job
+from polyhead.app.config_folder import CONFIGS
+
+
+@hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="evaluate")
+def main(config: DictConfig) -> None:
+    """Run one job; heavy imports wait until then."""
+    ours = logging.getLogger("polyhead")
+    ours.addHandler(logging.StreamHandler(sys.stdout))
+    ours.setLevel(logging.INFO)
+    ours.propagate = False  # Hydra's own handler would say each line once more
+    run_job("polyhead.app.evaluate", config)
+
+
+def command() -> None:
+    """Run the command line."""
+    sys.argv[1:] = folder_as("model", sys.argv[1:])
+    run_hydra(main, configs=CONFIGS, name="evaluate")
+
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,22 @@
+"""Predict: ``python scripts/predict.py model=FOLDER input=a.csv output=b.csv``; ``--help`` for more."""
+
+import hydra
+from omegaconf import DictConfig
+
+from polyhead.app.command_line import run_hydra, run_job
+from polyhead.app.config_folder import CONFIGS
+
+
+@hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="predict")
+def main(config: DictConfig) -> None:
+    """Run one job; heavy imports wait until then."""
+    run_job("polyhead.app.predict", config)
+
+
+def command() -> None:
+    """Run the command line."""
+    run_hydra(main, configs=CONFIGS, name="predict")
+
+
+if __name__ == "__main__":
+    command()

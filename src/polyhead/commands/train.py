@@ -1,0 +1,32 @@
+"""Train and evaluate a multi-task sentence transformer: ``python train.py freeze=backbone``; ``--help`` for more."""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from polyhead.app.command_line import run_hydra, run_job
+from polyhead.app.config_folder import CONFIGS
+from polyhead.app.old_names import new_overrides
+from polyhead.app.resume_point import resumed_overrides
+
+
+@hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")
+def main(config: DictConfig) -> float | None:
+    """Run one job; heavy imports wait until then."""
+    return run_job("polyhead.app.train", config)
+
+
+def command() -> None:
+    """Run the command line."""
+    run_hydra(_main_as_today, configs=CONFIGS, name="train")
+
+
+def _main_as_today() -> None:
+    """Run with the overrides under the names of today, and with those of the run that is resumed."""
+    sys.argv[1:] = resumed_overrides(new_overrides(sys.argv[1:]), CONFIGS)
+    main()
+
+
+if __name__ == "__main__":
+    command()
