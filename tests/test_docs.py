@@ -191,12 +191,14 @@ def test_pages_show_python():
 @pytest.mark.slow
 def test_python_of_the_start_page_runs_in_the_project_of_init(tmp_path, monkeypatch, capsys):
     write_project(tmp_path)
+    rows = (tmp_path / "train.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "train.csv").write_text("".join(rows[:100]), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     words = [word.partition("=") for word in (*TINY_ENCODER, *NO_PICTURES)]
     tiny = {key: yaml.safe_load(value) if sign else None for key, sign, value in words}
-    monkeypatch.setattr(
-        polyhead, "fit", partial(polyhead.fit, options=tiny, epochs=1, accelerator="cpu", quiet=True), raising=False
-    )
+    tiny["encoder.architecture.num_hidden_layers"] = 5  # lower_layers freezes four
+    fit = partial(polyhead.fit, options=tiny, epochs=1, heads="trained", accelerator="cpu", quiet=True)
+    monkeypatch.setattr(polyhead, "fit", fit, raising=False)
     blocks = [code for page, code in PYTHON if page == "docs/start.md"]
     assert len(blocks) == 2
     for code in blocks:

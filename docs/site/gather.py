@@ -109,10 +109,13 @@ def packages() -> Iterator[tuple[str, list[str]]]:
 def reference() -> dict[Path, str]:
     """Return a page for each room: what mkdocstrings is to show, the packages inside it after its own names."""
     written: dict[Path, str] = {}
-    for package, _ in packages():
+    for package, names in packages():
         room = package.split(".")[1] if "." in package else package
         page = Path("reference") / f"{room}.md"
-        written[page] = written.get(page, "") + f"# `{package}`\n\n::: {package}\n\n"
+        folder = PACKAGE.parent / package.replace(".", "/")
+        hidden = [name for name in names if (folder / f"{name}.py").exists()]  # behind the modules of their names
+        own = [f"::: {package}.{name}.{name}\n    options: {{show_root_heading: true}}" for name in hidden]
+        written[page] = written.get(page, "") + "\n\n".join([f"# `{package}`", f"::: {package}", *own, ""])
     return {page: re.sub(r"(?<=\n)# ", "## ", text) for page, text in written.items()}
 
 
