@@ -264,7 +264,25 @@ RECIPES = {section.partition("\n")[0]: section for section in SECTIONS if "```ba
 
 
 def test_there_is_a_recipe_for_each_thing_one_adds():
-    assert [*RECIPES] == ["A weighting", "A freezing strategy", "An encoder family", "A loss", "A source"]
+    assert [*RECIPES] == [
+        "A weighting",
+        "A freezing strategy",
+        "An encoder family",
+        "A loss",
+        "A source",
+        "A kind of task",
+    ]
+
+
+def changed(text, diff):
+    """Return a text after a diff, each of whose parts between blank lines has lines that follow each other."""
+    for part in diff.strip("\n").split("\n\n"):
+        lines = part.splitlines()
+        old = "".join(f"{line[1:]}\n" for line in lines if line[0] in " -")
+        new = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
 
 
 @pytest.fixture(scope="module")
@@ -282,17 +300,24 @@ def checkout(tmp_path_factory):
 def test_recipe_takes_at_most_three_edits_and_its_command_runs(tmp_path, checkout, recipe):
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", RECIPES[recipe], flags=re.MULTILINE | re.DOTALL)
     files = [body.split("\n", 1) for language, body in blocks if language in ("python", "yaml")]
-    assert 1 <= len(files) <= 3
+    changes = [body.split("\n", 1) for language, body in blocks if language == "diff"]
+    assert 1 <= len(files) + len(changes) <= 3
     paths = [checkout / head.removeprefix("# ") for head, _ in files]
     assert not any(path.exists() for path in paths)
+    before = {path: path.read_text(encoding="utf-8") for path in (checkout / head[2:] for head, _ in changes)}
     (command,) = (body for language, body in blocks if language == "bash")
     python, script, *words = shlex.split(command.replace("\\\n", " "))
     assert (python, script) == ("python", "train.py")
     try:
         for path, (_, content) in zip(paths, files, strict=True):
             path.write_text(content, encoding="utf-8")
-        done = run(checkout / script, *words, cwd=tmp_path)
+        for (path, text), (_, change) in zip(before.items(), changes, strict=True):
+            path.write_text(changed(text, change), encoding="utf-8")
+        fresh = {"PYTHONPATH": str(checkout / "src")} if changes else {}  # what changes is imported already
+        done = run(checkout / script, *words, cwd=tmp_path, **fresh)
     finally:
+        for path, text in before.items():
+            path.write_text(text, encoding="utf-8")
         for path in paths:
             path.unlink(missing_ok=True)
     assert done.returncode == 0, done.stderr[-2000:]

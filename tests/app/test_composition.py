@@ -58,6 +58,9 @@ def test_problems_are_reported_all_at_once_before_weights_load(tmp_path, monkeyp
         ("model.dropout=2", "model.dropout: 2 given"),
         ("~tasks.category ~tasks.sentiment", "tasks: none given"),
         ("freeze=lower_layers freeze.count=7", "the model has no 'encoder.layers[:7]'; ...layers 0 to 5"),
+        ("trainer.max_epochs=abc", "trainer.max_epochs: 'abc' given; it must be a whole number, or auto"),
+        ("auto_epochs.min_steps=0", "auto_epochs.min_steps: 0 given; it must be 1 or more"),
+        ("interpolation=1.5", "interpolation: 1.5 given; it must be a share above 0, up to 1"),
         ("trainer.accelerator=gqu", "trainer.accelerator: unknown 'gqu'; did you mean 'gpu'"),
         ("trainer.precision=bf32", "trainer.precision: unknown 'bf32'"),
     ],
@@ -71,7 +74,6 @@ def test_a_wrong_value_is_one_line_with_key_value_and_rule(tmp_path, override, m
 @pytest.mark.parametrize(
     ("override", "key"),
     [
-        ("trainer.max_epochs=abc", "trainer.max_epochs"),
         ("trainer.strategy=dpp", "trainer"),
         ("+trainer.x=1", "trainer.x"),
     ],

@@ -49,7 +49,7 @@ def test_run_tells_how_its_embedding_was_and_is(tmp_path, pairs):
     assert free["spearman"] == pytest.approx(correlation(tmp_path / "free", tmp_path), abs=1e-6)
     events = EventAccumulator(str(tmp_path / "held"))
     events.Reload()
-    assert events.Scalars("Final/embedding/agreement")[0].value == pytest.approx(held["agreement"])
+    assert events.Scalars("embedding/agreement")[0].value == pytest.approx(held["agreement"])
 
 
 def test_frozen_encoder_keeps_its_embedding_without_measuring(tmp_path, pairs):

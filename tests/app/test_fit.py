@@ -203,6 +203,8 @@ def test_run_and_comparison_show_themselves_in_notebooks(made):
 
 def test_run_that_is_not_finished_says_so_in_place_of_a_table(tmp_path):
     assert "a finished run" in polyhead.Run(tmp_path)._repr_html_()
+    (tmp_path / "fold=0").mkdir()
+    assert "holds the runs of data.folds" in polyhead.Run(tmp_path)._repr_html_()
 
 
 BAD = {

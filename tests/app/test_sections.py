@@ -3,7 +3,7 @@ from support.configs import CONFIGS
 
 from polyhead.app import train
 from polyhead.app.hydra_state import compose_as_train
-from polyhead.app.sections import OPTIONAL, SECTIONS, VALUES, WITH_ENTRIES
+from polyhead.app.sections import ALONE, OPTIONAL, SECTIONS, VALUES, WITH_ENTRIES
 
 
 def test_sections_are_the_keys_of_the_configuration():
@@ -11,7 +11,7 @@ def test_sections_are_the_keys_of_the_configuration():
     assert sorted(map(str, config)) == list(SECTIONS)
     assert all(isinstance(config[name], DictConfig) for name in WITH_ENTRIES)
     assert all((CONFIGS / name).is_dir() for name in OPTIONAL)
-    assert not any((CONFIGS / name).exists() for name in VALUES)
+    assert not any((CONFIGS / name).exists() for name in (*ALONE, *VALUES))
 
 
 def test_sections_are_taken_on_the_command_line():

@@ -118,6 +118,7 @@ def test_start_that_leaves_nothing_to_train_is_told(folder):
             "encoder.pooling=cls: with start the encoder is that of 'old'; leave it",
         ),
         (["start=old", "keep_heads=[mood]"], "keep_heads: the start has no 'mood'"),
+        (["start=old", "soup=uniform", "soup.runs=[old]"], "start: given beside a soup, which begins with the average"),
         (["keep_heads=[sentiment]"], "keep_heads: without effect but with start"),
         (
             ["start=old", "tasks.sentiment=[Positive,Negative]"],

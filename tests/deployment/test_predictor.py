@@ -10,9 +10,10 @@ from support.fakes import word_tokenizer
 import polyhead
 from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.bundle.manifest import seal
-from polyhead.deployment.predictor import Predictions, Predictor, softmax
+from polyhead.deployment.predictor import Predictions, Predictor
 from polyhead.errors import ParameterError, UserError
 from polyhead.tasks import Task
+from polyhead.tasks.single_label import softmax
 
 SHARES = np.array([[0.125, 0.5, 0.375], [0.25, 0.25, 0.5], [0.5, 0.5, 0.0]], dtype=np.float32)
 

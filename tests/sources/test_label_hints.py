@@ -63,7 +63,7 @@ def test_hint_names_a_class_that_may_mean_no_label(label):
 def test_hint_names_classes_made_of_others():
     (line,) = hints("food", "price", "food,price", "food, price,staff", "staff")
     assert line.startswith("mood: 'food,price' 3 (row of food,price), 'food, price,staff' 4")
-    assert "give each label a column and a task" in line
+    assert "'tasks=[{mood: multi_label}]'" in line
 
 
 @pytest.mark.parametrize("labels", [[f"0.{n}" for n in range(10, 30)], [str(n * n) for n in range(30)]])

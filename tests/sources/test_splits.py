@@ -27,7 +27,7 @@ class Tables(TableSource):
         super().__init__(SplitSettings(**SETTINGS | settings))
         self.given = splits
 
-    def tables(self, tasks):
+    def tables(self, tasks, free=()):
         features = datasets.Features({name: datasets.Value("string") for name in ("text", *tasks)})
         made = {}
         for split, groups in self.given.items():
@@ -207,7 +207,7 @@ def test_table_source_names_the_column_that_was_meant():
     source = Tables({"train": [many("a", 10)]})
     made = source.tables
 
-    def tables(tasks):
+    def tables(tasks, free=()):
         (table,) = made(["tone"])["train"][0]
         table.columns, table.tasks, table.present = {"text": "text"}, [], ["text", " Tone"]
         return {"train": [[table]]}

@@ -16,10 +16,12 @@ from polyhead.app.callback_check import best_problems, file_problems, logger_pro
 from polyhead.app.components import RunComponents as RunComponents
 from polyhead.app.literals import literal
 from polyhead.app.model_check import tell_late_stage, too_large
+from polyhead.app.monitor_choice import choose_monitor
 from polyhead.app.run_length import find_length
 from polyhead.app.sections import logger_nodes
 from polyhead.app.start_point import StartPoint, find_start
 from polyhead.app.taken_heads import check_classes
+from polyhead.app.task_fit import fit_tasks
 from polyhead.app.trained import build_encoder
 from polyhead.app.trainer_check import balance_problems, batch_problems
 from polyhead.app.value_check import check_sections, value_problems
@@ -146,11 +148,11 @@ class _Composer:
             return tasks
         kept = self.config.keep_heads if start else ()  # the data need not know their tasks
         with collect_errors(self.problems):
-            find = under("data", lambda names: source.find_labels([name for name in names if name not in kept]))
+            find = under("data", lambda names, *free: source.find_labels([n for n in names if n not in kept], *free))
             tasks = make_tasks(plain(self.config.tasks), find)
             check_classes(start, tasks)
             under("data", source.check)([task for task in tasks if task.name not in kept])
-        return tasks
+        return tasks if self.problems else fit_tasks(tasks, source, self.problems)
 
     def find_length(self, source: Source | None, loader: LoaderSettings | None) -> TrainingLength:
         """Find how long training lasts; it stays open where there are problems."""
@@ -182,6 +184,7 @@ class _Composer:
 
     def check_monitors(self, tasks: tuple[Task, ...]) -> None:
         """Check that the metrics are measured which the run goes by."""
+        choose_monitor(self.config, tasks)
         self.problems += monitor_problems(self.config.monitor, self.config.callbacks, tasks)
 
     def check_sizes(self, source: Source, loader: LoaderSettings) -> None:

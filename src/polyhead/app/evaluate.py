@@ -27,15 +27,16 @@ from polyhead.freezing.frozen_activations import attach_frozen
 from polyhead.runs.contents import SplitResults
 from polyhead.runs.evaluation import EvaluationMetrics
 from polyhead.runs.folder import RunFolder
+from polyhead.runs.summary import ShownScores
 from polyhead.sources.later import LaterFiles
 from polyhead.storage.output import write_atomically
-from polyhead.tasks import Task
-from polyhead.training.calibration import Calibration
+from polyhead.tasks import Task, is_labelled
 from polyhead.training.callbacks.mistakes import Mistakes
 from polyhead.training.callbacks.probabilities import ProbabilityRecorder
 from polyhead.training.evaluation import MultiTaskEvaluation
+from polyhead.training.fits import Fit
 
-_NUMBERS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss", "ece": "ECE", "ece_scaled": "scaled"}
+_CALIBRATED = {"ece": "ECE", "ece_scaled": "scaled"}
 
 
 def run(config: DictConfig) -> None:
@@ -83,12 +84,13 @@ def measure(config: DictConfig) -> EvaluationMetrics:
     source = later_files(scored, config, plain(config)["input"], "input")
     source.check(scored.tasks)
     selection = Selection.fit(scored.scores, scored.tasks, **wanted)
-    recorder = ProbabilityRecorder(scored.temperatures)
-    results = _measure(scored, source, config, recorder)
+    recorder = ProbabilityRecorder(scored.fits)
+    results, labelled = _measure(scored, source, config, recorder)
     metrics = EvaluationMetrics(
         model=config.model,
         input=[str(path) for path in source.paths],
         sentences=source.size("test"),
+        labelled=labelled,
         test=results,
         skipped=[task.name for task in scored.tasks if task.name not in results],
         precision=scored.precision,
@@ -100,21 +102,23 @@ def measure(config: DictConfig) -> EvaluationMetrics:
         },
     )
     for task in scored.tasks:
-        if task.name in results:
+        if task.name in results and task.kind.one_class:
             _write_confusion(folder / f"confusion_{task.name}.csv", task, results[task.name]["confusion"])
     metrics.write(RunFolder(folder))
     return metrics
 
 
-def _measure(scored: ScoredModel, source: LaterFiles, config: DictConfig, recorder: L.Callback) -> SplitResults:
-    """Return the results by task, as training reports those of its test set."""
+def _measure(
+    scored: ScoredModel, source: LaterFiles, config: DictConfig, recorder: L.Callback
+) -> tuple[SplitResults, dict[str, int]]:
+    """Return the results by task, as training reports those of its test set, and the sentences with a label."""
     folder = Path(config.output)
     mistakes = Mistakes(config.mistakes, config.output)
     folder.mkdir(parents=True, exist_ok=True)
     trainer = _trainer(scored, config, [mistakes, recorder])
     module = MultiTaskEvaluation(scored.model, scored.tasks)
-    for task, temperature in scored.temperatures.items():
-        cast(Calibration, module.calibration[task]).temperature.fill_(temperature)
+    for task, fit in scored.fits.items():
+        cast(Fit, module.calibration[task]).adopt(fit)
     data = SentenceData(
         source,
         scored.tasks,
@@ -124,7 +128,8 @@ def _measure(scored: ScoredModel, source: LaterFiles, config: DictConfig, record
         description={"encoder": config.model, "run": config.output},
     )
     trainer.test(module, data, verbose=False)
-    return cast(SplitResults, module.results["test"])
+    labelled = {task: int(is_labelled(column).sum()) for task, column in data.split("test").labels.items()}
+    return cast(SplitResults, module.results["test"]), labelled
 
 
 def _trainer(scored: ScoredModel, config: DictConfig, callbacks: Sequence[L.Callback]) -> L.Trainer:
@@ -164,12 +169,14 @@ def _write_confusion(path: Path, task: Task, confusion: Sequence[Sequence[int]])
 def _show(metrics: EvaluationMetrics, folder: Path) -> None:
     table = Table()
     table.add_column("task", overflow="fold")
-    for title in ("sentences", *_NUMBERS.values()):
+    scores = ShownScores([*metrics.test.values()])
+    calibrated = _CALIBRATED if all("ece" in results for results in metrics.test.values()) else {}
+    for title in ("sentences", *scores.titles, "loss", *calibrated.values()):
         table.add_column(title, justify="right", no_wrap=True)
     for task, results in metrics.test.items():
         values: Mapping[str, object] = cast(Mapping[str, object], results)
-        labelled = sum(map(sum, results["confusion"]))
-        table.add_row(task, f"{labelled:,}", *(f"{values[name]:.4f}" for name in _NUMBERS))
+        losses = (f"{values[name]:.4f}" for name in ("loss", *calibrated))
+        table.add_row(task, f"{metrics.labelled[task]:,}", *scores.cells(values), *losses)
     console = Console()
     console.print(table)
     selected = [describe_selection(task, found) for task, found in metrics.selection.items()]

@@ -13,6 +13,7 @@ from polyhead import hardware
 from polyhead.app.command_config import command_config
 from polyhead.app.command_names import as_called
 from polyhead.app.graphs import write_graphs
+from polyhead.app.hub import check_repository, push
 from polyhead.app.options import check_options
 from polyhead.app.trained import TrainedRun, load_trained_run
 from polyhead.app.trust import check_trust
@@ -31,6 +32,7 @@ from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.storage.dialect import Dialect
 from polyhead.storage.row_readers import check_format, open_rows
+from polyhead.tasks import Task
 
 _GRAPHS = ("none", "onnx", "int8")
 _SPLITS = ("train", "validation", "test")
@@ -87,6 +89,7 @@ def export(config: DictConfig) -> Path:
         separator=str,
         sheet=str | int | None,
         cache=str,
+        push=str | None,
     )
     trust = check_trust(config.trust)
     _check_values(config)
@@ -97,6 +100,8 @@ def export(config: DictConfig) -> Path:
     with new_folder(output, config.overwrite) as folder:
         trained = load_trained_run(Path(config.run), trust, config.cache)
         _write_bundle(folder, output.name, trained, config)
+    if config.push is not None:
+        print(f"{output}: pushed to {push(output, config.push)}")
     return output
 
 
@@ -109,6 +114,8 @@ def _check_values(config: DictConfig) -> None:
         check_parameters(("max_int8_loss", config.max_int8_loss, config.max_int8_loss >= 0, "0 or more"))
     with collect_errors(problems):
         check_format(config.input_format)
+    with collect_errors(problems):
+        check_repository(config.push)
     with collect_errors(problems):
         Dialect(config.encoding, config.quote, config.separator, config.sheet)
     if problems:
@@ -136,7 +143,7 @@ def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConf
     if config.sentences is not None:
         _neighbors(stored_sentences(config, trained), trained, tokenizer).write(folder)
     manifest = Manifest(
-        tasks=[_entry(task.name, list(task.labels), trained) for task in trained.tasks],
+        tasks=[_entry(task, trained) for task in trained.tasks],
         max_length=tokenizer.max_length,
         made_with=_made_with(trained),
         quantization=quantization,
@@ -176,13 +183,12 @@ def _neighbors(texts: Sequence[str], trained: TrainedRun, tokenizer: TextTokeniz
     return Neighbors.from_embeddings(texts, embedder.embed(texts))
 
 
-def _entry(name: str, labels: list[str], trained: TrainedRun) -> TaskEntry:
+def _entry(task: Task, trained: TrainedRun) -> TaskEntry:
     """Describe a head, with those of its test metrics that are one number."""
-    results: Mapping[str, Any] = trained.metrics.test.get(name, {})
-    temperature = trained.temperatures.get(name)
+    results: Mapping[str, Any] = trained.metrics.test.get(task.name, {})
     numbers = {metric: value for metric, value in results.items() if isinstance(value, int | float)}
     numbers.pop("temperature", None)
-    return TaskEntry(name, labels, temperature, numbers)
+    return TaskEntry.of(task, trained.fits.get(task.name, {}), numbers)
 
 
 def _made_with(trained: TrainedRun) -> dict[str, str]:

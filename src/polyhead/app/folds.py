@@ -20,7 +20,16 @@ log = logging.getLogger(__name__)
 Train = Callable[[DictConfig, Sequence[Callback], bool], float]
 """Configuration, callbacks and whether to be quiet -> the validation value of the monitored metric."""
 
-_SHOWN = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss", "ece": "ECE"}
+_SHOWN = {  # metric -> title; a column without a value has no place
+    "accuracy": "accuracy",
+    "micro_f1": "micro-F1",
+    "macro_f1": "macro-F1",
+    "kappa": "kappa",
+    "spearman": "Spearman",
+    "mae": "MAE",
+    "loss": "loss",
+    "ece": "ECE",
+}
 
 
 def run(config: DictConfig, train: Train, quiet: bool = False) -> float:
@@ -61,10 +70,11 @@ def run(config: DictConfig, train: Train, quiet: bool = False) -> float:
 def _show(measured: Mapping[str, Mapping[str, Mapping[str, Any]]], folder: Path) -> None:
     table = Table(caption="mean over the folds, and the 95 % interval of it", caption_justify="left", caption_style="")
     table.add_column("task", overflow="fold")
-    for title in _SHOWN.values():
+    shown = {name: title for name, title in _SHOWN.items() if any(name in metrics for metrics in measured.values())}
+    for title in shown.values():
         table.add_column(title, justify="right")
     for task, metrics in measured.items():
-        table.add_row(task, *(_cell(metrics[name]) for name in _SHOWN))
+        table.add_row(task, *(_cell(metrics[name]) if name in metrics else "–" for name in shown))
     console = Console()
     console.print(table)
     console.print(f"runs, oof.csv and metrics.json: {folder}", highlight=False, markup=False, soft_wrap=True)

@@ -15,7 +15,7 @@ from polyhead.deployment.window_outputs import WindowOutputs
 from polyhead.errors import UserError
 from polyhead.inference.text_runner import TextRunner
 from polyhead.sources.base import LabelledSentence
-from polyhead.tasks import MISSING
+from polyhead.tasks import Task, is_labelled
 
 
 def write_graphs(
@@ -24,7 +24,8 @@ def write_graphs(
     """Write the graphs that are asked for.
 
     Returns:
-        The test accuracy by task of the graphs in single precision and in int8, if both were written.
+        The test accuracy by task of the graphs in single precision and in int8, if both were written; of tasks that do
+        not have one class per sentence the headline score.
 
     Raises:
         UserError: the encoder cannot be exported, or int8 costs a task more than it may.
@@ -40,7 +41,7 @@ def write_graphs(
     sentences = trained.sentences("test")
     before, after = (_accuracies(folder, name, sentences, trained, tokenizer) for name in (GRAPH, INT8_GRAPH))
     for task in trained.tasks:
-        _check_int8(task.name, len(sentences), before[task.name], after[task.name], config.max_int8_loss)
+        _check_int8(task, len(sentences), before[task.name], after[task.name], config.max_int8_loss)
     return {task.name: {"float32": before[task.name], "int8": after[task.name]} for task in trained.tasks}
 
 
@@ -53,20 +54,21 @@ def _under_graph_key() -> Iterator[None]:
         raise UserError(f"graph: {error}: set graph=none") from error
 
 
-def _check_int8(task: str, sentences: int, before: float, after: float, allowed: float) -> None:
-    """Print the accuracies (from 0 to 1) of a task before and after quantization.
+def _check_int8(task: Task, sentences: int, before: float, after: float, allowed: float) -> None:
+    """Print the accuracies (from 0 to 1) of a task before and after quantization, or its headline scores.
 
     Raises:
         UserError: the difference is more than the points allowed.
     """
+    metric = "accuracy" if task.kind.one_class else task.kind.scores[task.kind.headline]
     print(
-        f"{INT8_GRAPH}: accuracy of {task} on {sentences:,} test sentences {100 * after:.1f} %, "
+        f"{INT8_GRAPH}: {metric} of {task.name} on {sentences:,} test sentences {100 * after:.1f} %, "
         f"in single precision {100 * before:.1f} %"
     )
     cost = 100 * before - 100 * after
     if cost > allowed:
         raise UserError(
-            f"graph=int8: it costs {task} {cost:.1f} points of test accuracy, and may cost {allowed}; "
+            f"graph=int8: it costs {task.name} {cost:.1f} points of test {metric}, and may cost {allowed}; "
             "take graph=onnx, or set max_int8_loss"
         )
 
@@ -74,7 +76,7 @@ def _check_int8(task: str, sentences: int, before: float, after: float, allowed:
 def _accuracies(
     folder: Path, graph: str, sentences: Sequence[LabelledSentence], trained: TrainedRun, tokenizer: TextTokenizer
 ) -> dict[str, float]:
-    """Return the share of labelled sentences that a graph gets right, by task; 1 where none is labelled."""
+    """Return the accuracy or the headline score of a graph by task; 1 where no sentence is labelled."""
     backend = OnnxBackend(folder / graph)
     encoder = trained.model.encoder
     pool = WindowOutputs.read(folder, trained.tasks, encoder.embedding_size, encoder.is_normalized)
@@ -83,9 +85,15 @@ def _accuracies(
     accuracies: dict[str, float] = {}
     end = encoder.embedding_size
     for task in trained.tasks:
-        start, end = end, end + len(task.labels)
-        labels = np.asarray([task.index(sentence.labels.get(task.name)) for sentence in sentences])  # (N,)
-        right = outputs[:, start:end].argmax(axis=1) == labels
-        labelled = labels != MISSING
-        accuracies[task.name] = float(right[labelled].mean()) if labelled.any() else 1.0
+        start, end = end, end + task.width
+        targets = task.targets([sentence.labels.get(task.name) for sentence in sentences])  # (N,) or (N, C)
+        labelled = is_labelled(targets)
+        fit = trained.fits.get(task.name, {})
+        codes = task.kind.codes(task.kind.outputs(outputs[labelled, start:end], fit), fit)
+        known = task.kind.restore(targets[labelled])
+        if not labelled.any():
+            accuracies[task.name] = 1.0
+        else:
+            score = float((codes == known).mean()) if task.kind.one_class else task.kind.score(known, codes)
+            accuracies[task.name] = score
     return accuracies

@@ -1,6 +1,6 @@
 """Handle: a finished run in a Python program: its metrics, and what its model says. Imports nothing heavy by itself."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from polyhead.app.predictor import Predictor
     from polyhead.deployment.predictor import Floats, Predictions
     from polyhead.runs.evaluation import EvaluationMetrics
-
-_NUMBERS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss (nats)", "ece": "ECE"}
 
 
 class Run:
@@ -41,8 +39,11 @@ class Run:
         """What the run measured: ``metrics.test["sentiment"]["macro_f1"]``.
 
         Raises:
-            UserError: the run is not finished.
+            UserError: the run is not finished, or the folder holds the runs of folds.
         """
+        if (self.folder / "fold=0").is_dir() and not (self.folder / "config.yaml").exists():
+            folder = str(self.folder)
+            raise UserError(f"run: {folder!r} holds the runs of data.folds; give one of them, {folder}/fold=0")
         return RunMetrics.read(RunFolder(self.folder))
 
     @property
@@ -117,23 +118,29 @@ class Run:
     def _repr_html_(self) -> str:
         """Return the metrics as a table for notebooks."""
         try:
-            rows = "".join(self._rows())
+            titles, rows = self._table()
         except UserError as error:
             return f"<p>{escape(repr(self))}: {escape(str(error))}</p>"
-        titles = "".join(f"<th>{escape(title)}</th>" for title in ("task", "split", *_NUMBERS.values()))
+        head = "".join(f"<th>{escape(title)}</th>" for title in titles)
+        body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
         link = f'<a href="{escape(self.folder.absolute().as_uri())}">{escape(str(self.folder))}</a>'
         compare = f"polyhead.compare([{str(self.folder)!r}])"
         return (
-            f"<table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
             f"<p>{link}; its report: <code>{escape(compare)}</code></p>"
         )
 
-    def _rows(self) -> Iterator[str]:
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """Return the titles and the rows of the table of metrics, as the terminal has them."""
+        from polyhead.runs.summary import ShownScores
+
         splits = {"validation": self.metrics.validation, **self.metrics.test_sets}
-        for task in self.metrics.validation:
-            for split, results in splits.items():
-                if task in results:
-                    values: Mapping[str, Any] = results[task]
-                    numbers = [f"{values[name]:.4f}" if name in values else "" for name in _NUMBERS]
-                    cells = [escape(task), escape(split), *numbers]
-                    yield f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        scores = ShownScores([results[task] for results in splits.values() for task in results])
+        tasks = dict.fromkeys(task for results in splits.values() for task in results)
+        rows = [
+            [task, split, *scores.cells(results[task])]
+            for task in tasks
+            for split, results in splits.items()
+            if task in results  # else no sentence of the split has a label for it
+        ]
+        return ["task", "split", *scores.titles], rows

@@ -52,7 +52,8 @@ def solve_heads(
     validation = _read(frozen, data, "validation", limit) if data.source.has("validation") else None
     new = taken.new(parts.tasks)
     found = parts.heads.solve(module.model, new, module.loss, train, validation, module.seed, again)
-    parts.heads.solve_added(module.model, parts.tasks, taken.added, module.loss, train)
+    if not again:
+        parts.heads.solve_added(module.model, parts.tasks, taken.added, module.loss, train)
     for head in found:
         log.info("%s", _line(head, again))
     titles = ["head", "rows", "penalty", "temperature", "loss held out"]

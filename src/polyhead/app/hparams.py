@@ -9,6 +9,8 @@ from polyhead.app.composition import MAIN_CHOICES
 from polyhead.app.invocation import Invocation
 from polyhead.errors import UserError
 from polyhead.runs.contents import RunMetrics
+from polyhead.runs.record import SCORE
+from polyhead.tasks import KINDS
 from polyhead.training.metrics import scalars
 
 _COUNTS = ("pairs", "sentences")  # of health
@@ -30,12 +32,17 @@ def hparams(config: DictConfig, invocation: Invocation) -> dict[str, Any]:
 
 
 def final_metrics(metrics: RunMetrics) -> dict[str, float]:
-    """Return the final metrics by which runs are compared: macro-F1 and accuracy by split and task, and the health."""
+    """Return the final metrics by which runs are compared: the scores that tables show, by split and task."""
     measured: dict[str, float] = {}
     for split, results in {"validation": metrics.validation, **metrics.test_sets}.items():
         measured |= scalars(split, results)
-    compared = {name: value for name, value in measured.items() if name.endswith(("/macro_f1", "/accuracy"))}
-    return compared | {f"embedding/{name}": value for name, value in metrics.health.items() if name not in _COUNTS}
+    shown = {SCORE, *(name for kind in KINDS.values() for name in kind.scores)}
+    return {name: value for name, value in measured.items() if name.rpartition("/")[2] in shown}
+
+
+def health_metrics(metrics: RunMetrics) -> dict[str, float]:
+    """Return the measures of the embedding, under the names that charts have."""
+    return {f"embedding/{name}": value for name, value in metrics.health.items() if name not in _COUNTS}
 
 
 def monitored_value(metrics: RunMetrics) -> float:

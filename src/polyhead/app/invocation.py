@@ -27,3 +27,7 @@ class Invocation:
     cores: int | None = None
     command: Sequence[str] | None = None
     search: Sequence[Path] = ()
+
+    def noted(self) -> dict[str, Any]:
+        """Return what a run notes of it in its provenance, but for the command."""
+        return {"choices": self.choices, "overrides": self.overrides}

@@ -13,6 +13,7 @@ from polyhead.app.options import check_options
 from polyhead.app.scored_model import ScoredModel, load_scored_model
 from polyhead.app.trust import check_trust
 from polyhead.errors import UserError, check_parameters, did_you_mean
+from polyhead.tasks import Task
 from polyhead.training.linear_probe import check_extra
 
 _OWN = {
@@ -59,6 +60,7 @@ def run(config: DictConfig) -> None:
         check_extra("audit")
     scored = load_scored_model(Path(config.model), check_trust(config.trust), config.device, config.precision)
     scored = _of_task(scored, config.task)
+    _check_kinds(scored.tasks)
     (next_labels if mode == "input" else label_audit).run(scored, config)
 
 
@@ -87,6 +89,19 @@ def _check_keys(mode: str, overrides: Sequence[str]) -> None:
     wrong = [key for key in given if key.partition(".")[0] in _OWN[other]]
     if wrong:
         raise UserError(f"{wrong[0]}: it is read with {other}=... alone, and {mode}=... is given; leave it out")
+
+
+def _check_kinds(tasks: Sequence[Task]) -> None:
+    """Refuse tasks that are not of single labels.
+
+    Raises:
+        UserError: there is one.
+    """
+    others = [f"{task.name} is {task.kind.name}" for task in tasks if task.kind.fits != "temperature"]
+    if others:
+        raise UserError(
+            f"task: labels are judged of single_label tasks, and {', '.join(others)}; name one by task=TASK"
+        )
 
 
 def _of_task(scored: ScoredModel, name: str | None) -> ScoredModel:

@@ -10,6 +10,8 @@ from polyhead.models.multitask import MultiTaskModel
 log = logging.getLogger(__name__)
 
 _OF_STEPS = (
+    "auto_epochs",
+    "interpolation",
     "loader.balance",
     "loader.batch_size",
     "model.dropout",

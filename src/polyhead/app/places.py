@@ -8,6 +8,8 @@ _CACHE_FOLDERS = (("activation_cache", "folder"), ("tokens", "folder"), ("data",
 DECIDE_NO_RESULT = (
     "activation_cache.limit_gb",
     "data.limit_gb",
+    "health",
+    "health._target_",
     "health.columns",
     "health.pairs",
     "health.sentences",

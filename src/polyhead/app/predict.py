@@ -23,7 +23,7 @@ from polyhead.storage.dialect import Dialect
 from polyhead.storage.row_readers import open_rows
 from polyhead.storage.row_writers import open_row_file
 from polyhead.storage.rows import Row, RowReader, arrow
-from polyhead.tasks import Task
+from polyhead.tasks import Task, answer_cell
 
 _SHOWN = 3  # rows without a text that are named
 
@@ -132,6 +132,9 @@ def _check_names(theirs: Iterable[str], ours: Iterable[str]) -> None:
 def _columns(predictions: Predictions, selection: Selection, config: DictConfig) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = {}
     for task in predictions.tasks:
+        if task.kind.fits != "temperature":
+            columns |= _other_columns(task, predictions, config)
+            continue
         probabilities = predictions.probabilities[task.name]  # (N, C)
         answered = selection.answered(task, probabilities)
         labels = zip(predictions.labels(task.name), answered, strict=True)
@@ -145,6 +148,21 @@ def _columns(predictions: Predictions, selection: Selection, config: DictConfig)
                 columns[f"predicted_{task.name}_probability_{label}"] = shares.tolist()
     if config.embeddings:
         columns["embedding"] = predictions.embeddings.tolist()
+    return columns
+
+
+def _other_columns(task: Task, predictions: Predictions, config: DictConfig) -> dict[str, list[Any]]:
+    """Return the columns of a task that is not of single labels: its answers, and probabilities of classes."""
+    answers = predictions.labels(task.name)
+    if config.output.endswith(".csv"):  # a cell holds no list
+        answers = [answer_cell(answer) for answer in answers]
+    columns = {f"predicted_{task.name}": answers}
+    probabilities = predictions.probabilities.get(task.name)
+    if task.kind.one_class:
+        columns[f"predicted_{task.name}_probability"] = predictions.confidences(task).tolist()
+    if config.all_probabilities and probabilities is not None:
+        for label, shares in zip(task.labels, probabilities.T, strict=True):
+            columns[f"predicted_{task.name}_probability_{label}"] = shares.tolist()
     return columns
 
 
@@ -165,7 +183,7 @@ def _types(reader: RowReader, tasks: tuple[Task, ...], config: DictConfig) -> di
     types = dict.fromkeys(reader.columns or (), pa.string())  # lines and CSV have texts alone
     types |= {field.name: field.type for field in reader.schema or ()}
     for task in tasks:
-        types[f"predicted_{task.name}"] = pa.string()
+        types[f"predicted_{task.name}"] = _answer_type(task)
         types[f"predicted_{task.name}_set"] = pa.list_(pa.string())
         for place in range(2, min(config.top_k, len(task.labels)) + 1):
             types[f"predicted_{task.name}_top{place}"] = pa.string()
@@ -175,3 +193,11 @@ def _types(reader: RowReader, tasks: tuple[Task, ...], config: DictConfig) -> di
     if config.embeddings:
         types["embedding"] = pa.list_(pa.float32())
     return types
+
+
+def _answer_type(task: Task) -> Any:
+    """Return the Arrow type of a task's answers: a text, a number, or a list of texts."""
+    pa = arrow("output")
+    if not task.kind.has_classes:
+        return pa.float32()
+    return pa.string() if task.kind.one_class else pa.list_(pa.string())

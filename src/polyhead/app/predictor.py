@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
+from polyhead.app.hub import fetch, is_repository
 from polyhead.deployment.bundle.manifest import FILE
 from polyhead.deployment.predictor import Predictor as BundlePredictor
 from polyhead.errors import ParameterError
@@ -25,7 +26,7 @@ class Predictor(BundlePredictor):
         """Load a bundle that ``polyhead export`` wrote, or a finished run.
 
         Args:
-            folder: of it.
+            folder: of it, or ``owner/name`` of a bundle on the hub.
             backend: ``torch``, ``onnx``, ``onnx-int8`` or ``openvino``; all but the first need a bundle with a graph.
             precision: ``auto`` takes bf16 where the processor multiplies it natively; or ``32-true``, ``bf16-true``.
             device: where torch computes: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``.
@@ -34,9 +35,11 @@ class Predictor(BundlePredictor):
         Raises:
             ParameterError: an unknown backend, precision or device, or one that is not present.
             UserError: neither a bundle nor a finished run, an altered one, one of a newer format or that builds what is
-                not trusted, or a library that is not installed.
+                not trusted, a library that is not installed, or no answer of the hub.
         """
         path = Path(folder)
+        if not path.exists() and is_repository(str(folder)):
+            path = fetch(str(folder))
         if (path / FILE).is_file() or not (path / "config.yaml").is_file():
             return super().load(path, backend, precision, device)
         if backend != "torch":

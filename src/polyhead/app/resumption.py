@@ -139,8 +139,8 @@ def _same_kind(old: Any, new: Any) -> bool:
 
 
 def _as_noted(run: Path, config: DictConfig, search: Sequence[Path]) -> DictConfig:
-    noted = [*noted_overrides(run, CONFIGS), f"run_dir={quoted(str(config.run_dir))}"]
-    composed = compose_beside(noted, search)
+    overrides = [*noted_overrides(run, CONFIGS), f"run_dir={quoted(str(config.run_dir))}"]
+    composed = compose_beside(overrides, search)
     begin_at_start(composed)
     return composed
 

@@ -18,10 +18,11 @@ from polyhead.app.composition import RunComponents, compose_model, compose_train
 from polyhead.app.embedding_watch import EmbeddingWatch
 from polyhead.app.encoder_record import encoder_changes, resolve_encoder
 from polyhead.app.head_start import solve_heads
-from polyhead.app.hparams import final_metrics, hparams, monitored_value
+from polyhead.app.hparams import final_metrics, health_metrics, hparams, monitored_value
 from polyhead.app.invocation import Invocation
 from polyhead.app.resumption import Resumption
 from polyhead.app.run_data import DataNotes, changed_splits, data_digests, make_data
+from polyhead.app.run_log import silence_lightning
 from polyhead.app.soup_start import start_from_average
 from polyhead.app.taken_heads import take_heads
 from polyhead.data.datamodule import SentenceData
@@ -60,16 +61,14 @@ class TrainingRun:
         config: of the run.
         parts: the objects that the configuration describes.
         resumption: what the run continues.
-        invocation: how it was asked for.
+        asked: how it was asked for.
     """
 
-    def __init__(
-        self, config: DictConfig, parts: RunComponents, resumption: Resumption, invocation: Invocation
-    ) -> None:
+    def __init__(self, config: DictConfig, parts: RunComponents, resumption: Resumption, asked: Invocation) -> None:
         self.config = config
         self.parts = parts
         self.resumption = resumption
-        self.invocation = invocation
+        self.asked = asked
         self.folder = RunFolder(Path(config.run_dir))
         self.first = hardware.first_process()
         self.device = hardware.device_type(config.trainer.accelerator)
@@ -86,9 +85,9 @@ class TrainingRun:
         Raises:
             UserError: data, weights or checkpoint do not fit, or the monitored metric was not measured.
         """
-        _silence_lightning()
+        silence_lightning()
         forget_peak()
-        quiet = quiet or self.invocation.shares_terminal
+        quiet = quiet or self.asked.shares_terminal
         trainer = self._trainer(callbacks, quiet)
         provenance = self._provenance()
         made_before = self._claim(provenance) if self.first else None
@@ -112,7 +111,9 @@ class TrainingRun:
         metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
-            log_final_metrics(trainer, hparams(self.config, self.invocation), final_metrics(metrics))
+            log_final_metrics(
+                trainer, hparams(self.config, self.asked), final_metrics(metrics), health_metrics(metrics)
+            )
             close_loggers(trainer)
             if not quiet:
                 show(metrics, self.folder.folder)
@@ -129,7 +130,7 @@ class TrainingRun:
         """Take the run's folder, and note with what it is made; return the metrics of a run that is done already."""
         known = noted_data(self.resumption)
         changes = partial(self._changes, provenance.encoder)
-        made_before = claim(self.folder, self.config, self.resumption, changes, self.invocation.in_multirun)
+        made_before = claim(self.folder, self.config, self.resumption, changes, self.asked.in_multirun)
         if made_before is None:
             replace(provenance, data=known).write(self.folder)
         return made_before
@@ -190,15 +191,14 @@ class TrainingRun:
             log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
             if trainable:
                 log.info(plan.text())
-        log_hparams(trainer, hparams(self.config, self.invocation))
+        log_hparams(trainer, hparams(self.config, self.asked))
         log_layout(trainer, [task.name for task in self.parts.tasks])
         log_table(trainer, "freezing plan", plan.titles, plan.rows)
 
     def _provenance(self) -> Provenance:
         return Provenance(
-            choices=self.invocation.choices,
-            overrides=self.invocation.overrides,
-            **describe_environment(self.invocation.command),
+            **self.asked.noted(),
+            **describe_environment(self.asked.command),
             seed=self.config.seed,
             precision=self.parts.precision,
             device=self.device,
@@ -243,12 +243,6 @@ class TrainingRun:
         if self.config.test:
             Predictions(self.predictions.labels, self.predictions.predicted).write(self.folder)
         metrics.write(self.folder)
-
-
-def _silence_lightning() -> None:
-    """Keep Lightning's messages off the terminal; the log file has them."""
-    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).handlers.clear()
 
 
 def _typed(results: Results) -> SplitResults:

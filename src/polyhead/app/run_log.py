@@ -1,6 +1,7 @@
-"""Run log: what a run says, on the terminal and in its file, as the configuration of the command has it.
+"""Run log: what a run says, on the terminal and in its file.
 
-For a run inside a program of the user's, whose own logging is as before afterwards.
+A command has its logging from its configuration; a program of the user's has the same for a run, and its own again
+afterwards.
 """
 
 import logging
@@ -12,7 +13,8 @@ from pathlib import Path
 from polyhead.errors import UserError
 
 _OURS = "polyhead"
-_TOUCHED = ("", _OURS, "lightning", "lightning.pytorch", "lightning.fabric", "py.warnings")
+_LIGHTNING = ("lightning", "lightning.pytorch", "lightning.fabric")
+_TOUCHED = ("", _OURS, *_LIGHTNING, "py.warnings")
 """Loggers whose levels and handlers a run changes; the first is the root."""
 
 
@@ -60,6 +62,12 @@ def kept_logging() -> Iterator[None]:
             logger.setLevel(level)
             logger.propagate, logger.handlers = propagate, handlers
         logging.captureWarnings(captured)
+
+
+def silence_lightning() -> None:
+    """Keep Lightning's messages off the terminal; the log file has them."""
+    for name in _LIGHTNING:
+        logging.getLogger(name).handlers.clear()
 
 
 def _open(folder: Path) -> logging.Handler:

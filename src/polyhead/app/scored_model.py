@@ -38,7 +38,7 @@ class ScoredModel:
         model: in evaluation mode; what was frozen in training is frozen.
         tasks: what its heads predict.
         tokenizer: of its encoder, with the limit and the prompt that texts have.
-        temperatures: by task; a task without one has 1.
+        fits: what validation fitted, by task: a temperature, thresholds, or nothing.
         scores: what validation says of the probabilities, by task; of 0.1.0 there are none.
         precision: as Lightning names it.
         loader: sizes of batches.
@@ -49,7 +49,7 @@ class ScoredModel:
     model: MultiTaskModel
     tasks: tuple[Task, ...]
     tokenizer: TextTokenizer
-    temperatures: Mapping[str, float]
+    fits: Mapping[str, Mapping[str, Any]]
     scores: Mapping[str, ValidationScores]
     precision: str
     loader: LoaderSettings
@@ -82,7 +82,7 @@ def _from_bundle(bundle: Bundle, precision: str) -> ScoredModel:
         model=bundle.load_model(),
         tasks=bundle.tasks,
         tokenizer=bundle.load_text_tokenizer(),
-        temperatures={entry.name: entry.temperature for entry in entries if entry.temperature is not None},
+        fits={entry.name: entry.fit for entry in entries if entry.fit},
         scores=read_scores(bundle.folder, bundle.tasks),
         precision=precision,
         loader=_LOADER,
@@ -99,7 +99,7 @@ def _from_run(folder: Path, trust: Collection[str], precision: str) -> ScoredMod
         model=trained.model,
         tasks=trained.tasks,
         tokenizer=trained.encoder.load_text_tokenizer(),
-        temperatures=trained.temperatures,
+        fits=trained.fits,
         scores=trained.scores,
         precision=trained.metrics.precision if precision == "auto" else precision,
         loader=build(config.loader, "loader", LoaderSettings),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from polyhead.app.scored_model import ScoredModel
-from polyhead.deployment.predictor import Predictions, softmax
+from polyhead.deployment.predictor import Predictions
 from polyhead.freezing.lora import merge_adapters
 from polyhead.inference.length_batches import inference_copy
 from polyhead.inference.packed_linear import pack_linear_layers
@@ -28,24 +28,18 @@ class ScoredPredictor:
     def __init__(self, scored: ScoredModel, device: torch.device) -> None:
         merge_adapters(scored.model.encoder)
         self.tasks = scored.tasks
-        self.temperatures = scored.temperatures
+        self.fits = scored.fits
         self.model = scored.model.to(device)
         self.encoder = inference_copy(scored.model.encoder, scored.precision, device)
         pack_linear_layers(self.encoder)
         self.device = device
-        width = self.encoder.embedding_size + sum(len(task.labels) for task in self.tasks)
+        width = self.encoder.embedding_size + sum(task.width for task in self.tasks)
         self.runner = TextRunner(scored.tokenizer, width, self._outputs)
 
     def predict(self, texts: Sequence[str]) -> Predictions:
         """Predict texts, in the order given."""
         outputs = np.concatenate([np.zeros((0, self.runner.width), dtype=np.float32), *self.runner.run(texts)])
-        ends = np.cumsum([self.encoder.embedding_size, *(len(task.labels) for task in self.tasks)])
-        embeddings, *logits = np.split(outputs, ends[:-1], axis=1)
-        probabilities = {
-            task.name: softmax((some / self.temperatures.get(task.name, 1.0)).astype(np.float32))
-            for task, some in zip(self.tasks, logits, strict=True)
-        }
-        return Predictions(self.tasks, probabilities, embeddings)
+        return Predictions.of_outputs(self.tasks, outputs, self.fits)
 
     def _outputs(self, ids: Tensor) -> Tensor:
         """Map ids (B, S), nothing padded, to embeddings and logits (B, H + C)."""

@@ -19,8 +19,11 @@ WITH_ENTRIES = (
 )
 """Those that always have entries."""
 
-OPTIONAL = ("activation_cache", "auto_epochs", "heads", "health", "keep_embedding", "logger", "soup")
+OPTIONAL = ("activation_cache", "heads", "health", "keep_embedding", "logger", "soup")
 """Those that have entries, or are null, or absent."""
+
+ALONE = ("auto_epochs",)
+"""Those that have entries, or are absent, and no options to choose from."""
 
 VALUES = (
     "compile",
@@ -47,5 +50,5 @@ def logger_nodes(section: Mapping[str, Any] | None) -> dict[str, Any]:
     return {f"logger.{name}": section[name] for name in section}
 
 
-SECTIONS = tuple(sorted((*WITH_ENTRIES, *OPTIONAL, *VALUES)))
+SECTIONS = tuple(sorted((*WITH_ENTRIES, *OPTIONAL, *ALONE, *VALUES)))
 """All that a run reads."""

@@ -1,5 +1,6 @@
 """Start point: a run or a bundle whose encoder and heads a new run begins with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from polyhead.app.builder import plain
-from polyhead.app.hydra_state import task_overrides
 from polyhead.app.literals import literal
 from polyhead.app.run_config import read_config
 from polyhead.app.trained import load_trained_run
@@ -19,7 +19,7 @@ from polyhead.errors import UserError, did_you_mean
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.runs.contents import KeptHead, RunMetrics
 from polyhead.runs.folder import RunFolder
-from polyhead.tasks import Task, make_tasks
+from polyhead.tasks import SingleLabel, Task, make_tasks
 
 _OWN = ("pooling", "max_length", "prompt")  # of an encoder: as its folder says, where nothing else is given
 
@@ -32,12 +32,14 @@ class StartPoint:
 
     Args:
         folder: of it.
-        tasks: of its heads.
+        tasks: of its heads that predict one class out of several; heads of other kinds are not taken.
+        others: the names of those.
         trust: packages whose names its configuration may build, beside polyhead's own.
     """
 
     folder: Path
     tasks: tuple[Task, ...]
+    others: tuple[str, ...]
     trust: tuple[str, ...]
 
     @property
@@ -62,19 +64,25 @@ class StartPoint:
             return {
                 entry.name: KeptHead(temperature=entry.temperature or 1.0, scores=scores.get(entry.name))
                 for entry in Bundle.open(self.folder).manifest.tasks
+                if entry.name not in self.others
             }
         metrics = RunMetrics.read(RunFolder(self.folder))
         measured = {
             task: KeptHead(temperature=results["temperature"], scores=results.get("scores"))
             for task, results in metrics.validation.items()
+            if task not in self.others
         }
         return {**metrics.kept_heads, **measured}
 
 
-def begin_at_start(config: DictConfig) -> None:
+def begin_at_start(config: DictConfig, overrides: Sequence[str] = ()) -> None:
     """Write into a configuration what follows from its ``start``: the encoder, and the tasks of heads that are kept.
 
     Where that is done already nothing changes.
+
+    Args:
+        config: of a run.
+        overrides: that made it, and may not choose another encoder.
 
     Raises:
         UserError: the start is neither a finished run nor a bundle, or does not go with what else is given.
@@ -84,7 +92,9 @@ def begin_at_start(config: DictConfig) -> None:
         if config.get("keep_heads", AUTO) != AUTO and config.keep_heads:
             raise UserError("keep_heads: without effect but with start; give start=RUN, or leave it out")
         return
-    _take_encoder(config, start)
+    if config.get("soup"):
+        raise UserError("start: given beside a soup, which begins with the average of its runs; leave one of them out")
+    _take_encoder(config, start, overrides)
     if isinstance(config.tasks, DictConfig | ListConfig):
         _keep_tasks(config, start)
 
@@ -102,15 +112,20 @@ def find_start(config: DictConfig) -> StartPoint | None:
         return None
     folder, trust = Path(str(given)), check_trust(config.get("trust", []))
     if (folder / FILE).is_file():
-        return StartPoint(folder, Bundle.open(folder).tasks, trust)
+        return _start_point(folder, Bundle.open(folder).tasks, trust)
     if not (folder / "config.yaml").is_file():
         raise UserError(f"start: {str(given)!r} is neither a finished run nor a bundle; give the folder of one")
     RunMetrics.read(RunFolder(folder))
-    return StartPoint(folder, make_tasks(plain(read_config(folder, trust=trust).tasks)), trust)
+    return _start_point(folder, make_tasks(plain(read_config(folder, trust=trust).tasks)), trust)
 
 
-def _take_encoder(config: DictConfig, start: StartPoint) -> None:
-    given = [override for override in task_overrides() if override.lstrip("+~").startswith(("encoder=", "encoder."))]
+def _start_point(folder: Path, tasks: Sequence[Task], trust: tuple[str, ...]) -> StartPoint:
+    taken = tuple(task for task in tasks if task.kind.name == SingleLabel.name)  # of others, rows are no classes
+    return StartPoint(folder, taken, tuple(task.name for task in tasks if task not in taken), trust)
+
+
+def _take_encoder(config: DictConfig, start: StartPoint, overrides: Sequence[str]) -> None:
+    given = [override for override in overrides if override.lstrip("+~").startswith(("encoder=", "encoder."))]
     if given:
         raise UserError(f"{given[0]}: with start the encoder is that of {str(start.folder)!r}; leave it out")
     section: dict[str, Any] = {

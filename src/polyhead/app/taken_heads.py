@@ -8,7 +8,7 @@ import torch
 from polyhead.app.start_point import StartPoint
 from polyhead.deployment.bundle.folder import linear, plain_head
 from polyhead.errors import UserError
-from polyhead.tasks import Task
+from polyhead.tasks import SingleLabel, Task
 from polyhead.training.module import MultiTaskTraining
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,11 @@ def check_classes(start: StartPoint | None, tasks: tuple[Task, ...]) -> None:
     known = {task.name: task.labels for task in start.tasks}
     problems = []
     for task in tasks:
+        if task.name in known and task.kind.name != SingleLabel.name:
+            problems.append(
+                f"tasks.{task.name}: it is {task.kind.name}, and the head of {str(start.folder)!r} has single labels; "
+                "call the task otherwise for a new head"
+            )
         lacking = [label for label in known.get(task.name, ()) if label not in task.labels]
         if lacking:
             problems.append(
@@ -66,6 +71,8 @@ def take_heads(start: StartPoint | None, module: MultiTaskTraining, tasks: tuple
     source, model = start.load_model(), module.model
     known = {task.name: task.labels for task in start.tasks}
     taken = TakenHeads()
+    for name in sorted({*start.others} - {task.name for task in tasks}):
+        log.warning("head of %s: left behind; heads of single labels alone are taken", name)
     for task in tasks:
         if task.name not in known:
             log.info("head of %s: new", task.name)

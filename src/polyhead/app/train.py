@@ -66,10 +66,10 @@ def run(
     if not hardware.first_process():
         logging.getLogger("polyhead").setLevel(logging.ERROR)
     check_choices(asked)
-    begin_at_start(config)
+    begin_at_start(config, asked.overrides)
     resumption = resume(config, asked.search)
     config = resumption.config
-    components = prepare(config)
+    components = prepare(config, asked)
     if components.heads and not components.takes_steps:
         tell_without_effect(override.lstrip("+~").partition("=")[0] for override in asked.overrides)
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
@@ -116,16 +116,20 @@ def check_choices(invocation: Invocation | None = None) -> None:
         raise UserError("\n".join(unread))
 
 
-def prepare(config: DictConfig) -> RunComponents:
+def prepare(config: DictConfig, invocation: Invocation | None = None) -> RunComponents:
     """Check all of a configuration, and note in it which labels the data have.
+
+    Args:
+        config: of the run.
+        invocation: as for :func:`check_choices`.
 
     Raises:
         UserError: the configuration has problems, or the data do not fit it, one problem per line.
     """
-    begin_at_start(config)
+    asked = current_invocation() if invocation is None else invocation
+    begin_at_start(config, asked.overrides)
     components = compose_components(config)
     if components.soup is not None:
         components.soup.check()
-    labels = {task.name: list(task.labels) for task in components.tasks}
-    config.tasks = literal(labels)  # as found, for readers of the run
+    config.tasks = literal({task.name: task.plain for task in components.tasks})  # as found, for readers of the run
     return components

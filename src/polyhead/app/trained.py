@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from omegaconf import DictConfig
@@ -82,10 +82,16 @@ class TrainedRun:
         return sentence_digest(TokenizedSentences.concatenate(chunks, [task.name for task in self.tasks]))
 
     @property
-    def temperatures(self) -> Mapping[str, float]:
-        """Temperatures by task; none of a task that was not validated."""
-        found = {**self.metrics.validation, **self.metrics.kept_heads}  # kept as they were there
-        return {task: results["temperature"] for task, results in found.items()}
+    def fits(self) -> Mapping[str, Mapping[str, Any]]:
+        """What validation fitted by task, as kinds take it; nothing of a task whose kind fits nothing."""
+        known = {**self.metrics.validation, **self.metrics.kept_heads}  # kept as they were there
+        found: dict[str, dict[str, Any]] = {}
+        for task in self.tasks:
+            results: Mapping[str, Any] = known.get(task.name, {})
+            if task.kind.fits and task.kind.fits in results:
+                found[task.name] = {task.kind.fits: results[task.kind.fits]}
+                task.kind.check_fit(task.labels, found[task.name])
+        return found
 
     @property
     def scores(self) -> dict[str, ValidationScores]:

@@ -207,5 +207,8 @@ def balance_problems(loader: LoaderSettings, mixed: bool, tasks: Sequence[Task])
     names = [task.name for task in tasks]
     if loader.balance is not None and loader.balance not in names:
         yield f"loader.balance: unknown task {loader.balance!r}; {did_you_mean(loader.balance, names)}"
+    elif loader.balance is not None and not tasks[names.index(loader.balance)].kind.one_class:
+        kind = tasks[names.index(loader.balance)].kind.name
+        yield f"loader.balance: {loader.balance} is {kind}; it is for tasks whose sentences are each of one class"
     elif loader.balance is not None and mixed:
         yield "loader.balance: data.mixing draws the sentences of an epoch already; leave one of them out"

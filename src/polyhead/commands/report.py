@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("runs", nargs="+", type=Path, help="folders of runs, or folders that hold some")
     parser.add_argument("--output", type=Path, default=Path("report"), help="OUTPUT.html, .md, .json (report)")
     parser.add_argument("--baseline", help="the condition to compare with, as 'freeze=none' (the best on validation)")
-    parser.add_argument("--metric", default="macro_f1", help="macro_f1 or accuracy (macro_f1)")
+    parser.add_argument("--metric", help="macro_f1, accuracy, or score: the headline of each task (macro_f1)")
     parser.add_argument("--over", nargs="+", default=["seed"], metavar="KEY", help="keys to average over (seed)")
     options = parser.parse(arguments)
     try:
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def report(runs: Sequence[Path], output: Path, baseline: str | None, metric: str, over: Sequence[str]) -> str:
+def report(runs: Sequence[Path], output: Path, baseline: str | None, metric: str | None, over: Sequence[str]) -> str:
     """Compare the runs, write the three files and return the tables in Markdown."""
     with require_extra("report", "report"):
         from polyhead.runs.report.report import make_report

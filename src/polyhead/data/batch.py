@@ -19,7 +19,8 @@ class Batch:
     Args:
         input_ids: token ids (R, S).
         attention_mask: (R, S), 1 for a token and 0 for padding; None if nothing is padded.
-        labels: class index (B,) by task, ``polyhead.tasks.MISSING`` where a sentence has no label.
+        labels: target by task, class indices or numbers (B,), or a 0 or 1 for each class (B, C); see
+            :func:`polyhead.tasks.is_labelled` for those that are missing.
         activations: stored output of the frozen part of the encoder for these sentences: token states (R, S, H) after
             the lowest ``depth`` layers, or embeddings (B, H) if ``depth`` is None; None if none are stored.
         depth: number of layers that the stored activations replace, or None for all layers and the pooling; 0 if none

@@ -92,10 +92,8 @@ class SentenceData(L.LightningDataModule):
 
     def fewest_labels(self, name: str) -> int:
         """Return the labels in a split of the task that has the fewest; tasks without any do not count."""
-        if not self.source.has(name):
-            return 0
-        found = fewest_labels(self.split(name).labels)
-        return 0 if found is None else found[1]
+        found = fewest_labels(self.split(name).labels) if self.source.has(name) else None
+        return found[1] if found else 0
 
     def refresh_activations(self) -> None:
         """Replace the stored activations of all splits by those of the parts that are frozen now."""
@@ -167,7 +165,8 @@ class SentenceData(L.LightningDataModule):
             limit, advice = self.text_tokenizer.limit, self.text_tokenizer.advice
             counts = (sentences.truncated, len(sentences))
             log.warning("%d of %d %s sentences cut to %s; %s", *counts, name, limit, advice)
-        small = None if name == "train" else tell_if_small(name, sentences.labels)
+        classes = {task.name: sentences.labels[task.name] for task in self.tasks if task.kind.one_class}
+        small = None if name == "train" else tell_if_small(name, classes)
         if small:
             log.warning("%s", small)
         self._tell_unknown(sentences, name)
@@ -217,7 +216,8 @@ class SentenceData(L.LightningDataModule):
             tokens = TokenizedSentences.concatenate(chunks(), names)
         else:
             tokens = self.token_cache.get(self._key(fingerprint), chunks, names, self._describe(name))
-        return replace(tokens, window=self.text_tokenizer.window)
+        targets = {task.name: task.as_targets(tokens.labels[task.name], len(tokens)) for task in self.tasks}
+        return replace(tokens, labels=targets, window=self.text_tokenizer.window)
 
     def _key(self, fingerprint: str) -> str:
         """Return the digest of all that decides the tokens and labels of a split."""

@@ -63,8 +63,8 @@ class TokenizedSplit(Dataset[Batch]):
         return self.sentences.lengths
 
     @property
-    def labels(self) -> Mapping[str, NDArray[np.int32]]:
-        """Class index of each sentence (N,) by task."""
+    def labels(self) -> Mapping[str, NDArray[Any]]:
+        """Target of each sentence (N,) or (N, C) by task, see :class:`TokenizedSentences`."""
         return self.sentences.labels
 
     def __getitem__(self, rows: list[int]) -> Batch:
@@ -74,7 +74,7 @@ class TokenizedSplit(Dataset[Batch]):
         mask = positions < lengths[:, None]  # (R, S)
         padded = np.full(mask.shape, self.padding, dtype=np.int64)
         padded[mask] = ids[(starts[:, None] + positions)[mask]]
-        labels = {name: torch.from_numpy(column[rows].astype(np.int64)) for name, column in self.labels.items()}
+        labels = {name: _tensor(column[rows]) for name, column in self.labels.items()}
         batch = Batch(
             input_ids=torch.from_numpy(padded),
             # Without padding there is nothing to mask, and attention without a mask is faster.
@@ -109,3 +109,8 @@ class TokenizedSplit(Dataset[Batch]):
         for state, start, length in zip(states, starts, lengths, strict=True):
             state[:length] = self.activations[start : start + length]
         return states
+
+
+def _tensor(targets: NDArray[Any]) -> Tensor:
+    """Return targets as losses take them: indices as int64, numbers as they are."""
+    return torch.from_numpy(targets if targets.dtype.kind == "f" else targets.astype(np.int64))

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from math import sqrt
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.tasks import MISSING
+from polyhead.tasks import is_labelled
 
 _QUANTILE = 1.96  # of the normal distribution, for an interval of 95 %
 _ENOUGH = 0.1  # half the width of that interval
@@ -26,23 +25,23 @@ def accuracy_margin(rows: int) -> float:
     return min(_WIDEST, _QUANTILE * 0.5 / sqrt(rows)) if rows else _WIDEST
 
 
-def fewest_labels(labels: Mapping[str, NDArray[np.integer[Any]]]) -> tuple[str, int] | None:
+def fewest_labels(labels: Mapping[str, NDArray[Any]]) -> tuple[str, int] | None:
     """Return the task with the fewest labels in a split, and how many; tasks without any do not count.
 
     Args:
-        labels: class index (N,) of each sentence by task.
+        labels: target of each sentence by task.
     """
-    counts = {task: int((column != MISSING).sum()) for task, column in labels.items()}
+    counts = {task: int(is_labelled(column).sum()) for task, column in labels.items()}
     measured = {task: count for task, count in counts.items() if count}
     return min(measured.items(), key=lambda item: item[1]) if measured else None
 
 
-def tell_if_small(split: str, labels: Mapping[str, NDArray[np.integer[Any]]]) -> str | None:
+def tell_if_small(split: str, labels: Mapping[str, NDArray[Any]]) -> str | None:
     """Return a line about a split that is too small to tell much, with what follows; None where it is not.
 
     Args:
         split: ``validation``, or the name of a test set.
-        labels: class index (N,) of each sentence by task; tasks without a label in the split are not measured.
+        labels: target of each sentence by task; tasks without a label in the split are not measured.
     """
     found = fewest_labels(labels)
     if found is None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from polyhead.data.windows import cut_windows
 from polyhead.sources.base import LabelledSentence
-from polyhead.tasks import MISSING, Task
+from polyhead.tasks import Task
 
 if TYPE_CHECKING:  # the token cache uses the container alone, and transformers takes seconds to import
     from transformers import PreTrainedTokenizerBase
@@ -33,7 +33,8 @@ class TokenizedSentences:
     Args:
         ids: token ids of all sentences (M,).
         offsets: where each sentence starts in ``ids``, and after the last one M (N + 1,).
-        labels: class index of each sentence (N,) by task, ``polyhead.tasks.MISSING`` where it has no label.
+        labels: target of each sentence by task, class indices or numbers (N,), or a 0 or 1 for each class (N, C); see
+            :func:`polyhead.tasks.is_labelled` for those that are missing.
         truncated: how many of the sentences were cut.
         window: tokens of all windows of a sentence but its last, which has as many or fewer; None where every sentence
             is one.
@@ -41,7 +42,7 @@ class TokenizedSentences:
 
     ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
-    labels: Mapping[str, NDArray[np.int32]] = field(default_factory=dict)
+    labels: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     truncated: int = 0
     window: int | None = None
 
@@ -112,7 +113,7 @@ class TokenizedSentences:
             tasks: names of the tasks whose labels are joined; each part has them.
         """
         held = list(parts)
-        labels = {task: _joined(part.labels[task] for part in held) for task in tasks}
+        labels = {task: _joined_targets([part.labels[task] for part in held]) for task in tasks}
         lengths = _joined(part.lengths for part in held)
         offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
         np.cumsum(lengths, dtype=np.int64, out=offsets[1:])
@@ -193,7 +194,7 @@ class TextTokenizer:
         """
         for chunk in _chunks(sentences):
             tokens = self._tokenize_chunk([sentence.text for sentence in chunk])
-            labels = {task.name: _class_indices(chunk, task) for task in tasks}
+            labels = {task.name: task.targets([one.labels.get(task.name) for one in chunk]) for task in tasks}
             yield TokenizedSentences(tokens.ids, tokens.offsets, labels, tokens.truncated)
 
     def _tokenize_chunk(self, texts: list[str]) -> TokenizedSentences:
@@ -233,12 +234,8 @@ def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
         yield chunk
 
 
-def _class_indices(sentences: Sequence[LabelledSentence], task: Task) -> NDArray[np.int32]:
-    known: dict[str | None, int] = {label: index for index, label in enumerate(task.labels)}
-    known[None] = MISSING
-    given = [sentence.labels.get(task.name) for sentence in sentences]
-    indices = [known[label] if label in known else task.index(label) for label in given]
-    return np.asarray(indices, dtype=np.int32)
+def _joined_targets(targets: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate(targets) if targets else np.zeros(0, dtype=np.int32)
 
 
 def _joined(arrays: Iterable[NDArray[np.int32]]) -> NDArray[np.int32]:

@@ -59,7 +59,7 @@ class TorchBackend:
         self.encoder = inference_copy(model.encoder, precision, self.device)
         pack_linear_layers(self.encoder)
         self.heads = model.heads.to(self.device)
-        self.width = self.encoder.embedding_size + sum(len(task.labels) for task in bundle.tasks)
+        self.width = self.encoder.embedding_size + sum(task.width for task in bundle.tasks)
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Map ids (B, S) to embeddings and logits (B, H + C)."""
@@ -176,7 +176,7 @@ def _check_heads(widths: Mapping[str, int], bundle: Bundle, graph: Path) -> None
         UserError: they are others.
     """
     _, *heads = widths.items()
-    expected = [(f"{task.name}_logits", len(task.labels)) for task in bundle.tasks]
+    expected = [(f"{task.name}_logits", task.width) for task in bundle.tasks]
     if heads != expected:
         found = ", ".join(f"{name} {width}" for name, width in heads)
         raise UserError(

@@ -4,7 +4,7 @@ Shapes: N texts, H hidden units, C classes of a task.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, overload
 
@@ -28,12 +28,12 @@ class Prediction:
     """The prediction for one text.
 
     Args:
-        labels: the most probable class name of each task.
-        probabilities: of every class, by task and class name.
+        labels: the answer of each task: the most probable class name, a number, or a list of class names.
+        probabilities: of every class, by task and class name; tasks without classes have none.
         embedding: (H,).
     """
 
-    labels: Mapping[str, str]
+    labels: Mapping[str, Any]
     probabilities: Mapping[str, Mapping[str, float]]
     embedding: Floats
 
@@ -52,13 +52,37 @@ class Predictions(Sequence[Prediction]):
 
     Args:
         tasks: what is predicted.
-        probabilities: (N, C) of each task, by name.
+        probabilities: (N, C) of each task with classes, by name.
         embeddings: (N, H).
+        numbers: (N,) of each task whose answer is a number, by name.
+        fits: what validation fitted, by task.
     """
 
     tasks: tuple[Task, ...]
     probabilities: Mapping[str, Floats]
     embeddings: Floats
+    numbers: Mapping[str, Floats] = field(default_factory=dict)
+    fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of_outputs(cls, tasks: tuple[Task, ...], outputs: Floats, fits: Mapping[str, Mapping[str, Any]]) -> Self:
+        """Make predictions of a network's outputs.
+
+        Args:
+            tasks: what is predicted, in the order of the outputs.
+            outputs: embeddings, and after them the logits of all tasks (N, H + W).
+            fits: what validation fitted, by task; a task may be without.
+        """
+        width = outputs.shape[1] - sum(task.width for task in tasks)
+        ends = np.cumsum([width, *(task.width for task in tasks)])
+        embeddings, *logits = np.split(outputs, ends[:-1], axis=1)
+        found = {
+            task.name: task.kind.outputs(some, fits.get(task.name, {}))
+            for task, some in zip(tasks, logits, strict=True)
+        }
+        probabilities = {name: values for name, values in found.items() if values.ndim == 2}
+        numbers = {name: values for name, values in found.items() if values.ndim == 1}
+        return cls(tasks, probabilities, embeddings, numbers, fits)
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -70,28 +94,38 @@ class Predictions(Sequence[Prediction]):
     def __getitem__(self, rows: slice) -> Self: ...
 
     def __getitem__(self, rows: int | slice) -> Prediction | Self:
-        some = {name: shares[rows] for name, shares in self.probabilities.items()}
         if isinstance(rows, slice):
-            return type(self)(self.tasks, some, self.embeddings[rows])
-        labels: dict[str, str] = {}
-        probabilities: dict[str, dict[str, float]] = {}
-        for task in self.tasks:
-            shares = some[task.name]  # (C,)
-            labels[task.name] = task.labels[int(shares.argmax())]
-            probabilities[task.name] = dict(zip(task.labels, shares.tolist(), strict=True))
+            some = {name: shares[rows] for name, shares in self.probabilities.items()}
+            numbers = {name: values[rows] for name, values in self.numbers.items()}
+            return type(self)(self.tasks, some, self.embeddings[rows], numbers, self.fits)
+        row = rows % len(self) if rows < 0 else rows
+        one = self[row : row + 1]
+        labels = {task.name: one.labels(task.name)[0] for task in self.tasks}
+        probabilities = {
+            task.name: dict(zip(task.labels, self.probabilities[task.name][rows].tolist(), strict=True))
+            for task in self.tasks
+            if task.name in self.probabilities
+        }
         return Prediction(labels, probabilities, self.embeddings[rows])
 
-    def labels(self, task: str) -> list[str]:
-        """Return the most probable class name of a task for each text; of equally probable ones, the first.
+    def labels(self, task: str) -> list[Any]:
+        """Return the answer of a task for each text: of single labels the most probable class, the first of equals.
 
         Raises:
             KeyError: no such task.
         """
-        names = {some.name: some.labels for some in self.tasks}[task]
-        return [names[index] for index in self.probabilities[task].argmax(axis=1)]
+        asked = {some.name: some for some in self.tasks}[task]
+        outputs = self.probabilities[task] if task in self.probabilities else self.numbers[task]
+        return asked.kind.answers(asked.labels, asked.kind.codes(outputs, self.fits.get(task, {})))
+
+    def confidences(self, task: Task) -> Floats:
+        """Return how probable the answer is for each text (N,), of a task whose answer is one class."""
+        shares = self.probabilities[task.name]
+        codes = task.kind.codes(shares, self.fits.get(task.name, {}))
+        return np.take_along_axis(shares, codes[:, None], axis=1)[:, 0]
 
     def to_frame(self) -> Any:
-        """Return a frame of pandas: for each task a column of labels and one of how probable they are.
+        """Return a frame of pandas: for each task a column of answers, and how probable they are where one class is.
 
         Raises:
             UserError: pandas is not installed.
@@ -101,8 +135,8 @@ class Predictions(Sequence[Prediction]):
         columns: dict[str, Any] = {}
         for task in self.tasks:
             columns[f"predicted_{task.name}"] = self.labels(task.name)
-            if task.name in self.probabilities:
-                columns[f"predicted_{task.name}_probability"] = self.probabilities[task.name].max(axis=1)
+            if task.kind.one_class:
+                columns[f"predicted_{task.name}_probability"] = self.confidences(task)
         return pandas.DataFrame(columns)
 
 
@@ -126,10 +160,8 @@ class Predictor:
     def __init__(self, bundle: Bundle, backend: Backend) -> None:
         self.bundle = bundle
         self.tasks = bundle.tasks
-        fitted = [entry.temperature for entry in bundle.manifest.tasks]
-        self.temperatures = [1.0 if temperature is None else temperature for temperature in fitted]
-        self.classes = [len(task.labels) for task in self.tasks]
-        self.hidden_size = backend.width - sum(self.classes)
+        self.fits = {entry.name: entry.fit for entry in bundle.manifest.tasks}
+        self.hidden_size = backend.width - sum(task.width for task in self.tasks)
         if self.hidden_size < 1:
             raise UserError(f"{str(bundle.folder)!r}: its graph does not fit its tasks.json; export the bundle again")
         self.scores = read_scores(bundle.folder, self.tasks)
@@ -207,25 +239,8 @@ class Predictor:
         return map(self._predictions, self.runner.run(texts, chunk))
 
     def _predictions(self, outputs: Floats) -> Predictions:
-        """Split the backend's outputs (N, H + C of all tasks) into embeddings and probabilities."""
-        embeddings, logits = np.split(outputs, [self.hidden_size], axis=1)
-        logits_by_task = np.split(logits, np.cumsum(self.classes)[:-1], axis=1)
-        probabilities = {
-            task.name: softmax(task_logits / np.float32(temperature))
-            for task, task_logits, temperature in zip(self.tasks, logits_by_task, self.temperatures, strict=True)
-        }
-        return Predictions(self.tasks, probabilities, embeddings)
-
-
-def softmax(logits: Floats) -> Floats:
-    """Turn logits (N, C) into probabilities (N, C).
-
-    >>> softmax(np.array([[1000, 1000]], dtype=np.float32)).tolist()
-    [[0.5, 0.5]]
-    """
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Floats = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+        """Split the backend's outputs (N, H + W of all tasks) into embeddings and answers."""
+        return Predictions.of_outputs(self.tasks, outputs, self.fits)
 
 
 def _check_texts(texts: object) -> None:

@@ -57,6 +57,8 @@ class Selection:
         _check_names("coverage", coverage, known)
         _check_names("accuracy", accuracy, known)
         check_wanted(coverage, accuracy)
+        _check_kinds("coverage", coverage, tasks)
+        _check_kinds("accuracy", accuracy, tasks)
         return cls(
             _thresholds("coverage", coverage, scores, known, ValidationScores.set_threshold),
             _thresholds("accuracy", accuracy, scores, known, ValidationScores.answer_threshold),
@@ -108,6 +110,15 @@ def _check_names(name: str, wanted: object, tasks: Sequence[str]) -> None:
         if task not in tasks:
             given = str(task)[:_ECHOED]
             raise UserError(f"{name}: no task {given!r}; {did_you_mean(given, tasks)}")
+
+
+def _check_kinds(name: str, wanted: Wanted, tasks: Sequence[Task]) -> None:
+    """Refuse what is wanted of tasks whose answers are not one class with a calibrated probability."""
+    asked = [task for task in tasks if not isinstance(wanted, Mapping) or task.name in wanted]
+    others = [f"{task.name} is {task.kind.name}" for task in asked if task.kind.fits != "temperature"]
+    if wanted is not None and others:
+        rule = f"only single_label tasks promise it; name those alone: {name}={{TASK: 0.9}}"
+        raise UserError(f"{name}: {', '.join(others)}, and {rule}")
 
 
 def _checks(name: str, wanted: object) -> list[tuple[str, object, bool, str]]:

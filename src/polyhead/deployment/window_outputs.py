@@ -50,8 +50,8 @@ class WindowOutputs:
             heads = load_file(folder / HEADS)
         except (SafetensorError, OSError) as error:
             raise UserError(f"{str(folder)!r}: its {HEADS} cannot be read; export the bundle again") from error
-        expected: dict[str, tuple[int, ...]] = {f"{task.name}.weight": (len(task.labels), width) for task in tasks}
-        expected |= {f"{task.name}.bias": (len(task.labels),) for task in tasks}
+        expected: dict[str, tuple[int, ...]] = {f"{task.name}.weight": (task.width, width) for task in tasks}
+        expected |= {f"{task.name}.bias": (task.width,) for task in tasks}
         if {name: tuple(tensor.shape) for name, tensor in heads.items()} != expected:
             raise UserError(f"{str(folder)!r}: its {HEADS} does not hold its heads; export the bundle again")
         return cls(_joined(heads, tasks, "weight"), _joined(heads, tasks, "bias"), is_normalized)

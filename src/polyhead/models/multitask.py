@@ -1,6 +1,6 @@
 """The multi-task model: one encoder pass, one linear head per task. Knows nothing about losses or training.
 
-Shapes: B sentences, R windows of them, S tokens, W units of an embedding, C classes of a task.
+Shapes: B sentences, R windows of them, S tokens, W units of an embedding, C logits of a task.
 """
 
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class MultiTaskModel(nn.Module):
         self.heads = nn.ModuleDict()
         for task in tasks:
             _check_head_name(task.name)
-            linear = nn.Linear(encoder.embedding_size, len(task.labels))
+            linear = nn.Linear(encoder.embedding_size, task.width)
             self.heads[task.name] = nn.Sequential(FastDropout(dropout), linear)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:

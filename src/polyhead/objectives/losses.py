@@ -1,10 +1,10 @@
 """Losses: logits and labels -> one loss per task. Knows nothing about models or weightings.
 
-Shapes: N training sentences, B sentences of a batch, C classes of a task, T tasks.
+Shapes: N training sentences, B sentences of a batch, C classes of a task, W logits of a task, T tasks.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from polyhead.errors import ParameterError, UserError
-from polyhead.objectives.class_weights import class_weight_problems, class_weights
+from polyhead.objectives.class_options import class_option_problems, for_classes, kind_problems
+from polyhead.objectives.class_weights import class_weights
 from polyhead.objectives.made_with import RecordsArguments
-from polyhead.tasks import MISSING, PerTask, Task, label_text, per_task_problems, value_for
+from polyhead.tasks import MISSING, PerTask, Task, is_labelled, label_text, per_task_problems, value_for
 
 _LEAST_DOUBT = 1e-6  # lower bound of 1 - p in the focal loss
 _SHARE = "a number, 0 or more and below 1"
@@ -42,10 +43,29 @@ def cross_entropy_per_task(logits: Mapping[str, Tensor], labels: Mapping[str, Te
     return torch.stack(sums) / rows.clamp(min=1), rows
 
 
-class MultiTaskLoss(RecordsArguments, nn.Module):
-    """The loss of each task: cross-entropy with label smoothing, class weights, focus and a scale.
+def plain_losses(
+    tasks: Sequence[Task], logits: Mapping[str, Tensor], labels: Mapping[str, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Compute each task's mean loss over its own labelled rows, as its kind has it.
 
-    The loss of a row with label y and predicted probabilities p is ``w[y] (1 - p[y])^gamma CE(q, p)``, where
+    Args:
+        tasks: with single labels alone, this is :func:`cross_entropy_per_task`.
+        logits: (B, W) of each task.
+        labels: targets of each task (B,) or (B, C).
+
+    Returns:
+        Losses (T,) and labelled rows (T,), in the order of ``tasks``; 0 where a task has no labelled row.
+    """
+    rows = torch.stack([is_labelled(labels[task.name]).sum() for task in tasks])  # (T,)
+    sums = [task.kind.summed_loss(logits[task.name], labels[task.name]) for task in tasks]
+    return torch.stack(sums) / rows.clamp(min=1), rows
+
+
+class MultiTaskLoss(RecordsArguments, nn.Module):
+    """The loss of each task: that of its kind with a scale, and for single labels with what weighs classes and rows.
+
+    Of a task of single labels it is cross-entropy with label smoothing, class weights and focus. The loss of a row with
+    label y and predicted probabilities p is ``w[y] (1 - p[y])^gamma CE(q, p)``, where
 
     - ``q`` has ``1 - label_smoothing`` on y and the rest spread over all classes (Szegedy et al. 2016);
     - ``w[c]`` is proportional to ``class_weights[c]``, 1 where none is given, times ``(1 - beta) / (1 - beta^n[c])``
@@ -72,7 +92,12 @@ class MultiTaskLoss(RecordsArguments, nn.Module):
 
     Raises:
         ParameterError: values out of range or unknown tasks, all at once.
+
+    Attributes:
+        of_classes: whether the loss is for tasks alone whose sentences are each of one class.
     """
+
+    of_classes: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -85,19 +110,22 @@ class MultiTaskLoss(RecordsArguments, nn.Module):
     ) -> None:
         super().__init__()
         names = [task.name for task in tasks]
+        by_class = {"label_smoothing": label_smoothing, "beta": beta, "gamma": gamma}
         problems = [
             *per_task_problems("label_smoothing", label_smoothing, names, _is_share, _SHARE),
             *per_task_problems("beta", beta, names, _is_share, _SHARE),
             *per_task_problems("gamma", gamma, names, lambda value: value >= 0, "a number, 0 or more"),
             *per_task_problems("scale", scale, names, lambda value: value > 0, "a number, above 0"),
-            *class_weight_problems(class_weights or {}, tasks),
+            *class_option_problems(by_class, class_weights or {}, tasks),
+            *(kind_problems(type(self).__name__, tasks) if self.of_classes else ()),
         ]
         if problems:
             raise ParameterError("\n".join(problems))
         self.tasks = tuple(tasks)
-        self.label_smoothing = {name: value_for(name, label_smoothing, 0.0) for name in names}
-        self.beta = {name: value_for(name, beta, 0.0) for name in names}
-        self.gamma = {name: value_for(name, gamma, 0.0) for name in names}
+        self._by_name = {task.name: task for task in tasks}
+        self.label_smoothing = for_classes(label_smoothing, tasks)
+        self.beta = for_classes(beta, tasks)
+        self.gamma = for_classes(gamma, tasks)
         self.scale = {name: value_for(name, scale, 1.0) for name in names}
         given = {
             task: {label_text(label): weight for label, weight in by_class.items()}
@@ -116,7 +144,7 @@ class MultiTaskLoss(RecordsArguments, nn.Module):
             labels: class index (N,) of each training sentence by task, ``MISSING`` where there is none.
         """
         for task in self.tasks:
-            if self._weighs_classes(task.name):
+            if task.kind.weighs_classes and self._weighs_classes(task.name):
                 column = labels[task.name]
                 counts = np.bincount(column[column != MISSING], minlength=len(task.labels))  # (C,)
                 weights = class_weights(counts, self.beta[task.name], self.class_weights[task.name])
@@ -125,16 +153,16 @@ class MultiTaskLoss(RecordsArguments, nn.Module):
     def forward(
         self, logits: Mapping[str, Tensor], labels: Mapping[str, Tensor], weights: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return losses (T,) and labelled rows (T,), as :func:`cross_entropy_per_task` does.
+        """Return losses (T,) and labelled rows (T,), as :func:`plain_losses` does.
 
         Args:
-            logits: (B, C) of each task.
-            labels: class index (B,) of each task, ``MISSING`` where there is none.
+            logits: (B, W) of each task.
+            labels: target of each task: of single labels the class index (B,), ``MISSING`` where there is none.
             weights: of each row (B,), 0 or more; a row of weight 0 counts as one without labels. None is 1 each.
         """
         if weights is not None:
             return self._weighted_means(logits, labels, weights)
-        plain, rows = cross_entropy_per_task(logits, labels)
+        plain, rows = plain_losses([self._by_name[name] for name in logits], logits, labels)
         losses = []
         for name, loss, count in zip(logits, plain, rows, strict=True):
             other = None if self._is_plain(name) else self.row_losses(name, logits[name], labels[name]).sum()
@@ -147,7 +175,7 @@ class MultiTaskLoss(RecordsArguments, nn.Module):
     ) -> tuple[Tensor, Tensor]:
         losses, rows = [], []
         for name in logits:
-            counted = weights * (labels[name] != MISSING)  # (B,)
+            counted = weights * is_labelled(labels[name])  # (B,)
             total = counted.sum()
             summed = (counted * self.row_losses(name, logits[name], labels[name])).sum()
             losses.append(summed / total.where(total > 0, 1.0) * self.scale[name])
@@ -165,9 +193,12 @@ class MultiTaskLoss(RecordsArguments, nn.Module):
 
         Args:
             task: whose loss it is.
-            logits: (B, C).
-            labels: class index (B,), ``MISSING`` where there is none.
+            logits: (B, W).
+            labels: target of each row: of single labels the class index (B,), ``MISSING`` where there is none.
         """
+        kind = self._by_name[task].kind
+        if not kind.weighs_classes:
+            return kind.row_losses(logits, labels)
         losses = cross_entropy(
             logits,
             labels,

@@ -25,7 +25,12 @@ class PairSimilarityLoss(MultiTaskLoss):
     pair of rows of weights r counts ``r_i r_j`` times. Heads learn nothing from this loss: solve them at the end.
 
     The arguments are those of :class:`MultiTaskLoss`, for the loss that solved heads minimize; ``scale`` is on both.
+
+    Raises:
+        ParameterError: a task whose sentences are not of one class each, which makes no pairs.
     """
+
+    of_classes = True
 
     def of_embeddings(
         self,

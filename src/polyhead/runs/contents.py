@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NotRequired, Self, TypedDict
 
-from polyhead.errors import UserError
+from polyhead.errors import UserError, did_you_mean
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.formats import read_fields, write_fields
+from polyhead.tasks import KINDS, SingleLabel
 
 
 class TaskResults(TypedDict):
@@ -28,20 +29,31 @@ class TaskResults(TypedDict):
         reliability: ``before`` and ``after`` the temperature, for each bin of confidence the number of sentences
             (``rows``), their mean ``confidence`` and their ``accuracy``.
         scores: of validation, see :mod:`polyhead.training.validation_scores`; runs of 0.1.0 have none.
+        kind: of the task; absent for single labels. Each kind has metrics of its own, ``measures`` of the files in
+            :mod:`polyhead.tasks`; ``loss`` is the mean of its own loss.
+        thresholds: how probable a label must be to be given, by label, fitted on validation.
     """
 
-    accuracy: float
-    macro_f1: float
-    macro_precision: float
-    macro_recall: float
-    f1: dict[str, float]
-    confusion: list[list[int]]
     loss: float
-    ece: float
-    ece_scaled: float
-    temperature: float
-    reliability: dict[str, dict[str, list[float]]]
+    accuracy: NotRequired[float]
+    macro_f1: NotRequired[float]
+    macro_precision: NotRequired[float]
+    macro_recall: NotRequired[float]
+    f1: NotRequired[dict[str, float]]
+    confusion: NotRequired[list[list[int]]]
+    ece: NotRequired[float]
+    ece_scaled: NotRequired[float]
+    temperature: NotRequired[float]
+    reliability: NotRequired[dict[str, dict[str, list[float]]]]
     scores: NotRequired[Any]
+    kind: NotRequired[str]
+    thresholds: NotRequired[list[float]]
+    micro_f1: NotRequired[float]
+    average_precision: NotRequired[float]
+    mae: NotRequired[float]
+    pearson: NotRequired[float]
+    spearman: NotRequired[float]
+    kappa: NotRequired[float]
 
 
 SplitResults = Mapping[str, TaskResults]
@@ -156,12 +168,36 @@ class RunMetrics:
             UserError: the file is missing, damaged, incomplete or of a newer format.
         """
         metrics = cls(**read_fields(cls, run, cls.file_name))
-        for results in (metrics.validation, metrics.test, *metrics.extra_test_sets.values(), metrics.kept_heads):
+        path = str(run.folder / cls.file_name)
+        for results in (metrics.validation, metrics.test, *metrics.extra_test_sets.values()):
             for task, values in results.items():
-                if values["temperature"] <= 0:
-                    path, found = str(run.folder / cls.file_name), values["temperature"]
-                    raise UserError(f"{path!r} has the temperature {found} for {task}; it must be above 0")
+                _check_results(path, task, values)
+        for task, kept in metrics.kept_heads.items():  # nothing was measured of them
+            _check_temperature(path, task, kept)
         return metrics
+
+
+def _check_results(path: str, task: str, values: Mapping[str, Any]) -> None:
+    """Check that the results of a task have what its kind measures.
+
+    Raises:
+        UserError: a kind that there is not, a metric that is missing, or a temperature that is not above 0.
+    """
+    name = values.get("kind", SingleLabel.name)
+    if name not in KINDS:
+        raise UserError(f"{path!r} has a task of the kind {name!r}; {did_you_mean(name, KINDS)}")
+    kind = KINDS[name]
+    tables = ("f1", "confusion") if kind.one_class else ()
+    lacking = [metric for metric in (*kind.measures, *kind.fit_measures, *tables) if metric not in values]
+    if lacking:
+        raise UserError(f"{path!r} has {task}.{lacking[0]}: missing; it was damaged or changed: run train.py again")
+    _check_temperature(path, task, values)
+
+
+def _check_temperature(path: str, task: str, values: Mapping[str, Any]) -> None:
+    """Refuse a temperature that is not above 0; a task need not have one."""
+    if values.get("temperature", 1.0) <= 0:
+        raise UserError(f"{path!r} has the temperature {values['temperature']} for {task}; it must be above 0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ class EvaluationMetrics:
         input: the files.
         sentences: how many they have.
         test: results by task, as those of a run's test set.
+        labelled: by task, how many of them have a label for it.
         selection: by task, what was measured of sets of labels (``coverage``, ``labels_per_set``) or of answers
             (``accuracy``, ``answered``), with the 95 % interval from ``low`` to ``high``; empty if nothing was wanted.
         skipped: tasks of the model without a labelled sentence in the files.
@@ -35,6 +36,7 @@ class EvaluationMetrics:
     precision: str
     device: str
     selection: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    labelled: Mapping[str, int] = field(default_factory=dict)
 
     def write(self, folder: RunFolder) -> None:
         """Write the file whole or not at all."""

@@ -11,10 +11,11 @@ from polyhead.errors import require_extra
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.storage.output import write_atomically
+from polyhead.tasks import kind_of
 
 OUT_OF_FOLD = "oof.csv"
 _LEVEL = 0.95  # of the interval
-_METRICS = ("accuracy", "macro_f1", "macro_precision", "macro_recall", "loss", "ece", "ece_scaled")
+_CALIBRATED = ("ece", "ece_scaled")
 
 
 def check_extras() -> None:
@@ -42,7 +43,9 @@ def join_folds(folder: Path, runs: Sequence[Path]) -> dict[str, dict[str, dict[s
     measured: dict[str, dict[str, dict[str, Any]]] = {}
     for task in dict.fromkeys(task for result in results for task in result):
         found: list[Mapping[str, Any]] = [result[task] for result in results if task in result]
-        measured[task] = {name: interval([float(values[name]) for values in found]) for name in _METRICS}
+        kind = kind_of(found[0])
+        names = (*kind.measures, "loss", *(name for name in _CALIBRATED if name in found[0]))
+        measured[task] = {name: interval([float(values[name]) for values in found]) for name in names}
     RunFolder(folder).write_json("metrics.json", {"folds": len(runs), "level": _LEVEL, "test": measured})
     return measured
 

@@ -5,8 +5,7 @@ from typing import Any
 
 from polyhead.errors import UserError, is_finite
 from polyhead.runs.contents import RunMetrics
-
-_SCORES = ("accuracy", "macro_f1")
+from polyhead.tasks import kind_of
 
 
 def check_metrics(metrics: RunMetrics) -> None:
@@ -47,13 +46,18 @@ def _has_numbers(value: object, names: Sequence[str]) -> bool:
 
 
 def _is_results(results: Any) -> bool:
-    """Return whether the results of a task have scores from 0 to 1, and a confusion matrix of its classes."""
-    if not isinstance(results, Mapping) or not _has_numbers(results, _SCORES):
+    """Return whether the results of a task have the scores of its kind, and a confusion matrix of its classes."""
+    if not isinstance(results, Mapping):
         return False
+    kind = kind_of(results)
+    if not all(is_finite(results.get(name)) for name in kind.scores) or results[kind.headline] > 1:
+        return False
+    if not kind.one_class:
+        return True
     by_class: Any = results.get("f1")
-    if any(results[name] > 1 for name in _SCORES) or not _is_mapping_of(_is_amount)(by_class):
+    if not all(0 <= results[name] <= 1 for name in ("accuracy", "macro_f1")):
         return False
-    return _is_square(results.get("confusion"), len(by_class))
+    return _is_mapping_of(_is_amount)(by_class) and _is_square(results.get("confusion"), len(by_class))
 
 
 def _is_square(table: object, size: int) -> bool:

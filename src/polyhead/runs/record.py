@@ -19,11 +19,15 @@ from polyhead.runs.predictions import Predictions
 from polyhead.runs.status import DONE, FAILED, UNFINISHED, UNTESTED, status_of
 from polyhead.storage.digests import warn_if_changed
 from polyhead.storage.documents import read_yaml
+from polyhead.tasks import Kind, headline, kind_of
 
 log = logging.getLogger(__name__)
 
 OVERALL = "mean"
 """Stands among the tasks for the mean over them."""
+
+SCORE = "score"
+"""Stands among the metrics for the headline score of each task."""
 
 Scores = dict[str, dict[str, float]]
 """``{test set: {task: score}}``."""
@@ -84,12 +88,21 @@ class RunRecord:
         return [name for name, content in files.items() if not content]
 
     def scores(self, metric: str) -> Scores:
-        """Return a metric by test set and task, and its mean over the tasks."""
+        """Return a metric by test set and task, and its mean over the tasks; ``score`` is the headline of each."""
         return {name: with_mean(results, metric) for name, results in self.metrics.test_sets.items()}
 
     def validation_score(self, metric: str) -> float:
         """Return the mean of a metric over the tasks on validation."""
         return with_mean(self.metrics.validation, metric)[OVERALL]
+
+    @property
+    def kinds(self) -> dict[str, type[Kind]]:
+        """The kind of each task that was measured."""
+        test_sets: Sequence[Mapping[str, Mapping[str, Any]]] = [
+            self.metrics.validation,
+            *self.metrics.test_sets.values(),
+        ]
+        return {task: kind_of(values) for results in test_sets for task, values in results.items()}
 
     def costs(self) -> dict[str, float]:
         """Return the costs of the run by name.
@@ -113,12 +126,15 @@ def with_mean(results: SplitResults, metric: str) -> dict[str, float]:
     """Return a metric by task, and under :data:`OVERALL` its mean over the tasks.
 
     Raises:
-        UserError: a task has the name of the mean.
+        UserError: a task has the name of the mean, or not the metric.
     """
     if OVERALL in results:
         raise UserError(f"tasks: a comparison calls the mean over the tasks {OVERALL!r}; give the task another name")
     values: Mapping[str, Mapping[str, Any]] = results
-    scores = {task: float(value[metric]) for task, value in values.items()}
+    lacking = [f"{task} is {kind_of(value).name}" for task, value in values.items() if metric not in (*value, SCORE)]
+    if lacking:
+        raise UserError(f"metric: {metric!r} given, and {', '.join(lacking)}; take {SCORE}: the headline of each kind")
+    scores = {task: headline(value) if metric == SCORE else float(value[metric]) for task, value in values.items()}
     return {**scores, OVERALL: sum(scores.values()) / len(scores)}
 
 

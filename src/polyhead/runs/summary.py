@@ -2,35 +2,62 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from polyhead.runs.contents import RunMetrics
-
-_NUMBERS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "loss": "loss (nats)"}
+from polyhead.tasks import SingleLabel, kind_of
 
 
 def summary_table(metrics: RunMetrics) -> Table:
-    """Lay out accuracy, macro-F1 and loss of each task on every split measured, and the costs of the run below it.
+    """Lay out the scores and the loss of each task on every split measured, and the costs of the run below it.
 
     Long names are folded, so that the numbers stay whole in 80 columns.
     """
     table = Table(caption="\n".join(_costs(metrics)), caption_justify="left", caption_style="")
     for title in ("task", "split"):
         table.add_column(title, overflow="fold")
-    for title in _NUMBERS.values():
+    scores = ShownScores([*metrics.validation.values()])
+    for title in scores.titles:
         table.add_column(title, justify="right", no_wrap=True)
+    table.add_column(scores.loss, justify="right", no_wrap=True)
     splits = {"validation": metrics.validation, **metrics.test_sets}
     for task in {task: None for results in splits.values() for task in results}:
         for split, results in splits.items():
             if task in results:  # else no sentence of the split has a label for it
-                values: Mapping[str, object] = results[task]
-                table.add_row(task, split, *(f"{values[name]:.4f}" for name in _NUMBERS))
+                values: Mapping[str, Any] = results[task]
+                table.add_row(task, split, *scores.cells(values), f"{values['loss']:.4f}")
         table.add_section()
     return table
+
+
+class ShownScores:
+    """The columns of a table that has a row per task: one for each metric, or one for all where kinds are mixed.
+
+    Args:
+        results: of the tasks.
+
+    Attributes:
+        titles: of the columns.
+        loss: title of a column of losses.
+    """
+
+    def __init__(self, results: Sequence[Mapping[str, Any]]) -> None:
+        kinds = {kind_of(one).name: kind_of(one) for one in results} or {SingleLabel.name: SingleLabel}
+        self._mixed = len(kinds) > 1
+        self._kind = next(iter(kinds.values()))
+        self.titles = ["scores"] if self._mixed else [*self._kind.scores.values()]
+        self.loss = "loss (nats)" if all(kind.in_nats for kind in kinds.values()) else "loss"
+
+    def cells(self, results: Mapping[str, Any]) -> list[str]:
+        """Return the cells of a task's row."""
+        if not self._mixed:
+            return [f"{results[name]:.4f}" for name in self._kind.scores]
+        return [", ".join(f"{title} {results[name]:.4f}" for name, title in kind_of(results).scores.items())]
 
 
 def show(metrics: RunMetrics, folder: Path) -> None:

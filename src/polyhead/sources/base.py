@@ -39,8 +39,12 @@ class Source:
         """Yield the sentences of ``split``, in the same order each time."""
         raise NotImplementedError
 
-    def find_labels(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
-        """Return the class names of tasks, as the training sentences have them.
+    def find_labels(self, names: Sequence[str], free: Sequence[str] = ()) -> Mapping[str, Sequence[str]]:
+        """Return the distinct cells of tasks, as the training sentences have them: of single labels the class names.
+
+        Args:
+            names: of the tasks.
+            free: those of them whose cells may be fractions, or lists.
 
         Raises:
             UserError: this source does not look for them.

@@ -134,12 +134,12 @@ class FileSource(TableSource):
         groups = self.paths.get(split) or self.paths["train"]
         return " ".join(str(path) for group in groups for path in group)
 
-    def tables(self, tasks: Sequence[str]) -> dict[str, list[list[Table]]]:
+    def tables(self, tasks: Sequence[str], free: Sequence[str] = ()) -> dict[str, list[list[Table]]]:
         """Read all files."""
         problems: list[str] = []
         tables: dict[str, list[list[Table]]] = {}
         for split, groups in self.paths.items():
-            columns = assign_columns(self.text, self.columns, tasks, self.weight if split == "train" else None)
+            columns = assign_columns(self.text, self.columns, tasks, self.weight if split == "train" else None, free)
             tables[split] = [[] for _ in groups]
             for group, paths in zip(tables[split], groups, strict=True):
                 for path in paths:

@@ -104,7 +104,7 @@ class HubSource(TableSource):
         """Return the name of the data set."""
         return self.name
 
-    def tables(self, tasks: Sequence[str]) -> dict[str, list[list[Table]]]:
+    def tables(self, tasks: Sequence[str], free: Sequence[str] = ()) -> dict[str, list[list[Table]]]:
         """Fetch all splits; a data set is fetched once only."""
         data_set = self._load_data_set()
         tables = {}
@@ -112,13 +112,14 @@ class HubSource(TableSource):
             if theirs not in data_set:
                 hint = did_you_mean(theirs, data_set)
                 raise UserError(f"data.splits.{split}: {self.name} has no split {theirs!r}; {hint}")
-            columns = assign_columns(self.text, self.columns, tasks, self.weight if split == "train" else None)
+            columns = assign_columns(self.text, self.columns, tasks, self.weight if split == "train" else None, free)
             name, rows = f"{self.name} {theirs}", data_set[theirs]
             chosen = choose(name, rows.column_names, columns)
-            check_types(rows, chosen, name)
+            check_types(rows, chosen, name, free)
             missing = self.settings.missing_values or ()
             present = rows.column_names
-            tables[split] = [[Table(name, rows, chosen, rows._fingerprint, present=present, missing_values=missing)]]
+            table = Table(name, rows, chosen, rows._fingerprint, False, present, missing, free)
+            tables[split] = [[table]]
         self.cache.make_room()
         return tables
 

@@ -73,13 +73,13 @@ class LabelHints:
         """Say what classes may be that are all numbers, or that are made of others."""
         numbers = [number for number in map(_number, self.counts) if number is not None]
         if len(numbers) == len(self.counts):
-            return _measured(numbers) or _scale(numbers)
+            return _measured(self.task, numbers) or _scale(self.task, numbers)
         joined = self._joined()
         if not joined:
             return None
         return (
-            f"{self._some(self._with_counts(joined))}: made of other classes; a sentence with several labels is not "
-            "supported, and each combination is a class by itself: give each label a column and a task"
+            f"{self._some(self._with_counts(joined))}: made of other classes, and each combination is a class by "
+            f"itself; where a sentence has several labels, set its kind, as in {kind_hint(self.task, 'multi_label')}"
         )
 
     def _joined(self) -> list[str]:
@@ -105,6 +105,15 @@ class LabelHints:
     def _some(self, names: Sequence[str]) -> str:
         rest = f" and {len(names) - self.max_examples:,} more" if len(names) > self.max_examples else ""
         return ", ".join(names[: self.max_examples]) + rest
+
+
+def kind_hint(task: str, kind: str) -> str:
+    """Return how a user sets the kind of a task.
+
+    >>> kind_hint("stars", "number")
+    "'tasks=[{stars: number}]'"
+    """
+    return f"'tasks=[{{{task}: {kind}}}]'"
 
 
 def spelling(label: str) -> str:
@@ -134,7 +143,7 @@ def _number(label: str) -> float | None:
     return number if abs(number) < float("inf") else None
 
 
-def _measured(numbers: Sequence[float]) -> str | None:
+def _measured(task: str, numbers: Sequence[float]) -> str | None:
     """Say if numbers look measured, and no codes of classes."""
     whole = all(number.is_integer() for number in numbers)
     if len(numbers) < (_FEWEST_WHOLE_VALUES if whole else _FEWEST_VALUES):
@@ -143,11 +152,11 @@ def _measured(numbers: Sequence[float]) -> str | None:
         return None
     return (
         f"{len(numbers):,} classes, all numbers from {min(numbers):g} to {max(numbers):g}: where they are measured (a "
-        "regression target), each value is a class by itself all the same; put them into a few classes first"
+        f"regression target), set its kind, as in {kind_hint(task, 'number')}; else each value is a class by itself"
     )
 
 
-def _scale(numbers: Sequence[float]) -> str | None:
+def _scale(task: str, numbers: Sequence[float]) -> str | None:
     """Say if numbers look like the points of a scale."""
     whole = all(number.is_integer() for number in numbers)
     points = set(numbers)
@@ -155,5 +164,5 @@ def _scale(numbers: Sequence[float]) -> str | None:
         return None
     return (
         f"the classes are the whole numbers {min(points):g} to {max(points):g}: where they are a scale, their order is "
-        "not used, and a near miss counts as much as a far one"
+        f"not used, and a near miss counts as much as a far one; {kind_hint(task, 'ordinal')} uses it"
     )

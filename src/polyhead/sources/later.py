@@ -75,7 +75,7 @@ class LaterFiles(TableSource):
             UserError: sentences that cannot be evaluated, or none with a label.
         """
         names = [task.name for task in tasks]
-        self._load(names)
+        self._load(names, [task.name for task in tasks if task.kind.any_cell])
         scan = self._splits["test"].scan
         if len(scan) == len(scan.empty):
             column = self.text if isinstance(self.text, str) else ", ".join(self.text)
@@ -97,9 +97,9 @@ class LaterFiles(TableSource):
         kept = np.flatnonzero(self._splits["test"].kept)
         return [self._splits["test"].scan.find(int(kept[row])) for row in rows]
 
-    def tables(self, tasks: Sequence[str]) -> dict[str, list[list[Table]]]:
+    def tables(self, tasks: Sequence[str], free: Sequence[str] = ()) -> dict[str, list[list[Table]]]:
         """Read all files."""
-        columns = assign_columns(self.text, self.columns, tasks)
+        columns = assign_columns(self.text, self.columns, tasks, free=free)
         problems: list[str] = []
         tables: list[Table] = []
         for path in self.paths:

@@ -1,7 +1,7 @@
 """Records: the rows of a text table as sentences with labels. Knows nothing about formats."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from polyhead.storage.cells import (
 from polyhead.storage.dialect import Dialect
 from polyhead.storage.row_readers import open_rows
 from polyhead.storage.rows import BadRow, Row
-from polyhead.tasks import label_text
+from polyhead.tasks import label_text, list_text
 
 ROW = "_row"
 """The column with the number of the row in its file."""
@@ -46,15 +46,21 @@ class Columns:
         text: column of the sentences, or several, whose texts are joined.
         labels: task -> column of its labels.
         weight: column of the weights; None where all sentences count alike.
+        free: tasks whose cells may be fractions, or lists.
     """
 
     text: TextColumns
     labels: Mapping[str, str]
     weight: str | None = None
+    free: tuple[str, ...] = ()
 
 
 def assign_columns(
-    text: TextColumns, given: Mapping[str, str], tasks: Sequence[str], weight: str | None = None
+    text: TextColumns,
+    given: Mapping[str, str],
+    tasks: Sequence[str],
+    weight: str | None = None,
+    free: Sequence[str] = (),
 ) -> Columns:
     """Assign a column to the texts, to each task and to the weights.
 
@@ -63,6 +69,7 @@ def assign_columns(
         given: task -> column of its labels; a task that is not given has the column of its own name.
         tasks: all tasks.
         weight: column of the weights; None where all sentences count alike.
+        free: tasks whose cells may be fractions, or lists.
 
     Raises:
         UserError: columns for an unknown task, or one column for two purposes.
@@ -80,16 +87,19 @@ def assign_columns(
         raise UserError(f"data.columns: the column {min(doubled)!r} is asked for twice; each task needs its own")
     if not column_names(text):
         raise UserError("data.text: no column given; name one, or several")
-    return Columns(text, labels, weight)
+    return Columns(text, labels, weight, tuple(free))
 
 
-def records(path: Path, dialect: Dialect, columns: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def records(
+    path: Path, dialect: Dialect, columns: Mapping[str, str], free: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file, each with its number.
 
     Args:
         path: of the file.
         dialect: how its text is written.
         columns: its columns to be read -> ``TEXT``, ``WEIGHT``, or the task whose labels they hold.
+        free: tasks whose cells may be fractions, or lists.
 
     Raises:
         UserError: rows that cannot be sentences, one per line, once the whole file was read; or no row at all.
@@ -97,7 +107,7 @@ def records(path: Path, dialect: Dialect, columns: Mapping[str, str]) -> Iterato
     problems: list[str] = []
     bad = good = joined = 0
     others = {column: ours for column, ours in columns.items() if ours != TEXT}
-    labels = [column for column, ours in others.items() if ours != WEIGHT]
+    labels = {column: ours in free for column, ours in others.items() if ours != WEIGHT}
     texts = [column for column, ours in columns.items() if ours == TEXT]
     text = texts[0] if len(texts) == 1 else texts
     with open_rows(str(path), dialect=dialect) as reader, collect_errors(problems):
@@ -120,24 +130,37 @@ def records(path: Path, dialect: Dialect, columns: Mapping[str, str]) -> Iterato
         raise UserError(f"{path}: no row with a sentence")
 
 
-def _problem(row: Row | BadRow, text: TextColumns, labels: Iterable[str]) -> str | None:
-    """Say why a row cannot be a sentence; None if it can."""
+def _problem(row: Row | BadRow, text: TextColumns, labels: Mapping[str, bool]) -> str | None:
+    """Say why a row cannot be a sentence; None if it can.
+
+    Args:
+        row: to look at.
+        text: columns of the text.
+        labels: column of labels -> whether its cells may be fractions, or lists.
+    """
     if isinstance(row, BadRow):
         return row.reason
-    problems = [text_problem(row, text), *(_label_problem(row, column) for column in labels)]
+    problems = [text_problem(row, text), *(_label_problem(row, *item) for item in labels.items())]
     return next(filter(None, problems), None)
 
 
-def _label_problem(row: Row, column: str) -> str | None:
+def _label_problem(row: Row, column: str, free: bool) -> str | None:
     label = look_up(row, column)
     if label is ABSENT or is_nan(label):
         return None
+    if free:
+        flat = all(isinstance(part, str | int | float) for part in label) if isinstance(label, list) else True
+        return None if flat and isinstance(label, (*_SCALARS, list)) else f"{column} is {repr(label)[:LONGEST_CELL]}"
     if isinstance(label, _SCALARS) and not (isinstance(label, float) and not label.is_integer()):
         return None
-    return f"{column} is {repr(label)[:LONGEST_CELL]}; a label must be text or a whole number"
+    hint = "; for lists of labels set its kind to multi_label" if isinstance(label, list) else ""
+    hint = "; for numbers set its kind to number" if isinstance(label, float) else hint
+    return f"{column} is {repr(label)[:LONGEST_CELL]}; a label must be text or a whole number{hint}"
 
 
 def _cell(ours: str, value: object) -> str | None:
     if ours == WEIGHT and value is not ABSENT and value is not None:
         return str(value)  # whatever it is: all weights are checked together once they are read
+    if isinstance(value, list):
+        return list_text(value)
     return label_text(value) if isinstance(value, str | int | float) and not is_nan(value) else None

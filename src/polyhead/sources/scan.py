@@ -15,6 +15,7 @@ from polyhead.sources.folding import fold
 from polyhead.sources.records import TEXT
 from polyhead.sources.tables import Table
 from polyhead.sources.weights import read_weights
+from polyhead.tasks import Task
 
 if TYPE_CHECKING:
     from pyarrow import Array
@@ -62,6 +63,8 @@ class Scan:
         blank: number of blank lines between the rows, by table.
         shared: sentences whose texts stand in other tables as well, with the scan of those.
         weights: of each sentence (N,), see :func:`read_weights`; None where all count alike.
+        groups: by task, to which groups a label belongs that sentences are held out by evenly (V, K); a task without
+            is held out by its labels.
     """
 
     tables: Sequence[Table]
@@ -73,6 +76,19 @@ class Scan:
     blank: dict[str, int] = field(default_factory=dict)
     shared: list[tuple["Scan", NDArray[np.intp]]] = field(default_factory=list)
     weights: NDArray[np.float64] | None = None
+    groups: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+
+    def columns(self, rows: NDArray[np.intp]) -> list[Integers]:
+        """Return the groups of some sentences, -1 where there is no label: a column of numbers or several per task."""
+        found: list[Integers] = []
+        for task, codes in self.codes.items():
+            groups = self.groups.get(task)
+            if groups is None or (groups.shape == (len(groups), 1) and (groups[:, 0] == np.arange(len(groups))).all()):
+                found.append(codes[rows])
+                continue
+            missing = np.full((1, groups.shape[1]), _NO_LABEL)
+            found += [*np.concatenate([groups, missing])[codes[rows]].T]
+        return found
 
     def __len__(self) -> int:
         return sum(len(table) for table in self.tables)
@@ -134,3 +150,10 @@ def scan(tables: Sequence[Table], vocabularies: Mapping[str, Vocabulary]) -> Sca
             rows_between = table.row(len(table) - 1) - table.row(0) + 1
             found.blank[table.name] = rows_between - len(table)
     return found
+
+
+def group_labels(scans: Sequence[Scan], tasks: Sequence[Task], vocabularies: Mapping[str, Vocabulary]) -> None:
+    """Note in scans by which groups the labels of each task are held out evenly."""
+    groups = {task.name: task.kind.groups(task.labels, list(vocabularies[task.name].codes)) for task in tasks}
+    for one in scans:
+        one.groups = groups

@@ -92,7 +92,7 @@ def hold_out(train: Split, name: str, share: float, seed: int) -> Split:
     """
     rows = np.flatnonzero(train.kept)
     texts = train.scan.texts[rows]
-    labels = [codes[rows] for codes in train.scan.codes.values()]
+    labels = train.scan.columns(rows)
     held = rows[choose_holdout(texts, labels, share, seed)]
     if not len(held) and len(rows):
         hint = f"give more sentences, or files for {name}"
@@ -106,7 +106,7 @@ def hold_out(train: Split, name: str, share: float, seed: int) -> Split:
 def take_fold(train: Split, folds: int, fold: int, seed: int) -> Split:
     """Move a fold of the training sentences to a split of their own, and log how many."""
     rows = np.flatnonzero(train.kept)
-    labels = [codes[rows] for codes in train.scan.codes.values()]
+    labels = train.scan.columns(rows)
     held = rows[choose_folds(train.scan.texts[rows], labels, folds, seed) == fold]
     log.info("test: fold %d of %d; %s of %s training sentences", fold, folds, f"{len(held):,}", f"{len(rows):,}")
     return train.move(held)
@@ -117,7 +117,7 @@ def take_some(split: Split, name: str, limit: int, seed: int) -> None:
     rows = np.flatnonzero(split.kept)
     if len(rows) <= limit:
         return
-    labels = [codes[rows] for codes in split.scan.codes.values()]
+    labels = split.scan.columns(rows)
     split.kept[rows[~choose_some(len(rows), labels, limit, seed)]] = False
     how = "chosen by data.seed with each class's share (data.limit): for a quick try, not for scores to be reported"
     log.warning("%s: %s of %s sentences, %s", name, f"{limit:,}", f"{len(rows):,}", how)

@@ -15,7 +15,7 @@ from polyhead.sources.duplicates import contained
 from polyhead.sources.mixing import Mixture
 from polyhead.sources.near_duplicates import Kept, near_duplicate_lines
 from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT
-from polyhead.sources.scan import Vocabulary, scan
+from polyhead.sources.scan import Vocabulary, group_labels, scan
 from polyhead.sources.settings import SPLITS, SplitSettings
 from polyhead.sources.split import Split, hold_out, take_fold, take_some
 from polyhead.sources.tables import Table
@@ -58,7 +58,7 @@ class TableSource(Source):
         self._tasks: tuple[str, ...] = ()
         self._checked = False
 
-    def tables(self, tasks: Sequence[str]) -> dict[str, list[list[Table]]]:
+    def tables(self, tasks: Sequence[str], free: Sequence[str] = ()) -> dict[str, list[list[Table]]]:
         """Read the tables of each split, grouped by the source that they belong to.
 
         Raises:
@@ -66,9 +66,9 @@ class TableSource(Source):
         """
         raise NotImplementedError
 
-    def find_labels(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
-        """Return the class names of tasks, as the training sentences have them."""
-        self._load(names)
+    def find_labels(self, names: Sequence[str], free: Sequence[str] = ()) -> Mapping[str, Sequence[str]]:
+        """Return the distinct cells of tasks, as the training sentences have them: of single labels the class names."""
+        self._load(names, free)
         train = self._splits["train"].scan
         found = {name: self._vocabularies[name].used(train.codes[name]) for name in names}
         problems = [
@@ -84,10 +84,9 @@ class TableSource(Source):
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Check all sentences, and log what is odd and how many sentences there are."""
-        self._load([task.name for task in tasks])
-        self._checked = True
+        self._load([task.name for task in tasks], [task.name for task in tasks if task.kind.any_cell])
+        self._checked, settings = True, self.settings
         given = {name: split.scan for name, split in self._splits.items()}
-        settings = self.settings
         inspection = Inspection(
             given,
             self._vocabularies,
@@ -109,6 +108,7 @@ class TableSource(Source):
             scanned.drop_arrays()
 
     def _make_splits(self, inspection: Inspection, tasks: Sequence[Task]) -> None:
+        group_labels([split.scan for split in self._splits.values()], tasks, self._vocabularies)
         self._drop_test_duplicates()
         if self.settings.folds is not None:
             self._take_fold(self.settings.folds)
@@ -154,8 +154,7 @@ class TableSource(Source):
             return None
         return np.searchsorted(np.flatnonzero(pool.kept), np.flatnonzero(chosen.kept))
 
-    def is_held_out(self, split: str) -> bool:
-        """Return whether the sentences of a split were chosen here from those of train."""
+    def is_held_out(self, split: str) -> bool:  # noqa: D102
         return split != "train" and self._splits[split].scan is self._splits["train"].scan
 
     def shared(self, first: str, second: str) -> NDArray[np.intp]:
@@ -181,16 +180,16 @@ class TableSource(Source):
         chosen = self._splits[split]
         return chosen.scan.place(int(np.flatnonzero(chosen.kept)[row]))
 
-    def _load(self, tasks: Sequence[str]) -> None:
-        if self._tasks == tuple(tasks) and not self._checked:
+    def _load(self, tasks: Sequence[str], free: Sequence[str]) -> None:
+        if self._tasks == (*tasks, *free) and not self._checked:
             return
         for name, content in _RESERVED.items():
             if name in tasks:
                 hint = "give the task another name, and see data.columns"
                 raise UserError(f"tasks: {name!r} is the name of the {content}; {hint}")
         self._vocabularies = {task: Vocabulary() for task in tasks}
-        self._splits = {name: self._scan(groups) for name, groups in self.tables(tasks).items()}
-        self._tasks, self._checked = tuple(tasks), False
+        self._splits = {name: self._scan(groups) for name, groups in self.tables(tasks, free).items()}
+        self._tasks, self._checked = (*tasks, *free), False
 
     def _scan(self, groups: Sequence[Sequence[Table]]) -> Split:
         found = scan([table for group in groups for table in group], self._vocabularies)

@@ -72,17 +72,18 @@ def read(
             for note in reader.notes:
                 log.warning("%s", note)
         settings = {name: value for name, value in asdict(dialect).items() if name != "sheet" or value is not None}
-        identity = [_FORMAT, str(path.resolve()), file_digest_once(path), settings, chosen]
+        free = sorted(set(columns.free) & set(chosen.values()))
+        identity = [_FORMAT, str(path.resolve()), file_digest_once(path), settings, chosen, *([free] if free else [])]
         stamp = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
         if isinstance(reader, ParquetRows | ArrowRows):
             outer = [column if column in present else column.partition(".")[0] for column in chosen]
             rows, held = _arrow_table(path, list(dict.fromkeys(outer)), cache, stamp), chosen
-            check_types(rows, chosen, str(path))
+            check_types(rows, chosen, str(path), free)
         else:
-            rows, held = _text_table(path, chosen, dialect, cache, stamp)
+            rows, held = _text_table(path, chosen, dialect, cache, stamp, free)
         known = reader.columns or _first_keys(path, dialect)
         numbered = not isinstance(reader, ParquetRows | ArrowRows)
-        return Table(str(path), rows, held, stamp, numbered, known, missing_values)
+        return Table(str(path), rows, held, stamp, numbered, known, missing_values, free)
     except (datasets.exceptions.DatasetGenerationError, OSError) as error:
         cause = error.__cause__ or error
         if isinstance(cause, UserError):
@@ -111,8 +112,9 @@ def _saved_table(path: Path, columns: Columns, missing_values: Sequence[str]) ->
     """Open a folder of ``Dataset.save_to_disk``, which is a table on disk already."""
     rows = datasets_library().load_from_disk(str(path))
     chosen = choose(str(path), rows.column_names, columns)
-    check_types(rows, chosen, str(path))
-    return Table(str(path), rows, chosen, rows._fingerprint, False, rows.column_names, missing_values)
+    check_types(rows, chosen, str(path), columns.free)
+    present = rows.column_names
+    return Table(str(path), rows, chosen, rows._fingerprint, False, present, missing_values, columns.free)
 
 
 def _arrow_table(path: Path, columns: list[str], cache: TableCache, stamp: str) -> "Dataset":
@@ -147,7 +149,7 @@ def _copied(path: Path, columns: Sequence[str], folder: Path) -> "Dataset":
 
 
 def _text_table(
-    path: Path, columns: Mapping[str, str], dialect: Dialect, cache: TableCache, stamp: str
+    path: Path, columns: Mapping[str, str], dialect: Dialect, cache: TableCache, stamp: str, free: Sequence[str]
 ) -> tuple["Dataset", dict[str, str]]:
     ours = list(dict.fromkeys(columns.values()))
 
@@ -159,7 +161,8 @@ def _text_table(
             records,
             features=datasets.Features({**notes, TEXT: text, **dict.fromkeys(ours, text)}),
             cache_dir=str(folder),
-            gen_kwargs={"path": path, "dialect": dialect, "columns": columns},
+            # A tuple, since the library divides a list among several generators.
+            gen_kwargs={"path": path, "dialect": dialect, "columns": columns, "free": tuple(free)},
             fingerprint=stamp,
         )
         return rows

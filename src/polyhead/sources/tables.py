@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from polyhead.errors import UserError, did_you_mean
 from polyhead.sources.folding import fold
+from polyhead.sources.label_cells import label_cells
 from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT, Columns
 from polyhead.storage.arrow_readers import spell
 from polyhead.storage.cells import column_names, has_column, join_texts, missing_text
@@ -31,6 +32,7 @@ class Table:
             like several rows; otherwise rows count from 1.
         present: all columns of the file, as far as they are known.
         missing_values: labels that stand for no label.
+        free: tasks whose cells may be fractions, or lists.
     """
 
     def __init__(
@@ -42,11 +44,14 @@ class Table:
         numbered: bool = False,
         present: Sequence[str] = (),
         missing_values: Sequence[str] = (),
+        free: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.columns = {column: ours for column, ours in columns.items() if ours != WEIGHT}
         self.weight = next((column for column, ours in columns.items() if ours == WEIGHT), None)
-        identity = repr([stamp, sorted(columns.items()), list(columns), sorted(missing_values)])
+        self.free = sorted(set(free) & set(columns.values()))
+        parts = [stamp, sorted(columns.items()), list(columns), sorted(missing_values)]
+        identity = repr([*parts, self.free] if self.free else parts)
         self.stamp = hashlib.sha256(identity.encode()).hexdigest()[:32]
         self.tasks = [ours for ours in self.columns.values() if ours != TEXT]
         self.numbered = numbered
@@ -121,34 +126,21 @@ class Table:
         import pyarrow as pa
 
         try:
-            texts = self._texts(column, array)
+            if self.columns[column] == TEXT:
+                texts = array.cast(pa.large_string())
+            else:
+                free = self.columns[column] in self.free
+                texts = label_cells(array, _feature(self._features, column), free, self.missing_values)
             texts.validate(full=True)  # Parquet takes any bytes for text
         except pa.ArrowInvalid as error:
             for index in range(len(array)) if len(array) > 1 else ():  # Arrow does not say where
                 self._checked_texts(column, array.slice(index, 1), before + index)
             rule = "it must be" if self.columns[column] == TEXT else "a label must be a whole number or"
+            hint = "; for numbers set its kind to number" if pa.types.is_floating(array.type) else ""
             raise UserError(
-                f"{self.name} row {self.row(before)}: {column} is {spell(array[0])}; {rule} text in UTF-8"
+                f"{self.name} row {self.row(before)}: {column} is {spell(array[0])}; {rule} text in UTF-8{hint}"
             ) from error
         return texts
-
-    def _texts(self, column: str, array: "Array") -> "Array":
-        import pyarrow as pa
-        from pyarrow import compute
-
-        if self.columns[column] == TEXT:
-            return array.cast(pa.large_string())
-        names = getattr(_feature(self._features, column), "names", None)
-        if names is not None:  # class indices with their names; hub data sets mark a missing label by -1
-            named = compute.if_else(compute.less(array, 0), len(names), array)
-            array = pa.array([*names, None]).take(named)
-        if pa.types.is_dictionary(array.type):
-            array = array.dictionary_decode()
-        if pa.types.is_floating(array.type):  # whole numbers with gaps, as pandas holds them
-            array = compute.if_else(compute.is_nan(array), None, array).cast(pa.int64())
-        trimmed = compute.utf8_trim_whitespace(array.cast(pa.large_string()))
-        missing = pa.array(["", *self.missing_values], pa.large_string())
-        return compute.if_else(compute.is_in(trimmed, missing), None, trimmed)
 
 
 def _column(batch: "RecordBatch", column: str) -> "Array":
@@ -179,13 +171,14 @@ def _join(texts: Sequence["Array"]) -> "Array":
     return pa.array([join_texts(row) for row in rows], pa.large_string())
 
 
-def check_types(rows: "Dataset", columns: Mapping[str, str], name: str) -> None:
+def check_types(rows: "Dataset", columns: Mapping[str, str], name: str, free: Sequence[str] = ()) -> None:
     """Refuse a ready-made table with columns of a wrong type.
 
     Args:
         rows: any table.
         columns: see :class:`Table`.
         name: of the table, for messages.
+        free: tasks whose cells may be fractions, or lists.
 
     Raises:
         UserError: the text is no text, labels are neither text nor whole numbers, or weights neither text nor numbers.
@@ -197,8 +190,10 @@ def check_types(rows: "Dataset", columns: Mapping[str, str], name: str) -> None:
             raise UserError(f"{name}: the column {column!r} holds {held}; the text must be text")
         if ours == WEIGHT and not held.startswith(_WEIGHTS):
             raise UserError(f"{name}: the column {column!r} holds {held}; weights must be numbers (data.weight)")
-        if ours != TEXT and held.startswith(("List", "{", "time", "nothing")):
-            raise UserError(f"{name}: the column {column!r} holds {held}; labels must be text or whole numbers")
+        refused = ("{", "time", "nothing") if ours in free else ("List", "{", "time", "nothing")
+        if ours != TEXT and held.startswith(refused):
+            hint = "; for lists of labels set its kind to multi_label" if held.startswith("List") else ""
+            raise UserError(f"{name}: the column {column!r} holds {held}; labels must be text or whole numbers{hint}")
 
 
 def choose(name: str, present: Sequence[str], columns: Columns) -> dict[str, str]:

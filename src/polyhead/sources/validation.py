@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.errors import did_you_mean
+from polyhead.sources.cell_check import unread_cells
 from polyhead.sources.duplicates import Duplicates, Integers, contained, find_duplicates
 from polyhead.sources.label_hints import LabelHints, shorten, spelling
 from polyhead.sources.scan import Scan, Vocabulary
@@ -62,7 +63,9 @@ class Inspection:
         warnings = [*self._odd_rows(), *self._shared_texts()]
         for task in tasks:
             errors += self._unknown_labels(task)
-            warnings += [*self._near_columns(task), *self._label_hints(task), *self._contradictions(task)]
+            warnings += self._near_columns(task)
+            if task.kind.one_class:
+                warnings += [*self._label_hints(task), *self._contradictions(task)]
         for task in tasks:
             errors += self._unlabelled(task)
         return Findings(errors, warnings, list(self._overview(tasks)))
@@ -77,7 +80,7 @@ class Inspection:
         Yields:
             A line for a person per task that has such classes.
         """
-        for task in tasks:
+        for task in [one for one in tasks if one.kind.one_class]:
             vocabulary = self.vocabularies[task.name]
             counts = vocabulary.count(self.scans["train"].codes[task.name][kept])
             sizes = dict.fromkeys(task.labels, 0)
@@ -94,6 +97,9 @@ class Inspection:
                 yield f"data: the {split} split is empty; it needs at least one sentence"
 
     def _unknown_labels(self, task: Task) -> Iterator[str]:
+        if not task.kind.one_class:
+            yield from unread_cells(task, self.vocabularies[task.name], [*self.scans.values()], self.max_examples)
+            return
         vocabulary = self.vocabularies[task.name]
         labels = set(task.labels)
         unknown = [label for label in vocabulary.codes if label not in labels]

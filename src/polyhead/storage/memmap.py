@@ -24,5 +24,7 @@ def release_pages(*arrays: NDArray[Any]) -> None:
     """
     for array in arrays:
         mapping: Any = array.base
+        while isinstance(mapping, np.ndarray):  # of a view of a mapped array
+            mapping = mapping.base
         if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
             mapping.madvise(mmap.MADV_DONTNEED)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from polyhead.models.multitask import MultiTaskModel
-from polyhead.training.head_solver import RowLoss
+from polyhead.training.head_problem import RowLoss
 from polyhead.training.penalty_trial import TaskRows
 
 _STEPS = 500  # of L-BFGS, at most

@@ -3,16 +3,17 @@
 Shapes: N labelled sentences, B sentences of a batch, C classes.
 """
 
+from collections.abc import Mapping
 from math import exp, log
 from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 from torchmetrics.functional.classification import multiclass_calibration_error
 from torchmetrics.utilities.data import dim_zero_cat
 
 from polyhead.tasks import MISSING, Task
+from polyhead.training.fits import Fit
 from polyhead.training.validation_scores import ValidationScores
 
 BINS = 15
@@ -23,7 +24,7 @@ _TOLERANCE = 1e-9  # of the last step, in the logarithm of the temperature
 _LARGEST_STEP = log(2)  # of the logarithm: far from the minimum the curvature can be next to nothing
 
 
-class Calibration(Metric):
+class Calibration(Fit):
     """Expected calibration error of one task, before and after the temperature that fits its validation rows.
 
     The temperature T divides the logits (Guo et al. 2017, "On Calibration of Modern Neural Networks"); see
@@ -59,6 +60,19 @@ class Calibration(Metric):
             "temperature": self.temperature.item(),
             "reliability": {"before": reliability(before, labels), "after": reliability(after, labels)},
         }
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The temperature."""
+        return {"temperature": self.temperature.item()}
+
+    def adopt(self, values: Mapping[str, Any]) -> None:
+        """Take a temperature that was fitted before."""
+        self.temperature.fill_(values["temperature"])
+
+    def kept(self) -> dict[str, Any]:
+        """Return :meth:`scores` under the name that results have for them."""
+        return {"scores": self.scores()}
 
     def scores(self) -> dict[str, Any] | None:
         """Return the :class:`ValidationScores` of the rows so far, of all processes together; None without a row."""

@@ -1,6 +1,6 @@
 """Evaluation: the LightningModule that measures a multi-task model. Knows nothing about how it is trained.
 
-Shapes: T tasks, B sentences of a batch, C classes of a task.
+Shapes: T tasks, B sentences of a batch, C classes and W logits of a task.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from polyhead.data.batch import Batch
 from polyhead.models.multitask import MultiTaskModel
-from polyhead.objectives.losses import cross_entropy_per_task
+from polyhead.objectives.losses import plain_losses
 from polyhead.tasks import Task
-from polyhead.training.calibration import Calibration
+from polyhead.training.fits import Fit, make_fit
 from polyhead.training.metrics import Results, TaskMetrics, scalars
 
 _SPLITS = ("training", "validation", "test")
@@ -39,7 +39,8 @@ class MultiTaskEvaluation(L.LightningModule):
         self._test_set = "test"
         metrics = {f"{split}_{task.name}": TaskMetrics(task) for split in _SPLITS for task in self.tasks}
         self.metrics = nn.ModuleDict(metrics)
-        self.calibration = nn.ModuleDict({task.name: Calibration(task) for task in self.tasks})
+        fits = {task.name: make_fit(task) for task in self.tasks}
+        self.calibration = nn.ModuleDict({name: fit for name, fit in fits.items() if fit is not None})
 
     @property
     def evaluated_split(self) -> str:
@@ -60,13 +61,13 @@ class MultiTaskEvaluation(L.LightningModule):
         self._evaluate("validation", batch)
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """Add a test batch to the metrics, and return its logits (B, C) of each task, which callbacks look at."""
+        """Add a test batch to the metrics, and return its logits (B, W) of each task, which callbacks look at."""
         return self._evaluate("test", batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Fit the temperatures, and log the validation metrics."""
-        for calibration in self.calibration.values():
-            cast(Calibration, calibration).fit()
+        """Fit temperatures and thresholds, and log the validation metrics."""
+        for fit in self.calibration.values():
+            cast(Fit, fit).fit()
         self._log_evaluation("validation", "validation")
 
     def on_test_epoch_end(self) -> None:
@@ -75,12 +76,16 @@ class MultiTaskEvaluation(L.LightningModule):
 
     def _evaluate(self, split: str, batch: Batch) -> dict[str, Tensor]:
         logits: dict[str, Tensor] = self.model(batch)
-        # Plain cross-entropy, whatever training minimizes: it compares across runs.
-        losses, rows = cross_entropy_per_task(logits, batch.labels)
+        # The plain loss of each kind, cross-entropy of single labels, whatever training minimizes: it compares.
+        losses, rows = plain_losses(self.tasks, logits, batch.labels)
         self.update_metrics(split, batch, logits, losses, rows)
-        for name, calibration in self.calibration.items():
-            cast(Calibration, calibration).update(logits[name], batch.labels[name])
+        for name, fit in self.calibration.items():
+            cast(Fit, fit).update(logits[name], batch.labels[name])
         return logits
+
+    def fit_of(self, task: str) -> dict[str, Any]:
+        """Return what validation fitted of a task, as its kind takes it."""
+        return cast(Fit, self.calibration[task]).values if task in self.calibration else {}
 
     def update_metrics(
         self, split: str, batch: Batch, logits: Mapping[str, Tensor], losses: Tensor, rows: Tensor
@@ -90,7 +95,7 @@ class MultiTaskEvaluation(L.LightningModule):
         Args:
             split: ``training``, ``validation`` or ``test``.
             batch: its labels are used.
-            logits: (B, C) of each task.
+            logits: (B, W) of each task.
             losses: mean loss of each task (T,), detached.
             rows: labelled rows of each task (T,).
         """
@@ -102,7 +107,7 @@ class MultiTaskEvaluation(L.LightningModule):
         """Return the metrics of a split so far, and reset them."""
         computed = {task.name: cast(TaskMetrics, self.metrics[f"{split}_{task.name}"]).compute() for task in self.tasks}
         # A task without a labelled row was not measured: a metric of nothing would only mislead.
-        return {name: values for name, values in computed.items() if any(map(any, values["confusion"]))}
+        return {name: values for name, values in computed.items() if values}
 
     def progress(self, split: str) -> dict[str, Any]:
         """Return the metrics of a split so far, by task, as :meth:`resume` takes them."""
@@ -116,11 +121,11 @@ class MultiTaskEvaluation(L.LightningModule):
     def _log_evaluation(self, split: str, name: str) -> None:
         """Keep and log the metrics of a split, calibration included, under a name."""
         results = self.compute_metrics(split)
-        for task, values in results.items():
-            values |= cast(Calibration, self.calibration[task]).compute()
-            if split == "validation":
-                values["scores"] = cast(Calibration, self.calibration[task]).scores()
-        for calibration in self.calibration.values():
-            cast(Calibration, calibration).reset()
+        for task, fit in self.calibration.items():
+            if task in results:
+                results[task] |= cast(Fit, fit).compute()
+                if split == "validation":
+                    results[task] |= cast(Fit, fit).kept()
+            cast(Fit, fit).reset()
         self.results[name] = results
         self.log_dict(scalars(name, results))

@@ -3,17 +3,13 @@
 Shapes: N rows, n rows of a chunk, W units of an embedding, C classes of a task, F fits of a task that are made at once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from polyhead.tasks import MISSING
-
-RowLoss = Callable[[Tensor, Tensor], Tensor]
-"""Logits (n, C) and class indices (n,) -> the loss of each row (n,), 0 for one without a label."""
+from polyhead.training.head_problem import HeadProblem, LinearHeads
+from polyhead.training.ridge import solve_ridge
 
 _LOGITS = 2**22  # of a chunk of rows, in all fits of a task: 32 MB
 _CHUNK = 8192  # rows of a chunk, at most
@@ -21,52 +17,13 @@ _SAMPLE = 20_000  # rows whose covariance stands for that of all
 _HISTORY = 20
 
 
-@dataclass(frozen=True)
-class HeadProblem:
-    """The heads of one task that are to be found over the same rows.
-
-    Args:
-        labels: class index of each row (N,), ``MISSING`` where there is none.
-        classes: number of them.
-        loss: convex in the logits.
-        penalties: of each fit (F,), above 0; on half the squared norm of the weights, beside the sum of the losses.
-        weights: of the rows in each fit (F, N), 0 or more; None is 1 each.
-    """
-
-    labels: Tensor
-    classes: int
-    loss: RowLoss
-    penalties: Sequence[float]
-    weights: Tensor | None = None
-
-    @cached_property
-    def totals(self) -> Tensor:
-        """Sum of the weights of the labelled rows of each fit (F,), at least the smallest positive number."""
-        labelled = self.labels != MISSING
-        if self.weights is None:
-            return labelled.sum().double().clamp(min=1).expand(len(self.penalties))
-        return (self.weights.double() * labelled).sum(dim=1).clamp(min=torch.finfo(torch.double).tiny)
-
-
-@dataclass(frozen=True)
-class LinearHeads:
-    """Heads of one task: logits are ``features @ weight.T + bias``.
-
-    Args:
-        weight: (F, C, W).
-        bias: (F, C); their mean over the classes is 0.
-    """
-
-    weight: Tensor
-    bias: Tensor
-
-
 class HeadSolver:
     r"""Finds the weights W and biases b of linear heads that minimize, for each fit,
 
     .. math:: \sum_n r_n \, loss(W x_n + b, y_n) + \frac{penalty}{2} \lVert W \rVert^2
 
-    by L-BFGS (Liu and Nocedal 1989), all fits of all tasks at once, in double precision. With cross-entropy this is
+    by L-BFGS (Liu and Nocedal 1989), all fits of all tasks at once, in double precision; where the loss is the squared
+    error, in closed form (:func:`polyhead.training.ridge.solve_ridge`). With cross-entropy this is
     scikit-learn's ``LogisticRegression(C=1 / penalty)``; for two classes ``C=2 / penalty``, because there it has one
     row of weights, the difference of ours. The heads begin at 0, so the result depends on nothing but the arguments.
 
@@ -100,6 +57,13 @@ class HeadSolver:
             tolerance: the largest slope that is left, of a mean loss in the coordinates of the search.
             steps: of L-BFGS, at most.
         """
+        others = iter(self._search([one for one in problems if not one.quadratic], tolerance, steps))
+        return [solve_ridge(self.features, one) if one.quadratic else next(others) for one in problems]
+
+    def _search(self, problems: Sequence[HeadProblem], tolerance: float, steps: int) -> list[LinearHeads]:
+        """Return the heads of each problem, by L-BFGS."""
+        if not problems:
+            return []
         scales = [self._scales(problem) for problem in problems]
         weights = [torch.zeros(len(p.penalties), len(self.mean), p.classes, dtype=torch.double) for p in problems]
         biases = [torch.zeros(len(p.penalties), p.classes, dtype=torch.double) for p in problems]
@@ -167,7 +131,7 @@ def _losses(problem: HeadProblem, logits: Tensor, start: int, stop: int) -> tupl
     fits = logits.shape[1]
     shares = 1 / problem.totals.expand(fits)  # (F,)
     weights = shares if problem.weights is None else shares * problem.weights[:, start:stop].T.double()  # (n, F)
-    labels = problem.labels[start:stop].repeat_interleave(fits)  # (n F,)
+    labels = problem.labels[start:stop].repeat_interleave(fits, dim=0)  # (n F,) or (n F, C)
     with torch.enable_grad():
         leaf = logits.flatten(0, 1).requires_grad_()
         losses = problem.loss(leaf, labels).view(-1, fits)

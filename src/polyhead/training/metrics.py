@@ -1,35 +1,26 @@
-"""Metrics: how well a task's logits match its labels. Knows nothing about models, trainers or loggers.
+"""Metrics: how well a task's logits match its labels, batch by batch. Knows nothing about models, trainers or loggers.
 
-Names are ``{split}/{task}/{metric}``. Shapes: B sentences, C classes.
+Names are ``{split}/{task}/{metric}``. Shapes: B sentences, W logits, C classes.
 """
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, MetricCollection
-from torchmetrics.classification import (
-    MulticlassAccuracy,
-    MulticlassConfusionMatrix,
-    MulticlassF1Score,
-    MulticlassPrecision,
-    MulticlassRecall,
-)
+from torchmetrics import MeanMetric, MetricCollection, SumMetric
 
-from polyhead.tasks import MISSING, Task
+from polyhead.tasks import Task, headline, is_labelled, kind_entry, kind_of, overall
 
 Results = dict[str, dict[str, Any]]
-"""Metrics of a split: ``{task: {metric: number}}``, with ``f1`` by class, and the tables of :data:`TABLES`."""
-
-TABLES = ("confusion", "reliability", "scores")
-"""Metrics that are tables of numbers."""
+"""Metrics of a split: ``{task: {metric: number}}``, ``f1`` by class, tables, and the ``kind`` of other tasks."""
 
 
 class TaskMetrics(nn.Module):
-    """Accuracy, macro F1, precision and recall, F1 by class, confusion matrix and mean loss of one task.
+    """The metrics of one task that its kind has, and its mean loss.
 
-    Rows without a label do not count. A macro average runs over the classes that occur in labels or predictions.
+    Rows without a label do not count.
     An update only keeps the batch; the metrics are given many batches at a time, since each of their updates costs as
     much as the head's own work on a batch.
     """
@@ -40,56 +31,52 @@ class TaskMetrics(nn.Module):
     def __init__(self, task: Task) -> None:
         super().__init__()
         self.task = task
-        # The labels come from our own table: checking their range again costs a pass over them in every step.
-        settings: dict[str, Any] = {
-            "num_classes": len(task.labels),
-            "ignore_index": MISSING,
-            "validate_args": False,
-        }
-        self.metrics = MetricCollection(
-            {
-                "accuracy": MulticlassAccuracy(average="micro", **settings),
-                "macro_f1": MulticlassF1Score(average="macro", **settings),
-                "macro_precision": MulticlassPrecision(average="macro", **settings),
-                "macro_recall": MulticlassRecall(average="macro", **settings),
-                "f1": MulticlassF1Score(average="none", **settings),
-                "confusion": MulticlassConfusionMatrix(**settings),
-            }
-        )
+        self.metrics = MetricCollection({**task.kind.metrics(task.labels)})
         self.loss = MeanMetric()
+        self.rows = SumMetric()
         self._pending: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
         self._pending_rows = 0
 
     def update(self, logits: Tensor, labels: Tensor, loss: Tensor, rows: Tensor) -> None:
-        """Add logits (B, C), labels (B,), and their mean ``loss`` () over the ``rows`` () that have a label."""
-        self._pending.append((logits.argmax(dim=1), labels, loss[None], rows[None]))
+        """Add logits (B, W), labels (B,) or (B, C), and their mean ``loss`` () over the ``rows`` () with a label."""
+        self._pending.append((self.task.kind.estimates(logits), labels, loss[None], rows[None]))
         self._pending_rows += len(labels)
         if self._pending_rows >= self.MOST_PENDING:
             self._flush()
 
     def compute(self) -> dict[str, Any]:
-        """Return the metrics as plain numbers, and reset them."""
+        """Return the metrics as plain numbers, and reset them; nothing where no row had a label."""
         self._flush()
-        values = {name: value.tolist() for name, value in self.metrics.compute().items()}
-        values["f1"] = dict(zip(self.task.labels, values["f1"], strict=True))
-        values["loss"] = self.loss.compute().item()
-        self.metrics.reset()
-        self.loss.reset()
+        values: dict[str, Any] = {}
+        if self.rows.compute():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what has no value; the kind has one for it
+                computed = {name: value.tolist() for name, value in self.metrics.compute().items()}
+            values = self.task.kind.results(self.task.labels, computed)
+            values["loss"] = self.loss.compute().item()
+            values |= kind_entry(self.task)
+        for metric in (self.metrics, self.loss, self.rows):
+            metric.reset()
         return values
 
     def progress(self) -> dict[str, Any]:
         """Return all that was added since the last :meth:`compute`, as tensors in memory, for :meth:`resume`."""
         progress: dict[str, Any] = {name: _on_cpu(metric.metric_state) for name, metric in self.metrics.items()}
-        progress["loss"] = _on_cpu(self.loss.metric_state)
+        progress |= {"loss": _on_cpu(self.loss.metric_state), "rows": _on_cpu(self.rows.metric_state)}
         if self._pending:
             progress["pending"] = [part.cpu() for part in self._joined_pending()]
         return progress
 
     def resume(self, progress: Mapping[str, Any]) -> None:
         """Take over what another instance had been given; it goes on to the very same numbers."""
-        for name, metric in (*self.metrics.items(), ("loss", self.loss)):
+        if "rows" not in progress:  # of a checkpoint of 0.1.0
+            progress = {**progress, "rows": {"sum_value": progress["confusion"]["confmat"].sum().float()}}
+        for name, metric in (*self.metrics.items(), ("loss", self.loss), ("rows", self.rows)):
             for state, value in progress[name].items():
-                setattr(metric, state, value.to(metric.device))
+                kept = (
+                    [value.to(metric.device)] if isinstance(metric._defaults[state], list) else value.to(metric.device)
+                )
+                setattr(metric, state, kept)
             metric._update_count = 1  # or computing warns that nothing was added
         if pending := progress.get("pending"):
             predictions, labels, losses, rows = (part.to(self.loss.device) for part in pending)
@@ -103,25 +90,39 @@ class TaskMetrics(nn.Module):
     def _flush(self) -> None:
         if self._pending:
             predictions, labels, losses, rows = self._joined_pending()
-            self.metrics.update(predictions, labels)
+            labelled = is_labelled(labels)
+            if labelled.any():  # some metrics refuse to look at nothing
+                self.metrics.update(predictions[labelled], labels[labelled])
             self.loss.update(losses, weight=rows)
+            self.rows.update(labelled.sum())
             self._pending.clear()
             self._pending_rows = 0
 
 
 def _on_cpu(state: Mapping[str, Any]) -> dict[str, Tensor]:
-    return {name: value.cpu() for name, value in state.items()}
+    """Return the state of a metric, of which lists of tensors are joined; an empty list is left out."""
+    joined: dict[str, Tensor] = {}
+    for name, value in state.items():
+        if not isinstance(value, list):
+            joined[name] = value.cpu()
+        elif value:
+            joined[name] = torch.cat(value).cpu()
+    return joined
 
 
 def scalars(split: str, results: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Flatten a split's results for a logger, and add ``{split}/macro_f1``, the mean over the tasks measured."""
+    """Flatten a split's results for a logger, and add the mean headline score of the tasks measured.
+
+    That is ``{split}/macro_f1`` where it is the headline of all of them, else ``{split}/score``.
+    """
     flat: dict[str, float] = {}
     for task, metrics in results.items():
         for name, value in metrics.items():
             if name == "f1":
                 flat |= {f"{split}/{task}/f1/{label}": score for label, score in value.items()}
-            elif name not in TABLES:
+            elif isinstance(value, int | float):
                 flat[f"{split}/{task}/{name}"] = value
     if results:
-        flat[f"{split}/macro_f1"] = sum(metrics["macro_f1"] for metrics in results.values()) / len(results)
+        name = overall(map(kind_of, results.values()))
+        flat[f"{split}/{name}"] = sum(map(headline, results.values())) / len(results)
     return flat

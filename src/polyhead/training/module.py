@@ -145,9 +145,8 @@ class MultiTaskTraining(MultiTaskEvaluation):
             raise UserError("trainer.max_epochs: -1 given; the schedule needs an end, set max_epochs or max_steps")
         if self.trainer.num_training_batches == float("inf"):  # with max_steps alone Lightning has not looked yet
             self.trainer.fit_loop.setup_data()
-        steps_per_epoch = -(
-            -int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches
-        )  # rounded up
+        batches, accumulated = int(self.trainer.num_training_batches), self.trainer.accumulate_grad_batches
+        steps_per_epoch = -(-batches // accumulated)  # rounded up
         optimizer, schedule = self.optimization.build(
             self.model, self.weighting, self.stages, int(steps), steps_per_epoch, fused=not self._scales_gradients
         )
@@ -238,11 +237,8 @@ class MultiTaskTraining(MultiTaskEvaluation):
             checkpoint["training_metrics"] = of_all_processes(self.progress("training"), self.trainer.world_size)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue within the epoch in which training ended, with its metrics so far.
-
-        A checkpoint of an older version, or of other processes, has no such metrics.
-        """
+        """Continue within the epoch in which training ended, with its metrics so far."""
         reopen_epoch(checkpoint)
-        progress = checkpoint.get("training_metrics", [])
+        progress = checkpoint.get("training_metrics", [])  # an older version, or other processes, wrote none that fit
         if len(progress) == self.trainer.world_size:
             self.resume("training", progress[self.global_rank])

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from polyhead.tasks import MISSING, Task
-from polyhead.training.head_solver import HeadProblem, HeadSolver, LinearHeads, RowLoss
+from polyhead.tasks import Task, is_labelled
+from polyhead.training.head_problem import HeadProblem, LinearHeads, RowLoss
+from polyhead.training.head_solver import HeadSolver
 
 _ENOUGH = 200  # validation rows that can tell penalties apart
 _ROWS = {True: 4000, False: 2000}  # training rows that trials take at most, with and without validation rows
@@ -26,7 +27,7 @@ class LabeledEmbeddings:
 
     Args:
         embeddings: (N, W), which may be mapped from a file.
-        labels: class index of each row (N,) by task, ``MISSING`` where there is none.
+        labels: target of each row by task, (N,) or (N, C).
         weights: of the rows in the loss (N,), 0 or more; None is 1 each.
     """
 
@@ -36,9 +37,10 @@ class LabeledEmbeddings:
 
     def of(self, task: str) -> "TaskRows":
         """Return the rows that count for a task, in their order."""
-        labels = torch.from_numpy(np.asarray(self.labels[task])).long()
+        given = torch.from_numpy(np.asarray(self.labels[task]))
+        labels = given.double() if given.is_floating_point() else given.long()
         weights = None if self.weights is None else torch.from_numpy(self.weights).double()
-        counted = (labels != MISSING) if weights is None else (labels != MISSING) & (weights > 0)
+        counted = is_labelled(labels) if weights is None else is_labelled(labels) & (weights > 0)
         return TaskRows(self.embeddings, labels, weights, torch.nonzero(counted)[:, 0])
 
 
@@ -92,14 +94,14 @@ class PenaltyTrial:
         return judges.embeddings.double() @ heads.weight.mT + heads.bias[:, None], judges.labels
 
     def _cross_validate(self, rows: TaskRows, penalties: Sequence[float], folds: int) -> Tensor:
-        fold_of = stratified_folds(rows.labels, folds)  # (n,)
+        fold_of = stratified_folds(rows.labels if rows.labels.ndim == 1 else rows.labels.sum(dim=1), folds)  # (n,)
         kept = (fold_of != torch.arange(folds)[:, None]).double()  # (K, n)
         weights = kept if rows.weights is None else kept * rows.weights
         each = [penalty for penalty in penalties for _ in range(folds)]
         heads = self._solve(rows, each, weights.repeat(len(penalties), 1))
         weight = heads.weight.view(len(penalties), folds, *heads.weight.shape[1:])  # (P, K, C, W)
         bias = heads.bias.view(len(penalties), folds, -1)  # (P, K, C)
-        logits = torch.empty(len(penalties), len(rows.labels), len(self.task.labels), dtype=torch.double)
+        logits = torch.empty(len(penalties), len(rows.labels), self.task.width, dtype=torch.double)
         for fold in range(folds):
             held = torch.nonzero(fold_of == fold)[:, 0]
             logits[:, held] = rows.embeddings[held].double() @ weight[:, fold].mT + bias[:, fold, None]
@@ -108,7 +110,7 @@ class PenaltyTrial:
     def _solve(self, rows: TaskRows, penalties: Sequence[float], weights: Tensor | None) -> LinearHeads:
         if weights is not None and weights.ndim == 1:
             weights = weights.expand(len(penalties), -1)
-        problem = HeadProblem(rows.labels, len(self.task.labels), self.loss, penalties, weights)
+        problem = HeadProblem(rows.labels, self.task.width, self.loss, penalties, weights, self.task.kind.quadratic)
         (heads,) = HeadSolver(rows.embeddings).solve([problem], _ROUGH, steps=100)
         return heads
 
@@ -120,6 +122,6 @@ def stratified_folds(labels: Tensor, folds: int) -> Tensor:
     [0, 1, 0, 1, 0]
     """
     order = torch.argsort(labels, stable=True)
-    fold_of = torch.empty_like(labels)
+    fold_of = torch.empty(len(labels), dtype=torch.long)
     fold_of[order] = torch.arange(len(labels)) % folds
     return fold_of

@@ -19,7 +19,8 @@ from polyhead.objectives.losses import MultiTaskLoss
 from polyhead.tasks import PerTask, Task, per_task_problems, value_for
 from polyhead.training.added_classes import solve_added_classes
 from polyhead.training.calibration import fit_temperature
-from polyhead.training.head_solver import HeadProblem, HeadSolver
+from polyhead.training.head_problem import HeadProblem
+from polyhead.training.head_solver import HeadSolver
 from polyhead.training.penalty_trial import LabeledEmbeddings, PenaltyTrial
 
 AUTO = "auto"
@@ -142,7 +143,8 @@ class SolvedHeads:
             made = self._choose(PenaltyTrial(task, row_loss, rows, judges, seed), solver, seen)
             found.append(made)
             weights = None if rows.weights is None else rows.weights[None]
-            problems.append(HeadProblem(rows.labels, len(task.labels), row_loss, [made.penalty], weights))
+            quadratic = task.kind.quadratic
+            problems.append(HeadProblem(rows.labels, task.width, row_loss, [made.penalty], weights, quadratic))
         for made, heads in zip(found, solver.solve(problems) if problems else [], strict=True):
             linear = cast(nn.Linear, cast(nn.Sequential, model.heads[made.task])[-1])
             with torch.no_grad():
@@ -192,12 +194,25 @@ class SolvedHeads:
         best = SolvedHead(task, rows, unit, 1.0, None)
         least = inf
         for ratio, fit in zip(_RATIOS, logits, strict=True):
-            temperature = fit_temperature(fit, labels, _SPREAD)
-            loss = cross_entropy(fit / temperature, labels).item()
+            temperature, loss = _judge(trial.task, fit, labels)
             improbable = len(labels) * loss + log10(ratio) ** 2 / 2
             if improbable < least:
                 least, best = improbable, SolvedHead(task, rows, ratio * unit, temperature, loss)
         return best
+
+
+def _judge(task: Task, logits: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Return the temperature of single labels, 1 of other kinds, and the mean loss after it.
+
+    Args:
+        task: whose head it is.
+        logits: (n, C).
+        labels: targets, none of them missing.
+    """
+    if task.kind.fits != "temperature":
+        return 1.0, task.kind.row_losses(logits, labels).mean().item()
+    temperature = fit_temperature(logits, labels, _SPREAD)
+    return temperature, cross_entropy(logits / temperature, labels).item()
 
 
 def _unit(solver: HeadSolver) -> float:

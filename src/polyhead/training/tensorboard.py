@@ -17,21 +17,33 @@ def log_hparams(trainer: L.Trainer, hparams: Mapping[str, Any]) -> None:
         logger.log_hyperparams(dict(hparams))
 
 
-def log_final_metrics(trainer: L.Trainer, hparams: Mapping[str, Any], final_metrics: Mapping[str, float]) -> None:
+def log_final_metrics(
+    trainer: L.Trainer,
+    hparams: Mapping[str, Any],
+    final_metrics: Mapping[str, float],
+    more: Mapping[str, float] | None = None,
+) -> None:
     """Write a run's final metrics: on TensorBoard with its hyperparameters, which the HPARAMS tab lists run by run.
 
     They announce no columns: TensorBoard then gathers the columns from all runs, where it would otherwise take those of
     whichever run came first. It shows the first five scalars then, in alphabetical order, capitals first: hence the
     names, ``Final/...``. They lie in the run's own folder, since TensorBoard lists each folder as a run.
+
+    Args:
+        trainer: whose loggers they are.
+        hparams: of the run.
+        final_metrics: by name.
+        more: values that are charted under their own names, and are no columns.
     """
     final = {f"Final/{name}": value for name, value in final_metrics.items()}
-    log_summary(trainer, final)
+    charted = {**final, **(more or {})}
+    log_summary(trainer, charted)
     for logger in loggers_of(trainer, TensorBoardLogger):
         _, started, ended = summary.hparams(dict(hparams), final)  # type: ignore[no-untyped-call]
         with SummaryWriter(logger.log_dir) as writer:
             writer.file_writer.add_summary(started)
             writer.file_writer.add_summary(ended)
-            for name, value in final.items():
+            for name, value in charted.items():
                 writer.add_scalar(name, value, trainer.global_step)
 
 

@@ -75,8 +75,8 @@ def test_manifest_of_format_2_leaves_pooling_to_the_modules(folder, tasks):
 
 
 def test_manifest_of_a_newer_format_is_refused_with_what_to_do(folder):
-    edit(folder, lambda content: content.update(format=4, files={}, shape="unknown"))
-    message = "has format 4, and this version of polyhead reads formats up to 3; install a newer polyhead, or export"
+    edit(folder, lambda content: content.update(format=5, files={}, shape="unknown"))
+    message = "has format 5, and this version of polyhead reads formats up to 4; install a newer polyhead, or export"
     with pytest.raises(UserError, match=message) as error:
         unseal(folder)
     assert "\n" not in str(error.value)

@@ -42,7 +42,7 @@ def test_comparison_finds_its_baseline_by_its_columns(tmp_path):
 
 
 def test_comparison_refuses_an_unknown_metric(tmp_path):
-    with pytest.raises(UserError, match="valid: macro_f1, accuracy"):
+    with pytest.raises(UserError, match="valid: macro_f1, accuracy, score"):
         compared(make_sweep(tmp_path, none=0.1), metric="f2")
 
 

@@ -15,13 +15,21 @@ from torch import nn
 from polyhead.data.tokenization import TextTokenizer
 from polyhead.deployment.bundle.folder import plain_head
 from polyhead.deployment.bundle.stock_modules import write_encoder, write_prompt
+from polyhead.errors import UserError
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.sentence_modules import IDENTITY, Dense
 from polyhead.tasks import Task
 
 
 def write_classifiers(folder: Path, model: MultiTaskModel, tasks: Sequence[Task], tokenizer: TextTokenizer) -> None:
-    """Write each head with a copy of the encoder into ``classifiers/TASK`` below the folder."""
+    """Write each head with a copy of the encoder into ``classifiers/TASK`` below the folder.
+
+    Raises:
+        UserError: a task is not of single labels.
+    """
+    others = [f"{task.name} is {task.kind.name}" for task in tasks if task.kind.fits != "temperature"]
+    if others:
+        raise UserError(f"classifiers: they are of single_label tasks, and {', '.join(others)}; set classifiers=false")
     for task in tasks:
         write_classifier(folder / "classifiers" / task.name, model, task, tokenizer)
 

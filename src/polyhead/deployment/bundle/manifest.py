@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from polyhead.data.windows import MOST_WINDOWS
 from polyhead.deployment.bundle.checksums import check_files, checksums
@@ -17,11 +17,13 @@ from polyhead.storage.digests import json_digest
 from polyhead.storage.documents import read_json
 from polyhead.storage.output import write_atomically
 from polyhead.storage.schema import field_misfits, misfits
-from polyhead.tasks import Task
+from polyhead.tasks import SingleLabel, Task, make_kind
 
 FILE = "tasks.json"
-FORMAT = 3
-"""The format that this version writes, and the newest that it reads. It is raised when names in the file change."""
+FORMAT = 4
+"""The newest format that this version reads. It is raised when names in the file change."""
+
+_SINGLE_LABELS = 3  # the format of a bundle without other kinds, which older versions read
 
 _LONGEST_REASON = 200  # characters
 _MOST_TOKENS = 1_000_000  # of a text; encoders take some thousand
@@ -39,6 +41,9 @@ class TaskEntry:
         labels: class names in the order of the logits.
         temperature: divides the logits before the softmax; None if none was fitted.
         metrics: of the test split, by name.
+        kind: of the task.
+        settings: options of the kind, by name.
+        thresholds: how probable a label must be to be given, by label; None if none were fitted.
 
     Raises:
         UserError: labels that make no task, or a temperature that is not above 0.
@@ -48,6 +53,16 @@ class TaskEntry:
     labels: list[str]
     temperature: float | None
     metrics: Mapping[str, float]
+    kind: str = SingleLabel.name
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: list[float] | None = None
+
+    @classmethod
+    def of(cls, task: Task, fit: Mapping[str, Any], metrics: Mapping[str, float]) -> Self:
+        """Describe a task, with what validation fitted."""
+        temperature, thresholds = fit.get("temperature"), fit.get("thresholds")
+        kind = task.kind
+        return cls(task.name, list(task.labels), temperature, metrics, kind.name, kind.settings, thresholds)
 
     def __post_init__(self) -> None:
         texts = isinstance(self.labels, list) and all(isinstance(label, str) for label in self.labels)
@@ -56,12 +71,26 @@ class TaskEntry:
             ("labels", self.labels, texts, "a list of class names"),
             ("temperature", self.temperature, not fitted or _is_temperature(self.temperature), _TEMPERATURES),
         )
-        Task(self.name, tuple(self.labels))  # refuses what makes no task
+        task = self.task  # refuses what makes no task
+        task.kind.check_fit(task.labels, self.fit)
 
     @property
     def task(self) -> Task:
-        """The task alone, without temperature and metrics."""
-        return Task(self.name, tuple(self.labels))
+        """The task alone, without what was fitted and measured."""
+        return Task(self.name, tuple(self.labels), make_kind(self.name, self.kind, self.settings))
+
+    @property
+    def fit(self) -> dict[str, Any]:
+        """What validation fitted, as kinds take it."""
+        fits = {"temperature": self.temperature, "thresholds": self.thresholds}
+        return {name: value for name, value in fits.items() if value is not None}
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """The entry of the file; of single labels as older versions know it."""
+        entry = asdict(self)
+        others = ("kind", "settings", "thresholds") if self.kind == SingleLabel.name else ()
+        return {name: value for name, value in entry.items() if name not in others}
 
 
 @dataclass(frozen=True)
@@ -100,7 +129,9 @@ class Manifest:
 
 def seal(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, with the sha256 of every file that is in the folder now."""
-    content = {"format": FORMAT, **asdict(manifest), "files": checksums(folder, _UNSEALED)}
+    plain = all(entry.kind == SingleLabel.name for entry in manifest.tasks)
+    content = {"format": _SINGLE_LABELS if plain else FORMAT, **asdict(manifest)}
+    content |= {"tasks": [entry.plain for entry in manifest.tasks], "files": checksums(folder, _UNSEALED)}
     content["digest"] = json_digest(content)
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     with write_atomically(folder / FILE) as partial:
@@ -145,7 +176,7 @@ def _upgrade(content: dict[str, Any], version: object) -> dict[str, Any]:
     Raises:
         ValueError: there never was such a format.
     """
-    if version == FORMAT:
+    if version in (_SINGLE_LABELS, FORMAT):
         return content
     if version not in (1, 2):
         raise ValueError(f"format {version!r}")

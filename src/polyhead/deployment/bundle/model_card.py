@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
+from polyhead.deployment.bundle.card_data import card_data
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry
 from polyhead.storage.markdown import markdown_table
+from polyhead.tasks import SingleLabel
 
 _TEMPLATE = """---
-library_name: sentence-transformers
-pipeline_tag: text-classification
-tags: [sentence-transformers, multi-task, polyhead]
----
+{data}---
 
 # {name}
 
@@ -41,7 +40,7 @@ embeddings = SentenceTransformer("FOLDER").encode(["A sentence.", "Another one?"
 {windows}
 `heads.safetensors` holds `TASK.weight` (classes, width) and `TASK.bias`: logits are `embeddings @ weight.T + bias`.
 `tasks.json` names the classes in the order of the logits.
-{graph}
+{kinds}{graph}
 ## Made with
 
 {made_with}
@@ -51,6 +50,12 @@ _PROMISES = """
 `scores.json` keeps what validation says of the probabilities of {tasks}. From it
 `predictor.select(coverage=0.9)` makes sets of labels that hold the true one 9 times in 10, and
 `predictor.select(accuracy=0.95)` abstains where the model is not sure enough, for texts like those of validation.
+"""
+
+_KINDS = """
+Of the logits, `number` is one, in spreads from the mean (`settings` in `tasks.json`); `multi_label` has one per label,
+whose sigmoid is compared with `thresholds`; `ordinal` has one per step from a class to the next, whose sigmoids
+multiply to the probability of being beyond the step.
 """
 
 _GRAPH = """`graph.onnx` maps `input_ids` and `attention_mask` to `sentence_embedding` and `TASK_logits` of every task.
@@ -77,8 +82,9 @@ def model_card(
     columns = sorted({metric for entry in manifest.tasks for metric in entry.metrics})
     count = len(manifest.tasks)
     return _TEMPLATE.format(
+        data=card_data(name, manifest),
         name=name,
-        heads=f"{count} linear classification head" + "s" * (count > 1),
+        heads=f"{count} linear {_what(manifest)}head" + "s" * (count > 1),
         table=markdown_table(["task", "classes", *columns], [_row(entry, columns) for entry in manifest.tasks]),
         calibrated=_calibrated(manifest),
         limit=_limit(manifest),
@@ -86,14 +92,20 @@ def model_card(
         pooling=pooling,
         prompt=f", those of the prompt `{prompt}` before each text included" if prompt else "",
         windows="" if manifest.windows == 1 else _WINDOWS.format(max_length=manifest.max_length),
+        kinds="" if _what(manifest) else _KINDS,
         graph=_GRAPH if graph else "",
         made_with="\n".join(f"- {key}: {value}" for key, value in manifest.made_with.items()),
     )
 
 
+def _what(manifest: Manifest) -> str:
+    return "classification " if all(entry.kind == SingleLabel.name for entry in manifest.tasks) else ""
+
+
 def _calibrated(manifest: Manifest) -> str:
     fitted = [entry.name for entry in manifest.tasks if entry.temperature is not None]
-    others = [entry.name for entry in manifest.tasks if entry.temperature is None]
+    classes = [entry for entry in manifest.tasks if entry.kind == SingleLabel.name]
+    others = [entry.name for entry in classes if entry.temperature is None]
     lines = [f"Probabilities are calibrated for {', '.join(fitted)}."] if fitted else []
     if others:
         lines.append(f"Those of {', '.join(others)} are not calibrated: there was no validation split.")
@@ -110,4 +122,5 @@ def _limit(manifest: Manifest) -> str:
 def _row(entry: TaskEntry, columns: Sequence[str]) -> list[str]:
     """Return a row of the table of tasks; a cell without a figure stays empty."""
     figures = [f"{entry.metrics[metric]:.3f}" if metric in entry.metrics else "" for metric in columns]
-    return [entry.name, ", ".join(entry.labels), *figures]
+    kind = "" if entry.kind == SingleLabel.name else f"{entry.kind}: " * bool(entry.labels) or entry.kind
+    return [entry.name, kind + ", ".join(entry.labels), *figures]

@@ -21,8 +21,14 @@ from polyhead.storage.cells import is_blank
 class Answer(BaseModel):
     """The prediction of one task for one text."""
 
-    label: Annotated[str | None, Field(description="the most probable class; null if accuracy asks to abstain")]
-    probabilities: dict[str, float]
+    label: Annotated[
+        str | float | list[str] | None,
+        Field(
+            description="the most probable class, null if accuracy asks to abstain; of a number task the number, of a "
+            "multi_label task all labels that reach their thresholds"
+        ),
+    ]
+    probabilities: Annotated[dict[str, float], Field(description="of each class; empty where a task has none")]
     label_set: Annotated[
         list[str] | None, Field(alias="set", description="classes of the set, the most probable first, by coverage")
     ] = None

@@ -126,12 +126,12 @@ def _predictions(
 def _answers(predictions: Predictions, selection: Selection, top_k: int | None) -> list[dict[str, Any]]:
     answers = [
         {
-            task: {"label": label, "probabilities": _most_probable(prediction.probabilities[task], top_k)}
+            task: {"label": label, "probabilities": _most_probable(prediction.probabilities.get(task, {}), top_k)}
             for task, label in prediction.labels.items()
         }
         for prediction in predictions
     ]
-    for task in predictions.tasks:
+    for task in filter(selection.concerns, predictions.tasks):
         _select([answer[task.name] for answer in answers], task, predictions.probabilities[task.name], selection)
     return answers
 

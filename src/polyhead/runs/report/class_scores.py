@@ -31,7 +31,7 @@ def class_scores(rows: Sequence[Row]) -> Iterator[ClassScores]:
         for run in row.condition.runs.values():
             for test_set, results in run.metrics.test_sets.items():
                 for task, values in results.items():
-                    for label, score in values["f1"].items():
+                    for label, score in values.get("f1", {}).items():
                         found.setdefault((test_set, task, label), {}).setdefault(row.number, []).append(score)
     for (test_set, task, label), by_row in found.items():
         means = [mean(by_row[row.number]) if row.number in by_row else None for row in rows]

@@ -12,6 +12,7 @@ from polyhead.runs.report.differences import Differences, differences
 from polyhead.runs.report.notes import notes
 from polyhead.runs.report.statistics import METRICS, Mean, mean
 from polyhead.runs.status import DONE
+from polyhead.tasks import overall
 
 Confusion = Mapping[str, Mapping[str, Mapping[str, Sequence[int]]]]
 """``{test set: {task: {true class: sentences by predicted class}}}``."""
@@ -86,19 +87,25 @@ class Comparison:
 
 
 def compare(
-    records: Sequence[RunRecord], metric: str = "macro_f1", over: Sequence[str] = ("seed",), baseline: str | None = None
+    records: Sequence[RunRecord],
+    metric: str | None = None,
+    over: Sequence[str] = ("seed",),
+    baseline: str | None = None,
 ) -> Comparison:
     """Compare runs.
 
     Args:
         records: of any runs; those that are done count.
-        metric: one of :data:`polyhead.runs.report.statistics.METRICS`.
+        metric: one of :data:`polyhead.runs.report.statistics.METRICS`; None is ``macro_f1`` where that is the headline
+            of all tasks, else ``score``.
         over: configuration keys to average over.
         baseline: ``column=value`` pairs that one condition alone has; the best by validation if None.
 
     Raises:
         UserError: an unknown metric, a key that no run has, or ``baseline`` fits no condition, or more than one.
     """
+    done = [record for record in records if record.found_metrics is not None]
+    metric = metric or overall(kind for record in done for kind in record.kinds.values())
     if metric not in METRICS:
         raise UserError(f"metric: {metric!r} given; valid: {', '.join(METRICS)}")
     _check_keys(records, over)
@@ -204,6 +211,8 @@ def _confusion(runs: Iterable[RunRecord]) -> dict[str, dict[str, dict[str, list[
     for run in runs:
         for test_set, results in run.metrics.test_sets.items():
             for task, values in results.items():
+                if "confusion" not in values:
+                    continue
                 table = sums.setdefault(test_set, {}).setdefault(task, {})
                 for label, counts in zip(values["f1"], values["confusion"], strict=True):
                     before = table.get(label, [0] * len(counts))

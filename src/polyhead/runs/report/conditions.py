@@ -1,6 +1,7 @@
 """Conditions: runs that differ in nothing but the seed belong together. Knows nothing about their metrics' meaning."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ _IGNORED = {  # they decide no result
     "tokens.limit_gb",
     "trust",
 }
+_MEASURED = re.compile(r"tasks\.\w+\.(mean|spread)")  # of the training numbers of a task, and no choice
 Replicate = tuple[Any, ...]
 """Values of the keys that are averaged over: the seed."""
 
@@ -110,7 +112,8 @@ def _in_given_order(columns: Sequence[str], records: Iterable[RunRecord]) -> lis
 def _compared_keys(records: Sequence[RunRecord], over: Sequence[str]) -> list[str]:
     """List the keys that make conditions differ: not the place of a run, nor keys that follow those averaged over."""
     keys = dict.fromkeys(key for record in records for key in record.config)
-    return [key for key in keys if key not in {*over, *_IGNORED} and not _follows(key, records, over)]
+    chosen = [key for key in keys if key not in {*over, *_IGNORED} and not _MEASURED.fullmatch(key)]
+    return [key for key in chosen if not _follows(key, records, over)]
 
 
 def _follows(key: str, records: Sequence[RunRecord], over: Sequence[str]) -> bool:

@@ -12,6 +12,7 @@ from polyhead.runs.predictions import Classes
 from polyhead.runs.record import OVERALL, RunRecord
 from polyhead.runs.report.conditions import Condition
 from polyhead.runs.report.statistics import Difference, Numbers, holm, paired_difference, resampled
+from polyhead.tasks import is_labelled
 
 Differences = Mapping[str, Mapping[str, Difference | None]]
 """``{test set: {task: difference}}``; None where nothing tells how certain it is."""
@@ -102,18 +103,22 @@ class _Resamples:
         key = str(record.folder), test_set
         if key not in self._scores:
             predicted = record.predictions.predicted[test_set]
-            self._scores[key] = resampled(labels_of(record, test_set), predicted, self.metric)
+            self._scores[key] = resampled(labels_of(record, test_set), predicted, self.metric, kinds=record.kinds)
         return self._scores[key]
 
 
 def labels_of(record: RunRecord, test_set: str) -> Mapping[str, Classes]:
     """Return the labels (N,) of the tasks that the test set has labels for; no other task was measured on it."""
     tasks = record.predictions.labels.get(test_set, {})
-    return {task: labels for task, labels in tasks.items() if np.any(labels >= 0)}
+    return {task: labels for task, labels in tasks.items() if is_labelled(labels).any()}
 
 
 def same_labels(labels: Mapping[str, Classes], others: Mapping[str, Classes]) -> bool:
     """Return whether two runs have the same labels (N,) for the same tasks."""
     if labels.keys() != others.keys():
         return False
-    return all(np.array_equal(column, others[task]) for task, column in labels.items())
+    return all(_equal(column, others[task]) for task, column in labels.items())
+
+
+def _equal(labels: Classes, others: Classes) -> bool:
+    return np.array_equal(labels, others, equal_nan=labels.dtype.kind == "f" and others.dtype.kind == "f")

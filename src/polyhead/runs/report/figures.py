@@ -58,10 +58,11 @@ def trade_off(comparison: Comparison, test_set: str, cost: str, title: str) -> s
 
 
 def _within_bounds(score: Mean) -> list[list[float]] | None:
-    """Return the lengths of a score's bar below and above it; no score is outside of 0 to 1."""
+    """Return the lengths of a score's bar below and above it; no score above 0 is drawn below it, none above 1."""
     if score.margin is None:
         return None
-    return [[min(score.margin, score.value)], [min(score.margin, 1 - score.value)]]
+    below = min(score.margin, score.value) if score.value >= 0 else score.margin
+    return [[below], [min(score.margin, 1 - score.value)]]
 
 
 def learning_curves(comparison: Comparison, curves: Mapping[int, Sequence[Curves]], name: str, title: str) -> str:

@@ -63,6 +63,7 @@ def _row(row: Row) -> dict[str, Any]:
         "on_pareto_front": row.front,
         "confusion": row.confusion,
         "conflict": dict(row.conflict),
+        "health": _scores(row.health),
     }
 
 

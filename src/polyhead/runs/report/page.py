@@ -24,6 +24,7 @@ _MOST_CLASSES = 24  # of a confusion matrix that is shown whole
 _MOST_PAIRS = 20  # of confused classes, where it is not
 _CURVES = {
     "validation/macro_f1": "validation macro-F1, mean over tasks",
+    "validation/score": "validation score, mean over tasks",
     "train/loss": "training loss (nats)",
 }
 

@@ -44,12 +44,12 @@ class Report:
         return f'<iframe srcdoc="{content}" style="width: 100%; height: 40em; border: 0"></iframe>'
 
 
-def make_report(runs: Sequence[Path], metric: str, over: Sequence[str], baseline: str | None) -> Report:
+def make_report(runs: Sequence[Path], metric: str | None, over: Sequence[str], baseline: str | None) -> Report:
     """Compare runs.
 
     Args:
         runs: folders of runs, or folders that hold some.
-        metric: ``macro_f1`` or ``accuracy``.
+        metric: ``macro_f1``, ``accuracy`` or ``score``; None is the headline that all tasks have.
         over: keys of the configuration to average over.
         baseline: the condition to compare with, as ``freeze=none``; None takes the best on validation.
 

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
+from polyhead.tasks import Kind, SingleLabel, is_labelled
+
 LEVEL = 0.95
 RESAMPLES = 1000
 Numbers = NDArray[np.float64]
@@ -126,19 +128,30 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def resampled(
-    labels: Mapping[str, Classes], predicted: Mapping[str, Classes], metric: str, resamples: int = RESAMPLES
+    labels: Mapping[str, Classes],
+    predicted: Mapping[str, Classes],
+    metric: str,
+    resamples: int = RESAMPLES,
+    kinds: Mapping[str, type[Kind]] | None = None,
 ) -> dict[str, Numbers]:
     """Score each task on resampled rows (R,), and ``mean``, the mean over the tasks.
 
     Equal labels give equal resamples, so that the scores of two runs on the same sentences can be subtracted.
 
     Args:
-        labels: of each task (N,), below 0 where there is none.
-        predicted: classes of each task (N,), below 0 where there is none.
+        labels: of each task (N,), or a column for each class (N, C); see :func:`polyhead.tasks.is_labelled`.
+        predicted: answers of each task, as its labels are.
         metric: one of :data:`METRICS`.
         resamples: R.
+        kinds: of the tasks; None are single labels.
     """
-    tables = {task: _Table(column, predicted[task], resamples) for task, column in labels.items()}
+    tables: dict[str, _Table | _Answers] = {}
+    for task, column in labels.items():
+        kind = (kinds or {}).get(task, SingleLabel)
+        counted = metric != "score" or kind.name == SingleLabel.name
+        tables[task] = (
+            _Table(column, predicted[task], resamples) if counted else _Answers(kind, column, predicted[task])
+        )
     seeds = [zlib.crc32(np.ascontiguousarray(column).data) for column in labels.values()]
     random = np.random.default_rng(seeds)
     rows = len(next(iter(labels.values())))
@@ -146,7 +159,7 @@ def resampled(
         draw = random.integers(rows, size=rows)
         for table in tables.values():
             table.count(resample, draw)
-    scores = {task: METRICS[metric](table.confusions) for task, table in tables.items()}
+    scores = {task: table.scores(metric) for task, table in tables.items()}
     return scores | {"mean": np.mean(list(scores.values()), axis=0)}
 
 
@@ -170,6 +183,35 @@ class _Table:
         counts = np.bincount(self.cells[draw], minlength=confusion.size + 1)
         confusion[:] = counts[:-1].reshape(confusion.shape)
 
+    def scores(self, metric: str) -> Numbers:
+        """Return a metric of each resample (R,)."""
+        return METRICS[metric](self.confusions)
+
+
+class _Answers:
+    """The headline scores of a task's resamples.
+
+    Args:
+        kind: of the task.
+        labels: (N,) or (N, C).
+        predicted: as the labels.
+    """
+
+    def __init__(self, kind: type[Kind], labels: Classes, predicted: Classes) -> None:
+        self.kind = kind()
+        self.counted = is_labelled(labels) & is_labelled(predicted)  # (N,)
+        self.labels, self.predicted = labels, predicted
+        self.found: list[float] = []
+
+    def count(self, resample: int, draw: NDArray[np.int64]) -> None:
+        """Score the rows of a draw (N,)."""
+        rows = draw[self.counted[draw]]
+        self.found.append(self.kind.score(self.labels[rows], self.predicted[rows]) if len(rows) else 0.0)
+
+    def scores(self, metric: str) -> Numbers:
+        """Return the headline score of each resample (R,)."""
+        return np.asarray(self.found)
+
 
 def _cells(labels: Classes, predicted: Classes, classes: int) -> Classes:
     """Number the cell of the confusion matrix that each row falls in; rows without a label get one number more."""
@@ -191,4 +233,9 @@ def accuracy(confusion: NDArray[np.int64]) -> Numbers:
     return np.asarray(hits / np.maximum(confusion.sum(axis=(-2, -1)), 1))
 
 
-METRICS: dict[str, Callable[[NDArray[np.int64]], Numbers]] = {"macro_f1": macro_f1, "accuracy": accuracy}
+METRICS: dict[str, Callable[[NDArray[np.int64]], Numbers]] = {
+    "macro_f1": macro_f1,
+    "accuracy": accuracy,
+    "score": macro_f1,
+}
+"""Name -> what it is of confusion matrices; ``score`` is the headline of each kind, of single labels macro-F1."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 
-from polyhead.runs.record import OVERALL
+from polyhead.runs.record import OVERALL, SCORE
 from polyhead.runs.report.comparison import Comparison, Row
 from polyhead.runs.report.statistics import Difference, Mean
 from polyhead.storage.markdown import markdown_table
@@ -13,7 +13,7 @@ WIDTH = 80
 """Characters of a terminal's line; a wider table becomes several tables below each other."""
 
 NONE = "–"
-_METRIC_NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
+_METRIC_NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "score": "score"}
 _HEALTH = {"spearman": "Spearman", "agreement": "embedding"}
 _COSTS = {
     "seconds": "seconds",
@@ -124,7 +124,7 @@ def legend(comparison: Comparison) -> str:
         return ""
     text = (
         f"Scores: {metric_name(comparison)} on {listed(comparison.tests)} (mean: over the tasks), ± the 95 % interval "
-        f"over {listed(comparison.over)}; rows by {metric_name(comparison)} on validation."
+        f"over {listed(comparison.over)}; rows by {metric_name(comparison)} on validation.{_headlines(comparison)}"
     )
     if any(row.health for row in comparison.rows):
         text += " embedding: agreement of its similarities with those before training; Spearman: on scored pairs."
@@ -134,6 +134,17 @@ def legend(comparison: Comparison) -> str:
         f"{text} Δ: less #{comparison.baseline.number} on the same seeds and sentences; n.s.: not significant at 5 % "
         "after Holm's correction."
     )
+
+
+def _headlines(comparison: Comparison) -> str:
+    """Say which metric the score of each task is; nothing where all have the same."""
+    if comparison.metric != SCORE:
+        return ""
+    kinds = {
+        task: kind for row in comparison.rows for run in row.condition.runs.values() for task, kind in run.kinds.items()
+    }
+    names = [f"{kind.scores.get(kind.headline, kind.headline)} of {task}" for task, kind in kinds.items()]
+    return f" Score: {listed(names)}."
 
 
 def listed(names: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from zlib import crc32
 
 from polyhead.errors import ParameterError, UserError, did_you_mean, parameter_problems
 from polyhead.sources.base import Source
+from polyhead.sources.synthetic.extras import EXTRAS, extra_cell
 from polyhead.sources.synthetic.grammar import Symbol, draw
 from polyhead.sources.synthetic.material import read_grammar
 from polyhead.tasks import PerTask, Task, per_task_problems, value_for
@@ -75,6 +76,8 @@ class HypotheticalCorpus(Source):
             In between it is the share of sentences bound to follow the function; beside an imbalance it
             shifts the frequencies of the sentiment classes.
         missing: share of training labels that are missing, 0 to 1.
+        extra: further tasks that the sentences have labels for, see :data:`polyhead.sources.synthetic.extras.EXTRAS`;
+            noise and gaps do not concern them.
 
     Raises:
         ParameterError: a value out of range or an unknown split or task; all problems at once, one per line.
@@ -86,6 +89,7 @@ class HypotheticalCorpus(Source):
     imbalance: PerTask
     correlation: float
     missing: PerTask
+    extra: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         problems = [
@@ -95,6 +99,11 @@ class HypotheticalCorpus(Source):
             *per_task_problems("imbalance", self.imbalance, LABELS, lambda value: value >= 1, "a number of 1 or more"),
             *parameter_problems(("correlation", self.correlation, _is_share(self.correlation), _SHARE)),
             *per_task_problems("missing", self.missing, LABELS, _is_share, _SHARE),
+            *(
+                f"extra: unknown {name!r}; {did_you_mean(str(name), EXTRAS)}"
+                for name in self.extra
+                if name not in EXTRAS
+            ),
         ]
         if problems:
             raise ParameterError("\n".join(problems))
@@ -110,16 +119,20 @@ class HypotheticalCorpus(Source):
         sentences = self._write(split)
         return islice(self._spoil(sentences) if split == "train" else sentences, self.sizes[split])
 
-    def find_labels(self, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    def find_labels(self, names: Sequence[str], free: Sequence[str] = ()) -> Mapping[str, Sequence[str]]:
         """Return the class names of the tasks named.
 
         Raises:
             UserError: there is no such task.
         """
+        found = {name: LABELS[name] for name in names if name in LABELS}
         for name in names:
-            if name not in LABELS:
-                raise UserError(f"tasks: the hypothetical sentences know no {name!r}; {did_you_mean(name, LABELS)}")
-        return {name: LABELS[name] for name in names}
+            if name not in found and name not in self.extra:
+                hint = f"set data.extra=[{name}]" if name in EXTRAS else did_you_mean(name, LABELS)
+                raise UserError(f"tasks: the hypothetical sentences know no {name!r}; {hint}")
+        for name in set(names) & set(self.extra):
+            found[name] = tuple(sorted({str(sentence.labels[name]) for sentence in self.sentences("train")}))
+        return {name: found[name] for name in names}
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Check that the tasks know all labels, and that each of them has training sentences with labels.
@@ -128,7 +141,10 @@ class HypotheticalCorpus(Source):
             UserError: labels that a task does not know, or a task without a labelled sentence; one per line.
         """
         problems = []
-        for task in tasks:
+        unknown = [task.name for task in tasks if task.name not in (*LABELS, *self.extra)]
+        if any(name in EXTRAS for name in unknown):
+            self.find_labels(unknown)
+        for task in [one for one in tasks if one.kind.has_classes]:
             lacking = [repr(label) for label in LABELS.get(task.name, ()) if label not in task.labels]
             if lacking:
                 problems.append(f"tasks.{task.name}: the sentences have the labels {', '.join(lacking)}, too; add them")
@@ -148,7 +164,9 @@ class HypotheticalCorpus(Source):
             text = draw(symbol, generator)
             while not _belongs(text, split):
                 text = draw(symbol, generator)
-            yield Sentence(text, {"category": category, "sentiment": sentiment, "topic": topic})
+            labels: dict[str, str | None] = {"category": category, "sentiment": sentiment, "topic": topic}
+            given = {"sentiment": sentiment, "topic": topic}
+            yield Sentence(text, labels | {name: extra_cell(name, text, given) for name in self.extra})
 
     def _weigh_cells(self) -> dict[Cell, float]:
         """Return the probability of each cell."""

@@ -21,7 +21,7 @@ from polyhead.training.module import MultiTaskTraining
 
 
 class TestGallery(Callback):
-    """Shows the test set ``test``: precision-recall curves, and embeddings to walk through.
+    """Shows the test set ``test``: precision-recall curves of single labels, and embeddings to walk through.
 
     Args:
         sentences: M, the most embeddings to keep; 500 of width 384 take 2 MB per run, 0 keeps none.
@@ -62,7 +62,8 @@ class TestGallery(Callback):
         if isinstance(pl_module, MultiTaskTraining) and pl_module.evaluated_split == "test":
             kept = sum(len(embeddings) for _, embeddings, _ in self._seen)
             embeddings = self._embeddings[: self.sentences - kept].float().cpu()
-            probabilities = {task: logits.float().softmax(1).cpu() for task, logits in outputs.items()}
+            classes = [task.name for task in pl_module.tasks if task.kind.fits == "temperature"]
+            probabilities = {task: outputs[task].float().softmax(1).cpu() for task in classes}
             self._seen.append((batch.rows.tolist(), embeddings, probabilities))
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -74,9 +75,10 @@ class TestGallery(Callback):
             return
         for logger in loggers_of(trainer, TensorBoardLogger):
             shown = _Shown(data, self._seen)
-            for task in pl_module.tasks:
+            tasks = [task for task in pl_module.tasks if task.name in shown.probabilities]
+            for task in tasks:
                 shown.curves(logger.experiment, task, trainer.global_step)
-            shown.embeddings(logger.experiment, pl_module.tasks, trainer.global_step)
+            shown.embeddings(logger.experiment, tasks, trainer.global_step)
         self._seen = []
 
 

@@ -1,4 +1,4 @@
-"""Mistakes: the test sentences that a task got wrong most surely, as a table. Knows nothing about training.
+"""Mistakes: the test sentences that a task of single labels got wrong most surely. Knows nothing about training.
 
 Shapes: B sentences of a batch, C classes, n mistakes.
 """
@@ -101,10 +101,12 @@ class Mistakes(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Take in the mistakes of a batch."""
-        if isinstance(outputs, Mapping) and batch.rows is not None:
-            for task, logits in outputs.items():
-                mistakes = self.found.setdefault(task, SurestMistakes(self.count))
-                mistakes.update(logits, batch.labels[task], batch.rows)
+        if not (isinstance(outputs, Mapping) and isinstance(pl_module, MultiTaskEvaluation) and batch.rows is not None):
+            return
+        for task in pl_module.tasks:
+            if task.kind.fits == "temperature":  # of other kinds an answer is not right or wrong with a probability
+                mistakes = self.found.setdefault(task.name, SurestMistakes(self.count))
+                mistakes.update(outputs[task.name], batch.labels[task.name], batch.rows)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write and show the mistakes that all processes together found."""

@@ -12,21 +12,21 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
+from numpy.typing import NDArray
 from torch import Tensor
 
 from polyhead.data.batch import Batch
 from polyhead.data.datamodule import SentenceData
 from polyhead.storage.output import write_atomically
-from polyhead.tasks import MISSING
-from polyhead.training.calibration import Calibration
+from polyhead.tasks import Task, answer_cell, is_labelled
 from polyhead.training.evaluation import MultiTaskEvaluation
 
 
 class OutOfFold(Callback):
-    """Writes ``oof.csv``: each test sentence with its label, predicted class and probability for each task.
+    """Writes ``oof.csv``: each test sentence with its label and the answer for each task.
 
-    The probability is that of the predicted class after the temperature. ``row`` is the place of the sentence among
-    those that the folds divide, from 1.
+    Of single labels it has the probability of the predicted class after the temperature, too. ``row`` is the place of
+    the sentence among those that the folds divide, from 1.
 
     Args:
         folder: where the file is written.
@@ -70,14 +70,26 @@ class OutOfFold(Callback):
         columns: dict[str, list[Any]] = {"row": (positions + 1).tolist(), "fold": [self.fold] * len(positions)}
         columns["text"] = [sentence.text for sentence in data.source.sentences(split)]
         for task in pl_module.tasks:
-            temperature = cast(Calibration, pl_module.calibration[task.name]).temperature.cpu()
-            shares, predicted = (torch.cat(self._logits[task.name])[order] / temperature).softmax(dim=1).max(dim=1)
-            names = np.array([*task.labels, ""], dtype=object)  # the last for no label
-            labels = data.split(split).labels[task.name]
-            columns[f"{task.name}_label"] = names[np.where(labels == MISSING, -1, labels)].tolist()
-            columns[f"{task.name}_predicted"] = names[predicted.numpy()].tolist()
-            columns[f"{task.name}_probability"] = [round(share, 6) for share in shares.tolist()]
+            labels, logits = data.split(split).labels[task.name], torch.cat(self._logits[task.name])[order]
+            columns |= _columns(task, labels, logits, pl_module.fit_of(task.name))
         with write_atomically(self.folder / "oof.csv") as partial, partial.open("w", encoding="utf-8", newline="") as f:
             writer = csv.writer(f)
             writer.writerow(columns)
             writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _columns(task: Task, labels: NDArray[Any], logits: Tensor, fit: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return the columns of a task: labels, answers, and of single labels how probable these are."""
+    if task.kind.fits == "temperature":
+        shares, classes = (logits / fit["temperature"]).softmax(dim=1).max(dim=1)
+        codes = classes.numpy()
+        columns = {f"{task.name}_probability": [round(share, 6) for share in shares.tolist()]}
+    else:
+        codes = task.kind.codes(task.kind.outputs(logits.numpy(), fit), fit)
+        columns = {}
+    given: list[Any] = [""] * len(labels)
+    known = np.flatnonzero(is_labelled(labels))
+    for row, answer in zip(known, task.kind.answers(task.labels, task.kind.restore(labels[known])), strict=True):
+        given[row] = answer_cell(answer)
+    predicted = [answer_cell(answer) for answer in task.kind.answers(task.labels, codes)]
+    return {f"{task.name}_label": given, f"{task.name}_predicted": predicted, **columns}

@@ -46,6 +46,8 @@ class _Pictures(Callback):
     def _draw(self, trainer: L.Trainer, module: MultiTaskTraining, split: str) -> None:
         if trainer.is_global_zero and trainer.loggers:
             for task, metrics in module.results[split].items():
+                if self.name not in metrics:  # the kind of the task has no such picture
+                    continue
                 log_figure(trainer, f"{split}/{task}/{self.name}", self.figure(task, metrics))
                 for name, (titles, *rows) in self.tables(task, metrics).items():
                     log_table(trainer, f"{split}/{task}/{name}", titles, rows)

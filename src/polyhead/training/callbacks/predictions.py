@@ -1,9 +1,9 @@
-"""PredictionRecorder: which class each head gives each test sentence. Knows nothing about what they are compared with.
+"""PredictionRecorder: the answer of each head for each test sentence. Knows nothing about what they are compared with.
 
-Shapes: N sentences of a test set.
+Shapes: N sentences of a test set, C classes.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import numpy as np
@@ -12,26 +12,33 @@ from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 from torch import Tensor
 
-from polyhead.tasks import MISSING
+from polyhead.tasks import Task
+from polyhead.training.evaluation import MultiTaskEvaluation
 
 
 class PredictionRecorder(Callback):
-    """Records labels and predicted classes of each test set, row by row, so that runs compare sentence by sentence.
+    """Records labels and answers of each test set, row by row, so that runs compare sentence by sentence.
 
     Attributes:
-        labels: test set -> task -> class index (N,); ``polyhead.tasks.MISSING`` where a sentence has no label.
-        predicted: the same of the predictions; ``MISSING`` where a sentence was left out of the test.
+        labels: test set -> task -> class index (N,), number (N,), or a 0 or 1 for each class (N, C); missing where a
+            sentence has no label, see :func:`polyhead.tasks.is_labelled`.
+        predicted: the same of the predictions; missing where a sentence was left out of the test.
     """
 
     def __init__(self) -> None:
-        self.labels: dict[str, dict[str, NDArray[np.int16]]] = {}
-        self.predicted: dict[str, dict[str, NDArray[np.int16]]] = {}
-        self._classes: dict[str, Tensor] = {}
+        self.labels: dict[str, dict[str, NDArray[Any]]] = {}
+        self.predicted: dict[str, dict[str, NDArray[Any]]] = {}
+        self._codes: dict[str, Tensor] = {}
+        self._seen = torch.empty(0)
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start a column with a place for every row of the test set."""
         labels = trainer.test_dataloaders.dataset.labels  # type: ignore[union-attr]
-        self._classes = {task: torch.zeros(len(column), dtype=torch.int64) for task, column in labels.items()}
+        kinds = {"f": torch.float32, "i": torch.int64}
+        self._codes = {
+            task: torch.zeros(column.shape, dtype=kinds[column.dtype.kind]) for task, column in labels.items()
+        }
+        self._seen = torch.zeros(len(trainer.test_dataloaders.dataset), dtype=torch.int64)  # type: ignore[union-attr]
 
     def on_test_batch_end(
         self,
@@ -42,9 +49,12 @@ class PredictionRecorder(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Record a batch's classes, counted from 1: 0 is for rows that are never predicted."""
-        for task, logits in outputs.items():
-            self._classes[task][batch.rows.cpu()] = logits.argmax(dim=1).cpu() + 1
+        """Record the answers for a batch."""
+        rows = batch.rows.cpu()
+        self._seen[rows] = 1
+        module = cast(MultiTaskEvaluation, pl_module)
+        for task in module.tasks:
+            self._codes[task.name][rows] = _codes(task, outputs[task.name], module).to(self._codes[task.name].dtype)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Join the rows of all processes; each row is in one of them."""
@@ -52,8 +62,24 @@ class PredictionRecorder(Callback):
         test_set = str(pl_module.evaluated_split)
         labels = self.labels[test_set] = {}
         predictions = self.predicted[test_set] = {}
-        for task, classes in self._classes.items():
-            joined = trainer.strategy.reduce(classes.to(pl_module.device), reduce_op="sum")
-            predicted = joined.cpu().numpy() - 1 if isinstance(joined, Tensor) else joined
-            labels[task] = columns[task].astype(np.int16)
-            predictions[task] = np.where(predicted < 0, MISSING, predicted).astype(np.int16)
+        seen = self._joined(trainer, pl_module, self._seen) > 0
+        for task in cast(MultiTaskEvaluation, pl_module).tasks:
+            predicted = self._joined(trainer, pl_module, self._codes[task.name])
+            predicted[~seen] = task.kind.missing(task.labels)
+            kept = np.float32 if predicted.dtype.kind == "f" else np.int16
+            labels[task.name] = task.kind.restore(columns[task.name]).astype(kept)
+            predictions[task.name] = predicted.astype(kept)
+
+    def _joined(self, trainer: L.Trainer, module: L.LightningModule, values: Tensor) -> NDArray[Any]:
+        joined = trainer.strategy.reduce(values.to(module.device), reduce_op="sum")
+        found: NDArray[Any] = cast(Tensor, joined).cpu().numpy()
+        return found
+
+
+def _codes(task: Task, logits: Tensor, module: MultiTaskEvaluation) -> Tensor:
+    """Return the answers for a batch, as :meth:`polyhead.tasks.Kind.codes` has them."""
+    if task.kind.one_class:
+        return task.kind.estimates(logits).cpu()
+    fit = module.fit_of(task.name)
+    outputs = task.kind.outputs(logits.float().cpu().numpy(), fit)
+    return torch.from_numpy(task.kind.codes(outputs, fit))

@@ -1,4 +1,4 @@
-"""ProbabilityRecorder: the probabilities that each head gives the labelled test sentences.
+"""ProbabilityRecorder: the probabilities that each head of single labels gives the labelled test sentences.
 
 Shapes: N labelled sentences, C classes.
 """
@@ -15,17 +15,18 @@ from torch import Tensor
 
 from polyhead.data.batch import Batch
 from polyhead.tasks import MISSING
+from polyhead.training.evaluation import MultiTaskEvaluation
 
 
 class ProbabilityRecorder(Callback):
     """Keeps the probabilities of the sentences that are labelled, of one process.
 
     Args:
-        temperatures: by task; a task without one has 1.
+        fits: what validation fitted, by task; a task of single labels without a temperature has 1.
     """
 
-    def __init__(self, temperatures: Mapping[str, float]) -> None:
-        self.temperatures = temperatures
+    def __init__(self, fits: Mapping[str, Mapping[str, Any]]) -> None:
+        self.fits = fits
         self._probabilities: dict[str, list[Tensor]] = {}
         self._labels: dict[str, list[Tensor]] = {}
 
@@ -39,9 +40,12 @@ class ProbabilityRecorder(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Take in a batch."""
+        kinds = {task.name: task.kind for task in cast(MultiTaskEvaluation, pl_module).tasks}
         for task, logits in cast(Mapping[str, Tensor], outputs).items():
+            if kinds[task].fits != "temperature":
+                continue
             labels = batch.labels[task]
-            scaled = logits[labels != MISSING].float() / self.temperatures.get(task, 1.0)
+            scaled = logits[labels != MISSING].float() / self.fits.get(task, {}).get("temperature", 1.0)
             self._probabilities.setdefault(task, []).append(scaled.softmax(dim=1).cpu())
             self._labels.setdefault(task, []).append(labels[labels != MISSING].cpu())
 

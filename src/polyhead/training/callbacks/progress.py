@@ -7,12 +7,18 @@ import lightning as L
 from lightning.pytorch.callbacks import RichProgressBar
 from rich.progress import BarColumn
 
+from polyhead.tasks import KINDS
+
 _BAR_WIDTH = 10
 """Columns of the bar itself; the texts beside it may then take 70 of the 80 that a terminal has."""
 
 
 _NAMED = 4
 """Tasks that have a number of their own in an epoch's line."""
+
+
+_HEADLINES = sorted({kind.headline for kind in KINDS.values()}, key=lambda name: name != "macro_f1")
+"""Headline scores, the last that a task has is its own: a task with a special one has macro-F1, too."""
 
 
 class ProgressBar(RichProgressBar):
@@ -49,15 +55,16 @@ class ProgressBar(RichProgressBar):
 
 
 def epoch_line(epoch: int, values: Mapping[str, float], metric: str) -> str:
-    """Say what an epoch's validation gave: the metric that the run goes by, and macro-F1 by task.
+    """Say what an epoch's validation gave: the metric that the run goes by, and the headline score of each task.
 
     >>> epoch_line(0, {"validation/macro_f1": 0.5, "validation/mood/macro_f1": 0.5}, "validation/macro_f1")
     'epoch 0: validation/macro_f1 0.5000 (mood 0.5000)'
     """
     shown = f"epoch {epoch}: {metric} {values.get(metric, float('nan')):.4f}"
     parts = [name.split("/") for name in values]
-    tasks = [part[1] for part in parts if len(part) == 3 and part[0] == "validation" and part[2] == "macro_f1"]
-    if not 0 < len(tasks) <= _NAMED:
+    found = [(part[1], part[2]) for part in parts if len(part) == 3 and part[0] == "validation"]
+    headlines = {task: name for name in _HEADLINES for task, found_name in found if found_name == name}
+    if not 0 < len(headlines) <= _NAMED:
         return shown
-    by_task = ", ".join(f"{task} {values[f'validation/{task}/macro_f1']:.4f}" for task in tasks)
+    by_task = ", ".join(f"{task} {values[f'validation/{task}/{name}']:.4f}" for task, name in headlines.items())
     return f"{shown} ({by_task})"
