@@ -86,7 +86,7 @@ def language(code: str) -> str:
         ast.parse(code)
     except SyntaxError:
         return "text"
-    return "python" if re.search(r"[.=(]", code) else "text"
+    return "python" if re.search(r"[.=(]|^import ", code, re.MULTILINE) else "text"
 
 
 def from_markdown(source: Path, page: Path) -> str:
