@@ -5,7 +5,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from support.commands import ROOT
 from support.fakes import word_tokenizer
-from support.run_folders import make_provenance
+from support.run_folders import make_metrics, make_provenance
 
 from polyhead.app.run_config import read_config
 from polyhead.app.sentence_digest import sentence_digest
@@ -41,7 +41,7 @@ def test_trained_run_reads_the_splits_of_own_files(tmp_path):
     data = [f"data.cache={tmp_path / 'cache'}", f"data.files.train={tmp_path}/train.csv", "data.holdout.test=0.2"]
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         config = compose("train", overrides=["data=files", f"run_dir={tmp_path}", *data])
-    trained = TrainedRun(tmp_path, config, (Task("sentiment", ("a", "b")),), encoder=None, model=None, metrics={})
+    trained = TrainedRun(tmp_path, config, (Task("sentiment", ("a", "b")),), encoder=None, model=None, metrics=make_metrics({}))
     train, test = (list(trained.source.sentences(split)) for split in ("train", "test"))
     assert 4 <= len(test) <= 12
     assert not {sentence.text for sentence in train} & {sentence.text for sentence in test}
@@ -54,7 +54,7 @@ def test_trained_run_refuses_held_out_sentences_that_are_not_those_of_its_traini
         config = compose("train", overrides=["data=files", f"run_dir={tmp_path}", *data])
     tokenizer = TextTokenizer(word_tokenizer(), 16)
     encoder = SimpleNamespace(load_text_tokenizer=lambda: tokenizer)
-    trained = TrainedRun(tmp_path, config, (Task("sentiment", ("a", "b")),), encoder, model=None, metrics={})
+    trained = TrainedRun(tmp_path, config, (Task("sentiment", ("a", "b")),), encoder, model=None, metrics=make_metrics({}))
     chunks = tokenizer.tokenize_labeled(trained.source.sentences("test"), trained.tasks)
     noted = sentence_digest(TokenizedSentences.concatenate(chunks, ["sentiment"]))
     make_provenance(data={"test": noted, "train": "other", "validation": "other"}).write(RunFolder(tmp_path))

@@ -9,6 +9,7 @@ from support.commands import ROOT
 
 import polyhead
 from polyhead.app.command_names import COMMANDS, as_called, program
+from polyhead.app.run_log import kept_logging
 from polyhead.commands import console
 
 MODULES = {path.stem for path in (ROOT / "src" / "polyhead" / "commands").glob("*.py")} - {"__init__", "console"}
@@ -27,7 +28,8 @@ def polyhead_command(monkeypatch, capsys):
         for name in MODULES:
             monkeypatch.delitem(sys.modules, f"polyhead.commands.{name}", raising=False)
         try:
-            console.main()
+            with kept_logging():
+                console.main()
             code = 0
         except SystemExit as end:
             code = end.code

@@ -89,3 +89,10 @@ def test_show_says_where_the_curves_are_that_lie_in_files(tmp_path, monkeypatch,
     show(summary_of(), folder)
     shown = capsys.readouterr().out.splitlines()
     assert shown[-2:] == ["curves: tensorboard --logdir 'a sweep'", f"curves: {folder}/metrics.csv"]
+
+
+def test_summary_of_several_kinds_has_the_scores_of_each_in_one_column_without_a_validation_split_too():
+    results = {"category": TASK, "stars": {"kind": "number", "spearman": 0.75, "mae": 1.5, "loss": 0.5}}
+    text = rendered(make_metrics({}, test=results))
+    assert "accuracy 0.9123, macro-F1 0.9000" in text
+    assert "Spearman 0.7500, MAE 1.5000" in text

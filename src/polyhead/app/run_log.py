@@ -37,6 +37,7 @@ def run_log(folder: Path | None, quiet: bool) -> Iterator[None]:
             handlers.append((ours, _handler(logging.StreamHandler(sys.stdout), "%(message)s")))
         if folder is not None:
             root.setLevel(logging.INFO)
+            ours.propagate = True  # a command in the same process may have kept it to itself
             file = _handler(_open(folder), "[%(asctime)s][%(name)s][%(levelname)s] %(message)s")
             handlers.append((root, file))
         for logger, handler in handlers:

@@ -105,6 +105,8 @@ def find_start(config: DictConfig) -> StartPoint | None:
     Raises:
         UserError: it is neither a finished run nor a bundle.
     """
+    if "start" not in config:  # as in configurations of 0.1.0
+        return None
     if OmegaConf.is_missing(config, "start"):
         raise UserError("start: missing; set start=RUN, a finished run or a bundle")
     given = config.get("start")

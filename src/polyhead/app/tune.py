@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any, cast, get_type_hints
@@ -166,7 +167,9 @@ def _trial(trial: optuna.Trial, tuning: Tuning, configs: Path, overrides: Sequen
         callbacks = []
         if tuning.prunes:
             first_step = index * _MOST_EPOCHS
-            callbacks.append(Pruning(trial, config.monitor.metric, first_step, tuning.pruning["warmup_epochs"]))
+            monitor = config.monitor  # a run whose tasks are of several kinds goes by another mean
+            warmup = tuning.pruning["warmup_epochs"]
+            callbacks.append(Pruning(trial, partial(monitor.get, "metric"), first_step, warmup))
         with _logged(run_folder):
             quality = train.run(config, callbacks, quiet=True)
         costs = read(run_folder).costs()

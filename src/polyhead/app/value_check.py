@@ -40,7 +40,8 @@ def value_problems(config: DictConfig) -> Iterator[str]:
     problems: list[str] = []
     with collect_errors(problems):
         check_options(config, seed=int, run_dir=str, resume=str | None, compile=bool, test=bool, watch_conflict=bool)
-        check_options(config, start=str | None)
+        if "start" in config:  # configurations of 0.1.0 have none
+            check_options(config, start=str | None)
         seed, folder, share = config.seed, config.run_dir, config.get("interpolation", 1.0)
         check_parameters(
             ("interpolation", share, is_finite(share) and 0 < share <= 1, "a share above 0, up to 1"),

@@ -21,11 +21,11 @@ def summary_table(metrics: RunMetrics) -> Table:
     table = Table(caption="\n".join(_costs(metrics)), caption_justify="left", caption_style="")
     for title in ("task", "split"):
         table.add_column(title, overflow="fold")
-    scores = ShownScores([*metrics.validation.values()])
+    splits = {"validation": metrics.validation, **metrics.test_sets}
+    scores = ShownScores([values for results in splits.values() for values in results.values()])
     for title in scores.titles:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column(scores.loss, justify="right", no_wrap=True)
-    splits = {"validation": metrics.validation, **metrics.test_sets}
     for task in {task: None for results in splits.values() for task in results}:
         for split, results in splits.items():
             if task in results:  # else no sentence of the split has a label for it

@@ -189,13 +189,15 @@ class Pruning(Callback):
 
     Args:
         trial: that the run belongs to.
-        metric: by which it is compared, under the name in the log.
+        metric: by which it is compared, under the name in the log; or what gives the name once the run has chosen it.
         first_step: number of the run's first epoch among those of the trial, so that a seed is compared with the same
             seed of other trials.
         warmup_epochs: of the run, in which it is never stopped.
     """
 
-    def __init__(self, trial: optuna.Trial, metric: str, first_step: int, warmup_epochs: int) -> None:
+    def __init__(
+        self, trial: optuna.Trial, metric: str | Callable[[], str], first_step: int, warmup_epochs: int
+    ) -> None:
         self.trial = trial
         self.metric = metric
         self.first_step = first_step
@@ -208,7 +210,8 @@ class Pruning(Callback):
             optuna.TrialPruned: the run is to stop; Optuna takes the trial for pruned.
         """
         epoch = trainer.current_epoch
-        self.trial.report(float(trainer.callback_metrics[self.metric]), self.first_step + epoch)
+        metric = self.metric if isinstance(self.metric, str) else self.metric()
+        self.trial.report(float(trainer.callback_metrics[metric]), self.first_step + epoch)
         if epoch >= self.warmup_epochs and self.trial.should_prune():
             raise optuna.TrialPruned(f"epoch {epoch}: hopeless beside the other trials")
 

@@ -53,7 +53,7 @@ def test_model_card_keeps_its_columns_where_a_class_name_has_a_pipe():
 
 def test_model_card_names_calibrated_tasks_length_pooling_and_origin():
     text = card(pooling="cls, Normalize()")
-    assert "Probabilities are calibrated for category.\n" in text
+    assert "Probabilities are calibrated for category. Those of sentiment are not calibrated:" in text
     assert f"cut to {MAX_LENGTH} tokens; from token states to the embedding: cls, Normalize()." in text
     assert text.endswith("## Made with\n\n- polyhead: 9.9\n- run: a\n")
 
