@@ -41,7 +41,9 @@ def test_trained_run_reads_the_splits_of_own_files(tmp_path):
     data = [f"data.cache={tmp_path / 'cache'}", f"data.files.train={tmp_path}/train.csv", "data.holdout.test=0.2"]
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         config = compose("train", overrides=["data=files", f"run_dir={tmp_path}", *data])
-    trained = TrainedRun(tmp_path, config, (Task("sentiment", ("a", "b")),), encoder=None, model=None, metrics=make_metrics({}))
+    trained = TrainedRun(
+        tmp_path, config, (Task("sentiment", ("a", "b")),), encoder=None, model=None, metrics=make_metrics({})
+    )
     train, test = (list(trained.source.sentences(split)) for split in ("train", "test"))
     assert 4 <= len(test) <= 12
     assert not {sentence.text for sentence in train} & {sentence.text for sentence in test}
@@ -54,7 +56,9 @@ def test_trained_run_refuses_held_out_sentences_that_are_not_those_of_its_traini
         config = compose("train", overrides=["data=files", f"run_dir={tmp_path}", *data])
     tokenizer = TextTokenizer(word_tokenizer(), 16)
     encoder = SimpleNamespace(load_text_tokenizer=lambda: tokenizer)
-    trained = TrainedRun(tmp_path, config, (Task("sentiment", ("a", "b")),), encoder, model=None, metrics=make_metrics({}))
+    trained = TrainedRun(
+        tmp_path, config, (Task("sentiment", ("a", "b")),), encoder, model=None, metrics=make_metrics({})
+    )
     chunks = tokenizer.tokenize_labeled(trained.source.sentences("test"), trained.tasks)
     noted = sentence_digest(TokenizedSentences.concatenate(chunks, ["sentiment"]))
     make_provenance(data={"test": noted, "train": "other", "validation": "other"}).write(RunFolder(tmp_path))
