@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 
-.PHONY: help train test test-fast campaign check tensorboard clean
+.PHONY: help train test test-fast campaign check docs tensorboard clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -23,6 +23,11 @@ check: .venv/.lint  ## set up, and check format, lint and types
 	$(VENV) -m ruff check .
 	$(VENV) -m mypy
 
+docs: .venv/.docs  ## set up, and build the site into site/; a dead link or a missing page is an error
+	$(VENV) docs/site/gather.py
+	$(VENV) -m zensical build --strict --clean
+	$(VENV) docs/site/check.py
+
 tensorboard: .venv/.installed  ## look at the runs
 	$(VENV) -m tensorboard.main --logdir runs
 
@@ -42,6 +47,10 @@ clean:  ## remove the environment and caches; runs stay
 
 .venv/.campaign: .venv/.test
 	$(VENV) -m pip install --quiet --editable ".[campaign]"
+	touch $@
+
+.venv/.docs: .venv/.installed
+	$(VENV) -m pip install --quiet --editable ".[docs]"
 	touch $@
 
 .venv/.lint: .venv/.test

@@ -5,14 +5,18 @@ import re
 import shlex
 import shutil
 import textwrap
-from functools import cache
+from functools import cache, partial
+from importlib import import_module
 from inspect import signature
+from types import ModuleType
 
 import pytest
+import yaml
 from hydra import compose, initialize_config_dir
-from support.commands import ROOT, run, script
+from support.commands import NO_PICTURES, ROOT, TINY_ENCODER, run, script
 
 import polyhead
+from polyhead.commands.init import write_project
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,6 +24,7 @@ COMPOSED = {
     "train.py": "train",
     **{f"scripts/{name}.py": name for name in ("encode", "evaluate", "export", "label", "predict", "serve")},
 }
+OF_PROJECT = f"hydra.searchpath=[file://{ROOT / 'src' / 'polyhead' / 'commands' / 'project' / 'configs'}]"
 REQUIRED_LINES = [
     "python train.py freeze=backbone trainer.accelerator=gpu",
     "python train.py -m freeze=none,backbone,lower_layers weighting=equal,uncertainty seed=0,1,2",
@@ -33,23 +38,34 @@ def fill(text, variables):
     return re.sub(r"\$([A-Z]+)\b", lambda match: variables[match[1]], text)
 
 
+def indented(page):
+    """Return the text of a page, its fenced code indented as the rest; the recipes have a test of their own."""
+    text = page.read_text(encoding="utf-8")
+    if page.name == "CONTRIBUTING.md":
+        return text
+    fence = re.compile(r"^```(?:bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return fence.sub(lambda block: textwrap.indent(block[1], "    "), text)
+
+
 def commands_of(page):
     """Yield (script, words) for each command of a page; continued lines are joined, the page's variables filled in."""
     variables = {"DATA": "/data"}
-    for line in page.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+    for line in indented(page).replace("\\\n", " ").splitlines():
         if assignment := re.match(r"^    ([A-Z]+)=(.*)$", line):
             variables[assignment[1]] = fill(assignment[2].strip("\"'"), variables)
         elif command := re.match(r"^    (?:cat \S+ \| )?python (train\.py|scripts/\w+\.py) ?(.*)$", line):
             yield command[1], shlex.split(fill(command[2].split("|")[0], variables), comments=True)
+        elif command := re.match(r"^    polyhead (\w+) ?(.*)$", line):
+            name = "train.py" if command[1] == "train" else f"scripts/{command[1]}.py"
+            yield name, shlex.split(command[2].replace("--config-dir configs", OF_PROJECT), comments=True)
 
 
 def python_of(page):
-    """Yield the indented Python of a page that speaks of polyhead, each block as one text."""
-    text = page.read_text(encoding="utf-8")
-    for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, flags=re.MULTILINE):
+    """Yield the Python of a page that speaks of polyhead, each block as one text."""
+    for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", indented(page), flags=re.MULTILINE):
         code = textwrap.dedent(block).strip("\n")
-        if re.search(r"\b(?:polyhead|run)\.\w", code) and not re.search(
-            r"^(?:python|pip|polyhead) ", code, re.MULTILINE
+        if re.search(r"\b(?:polyhead|run)\.\w|^import polyhead", code, re.MULTILINE) and not re.search(
+            r"^(?:python|pip|polyhead|curl|make) ", code, re.MULTILINE
         ):
             yield code
 
@@ -117,7 +133,10 @@ def test_commands_that_take_arguments_of_training_compose(name, words):
 
 
 @pytest.mark.slow
-@of(*{name for _, name, _ in COMMANDS} - {*COMPOSED, "scripts/tune.py", "scripts/probe.py", "scripts/benchmark.py"})
+@of(
+    *{name for _, name, _ in COMMANDS if (ROOT / name).exists()}
+    - {*COMPOSED, "scripts/tune.py", "scripts/probe.py", "scripts/benchmark.py"}
+)
 def test_commands_use_keys_that_exist(name, words):
     for word in words:
         key, sign, _ = word.partition("=")
@@ -135,22 +154,56 @@ def help_of(name):
 PYTHON = [(str(page.relative_to(ROOT)), code) for page in PAGES for code in python_of(page)]
 
 
+def resolve(node, known):
+    """Return what a dotted name stands for, or None where that is not known; a name that its owner lacks fails."""
+    if isinstance(node, ast.Name):
+        return known.get(node.id)
+    if not isinstance(node, ast.Attribute):
+        return None
+    owner = resolve(node.value, known)
+    if not isinstance(owner, ModuleType | type) or (owner, node.attr) == (polyhead.Run, "folder"):  # set by __init__
+        return None
+    assert hasattr(owner, node.attr), ast.unparse(node)
+    return getattr(owner, node.attr)
+
+
 @pytest.mark.parametrize(("page", "code"), PYTHON, ids=[page for page, _ in PYTHON])
 def test_python_of_the_pages_names_what_is_there(page, code):
-    for node in ast.walk(ast.parse(code)):
-        if (
-            isinstance(node, ast.Attribute)
-            and isinstance(node.value, ast.Name)
-            and node.value.id in ("polyhead", "run")
-        ):
-            owner = polyhead if node.value.id == "polyhead" else polyhead.Run
-            assert hasattr(owner, node.attr) or node.attr == "folder", ast.unparse(node)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "polyhead.fit":
-            signature(polyhead.fit).bind(*node.args, **{keyword.arg: keyword.value for keyword in node.keywords})
+    known = {"polyhead": polyhead, "run": polyhead.Run}
+    makes = {polyhead.fit: polyhead.Run, polyhead.Run: polyhead.Run, polyhead.Predictor.load: polyhead.Predictor}
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("polyhead"):
+            known |= {name.name: getattr(import_module(node.module), name.name) for name in node.names}
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            known[ast.unparse(node.targets[0])] = makes.get(resolve(node.value.func, known))
+    for node in ast.walk(tree):
+        resolve(node, known)
+        if isinstance(node, ast.Call) and resolve(node.func, known) is polyhead.fit:
+            named = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+            signature(polyhead.fit).bind(*node.args, **named)
 
 
 def test_pages_show_python():
-    assert {page for page, _ in PYTHON} >= {"README.md", "docs/howto/python.md"}
+    assert {page for page, _ in PYTHON} >= {"README.md", "docs/howto/python.md", "docs/start.md"}
+
+
+@pytest.mark.slow
+def test_python_of_the_start_page_runs_in_the_project_of_init(tmp_path, monkeypatch, capsys):
+    write_project(tmp_path)
+    rows = (tmp_path / "train.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "train.csv").write_text("".join(rows[:100]), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    words = [word.partition("=") for word in (*TINY_ENCODER, *NO_PICTURES)]
+    tiny = {key: yaml.safe_load(value) if sign else None for key, sign, value in words}
+    tiny["encoder.architecture.num_hidden_layers"] = 5  # lower_layers freezes four
+    fit = partial(polyhead.fit, options=tiny, epochs=1, heads="trained", accelerator="cpu", quiet=True)
+    monkeypatch.setattr(polyhead, "fit", fit, raising=False)
+    blocks = [code for page, code in PYTHON if page == "docs/start.md"]
+    assert len(blocks) == 2
+    for code in blocks:
+        exec(compile(code, "docs/start.md", "exec"), {})
+    assert "category" in capsys.readouterr().out
 
 
 @of("scripts/benchmark.py")

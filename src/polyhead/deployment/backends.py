@@ -22,6 +22,7 @@ from polyhead.inference.packed_linear import pack_linear_layers
 
 GRAPH, INT8_GRAPH = "graph.onnx", "graph.int8.onnx"
 BACKENDS = ("torch", "onnx", "onnx-int8", "openvino")
+"""The names that :func:`open_backend` knows."""
 
 _GRAPHS = {"onnx": GRAPH, "onnx-int8": INT8_GRAPH, "openvino": GRAPH}  # backend -> the graph that it runs
 _EXPORT_OPTIONS = {GRAPH: "graph=onnx", INT8_GRAPH: "graph=int8"}

@@ -15,6 +15,7 @@ from polyhead.storage.dialect import Dialect
 from polyhead.storage.input import InputFile
 
 Row = dict[str, Any]
+"""A row of a table: column -> value."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,9 @@ from polyhead.sources.synthetic.material import read_grammar
 from polyhead.tasks import PerTask, Task, per_task_problems, value_for
 
 CATEGORIES: tuple[str, ...] = ("Expression", "Opinion", "Quote", "Riddle", "News", "Other")
+"""The classes of ``category``."""
 SENTIMENTS: tuple[str, ...] = ("Neutral", "Positive", "Negative")
+"""The classes of ``sentiment``."""
 TOPICS: tuple[str, ...] = (
     "food",
     "travel",
@@ -35,8 +37,11 @@ TOPICS: tuple[str, ...] = (
     "health",
     "money",
 )
+"""The classes of ``topic``."""
 LABELS: dict[str, tuple[str, ...]] = {"category": CATEGORIES, "sentiment": SENTIMENTS, "topic": TOPICS}
+"""Task -> its classes."""
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
+"""The splits that a corpus has."""
 
 _LARGEST_SIZE = 1_000_000_000
 _SHARE = "a number from 0 to 1"
