@@ -44,6 +44,27 @@ def test_heads_of_a_model_are_those_of_scikit_learn_on_its_embeddings(make_encod
         np.testing.assert_allclose(logits[task].softmax(dim=1).detach(), expected, atol=1e-4)
 
 
+def test_heads_through_which_the_encoder_is_trained_point_the_same_way_and_are_no_longer_than_random_ones(
+    make_encoder, tasks
+):
+    model = MultiTaskModel(make_encoder(), tasks, dropout=0.0)
+    rows = make_rows(tasks, model.encoder.embedding_size)
+    linear = model.heads["category"][-1]
+    SolvedHeads(penalty=1.0).solve(model, tasks, make_loss(tasks), rows)
+    long = torch.cat([linear.weight, linear.bias[:, None]], dim=1).detach().clone()
+    assert linear.weight.norm(dim=1).max().item() > 3**-0.5
+    SolvedHeads(penalty=1.0).solve(model, tasks, make_loss(tasks), rows, begins=True)
+    short = torch.cat([linear.weight, linear.bias[:, None]], dim=1).detach()
+    assert linear.weight.norm(dim=1).max().item() == pytest.approx(3**-0.5, rel=1e-4)
+    torch.testing.assert_close(short / short.norm(), long / long.norm(), rtol=1e-4, atol=1e-5)
+    weak = 1e6  # a solution that is shorter than that stays as it is
+    lengths = []
+    for begins in (False, True):
+        SolvedHeads(penalty=weak).solve(model, tasks, make_loss(tasks), rows, begins=begins)
+        lengths.append(linear.weight.norm().item())
+    assert lengths[0] == pytest.approx(lengths[1])
+
+
 def test_class_weights_count_as_in_the_loss(make_encoder, tasks):
     model = MultiTaskModel(make_encoder(), tasks, dropout=0.0)
     rows = make_rows(tasks, model.encoder.embedding_size)
