@@ -136,7 +136,7 @@ def _objective(trial):
 
 def read_run(made):
     trained = load_trained_run(made / "run")
-    return trained.model.state_dict(), dict(trained.temperatures), [(it.name, it.labels) for it in trained.tasks]
+    return trained.model.state_dict(), dict(trained.fits), [(it.name, it.labels) for it in trained.tasks]
 
 
 def read_last(made):

@@ -64,7 +64,7 @@ def test_export_gives_what_the_run_s_best_weights_give(folder):
             logits = trained.model.classify(embedding)
         np.testing.assert_allclose(predictions[row].embedding, embedding[0], atol=1e-5)
         for task, values in logits.items():
-            expected = (values[0] / trained.temperatures[task]).softmax(0)
+            expected = (values[0] / trained.fits[task]["temperature"]).softmax(0)
             np.testing.assert_allclose(predictions.probabilities[task][row], expected, atol=1e-5)
     state = load_checkpoint(folder / "runs" / "0_seed=1,a" / "checkpoints" / "best.ckpt")["state_dict"]
     weight = trained.model.heads["category"][1].weight

@@ -1,41 +1,25 @@
 """``polyhead COMMAND``: which commands there are, and what it says to bad input."""
 
-import os
 import sys
 
 import pytest
-from hydra.core.hydra_config import HydraConfig
-from support.commands import ROOT
+from support.commands import ROOT, run
 
 import polyhead
 from polyhead.app.command_names import COMMANDS, as_called, program
-from polyhead.app.run_log import kept_logging
-from polyhead.commands import console
 
 MODULES = {path.stem for path in (ROOT / "src" / "polyhead" / "commands").glob("*.py")} - {"__init__", "console"}
 
 
 @pytest.fixture
-def polyhead_command(monkeypatch, capsys):
-    """Run ``polyhead`` with arguments in this process; return its exit code, output and errors."""
+def polyhead_command(tmp_path):
+    """Run ``polyhead`` with arguments in an empty folder; return its exit code, output and errors."""
 
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # these and Hydra's state are as before, then
-    monkeypatch.setenv("POLYHEAD_PARENT", str(os.getpid()))
-    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)
+    def run_command(*arguments):
+        done = run(ROOT / "tests" / "support" / "polyhead", *arguments, cwd=tmp_path)
+        return done.returncode, done.stdout, done.stderr
 
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["/usr/bin/polyhead", *arguments])
-        for name in MODULES:
-            monkeypatch.delitem(sys.modules, f"polyhead.commands.{name}", raising=False)
-        try:
-            with kept_logging():
-                console.main()
-            code = 0
-        except SystemExit as end:
-            code = end.code
-        return code, *capsys.readouterr()
-
-    return run
+    return run_command
 
 
 def test_every_module_of_the_folder_is_a_command_and_help_lists_it(polyhead_command):
@@ -94,8 +78,7 @@ def test_version_is_that_of_polyhead(polyhead_command, arguments):
         (["init"], "required: dir"),
     ],
 )
-def test_bad_input_ends_in_a_line_per_problem_and_exit_code_2(polyhead_command, tmp_path, monkeypatch, arguments, said):
-    monkeypatch.chdir(tmp_path)
+def test_bad_input_ends_in_a_line_per_problem_and_exit_code_2(polyhead_command, arguments, said):
     code, _, errors = polyhead_command(*arguments)
     assert code == 2
     assert said in errors
