@@ -29,7 +29,10 @@ def make_data(parts: RunComponents, run: str, activations: Callable[[], Attach |
 
 def data_digests(data: SentenceData) -> dict[str, str]:
     """Return a hash of the sentences, as token ids, the labels and the weights of each split that was read."""
-    return {name: sentence_digest(split.sentences, split.weights) for name, split in data.splits.items()}
+    names = [*(name for name in LEARNED_FROM if name in data.splits), *data.splits]
+    return {
+        name: sentence_digest(data.splits[name].sentences, data.splits[name].weights) for name in dict.fromkeys(names)
+    }
 
 
 def changed_splits(parts: RunComponents, run: RunFolder, splits: Collection[str] | None = None) -> list[str]:
