@@ -161,8 +161,10 @@ def test_experiments_train(tmp_path):
     recipes = [option for group, option in OPTIONS if group == "experiment" and option != "add_task"]  # needs a run
     tiny = [f"encoder.architecture.{name}={size}" for name, size in (("hidden_size", 24), ("intermediate_size", 32))]
     sizes = [f"data.sizes.{split}=32" for split in ("train", "validation", "test")]
-    sizes += ["encoder.pretrained=false", "trainer.accelerator=cpu", "loader.batch_size=16", "hydra.sweep.dir=sweep"]
-    done = train("-m", f"experiment={','.join(recipes)}", *tiny, *sizes, *NO_PICTURES, cwd=tmp_path)
+    sizes += ["encoder.pretrained=false", "accelerator=cpu", "loader.batch_size=16", "auto_epochs.min_steps=6"]
+    done = train(
+        "-m", f"experiment={','.join(recipes)}", *tiny, *sizes, *NO_PICTURES, "hydra.sweep.dir=sweep", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("freezing plan") == len(recipes)
     runs = (tmp_path / "sweep").glob("*/metrics.json")
