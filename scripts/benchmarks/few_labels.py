@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.measurement import Baseline, Comparison, Measurement, compare
 from benchmarks.settings import Settings
 from benchmarks.workload import ROOT, device_of, open_data, open_encoder, precision_of
+from polyhead import Predictor
 from polyhead.errors import UserError
 from polyhead.inference.embedder import Embedder
 from polyhead.models.model_files import PACKAGE, package_folder
@@ -167,18 +168,12 @@ def polyhead(
         command = [sys.executable, str(ROOT / "train.py"), "experiment=few_shot", "data=files", "logger=none"]
         command += ["data.files.train=train.csv", "data.files.test=test.csv", "data.holdout.validation=0"]
         command += [f"tasks=[{','.join(names)}]", f"seed={seed}", "hydra.run.dir=run", f"accelerator={settings.device}"]
-        _run(command, folder)
-        predict = [sys.executable, str(ROOT / "scripts" / "predict.py")]
-        _run([*predict, "model=run", "input=test.csv", "output=predicted.jsonl"], folder)
-        lines = [json.loads(line) for line in (folder / "predicted.jsonl").read_text(encoding="utf-8").splitlines()]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise UserError(f"few_shot: {done.stderr.strip()}")
         seconds = json.loads((folder / "run" / "metrics.json").read_text(encoding="utf-8"))["seconds"]["total"]
-    return {task: [line[task]["label"] for line in lines] for task in names}, seconds
-
-
-def _run(command: Sequence[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError(f"few_shot: {done.stderr.strip()}")
+        predictions = Predictor.load(folder / "run").predict([sentence.text for sentence in test])
+    return {task: predictions.labels(task) for task in names}, seconds
 
 
 def _labelled(values: Sequence[Any], sample: Sequence[LabelledSentence], task: str) -> tuple[list[Any], list[str]]:
