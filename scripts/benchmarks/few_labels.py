@@ -10,18 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.measurement import Baseline, Comparison, Measurement, compare
 from benchmarks.settings import Settings
-from benchmarks.workload import ROOT, device_of, open_data, open_encoder, precision_of
+from benchmarks.workload import ROOT, device_of, open_data, open_encoder, precision_of, unit_embeddings
 from polyhead import Predictor
 from polyhead.errors import UserError
 from polyhead.inference.embedder import Embedder
-from polyhead.models.model_files import PACKAGE, package_folder
+from polyhead.models.model_files import ModelFiles
 from polyhead.sources.base import LabelledSentence
 from polyhead.tasks import Task
 
@@ -31,9 +30,22 @@ _PAIRS = 20  # SetFit's num_iterations: pairs of each kind and sentence
 Predicted = dict[str, Sequence[str]]
 
 
+class Trial(NamedTuple):
+    """What is learned from, and what is then to be predicted."""
+
+    tasks: Sequence[Task]
+    sample: Sequence[LabelledSentence]
+    test: Sequence[LabelledSentence]
+    seed: int
+
+
+Learn = Callable[[Settings, Trial], tuple[Predicted, float]]
+"""Learns and predicts; returns the labels of the test sentences by task, and the seconds of learning."""
+
+
 def few_shot(settings: Settings) -> Comparison:
     """Measure the accuracy on test after training on ``labels`` sentences per class of the first task."""
-    learners: dict[str, Callable[..., tuple[Predicted, float]]] = {
+    learners: dict[str, Learn] = {
         "logistic regression": regression,
         "SetFit": set_fit,
         "polyhead": polyhead,
@@ -51,7 +63,7 @@ def few_shot(settings: Settings) -> Comparison:
 
 
 def measure(
-    learn: Callable[..., tuple[Predicted, float]],
+    learn: Learn,
     settings: Settings,
     tasks: Sequence[Task],
     pool: Sequence[LabelledSentence],
@@ -60,7 +72,7 @@ def measure(
 ) -> Measurement:
     """Train on the sample of a seed, and score the predictions."""
     sample = draw(pool, tasks[0].name, settings.labels, seed)
-    predicted, seconds = learn(settings, tasks, sample, test, seed)
+    predicted, seconds = learn(settings, Trial(tasks, sample, test, seed))
     figures = {}
     for task in tasks:
         known = [row for row, sentence in enumerate(test) if sentence.labels[task.name] is not None]
@@ -81,41 +93,25 @@ def draw(pool: Sequence[LabelledSentence], task: str, labels: int, seed: int) ->
     return sample
 
 
-def regression(
-    settings: Settings,
-    tasks: Sequence[Task],
-    sample: Sequence[LabelledSentence],
-    test: Sequence[LabelledSentence],
-    _: int,
-) -> tuple[Predicted, float]:
+def regression(settings: Settings, trial: Trial) -> tuple[Predicted, float]:
     """Learn by scikit-learn's logistic regression on the embeddings."""
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
     encoder = open_encoder(settings)
     embedder = Embedder(encoder.load(), encoder.load_text_tokenizer(), precision_of(settings), device_of(settings))
 
-    def embed(sentences: Sequence[LabelledSentence]) -> NDArray[Any]:
-        found = np.concatenate([*embedder.embed([sentence.text for sentence in sentences])])
-        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
-
     started = time.perf_counter()
-    rows = embed(sample)
+    rows = unit_embeddings(embedder, trial.sample)
     models = {}
-    for task in tasks:
-        texts, labels = _labelled(range(len(sample)), sample, task.name)
+    for task in trial.tasks:
+        texts, labels = _labelled(range(len(trial.sample)), trial.sample, task.name)
         models[task.name] = LogisticRegression(max_iter=1000).fit(rows[texts], labels)
     seconds = time.perf_counter() - started
-    tested = embed(test)
+    tested = unit_embeddings(embedder, trial.test)
     return {name: list(model.predict(tested)) for name, model in models.items()}, seconds
 
 
-def set_fit(
-    settings: Settings,
-    tasks: Sequence[Task],
-    sample: Sequence[LabelledSentence],
-    test: Sequence[LabelledSentence],
-    seed: int,
-) -> tuple[Predicted, float]:
+def set_fit(settings: Settings, trial: Trial) -> tuple[Predicted, float]:
     """Learn by SetFit's defaults, a training for each task."""
     try:
         import datasets
@@ -123,12 +119,11 @@ def set_fit(
     except ImportError as error:
         raise UserError(f"few_shot: {error.name} is not installed; run: pip install setfit==1.2.0 datasets") from error
 
-    source = open_encoder(settings)
-    folder = str(package_folder(source.location)) if source.location.startswith(PACKAGE) else source.location
+    folder = ModelFiles(open_encoder(settings).location).name
     predicted: Predicted = {}
     seconds = 0.0
-    for task in tasks:
-        texts, labels = _labelled([sentence.text for sentence in sample], sample, task.name)
+    for task in trial.tasks:
+        texts, labels = _labelled([sentence.text for sentence in trial.sample], trial.sample, task.name)
         numbers = [task.labels.index(label) for label in labels]
         with tempfile.TemporaryDirectory() as out:
             started = time.perf_counter()
@@ -136,7 +131,7 @@ def set_fit(
             arguments = setfit.TrainingArguments(
                 out,
                 num_iterations=_PAIRS,
-                seed=seed,
+                seed=trial.seed,
                 show_progress_bar=False,
                 report_to="none",
                 save_strategy="no",
@@ -145,34 +140,29 @@ def set_fit(
             rows = datasets.Dataset.from_dict({"text": texts, "label": numbers})
             setfit.Trainer(model=model, args=arguments, train_dataset=rows).train()
             seconds += time.perf_counter() - started
-        found = model.predict([sentence.text for sentence in test], show_progress_bar=False)
+        found = model.predict([sentence.text for sentence in trial.test], show_progress_bar=False)
         predicted[task.name] = [task.labels[int(number)] for number in found]
     return predicted, seconds
 
 
-def polyhead(
-    settings: Settings,
-    tasks: Sequence[Task],
-    sample: Sequence[LabelledSentence],
-    test: Sequence[LabelledSentence],
-    seed: int,
-) -> tuple[Predicted, float]:
+def polyhead(settings: Settings, trial: Trial) -> tuple[Predicted, float]:
     """Learn by ``experiment=few_shot``, all tasks at once; its seconds are of the whole run, the test set included."""
-    names = [task.name for task in tasks]
+    names = [task.name for task in trial.tasks]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for split, sentences in (("train", sample), ("test", test)):
+        for split, sentences in (("train", trial.sample), ("test", trial.test)):
             with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
                 rows = [[sentence.text, *(sentence.labels[task] for task in names)] for sentence in sentences]
                 csv.writer(file).writerows([["text", *names], *rows])
         command = [sys.executable, str(ROOT / "train.py"), "experiment=few_shot", "data=files", "logger=none"]
         command += ["data.files.train=train.csv", "data.files.test=test.csv", "data.holdout.validation=0"]
-        command += [f"tasks=[{','.join(names)}]", f"seed={seed}", "hydra.run.dir=run", f"accelerator={settings.device}"]
+        command += [f"tasks=[{','.join(names)}]", f"seed={trial.seed}", f"accelerator={settings.device}"]
+        command.append("hydra.run.dir=run")
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
             raise UserError(f"few_shot: {done.stderr.strip()}")
         seconds = json.loads((folder / "run" / "metrics.json").read_text(encoding="utf-8"))["seconds"]["total"]
-        predictions = Predictor.load(folder / "run").predict([sentence.text for sentence in test])
+        predictions = Predictor.load(folder / "run").predict([sentence.text for sentence in trial.test])
     return {task: predictions.labels(task) for task in names}, seconds
 
 

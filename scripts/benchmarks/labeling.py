@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.measurement import Baseline, Comparison, Measurement, compare
 from benchmarks.settings import Settings
-from benchmarks.workload import device_of, open_data, open_encoder, precision_of
+from benchmarks.workload import device_of, open_data, open_encoder, precision_of, unit_embeddings
 from polyhead.inference.embedder import Embedder
 from polyhead.inference.selection import pseudo_residuals, select, uncertainty
 from polyhead.sources.base import LabelledSentence
@@ -52,8 +52,7 @@ def _embed_tasks(settings: Settings) -> dict[str, tuple[LabelledEmbeddings, Labe
         sentences = [sentence for sentence in source.sentences(split) if sentence.text.strip()]
         order = np.random.default_rng(0).permutation(len(sentences))[:most]
         some: list[LabelledSentence] = [sentences[index] for index in order]
-        embeddings = np.concatenate(list(embedder.embed([sentence.text for sentence in some])))
-        embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+        embeddings = unit_embeddings(embedder, some)
         splits.append((some, embeddings))
     return {task.name: (_of_task(*splits[0], task.name), _of_task(*splits[1], task.name)) for task in tasks}
 

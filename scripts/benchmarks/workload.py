@@ -1,21 +1,24 @@
 """The workload that ours and the peers share: sentences, tasks, encoder, device."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
+from numpy.typing import NDArray
 
 from benchmarks.settings import Settings
 from polyhead.errors import UserError
 from polyhead.hardware import best_precision
+from polyhead.inference.embedder import Embedder
 from polyhead.models.encoder import Encoder
 from polyhead.models.pretrained import PretrainedEncoder
-from polyhead.sources.base import Source
+from polyhead.sources.base import LabelledSentence, Source
 from polyhead.sources.synthetic.corpus import LABELS, HypotheticalCorpus, Sentence
 from polyhead.tasks import Task
 
@@ -166,3 +169,9 @@ def encoder_flops_per_token(encoder: Encoder, length: float) -> float:
     products = sum(2 * matrix.numel() for matrix in matrices)
     attention = 4 * length * encoder.hidden_size * len(encoder.layers)
     return float(products + attention)
+
+
+def unit_embeddings(embedder: Embedder, sentences: Sequence[LabelledSentence]) -> NDArray[np.float32]:
+    """Embed sentences, and divide the embeddings (N, W) by their lengths."""
+    found = np.concatenate([*embedder.embed([sentence.text for sentence in sentences])])
+    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12), dtype=np.float32)

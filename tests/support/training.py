@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
 from support.fakes import FakeSource, word_tokenizer
 
 from polyhead.data.datamodule import SentenceData
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.tokenization import TextTokenizer
 from polyhead.freezing.plans import FreezePlan, FreezeSpec
+from polyhead.models.dropout import FastDropout
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.weighting import Equal, Weighting
 from polyhead.tasks import Task
@@ -55,3 +58,27 @@ def make_trainer(folder: Path, **settings: Any) -> L.Trainer:
         "log_every_n_steps": 1,
     }
     return L.Trainer(**defaults | settings)
+
+
+def without_dropout(model):
+    """Return the model, none of whose units drops out from here on."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout | FastDropout):
+            module.p = 0.0
+    return model
+
+
+class FirstStep(Callback):
+    """Keeps the batches of the first optimizer step, and the gradients that it is taken with."""
+
+    def __init__(self):
+        self.batches, self.gradients = [], None
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if self.gradients is None:
+            self.batches.append(batch)
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        if self.gradients is None:
+            named = pl_module.model.named_parameters()
+            self.gradients = {name: p.grad.clone() for name, p in named if p.grad is not None}

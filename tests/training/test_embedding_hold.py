@@ -8,9 +8,8 @@ import yaml
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 from support.commands import ROOT
-from support.training import make_data, make_module, make_trainer
+from support.training import FirstStep, make_data, make_module, make_trainer, without_dropout
 
-from polyhead.models.dropout import FastDropout
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives import CosineDistance, SimilarityGap
 from polyhead.training.fit import fit_and_test
@@ -25,32 +24,12 @@ def make_rule(option):
     return instantiate(node, tasks=TASKS, _convert_="all")
 
 
-def without_dropout(model):
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout | FastDropout):
-            module.p = 0.0
-    return model
-
-
 def held(tasks, **settings):
     """Return sentences whose embeddings have random targets."""
     data = make_data(tasks, **settings)
     train = data.split("train")
     train.targets = torch.randn(len(train), WIDTH, generator=torch.Generator().manual_seed(5))
     return data
-
-
-class FirstStep(Callback):
-    def __init__(self):
-        self.batches, self.gradients = [], None
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if self.gradients is None:
-            self.batches.append(batch)
-
-    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
-        named = pl_module.model.named_parameters()
-        self.gradients = self.gradients or {n: p.grad.clone() for n, p in named if p.grad is not None}
 
 
 def first_step(folder, model, data, rule, loss, tasks, frozen=(), accumulated=1):

@@ -12,11 +12,10 @@ import yaml
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback
 from support.commands import ROOT
-from support.training import make_data, make_module, make_trainer
+from support.training import FirstStep, make_data, make_module, make_trainer, without_dropout
 from torch.nn.functional import cross_entropy
 
 from polyhead.errors import UserError
-from polyhead.models.dropout import FastDropout
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.weighting import Aggregation, Equal
 from polyhead.tasks import MISSING
@@ -32,29 +31,6 @@ pytestmark = pytest.mark.slow
 def make(option):
     node = yaml.safe_load((ROOT / "configs" / "weighting" / f"{option}.yaml").read_text())
     return instantiate(node, tasks=TASKS, _convert_="all")
-
-
-def without_dropout(model):
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout | FastDropout):
-            module.p = 0.0
-    return model
-
-
-class FirstStep(Callback):
-    """Keeps the batches of the first optimizer step, and the gradients that it is taken with."""
-
-    def __init__(self):
-        self.batches, self.gradients = [], None
-
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if self.gradients is None:
-            self.batches.append(batch)
-
-    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
-        if self.gradients is None:
-            named = pl_module.model.named_parameters()
-            self.gradients = {name: p.grad.clone() for name, p in named if p.grad is not None}
 
 
 def first_step(folder, model, tasks, weighting, frozen=(), unlabelled=None, **settings):

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from polyhead import hardware
 from polyhead.app.builder import build, plain, under
 from polyhead.app.callback_check import best_problems, file_problems, logger_problems, monitor_problems
-from polyhead.app.components import RunComponents as RunComponents
+from polyhead.app.components import RunComponents
 from polyhead.app.literals import literal
 from polyhead.app.model_check import tell_late_stage, too_large
 from polyhead.app.monitor_choice import choose_monitor

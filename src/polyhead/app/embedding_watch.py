@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from polyhead.app.composition import RunComponents
+from polyhead.app.components import RunComponents
 from polyhead.data.datamodule import SentenceData
 from polyhead.data.dataset import TokenizedSplit
 from polyhead.freezing.frozen_activations import FrozenActivations

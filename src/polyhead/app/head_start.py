@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from polyhead.app.composition import RunComponents
+from polyhead.app.components import RunComponents
 from polyhead.app.taken_heads import TakenHeads
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import FrozenActivations

@@ -3,21 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-_CACHE_FOLDERS = (("activation_cache", "folder"), ("tokens", "folder"), ("data", "cache"))
-
-DECIDE_NO_RESULT = (
-    "activation_cache.limit_gb",
-    "data.limit_gb",
-    "health",
-    "health._target_",
-    "health.columns",
-    "health.pairs",
-    "health.sentences",
-    "resume",
-    "run_dir",
-    "tokens.limit_gb",
-)
-"""Flat keys, beside those of folders, whose values no metric depends on."""
+from polyhead.runs.neutral_keys import CACHE_FOLDERS
 
 
 def move_run(node: Any, old: str, new: str) -> Any:
@@ -40,7 +26,7 @@ def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
         config: resolved, under the names of today.
     """
     blank: dict[str, Any] = move_run(config, str(config.get("run_dir")), "RUN")
-    for section, key in _CACHE_FOLDERS:
+    for section, key in CACHE_FOLDERS:
         if isinstance(entries := blank.get(section), dict):
             entries.pop(key, None)
     blank.pop("trust", None)
@@ -49,7 +35,7 @@ def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def take_places(config: dict[str, Any], here: Mapping[str, Any]) -> None:
     """Give a configuration the folders of caches that another one has; they are those of this machine."""
-    for section, key in _CACHE_FOLDERS:
+    for section, key in CACHE_FOLDERS:
         theirs, ours = config.get(section), here.get(section)
         if isinstance(theirs, dict) and isinstance(ours, Mapping) and key in theirs and key in ours:
             theirs[key] = ours[key]

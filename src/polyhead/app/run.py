@@ -14,7 +14,8 @@ from omegaconf import DictConfig
 from polyhead import hardware
 from polyhead.app.builder import plain
 from polyhead.app.claim import claim, noted_data
-from polyhead.app.composition import RunComponents, compose_model, compose_trainer
+from polyhead.app.components import RunComponents
+from polyhead.app.composition import compose_model, compose_trainer
 from polyhead.app.embedding_watch import EmbeddingWatch
 from polyhead.app.encoder_record import encoder_changes, resolve_encoder
 from polyhead.app.head_start import solve_heads
@@ -111,9 +112,8 @@ class TrainingRun:
         metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
-            log_final_metrics(
-                trainer, hparams(self.config, self.asked), final_metrics(metrics), health_metrics(metrics)
-            )
+            choices = hparams(self.config, self.asked)
+            log_final_metrics(trainer, choices, final_metrics(metrics), health_metrics(metrics))
             close_loggers(trainer)
             if not quiet:
                 show(metrics, self.folder.folder)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 
 import lightning as L
 
-from polyhead.app.composition import RunComponents
+from polyhead.app.components import RunComponents
 from polyhead.app.encoder_record import check_encoder, resolve_encoder
 from polyhead.app.sentence_digest import sentence_digest
 from polyhead.data.datamodule import Attach, SentenceData

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from polyhead import hardware
-from polyhead.app.composition import MAIN_CHOICES, RunComponents, compose_components
+from polyhead.app.components import RunComponents
+from polyhead.app.composition import MAIN_CHOICES, compose_components
 from polyhead.app.hparams import monitored_value
 from polyhead.app.hydra_state import current_invocation, ensure_run_dir
 from polyhead.app.invocation import Invocation

@@ -19,13 +19,14 @@ from omegaconf import DictConfig, OmegaConf
 from polyhead.app import train
 from polyhead.app.command_line import quoted
 from polyhead.app.command_names import as_called
-from polyhead.app.composition import RunComponents
+from polyhead.app.components import RunComponents
 from polyhead.app.hydra_state import chosen_options, compose_as_train
 from polyhead.app.model_check import without_effect
 from polyhead.app.old_names import new_overrides
 from polyhead.app.options import type_problems
-from polyhead.app.places import DECIDE_NO_RESULT, without_places
+from polyhead.app.places import without_places
 from polyhead.errors import UserError
+from polyhead.runs.neutral_keys import DECIDE_NO_RESULT
 from polyhead.runs.old_names import new_key
 from polyhead.runs.record import flat, read
 from polyhead.runs.study_file import storage_url

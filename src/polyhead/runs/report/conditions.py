@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from polyhead.runs.names import shorten
+from polyhead.runs.neutral_keys import CACHE_FOLDERS, DECIDE_NO_RESULT
 from polyhead.runs.record import RunRecord
 from polyhead.runs.report.data_versions import DATA_VERSION, number_versions
 from polyhead.runs.status import DONE
@@ -16,22 +17,7 @@ NONE = "–"
 CONFIGURATION = "configuration"
 """The column that names the run whose configuration cannot be read."""
 
-_IGNORED = {  # they decide no result
-    "activation_cache.folder",
-    "activation_cache.limit_gb",
-    "data.cache",
-    "data.limit_gb",
-    "health",
-    "health._target_",
-    "health.columns",
-    "health.pairs",
-    "health.sentences",
-    "resume",
-    "run_dir",
-    "tokens.folder",
-    "tokens.limit_gb",
-    "trust",
-}
+_IGNORED = {*DECIDE_NO_RESULT, *map(".".join, CACHE_FOLDERS), "trust"}
 _MEASURED = re.compile(r"tasks\.\w+\.(mean|spread)")  # of the training numbers of a task, and no choice
 Replicate = tuple[Any, ...]
 """Values of the keys that are averaged over: the seed."""
