@@ -54,6 +54,13 @@ def test_heads_are_solved_again_over_the_tuned_encoder(few):
     assert 0 <= predicted <= 1
 
 
+@pytest.mark.parametrize(("heads", "told"), [("heads.again=true", 0), ("heads.again=false", 1), ("heads=trained", 1)])
+def test_heads_that_learn_nothing_and_are_not_solved_at_the_end_are_told(tmp_path, heads, told):
+    done = train(*TINY, "loss=pair_similarity", heads, "hydra.run.dir=run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("loss: no head learns from PairSimilarityLoss, so they stay as they start;") == told
+
+
 @pytest.mark.slow
 def test_run_without_validation_is_exported_evaluated_reported_and_predicts(few, tmp_path):
     run, _ = few

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from polyhead import hardware
 from polyhead.freezing.plans import count_parameters
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.objectives.losses import MultiTaskLoss
+from polyhead.training.solved_heads import SolvedHeads
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,16 @@ def tell_late_stage(epoch: int, max_epochs: object) -> None:
             epoch,
             max_epochs,
             epoch + 1,
+        )
+
+
+def tell_idle_heads(loss: MultiTaskLoss, heads: SolvedHeads | None) -> None:
+    """Log a line if heads neither learn from the loss nor are solved at the end: they would fit another encoder."""
+    if not loss.trains_heads and not (heads and heads.again):
+        log.warning(
+            "loss: no head learns from %s, so they stay as they start; "
+            "heads=solved heads.again=true solves them at the end",
+            type(loss).__name__,
         )
 
 

@@ -19,7 +19,7 @@ from polyhead.app.hparams import monitored_value
 from polyhead.app.hydra_state import current_invocation, ensure_run_dir
 from polyhead.app.invocation import Invocation
 from polyhead.app.literals import literal
-from polyhead.app.model_check import tell_without_effect
+from polyhead.app.model_check import tell_idle_heads, tell_without_effect
 from polyhead.app.old_names import announce_environment
 from polyhead.app.override_check import override_problems
 from polyhead.app.resumption import resume
@@ -73,6 +73,8 @@ def run(
     components = prepare(config, asked)
     if components.heads and not components.takes_steps:
         tell_without_effect(override.lstrip("+~").partition("=")[0] for override in asked.overrides)
+    if components.takes_steps:
+        tell_idle_heads(components.loss, components.heads)
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
 
     from lightning.fabric.utilities.exceptions import MisconfigurationException

@@ -95,9 +95,11 @@ class MultiTaskLoss(RecordsArguments, nn.Module):
 
     Attributes:
         of_classes: whether the loss is for tasks alone whose sentences are each of one class.
+        trains_heads: whether heads learn from the loss; else they have to be solved at the end.
     """
 
     of_classes: ClassVar[bool] = False
+    trains_heads: ClassVar[bool] = True
 
     def __init__(
         self,

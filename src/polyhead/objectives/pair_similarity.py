@@ -31,6 +31,7 @@ class PairSimilarityLoss(MultiTaskLoss):
     """
 
     of_classes = True
+    trains_heads = False
 
     def of_embeddings(
         self,
