@@ -8,7 +8,7 @@ from support.commands import ROOT
 
 from polyhead.app.export import stored_sentences
 from polyhead.errors import UserError
-from polyhead.sources.splits import Sentence
+from polyhead.sources.split import Sentence
 
 
 def stored(*options):

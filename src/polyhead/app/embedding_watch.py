@@ -1,4 +1,4 @@
-"""Embedding watch: what a run does about its embedding, as it is at the start: holding it, and measuring it."""
+"""Embedding watch: what a run does about its embedding: holding it to what it was, or to a teacher's, and measuring."""
 
 import logging
 from dataclasses import replace
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from polyhead.app.components import RunComponents
+from polyhead.app.teacher import Teacher, to_width
 from polyhead.data.datamodule import SentenceData
 from polyhead.data.dataset import TokenizedSplit
 from polyhead.freezing.frozen_activations import FrozenActivations
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 class EmbeddingWatch:
     """The embedding of a run, from its start to its end. Make it when the encoder is as it starts.
+
+    With a teacher it is held to the teacher's, and compared with that in place of the start. The training sentences get
+    the answers of the teacher's heads, too.
 
     Args:
         parts: of the run.
@@ -50,18 +54,35 @@ class EmbeddingWatch:
                 "freeze=backbone keeps it, keep_embedding=cosine most of it",
                 ", ".join(parts.kept_names),
             )
-        frozen = FrozenActivations(self.encoder, None, parts.precision, parts.activation_cache, device)
-        if held and self.moves:
+        before = self.encoder if parts.teacher is None else parts.teacher.encoder
+        frozen = FrozenActivations(before, None, parts.precision, parts.activation_cache, device)
+        if parts.teacher is not None:
+            self._learn_from(parts.teacher, frozen, held and self.moves)
+        elif held and self.moves:
             train = data.split("train")
             train.targets = frozen.embed(train)
             log.info("embedding: held to what the encoder gives at the start, over %s sentences", f"{len(train):,}")
         self.pairs: ScoredPairs | None = None
-        self.sentences: TokenizedSplit | None = None
+        self.split, self.most = "", 0  # whose sentences are embedded before and after, and how many at most
         if measures and parts.health is not None:
             self.pairs = parts.health.read_pairs()
-            split = "validation" if data.source.has("validation") else "train"
-            self.sentences = _some(data.split(split), parts.health.sentences) if self.moves else None
-            self.before = self._embed(frozen)
+            if self.moves:
+                self.split = "validation" if data.source.has("validation") else "train"
+                self.most = parts.health.sentences
+            self.before = self._embed(frozen, parts.teacher)
+
+    def _learn_from(self, teacher: Teacher, frozen: FrozenActivations, held: bool) -> None:
+        """Give the training sentences the answers of a teacher, and its embeddings as targets where these are held."""
+        train = self.data.split("train")
+        embeddings = frozen.embed(teacher.tokenize(self.data, "train"))
+        train.answers = teacher.answers(embeddings, self.parts.tasks)
+        what = [f"answers for {', '.join(train.answers)}"]
+        if held:
+            train.targets = to_width(embeddings, self.encoder.embedding_size)
+            what.append("embedding")
+        log.info("teacher: %s; %s over %s sentences", teacher.folder, " and ".join(what), f"{len(train):,}")
+        if new := [task.name for task in self.parts.tasks if task.name not in train.answers]:
+            log.info("teacher: it has no head for %s, which learns from labels alone", ", ".join(new))
 
     def health(self) -> dict[str, float]:
         """Return how the embedding is, and how it was at the start, by the names that ``metrics.json`` has.
@@ -74,19 +95,27 @@ class EmbeddingWatch:
             log.info("embedding: as it was, since nothing of the encoder is trained")
             return {"agreement": 1.0, "lowest_agreement": 1.0, **self._correlations(self.before, self.before)}
         # Nobody will read these again: they are not stored.
-        after = self._embed(FrozenActivations(self.encoder, None, self.parts.precision, None, self.device))
+        after = self._embed(FrozenActivations(self.encoder, None, self.parts.precision, None, self.device), None)
         return {**_measured(self.before, after), **self._correlations(self.before, after)}
 
-    def _embed(self, frozen: FrozenActivations) -> dict[str, Tensor]:
-        """Return the embeddings of the validation sentences (N, W) and of the pairs' sentences (P, W), as they are."""
+    def _embed(self, frozen: FrozenActivations, teacher: Teacher | None) -> dict[str, Tensor]:
+        """Return the embeddings of the validation sentences (N, W) and of the pairs' sentences (P, W), as they are.
+
+        Args:
+            frozen: whose embeddings.
+            teacher: whose encoder it has; None for the run's own.
+        """
         texts = {} if self.pairs is None else {"first": self.pairs.first, "second": self.pairs.second}
-        tokenizer = self.data.text_tokenizer
+        tokenizer = self.data.text_tokenizer if teacher is None else teacher.tokenizer
         passing = replace(frozen, cache=None)  # a few sentences, no split of the data
         found = {
             name: passing.embed(TokenizedSplit(tokenizer.tokenize(some), tokenizer.padding))
             for name, some in texts.items()
         }
-        return found if self.sentences is None else {**found, "sentences": frozen.embed(self.sentences)}
+        if not self.split:
+            return found
+        split = self.data.split(self.split) if teacher is None else teacher.tokenize(self.data, self.split)
+        return {**found, "sentences": frozen.embed(_some(split, self.most))}
 
     def _correlations(self, before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, float]:
         if self.pairs is None:

@@ -22,7 +22,7 @@ from polyhead.deployment.bundle import graph as onnx_graph
 from polyhead.deployment.bundle.classifiers import write_classifiers
 from polyhead.deployment.bundle.folder import new_folder, write_model
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
-from polyhead.deployment.bundle.model_card import model_card
+from polyhead.deployment.bundle.model_card import DISTILLED, model_card
 from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.deployment.bundle.scores import write_scores
 from polyhead.errors import UserError, check_parameters, collect_errors, did_you_mean
@@ -192,12 +192,14 @@ def _entry(task: Task, trained: TrainedRun) -> TaskEntry:
 
 
 def _made_with(trained: TrainedRun) -> dict[str, str]:
+    teacher = trained.config.get("teacher")
     return {
         "polyhead": polyhead.__version__,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "encoder": _encoder_name(trained.encoder),
         "run": trained.folder.resolve().name,
+        **({} if teacher is None else {DISTILLED: Path(teacher).resolve().name}),
     }
 
 

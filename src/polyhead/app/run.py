@@ -17,12 +17,12 @@ from polyhead.app.claim import claim, noted_data
 from polyhead.app.components import RunComponents
 from polyhead.app.composition import compose_model, compose_trainer
 from polyhead.app.embedding_watch import EmbeddingWatch
-from polyhead.app.encoder_record import encoder_changes, resolve_encoder
+from polyhead.app.encoder_record import encoder_changes
 from polyhead.app.head_start import solve_heads
 from polyhead.app.hparams import final_metrics, health_metrics, hparams, monitored_value
 from polyhead.app.invocation import Invocation
 from polyhead.app.resumption import Resumption
-from polyhead.app.run_data import DataNotes, changed_splits, data_digests, make_data
+from polyhead.app.run_data import DataNotes, changed_splits, data_digests, make_data, resolve_models
 from polyhead.app.run_log import silence_lightning
 from polyhead.app.soup_start import start_from_average
 from polyhead.app.taken_heads import take_heads
@@ -112,8 +112,8 @@ class TrainingRun:
         metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
-            choices = hparams(self.config, self.asked)
-            log_final_metrics(trainer, choices, final_metrics(metrics), health_metrics(metrics))
+            final = final_metrics(metrics), health_metrics(metrics)
+            log_final_metrics(trainer, hparams(self.config, self.asked), *final)
             close_loggers(trainer)
             if not quiet:
                 show(metrics, self.folder.folder)
@@ -158,6 +158,7 @@ class TrainingRun:
             self.config.watch_conflict,
             self._solves_heads,
             parts.keep_embedding,
+            parts.distillation,
         )
 
     @property
@@ -166,8 +167,7 @@ class TrainingRun:
 
     def _data(self, module: MultiTaskTraining, trainer: L.Trainer, cached: bool = True) -> SentenceData:
         """Describe the sentences; ``cached`` is whether frozen activations may come from the cache."""
-        parts = self.parts
-        run = str(self.folder.folder)
+        parts, run = self.parts, str(self.folder.folder)
         if not (parts.activation_cache and cached):
             return make_data(parts, run)
         device = trainer.strategy.root_device
@@ -202,7 +202,7 @@ class TrainingRun:
             seed=self.config.seed,
             precision=self.parts.precision,
             device=self.device,
-            encoder=resolve_encoder(self.parts.encoder),
+            encoder=resolve_models(self.parts),
         )
 
     def _metrics(

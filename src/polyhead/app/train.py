@@ -24,6 +24,7 @@ from polyhead.app.old_names import announce_environment
 from polyhead.app.override_check import override_problems
 from polyhead.app.resumption import resume
 from polyhead.app.start_point import begin_at_start
+from polyhead.app.teacher import check_distillation
 from polyhead.errors import UserError, one_line
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
@@ -68,11 +69,14 @@ def run(
         logging.getLogger("polyhead").setLevel(logging.ERROR)
     check_choices(asked)
     begin_at_start(config, asked.overrides)
+    check_distillation(config, asked.overrides)
     resumption = resume(config, asked.search)
     config = resumption.config
     components = prepare(config, asked)
     if components.heads and not components.takes_steps:
         tell_without_effect(override.lstrip("+~").partition("=")[0] for override in asked.overrides)
+    if components.teacher and not components.takes_steps:
+        raise UserError("teacher: without effect, since nothing is trained by steps; set heads=trained, or freeze less")
     if components.takes_steps:
         tell_idle_heads(components.loss, components.heads)
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
@@ -131,6 +135,7 @@ def prepare(config: DictConfig, invocation: Invocation | None = None) -> RunComp
     """
     asked = current_invocation() if invocation is None else invocation
     begin_at_start(config, asked.overrides)
+    check_distillation(config, asked.overrides)
     components = compose_components(config)
     if components.soup is not None:
         components.soup.check()

@@ -29,6 +29,7 @@ class Batch:
         weights: how much each sentence counts in the loss (B,); None where all count alike.
         windows: of each sentence (B,), in rows that follow each other; None where each has one, and R is B.
         targets: embeddings (B, W) to which those of these sentences are held; None where they are not.
+        answers: logits of a teacher's heads by task, which the heads learn; None where there is no teacher.
     """
 
     input_ids: Tensor
@@ -40,6 +41,7 @@ class Batch:
     weights: Tensor | None = None
     windows: Tensor | None = None
     targets: Tensor | None = None
+    answers: dict[str, Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.input_ids if self.windows is None else self.windows)
@@ -72,4 +74,5 @@ class Batch:
             weights=optional(self.weights),
             windows=optional(self.windows),
             targets=optional(self.targets),
+            answers=None if self.answers is None else {name: function(some) for name, some in self.answers.items()},
         )

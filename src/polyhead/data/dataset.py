@@ -36,6 +36,7 @@ class TokenizedSplit(Dataset[Batch]):
         pool: a split that has the stored output for these sentences among others, and their rows there (N,); None
             where it is in ``activations``, or nowhere.
         targets: embeddings (N, W) to which those of the sentences are held in training; None where they are not.
+        answers: logits of a teacher's heads by task (N, its classes), which heads learn; None without a teacher.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class TokenizedSplit(Dataset[Batch]):
         self.depth: int | None = 0
         self.pool: tuple[TokenizedSplit, NDArray[np.integer[Any]]] | None = None
         self.targets: Tensor | None = None
+        self.answers: dict[str, Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.sentences)
@@ -75,6 +77,7 @@ class TokenizedSplit(Dataset[Batch]):
         padded = np.full(mask.shape, self.padding, dtype=np.int64)
         padded[mask] = ids[(starts[:, None] + positions)[mask]]
         labels = {name: _tensor(column[rows]) for name, column in self.labels.items()}
+        chosen = torch.as_tensor(rows)
         batch = Batch(
             input_ids=torch.from_numpy(padded),
             # Without padding there is nothing to mask, and attention without a mask is faster.
@@ -82,10 +85,11 @@ class TokenizedSplit(Dataset[Batch]):
             labels=labels,
             activations=self._activations_of(rows, mask),
             depth=self.depth,
-            rows=torch.as_tensor(rows),
+            rows=chosen,
             weights=None if self.weights is None else torch.from_numpy(self.weights[rows]),
             windows=None if windows is None else torch.from_numpy(windows),
-            targets=None if self.targets is None else self.targets[torch.as_tensor(rows)],
+            targets=None if self.targets is None else self.targets[chosen],
+            answers=None if self.answers is None else {name: some[chosen] for name, some in self.answers.items()},
         )
         # Takes some 50 microseconds, and keeps mapped files from coming to lie in memory whole.
         release_pages(ids, offsets, *self.labels.values())

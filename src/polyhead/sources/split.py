@@ -4,8 +4,9 @@ Shapes: N sentences of the tables of a split.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,13 @@ from polyhead.sources.weights import scale_weights, weight_cell
 log = logging.getLogger(__name__)
 
 
+class Sentence(NamedTuple):
+    """A text and its label for each task, None where it has none."""
+
+    text: str
+    labels: Mapping[str, str | None]
+
+
 @dataclass
 class Split:
     """The sentences of a split: those of its tables that are kept.
@@ -26,11 +34,18 @@ class Split:
         scan: of all N sentences of its tables.
         origins: source of each sentence, from 0 (N,).
         kept: True for the sentences of the split (N,).
+        bare: True for sentences that were given without labels, which no other split may have (N,); None has none.
     """
 
     scan: Scan
     origins: NDArray[np.uint16]
     kept: NDArray[np.bool_]
+    bare: NDArray[np.bool_] | None = None
+
+    @property
+    def movable(self) -> NDArray[np.intp]:
+        """Positions of the sentences among all N that another split may have."""
+        return np.flatnonzero(self.kept if self.bare is None else self.kept & ~self.bare)
 
     def move(self, rows: NDArray[np.intp]) -> "Split":
         """Return a split of some of its sentences, which it keeps no longer.
@@ -90,7 +105,7 @@ def hold_out(train: Split, name: str, share: float, seed: int) -> Split:
     Raises:
         UserError: none can be held out.
     """
-    rows = np.flatnonzero(train.kept)
+    rows = train.movable
     texts = train.scan.texts[rows]
     labels = train.scan.columns(rows)
     held = rows[choose_holdout(texts, labels, share, seed)]
@@ -105,7 +120,7 @@ def hold_out(train: Split, name: str, share: float, seed: int) -> Split:
 
 def take_fold(train: Split, folds: int, fold: int, seed: int) -> Split:
     """Move a fold of the training sentences to a split of their own, and log how many."""
-    rows = np.flatnonzero(train.kept)
+    rows = train.movable
     labels = train.scan.columns(rows)
     held = rows[choose_folds(train.scan.texts[rows], labels, folds, seed) == fold]
     log.info("test: fold %d of %d; %s of %s training sentences", fold, folds, f"{len(held):,}", f"{len(rows):,}")

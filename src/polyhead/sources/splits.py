@@ -4,7 +4,6 @@ import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from polyhead.sources.near_duplicates import Kept, near_duplicate_lines
 from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT
 from polyhead.sources.scan import Vocabulary, group_labels, scan
 from polyhead.sources.settings import SPLITS, SplitSettings
-from polyhead.sources.split import Split, hold_out, take_fold, take_some
+from polyhead.sources.split import Sentence, Split, hold_out, take_fold, take_some
 from polyhead.sources.tables import Table
 from polyhead.sources.validation import Inspection, no_labels
 from polyhead.tasks import Task
@@ -32,12 +31,8 @@ _RESERVED = {
 }
 """Names of columns that no task may have -> what they hold."""
 
-
-class Sentence(NamedTuple):
-    """A text and its label for each task, None where it has none."""
-
-    text: str
-    labels: Mapping[str, str | None]
+UNLABELLED = "unlabelled"
+"""The key of tables without labels, whose sentences are trained on and never held out."""
 
 
 class TableSource(Source):
@@ -59,7 +54,7 @@ class TableSource(Source):
         self._checked = False
 
     def tables(self, tasks: Sequence[str], free: Sequence[str] = ()) -> dict[str, list[list[Table]]]:
-        """Read the tables of each split, grouped by the source that they belong to.
+        """Read the tables of each split, and of ``UNLABELLED``, grouped by the source that they belong to.
 
         Raises:
             UserError: they cannot be read, one problem per line.
@@ -188,16 +183,18 @@ class TableSource(Source):
                 hint = "give the task another name, and see data.columns"
                 raise UserError(f"tasks: {name!r} is the name of the {content}; {hint}")
         self._vocabularies = {task: Vocabulary() for task in tasks}
-        self._splits = {name: self._scan(groups) for name, groups in self.tables(tasks, free).items()}
+        given = self.tables(tasks, free)
+        bare = given.pop(UNLABELLED, [])
+        self._splits = {name: self._scan(groups, bare if name == "train" else []) for name, groups in given.items()}
         self._tasks, self._checked = (*tasks, *free), False
 
-    def _scan(self, groups: Sequence[Sequence[Table]]) -> Split:
-        found = scan([table for group in groups for table in group], self._vocabularies)
-        sizes = [sum(map(len, group)) for group in groups]
-        origins = np.repeat(np.arange(len(groups), dtype=np.uint16), sizes)
+    def _scan(self, groups: Sequence[Sequence[Table]], unlabelled: Sequence[Sequence[Table]]) -> Split:
+        found = scan([table for group in (*groups, *unlabelled) for table in group], self._vocabularies)
+        sizes = [sum(map(len, group)) for group in (*groups, *unlabelled)]
+        origins = np.repeat(np.arange(len(sizes), dtype=np.uint16), sizes)
         kept = np.ones(len(found), dtype=np.bool_)
         kept[found.empty] = False
-        return Split(found, origins, kept)
+        return Split(found, origins, kept, origins >= len(groups) if unlabelled else None)
 
     def _drop_test_duplicates(self) -> None:
         train = self._splits["train"]

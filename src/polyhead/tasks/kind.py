@@ -36,6 +36,7 @@ class Kind:
         fits: what validation fits: ``temperature``, ``thresholds``, or nothing.
         any_cell: whether a cell may be a fraction, or a list.
         dtype: of the targets, int32 or float32.
+        distills: whether a head can learn the logits of another, by :meth:`soft_losses`.
     """
 
     name: ClassVar[str]
@@ -50,6 +51,7 @@ class Kind:
     fits: ClassVar[str] = ""
     any_cell: ClassVar[bool] = False
     dtype: ClassVar[str] = "int32"
+    distills: ClassVar[bool] = False
 
     @property
     def quadratic(self) -> bool:
@@ -138,6 +140,19 @@ class Kind:
     def summed_loss(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
         """Return the sum of the losses of the rows ()."""
         return self.row_losses(logits, targets).sum()
+
+    def soft_losses(self, logits: "Tensor", answers: "Tensor", temperature: float) -> "Tensor":
+        """Return how far logits (B, W) are from those of a teacher (B, W) in each row (B,), 0 where they say the same.
+
+        Where they are those of probabilities, both are divided by the temperature, and the divergence of the two
+        distributions is multiplied by its square, so that its gradient keeps its size (Hinton et al. 2015, arXiv
+        1503.02531).
+        """
+        raise NotImplementedError
+
+    def from_teacher(self, teacher: Self, logits: "Tensor") -> "Tensor":
+        """Return the logits (B, W) of a teacher's head as those that this kind would have; the classes are the same."""
+        return logits
 
     # The scores.
 

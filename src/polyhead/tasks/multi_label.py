@@ -9,6 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from polyhead.errors import UserError, did_you_mean, is_finite
+from polyhead.tasks.divergences import binary_divergences
 from polyhead.tasks.kind import Kind, Labels
 from polyhead.tasks.single_label import check_class_names, f1_scores
 from polyhead.tasks.targets import MISSING, is_labelled, split_labels
@@ -37,6 +38,7 @@ class MultiLabel(Kind):
     measures: ClassVar[tuple[str, ...]] = ("micro_f1", "macro_f1", "average_precision")
     fits: ClassVar[str] = "thresholds"
     any_cell: ClassVar[bool] = True
+    distills: ClassVar[bool] = True
 
     separator: str = ";"
 
@@ -83,6 +85,10 @@ class MultiLabel(Kind):
         losses = binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(dim=1)  # (B,)
         known: Tensor = losses * is_labelled(targets)
         return known
+
+    def soft_losses(self, logits: "Tensor", answers: "Tensor", temperature: float) -> "Tensor":
+        """Return the divergence of each label's sigmoid from that of the teacher, the mean over the labels (B,)."""
+        return binary_divergences(logits, answers, temperature).mean(dim=1)
 
     def metrics(self, labels: Labels) -> "dict[str, Metric]":
         """Make micro F1, macro F1 and F1 by label at a threshold of 0.5, and average precision, the mean over labels.

@@ -22,6 +22,7 @@ from polyhead.errors import UserError
 from polyhead.freezing.plans import FreezePlan, eval_frozen_modules, stage_index
 from polyhead.freezing.probe_stage import takes_steps, without_probe
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.objectives.distillation import Distillation
 from polyhead.objectives.embedding_loss import EmbeddingLoss
 from polyhead.objectives.gradient_conflict import Conflict, copy_per_task, gradients_at
 from polyhead.objectives.losses import MultiTaskLoss, check_finite
@@ -50,6 +51,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         watch_conflict: whether to log how the tasks' gradients at the shared embedding agree.
         heads_solved: whether the heads are solved before training; a first stage that is their probe is left out.
         embedding_loss: holds the embeddings to the targets of the training batches; None where they have none.
+        distillation: adds the distance from a teacher's answers, where the training batches have these.
 
     Attributes:
         stage: the stage of freezing that the model is in.
@@ -71,6 +73,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         watch_conflict: bool = False,
         heads_solved: bool = False,
         embedding_loss: EmbeddingLoss | None = None,
+        distillation: Distillation | None = None,
     ) -> None:
         super().__init__(model, tasks)
         freeze_plan.prepare(model)
@@ -84,7 +87,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         self.weighting = weighting
         self.optimization = optimization
         self.loss = loss or MultiTaskLoss(0.0, 0.0, 0.0, tasks)
-        self.embedding_loss = embedding_loss
+        self.embedding_loss, self.distillation = embedding_loss, distillation
         self.watch_conflict = watch_conflict
         self.conflict = Conflict([task.name for task in self.tasks])
         self.seed = torch.initial_seed()  # as the entry set it
@@ -186,6 +189,9 @@ class MultiTaskTraining(MultiTaskEvaluation):
         losses, rows = losses_of_batch(self.loss, read, logits, batch.labels, batch.weights)
         labelled = rows > 0
         self.update_metrics("training", batch, logits, losses.detach(), rows)
+        if self.distillation is not None and batch.answers is not None:
+            losses = self.distillation(losses, logits, batch.answers, self.loss.scale, batch.weights)
+            labelled |= torch.tensor([task.name in batch.answers for task in self.tasks], device=labelled.device)
         check_finite(losses.detach(), self.tasks, self.global_step, batch.rows)
         gradients = self._gradients_at(copies, losses)  # (T, B x H)
         total: Tensor = self.weighting(losses, labelled, gradients)

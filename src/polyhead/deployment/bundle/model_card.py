@@ -12,7 +12,7 @@ _TEMPLATE = """---
 
 # {name}
 
-A sentence encoder with {heads}, all computed in one pass, trained with Polyhead.
+A sentence encoder with {heads}, all computed in one pass, trained with Polyhead{distilled}.
 
 {table}
 
@@ -66,6 +66,10 @@ sentence-transformers cuts texts to {max_length} tokens: of longer ones it gives
 """
 
 
+DISTILLED = "distilled from"
+"""What ``made_with`` calls the teacher of a student."""
+
+
 def model_card(
     name: str, manifest: Manifest, pooling: str, prompt: str, graph: bool, scored: Collection[str] = ()
 ) -> str:
@@ -85,6 +89,7 @@ def model_card(
         data=card_data(name, manifest),
         name=name,
         heads=f"{count} linear {_what(manifest)}head" + "s" * (count > 1),
+        distilled=_distilled(manifest),
         table=markdown_table(["task", "classes", *columns], [_row(entry, columns) for entry in manifest.tasks]),
         calibrated=_calibrated(manifest),
         limit=_limit(manifest),
@@ -96,6 +101,11 @@ def model_card(
         graph=_GRAPH if graph else "",
         made_with="\n".join(f"- {key}: {value}" for key, value in manifest.made_with.items()),
     )
+
+
+def _distilled(manifest: Manifest) -> str:
+    teacher = manifest.made_with.get(DISTILLED)
+    return "" if teacher is None else f": distilled from `{teacher}`, whose answers and embedding it learned"
 
 
 def _what(manifest: Manifest) -> str:
