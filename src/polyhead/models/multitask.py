@@ -70,8 +70,12 @@ class MultiTaskModel(nn.Module):
 
     def classify(self, embeddings: Tensor) -> dict[str, Tensor]:
         """Return the logits (B, C) of every task for embeddings (B, W)."""
-        scaled = embeddings if self.scale == 1 else embeddings * self.scale
-        return {name: head(scaled) for name, head in self.heads.items()}
+        return {name: self.classify_task(name, embeddings) for name in self.heads}
+
+    def classify_task(self, task: str, embeddings: Tensor) -> Tensor:
+        """Return the logits (B, C) of one task for embeddings (B, W)."""
+        logits: Tensor = self.heads[task](embeddings if self.scale == 1 else embeddings * self.scale)
+        return logits
 
 
 def _check_head_name(name: str) -> None:

@@ -185,7 +185,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         head_inputs = embeddings.detach().requires_grad_() if aggregation else embeddings
         copies = copy_per_task(head_inputs, len(self.tasks))  # (T, B, H)
         read = {task.name: copy for task, copy in zip(self.tasks, copies.unbind(), strict=True)}
-        logits = {name: self.model.heads[name](copy) for name, copy in read.items()}
+        logits = {name: self.model.classify_task(name, copy) for name, copy in read.items()}
         losses, rows = losses_of_batch(self.loss, read, logits, batch.labels, batch.weights)
         labelled = rows > 0
         self.update_metrics("training", batch, logits, losses.detach(), rows)
