@@ -96,7 +96,10 @@ class EmbeddingWatch:
             return {"agreement": 1.0, "lowest_agreement": 1.0, **self._correlations(self.before, self.before)}
         # Nobody will read these again: they are not stored.
         after = self._embed(FrozenActivations(self.encoder, None, self.parts.precision, None, self.device), None)
-        return {**_measured(self.before, after), **self._correlations(self.before, after)}
+        measured = _measured(self.before, after)
+        if self.parts.teacher is not None:  # a student agrees with its teacher, and its start means nothing
+            measured = {_of_teacher(name): value for name, value in measured.items()}
+        return {**measured, **self._correlations(self.before, after)}
 
     def _embed(self, frozen: FrozenActivations, teacher: Teacher | None) -> dict[str, Tensor]:
         """Return the embeddings of the validation sentences (N, W) and of the pairs' sentences (P, W), as they are.
@@ -139,6 +142,10 @@ def _measured(before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, 
         "effective_rank_before": effective_rank(old),
         "effective_rank": effective_rank(new),
     }
+
+
+def _of_teacher(name: str) -> str:
+    return name.replace("agreement", "teacher_agreement")
 
 
 def _moves(module: MultiTaskTraining) -> bool:

@@ -126,7 +126,7 @@ class RunMetrics:
         health: of the embedding, see :mod:`polyhead.training.embedding_health`: ``agreement`` and ``lowest_agreement``
             with the start over ``sentences`` of validation, ``uniformity``, ``effective_rank`` and, of ``pairs``,
             ``spearman``, each of the three with the value at the start under ``NAME_before``; empty where it was not
-            measured.
+            measured. Of a student it is ``teacher_agreement``, and what stands before are the teacher's values.
         kept_heads: by task, those that a run took from its start and has no labels for.
     """
 
