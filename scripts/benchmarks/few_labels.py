@@ -20,6 +20,7 @@ from benchmarks.settings import Settings
 from benchmarks.trainer import predict_plainly, train_with_defaults
 from benchmarks.workload import ROOT, device_of, open_data, open_encoder, precision_of, unit_embeddings
 from polyhead import Predictor
+from polyhead.app.terminal.override_writing import override
 from polyhead.errors import UserError
 from polyhead.inference.embedder import Embedder
 from polyhead.models.model_files import ModelFiles
@@ -200,7 +201,8 @@ def polyhead(choices: Sequence[str], settings: Settings, trial: Trial) -> tuple[
                 csv.writer(file).writerows([["text", *names], *rows])
         command = [sys.executable, str(ROOT / "train.py"), *choices, "data=files", "logger=none"]
         command += ["data.files.train=train.csv", "data.files.test=test.csv"]
-        command += [f"tasks=[{','.join(names)}]", f"seed={trial.seed}", f"accelerator={settings.device}"]
+        classes = [{task.name: list(task.labels)} for task in trial.tasks]  # a small sample may lack one
+        command += [override("tasks", classes), f"seed={trial.seed}", f"accelerator={settings.device}"]
         command.append("hydra.run.dir=run")
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
