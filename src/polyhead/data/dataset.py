@@ -69,6 +69,10 @@ class TokenizedSplit(Dataset[Batch]):
         """Target of each sentence (N,) or (N, C) by task, see :class:`TokenizedSentences`."""
         return self.sentences.labels
 
+    def all_labels(self) -> dict[str, Tensor]:
+        """Return the targets of all sentences (N,) or (N, C) by task, as losses take them."""
+        return {name: _tensor(np.asarray(column)) for name, column in self.labels.items()}
+
     def __getitem__(self, rows: list[int]) -> Batch:
         ids, offsets = self.sentences.ids, self.sentences.offsets
         starts, lengths, windows = self.sentences.locate(rows)  # (R,), (R,), (B,)

@@ -6,7 +6,8 @@ from polyhead import lazy_exports
 
 if TYPE_CHECKING:
     from polyhead.deployment.backends import BACKENDS, Backend, open_backend
-    from polyhead.deployment.predictor import Prediction, Predictions, Predictor
+    from polyhead.deployment.prediction import Prediction
+    from polyhead.deployment.predictor import Predictions, Predictor
 
 __all__ = [
     "BACKENDS",
@@ -23,7 +24,7 @@ __getattr__ = lazy_exports(
         "BACKENDS": "backends",
         "Backend": "backends",
         "open_backend": "backends",
-        "Prediction": "predictor",
+        "Prediction": "prediction",
         "Predictions": "predictor",
         "Predictor": "predictor",
     },

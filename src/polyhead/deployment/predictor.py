@@ -9,33 +9,17 @@ from pathlib import Path
 from typing import Any, Self, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from polyhead.deployment.backends import Backend, open_backend
 from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.bundle.scores import read_scores
+from polyhead.deployment.nested_backend import NestedBackend, nested_bundle
+from polyhead.deployment.prediction import Floats, Prediction
 from polyhead.deployment.selection import Selection, Wanted
 from polyhead.deployment.window_outputs import WindowOutputs
-from polyhead.errors import ParameterError, UserError, check_parameters, require_extra
-from polyhead.inference.text_runner import TextRunner
+from polyhead.errors import UserError, check_parameters, require_extra
+from polyhead.inference.text_runner import TextRunner, check_list
 from polyhead.tasks import Task
-
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """The prediction for one text.
-
-    Args:
-        labels: the answer of each task: the most probable class name, a number, or a list of class names.
-        probabilities: of every class, by task and class name; tasks without classes have none.
-        embedding: (H,).
-    """
-
-    labels: Mapping[str, Any]
-    probabilities: Mapping[str, Mapping[str, float]]
-    embedding: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,14 +150,21 @@ class Predictor:
             raise UserError(f"{str(bundle.folder)!r}: its graph does not fit its tasks.json; export the bundle again")
         self.scores = read_scores(bundle.folder, self.tasks)
         tokenizer = bundle.load_text_tokenizer()
-        pool = None if tokenizer.windows == 1 else self._window_outputs()
+        pool = None
+        if tokenizer.windows > 1:
+            pool = WindowOutputs.read(bundle.folder, self.tasks, self.hidden_size, bundle.is_normalized)
         self.runner = TextRunner(tokenizer, backend.width, backend, backend.streams, pool)
 
-    def _window_outputs(self) -> WindowOutputs:
-        return WindowOutputs.read(self.bundle.folder, self.tasks, self.hidden_size, self.bundle.is_normalized)
-
     @classmethod
-    def load(cls, folder: str | Path, backend: str = "torch", precision: str = "auto", device: str = "auto") -> Self:
+    def load(
+        cls,
+        folder: str | Path,
+        backend: str = "torch",
+        precision: str = "auto",
+        device: str = "auto",
+        *,
+        dimensions: int | None = None,
+    ) -> Self:
         """Load a bundle that ``scripts/export.py`` wrote, of this or an older version of Polyhead.
 
         Args:
@@ -181,13 +172,20 @@ class Predictor:
             backend: ``torch``, ``onnx``, ``onnx-int8`` or ``openvino``; all but the first need a graph in the bundle.
             precision: ``auto`` takes bf16 where the processor multiplies it natively; or ``32-true``, ``bf16-true``.
             device: where torch computes: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``.
+            dimensions: first units of the embedding to use, one of the widths that the model was trained for.
 
         Raises:
             ParameterError: an unknown backend, precision or device, or one that is not present.
-            UserError: no bundle, an altered one, one of a newer format, or a library that is not installed.
+            UserError: no bundle, an altered one, one of a newer format, a library that is not installed, or a width
+                that the model was not trained for.
         """
         bundle = Bundle.open(folder)
-        return cls(bundle, open_backend(bundle, backend, precision, device))
+        opened = open_backend(bundle, backend, precision, device)
+        if dimensions is None:
+            return cls(bundle, opened)
+        made = cls(nested_bundle(bundle, dimensions), NestedBackend(opened, bundle, dimensions))
+        made.scores = {}  # they are of the whole embedding
+        return made
 
     def select(self, coverage: Wanted = None, accuracy: Wanted = None) -> Selection:
         """Return which labels to give, so that a wanted coverage or accuracy is kept::
@@ -218,7 +216,7 @@ class Predictor:
             ParameterError: one text or anything else in place of a list.
             UserError: an entry of the list that is no text.
         """
-        _check_texts(texts)
+        check_list(texts)
         chunks = list(self.runner.run(texts))
         nothing = np.zeros((0, self.runner.width), dtype=np.float32)
         return self._predictions(np.concatenate(chunks) if chunks else nothing)
@@ -234,16 +232,10 @@ class Predictor:
             ParameterError: one text or anything else in place of many, or a chunk below 1.
             UserError: an entry that is no text; it is raised once the entry's chunk is asked for.
         """
-        _check_texts(texts)
+        check_list(texts)
         check_parameters(("chunk", chunk, chunk is None or chunk >= 1, "1 or more, or None"))
         return map(self._predictions, self.runner.run(texts, chunk))
 
     def _predictions(self, outputs: Floats) -> Predictions:
         """Split the backend's outputs (N, H + W of all tasks) into embeddings and answers."""
         return Predictions.of_outputs(self.tasks, outputs, self.fits)
-
-
-def _check_texts(texts: object) -> None:
-    """Refuse one text, whose characters would be taken for texts, and anything else that holds none."""
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise ParameterError(f"texts: {texts!r:.40} given; it must be a list of texts")

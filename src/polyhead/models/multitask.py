@@ -4,13 +4,16 @@ Shapes: B sentences, R windows of them, S tokens, W units of an embedding, C log
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from polyhead.data.batch import Batch
 from polyhead.errors import UserError, check_parameters
 from polyhead.models.dropout import FastDropout
 from polyhead.models.encoder import Encoder
+from polyhead.models.matryoshka import check_dimensions, truncate
 from polyhead.tasks import Task
 
 _LENGTH = 4.0  # of the embeddings that heads are given where all have the same; a power of two rounds nowhere
@@ -28,18 +31,25 @@ class MultiTaskModel(nn.Module):
         encoder: token ids and mask -> embeddings (B, W).
         tasks: the tasks; each has a head under its name.
         dropout: share of embedding units that are zeroed before each head while that head trains.
+        dimensions: widths of the embedding for which heads are trained, falling from the whole one: at a smaller one a
+            head reads the first units with as many columns of its weight (MRL-E of Kusupati et al. 2022). None and an
+            empty list train the whole alone.
 
     Attributes:
         scale: of the embeddings that the heads are given.
+        dimensions: the widths, the whole first; empty where that is the only one.
 
     Raises:
-        ParameterError: dropout outside [0, 1).
+        ParameterError: dropout outside [0, 1), or dimensions that do not fall from the whole width.
         UserError: a task with a name that PyTorch uses.
     """
 
-    def __init__(self, encoder: Encoder, tasks: Sequence[Task], dropout: float) -> None:
+    def __init__(
+        self, encoder: Encoder, tasks: Sequence[Task], dropout: float, dimensions: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
         check_parameters(("dropout", dropout, 0 <= dropout < 1, "0 or more, and below 1"))
+        self.dimensions = check_dimensions(dimensions or (), encoder.embedding_size)
         self.encoder = encoder
         self.scale = _LENGTH if encoder.is_normalized else 1.0
         self.heads = nn.ModuleDict()
@@ -73,9 +83,18 @@ class MultiTaskModel(nn.Module):
         return {name: self.classify_task(name, embeddings) for name in self.heads}
 
     def classify_task(self, task: str, embeddings: Tensor) -> Tensor:
-        """Return the logits (B, C) of one task for embeddings (B, W)."""
-        logits: Tensor = self.heads[task](embeddings if self.scale == 1 else embeddings * self.scale)
-        return logits
+        """Return the logits (B, C) of one task for embeddings (B, W), or for the first units of them (B, d)."""
+        scaled = embeddings if self.scale == 1 else embeddings * self.scale
+        size = embeddings.shape[1]
+        if size == self.encoder.embedding_size:
+            logits: Tensor = self.heads[task](scaled)
+            return logits
+        dropout, head = cast(tuple[nn.Module, nn.Linear], tuple(cast(nn.Sequential, self.heads[task])))
+        return linear(dropout(scaled), head.weight[:, :size], head.bias)
+
+    def truncate(self, embeddings: Tensor, size: int) -> Tensor:
+        """Return the first units of embeddings (B, d), as they are used by themselves."""
+        return truncate(embeddings, size, self.encoder.is_normalized)
 
 
 def _check_head_name(name: str) -> None:

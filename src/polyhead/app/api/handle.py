@@ -13,7 +13,8 @@ from polyhead.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from polyhead.app.api.predictor import Predictor
-    from polyhead.deployment.predictor import Floats, Predictions
+    from polyhead.deployment.prediction import Floats
+    from polyhead.deployment.predictor import Predictions
     from polyhead.runs.evaluation import EvaluationMetrics
 
 

@@ -148,6 +148,7 @@ def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConf
         made_with=_made_with(trained),
         quantization=quantization,
         windows=tokenizer.windows,
+        dimensions=_dimensions(trained),
     )
     pooling = trained.model.encoder.describe()
     card = model_card(name, manifest, pooling, tokenizer.prompt, config.graph != "none", trained.scores)
@@ -189,6 +190,16 @@ def _entry(task: Task, trained: TrainedRun) -> TaskEntry:
     numbers = {metric: value for metric, value in results.items() if isinstance(value, int | float)}
     numbers.pop("temperature", None)
     return TaskEntry.of(task, trained.fits.get(task.name, {}), numbers)
+
+
+def _dimensions(trained: TrainedRun) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return what validation fitted of each task, by width of the embedding below the whole."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for size, splits in trained.metrics.dimensions.items():
+        results: Mapping[str, Mapping[str, Any]] = splits.get("validation", {})
+        known = [task for task in trained.tasks if task.kind.fits and task.kind.fits in results.get(task.name, {})]
+        found[size] = {task.name: {task.kind.fits: results[task.name][task.kind.fits]} for task in known}
+    return found
 
 
 def _made_with(trained: TrainedRun) -> dict[str, str]:

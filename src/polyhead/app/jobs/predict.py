@@ -14,7 +14,8 @@ from polyhead.app.config.builder import plain
 from polyhead.app.config.options import check_options
 from polyhead.app.terminal.progress import text_progress
 from polyhead.app.terminal.reading_notes import tell_reading
-from polyhead.deployment.predictor import Floats, Predictions, Predictor
+from polyhead.deployment.prediction import Floats
+from polyhead.deployment.predictor import Predictions, Predictor
 from polyhead.deployment.selection import Selection, check_wanted
 from polyhead.errors import UserError, check_parameters
 from polyhead.inference.text_runner import CHUNK
@@ -56,6 +57,7 @@ def run(config: DictConfig) -> None:
         backend=str,
         precision=str,
         device=str,
+        dimensions=int | None,
     )
     if config.embeddings and config.output.endswith(".csv"):
         raise UserError("embeddings: a CSV cell holds no list; write .jsonl or .parquet, or set embeddings=false")
@@ -65,7 +67,9 @@ def run(config: DictConfig) -> None:
     dialect = Dialect(config.encoding, config.quote, config.separator, config.sheet)
     with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
-        predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
+        predictor = Predictor.load(
+            config.model, config.backend, config.precision, config.device, dimensions=config.dimensions
+        )
         selection = predictor.select(**wanted)
         types = _types(reader, predictor.tasks, config) if config.output.endswith(".parquet") else {}
         theirs, ours = reader.columns or (), list(_columns(predictor.predict([]), selection, config))

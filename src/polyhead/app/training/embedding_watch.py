@@ -1,7 +1,9 @@
 """Embedding watch: what a run does about its embedding: holding it to what it was, or to a teacher's, and measuring."""
 
+import copy
 import logging
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from polyhead.app.training.teacher import Teacher, to_width
 from polyhead.data.datamodule import SentenceData
 from polyhead.data.dataset import TokenizedSplit
 from polyhead.freezing.frozen_activations import FrozenActivations
+from polyhead.training.dimension_scores import dimension_scores
 from polyhead.training.embedding_health import (
     ScoredPairs,
     agreement,
@@ -42,7 +45,7 @@ class EmbeddingWatch:
         self, parts: RunComponents, module: MultiTaskTraining, data: SentenceData, device: torch.device, measures: bool
     ) -> None:
         self.parts, self.data, self.device = parts, data, device
-        self.encoder = module.model.encoder
+        self.model, self.encoder = module.model, module.model.encoder
         self.moves = _moves(module)
         self.before: dict[str, Tensor] = {}
         held = parts.keep_embedding is not None
@@ -83,6 +86,26 @@ class EmbeddingWatch:
         log.info("teacher: %s; %s over %s sentences", teacher.folder, " and ".join(what), f"{len(train):,}")
         if new := [task.name for task in self.parts.tasks if task.name not in train.answers]:
             log.info("teacher: it has no head for %s, which learns from labels alone", ", ".join(new))
+
+    def measured(self, test: bool) -> dict[str, Any]:
+        """Return :meth:`health`, and the results at each width below the whole, under the names of ``RunMetrics``.
+
+        Args:
+            test: False leaves the test sets alone.
+        """
+        return {"health": self.health(), "dimensions": self._dimension_scores(test)}
+
+    def _dimension_scores(self, test: bool) -> dict[str, Any]:
+        if not self.model.dimensions[1:]:
+            return {}
+        frozen = FrozenActivations(self.encoder, None, self.parts.precision, None, self.device)
+        splits = {}
+        for name in ("validation", *(self.data.source.test_sets if test else ())):
+            if self.data.source.has(name):
+                split = self.data.split(name)
+                splits[name] = frozen.embed(split), split.all_labels()
+        model = copy.deepcopy(self.model).cpu().eval()
+        return dimension_scores(model, self.parts.tasks, splits, model.dimensions[1:])
 
     def health(self) -> dict[str, float]:
         """Return how the embedding is, and how it was at the start, by the names that ``metrics.json`` has.

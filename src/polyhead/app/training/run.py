@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import lightning as L
 from omegaconf import DictConfig
@@ -108,8 +108,8 @@ class TrainingRun:
         watch = EmbeddingWatch(self.parts, module, data, trainer.strategy.root_device, measures=self.first)
         share = self.config.get("interpolation", 1.0)  # runs made before version 0.2 have none
         result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve, again, share)
-        health = watch.health() if self.first else {}
-        metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
+        measured = watch.measured(self.config.test) if self.first else {}
+        metrics = self._metrics(result, module, parameters, soup, measured, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
             final = final_metrics(metrics), health_metrics(metrics)
@@ -211,7 +211,7 @@ class TrainingRun:
         module: MultiTaskTraining,
         parameters: ParameterCounts,
         soup: Sequence[str],
-        health: Mapping[str, float],
+        measured: Mapping[str, Any],
         seconds: float,
     ) -> RunMetrics:
         monitor = plain(self.config.monitor)
@@ -233,7 +233,7 @@ class TrainingRun:
             precision=self.parts.precision,
             device=self.device,
             soup=soup,
-            health=health,
+            **measured,
             kept_heads=self.parts.kept_heads(),
         )
 

@@ -75,8 +75,7 @@ def run(
     components = prepare(config, asked)
     if components.heads and not components.takes_steps:
         tell_without_effect(override.lstrip("+~").partition("=")[0] for override in asked.overrides)
-    if components.teacher and not components.takes_steps:
-        raise UserError("teacher: without effect, since nothing is trained by steps; set heads=trained, or freeze less")
+    check_steps(components, config.model.get("dimensions"))
     if components.takes_steps:
         tell_idle_heads(components.loss, components.heads)
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
@@ -103,6 +102,25 @@ def _asks_for_all_folds(config: DictConfig) -> bool:
     data = config.data
     folds = data.get("folds") if isinstance(data, DictConfig) else None
     return isinstance(folds, int) and folds >= 2 and data.get("fold") is None
+
+
+def check_steps(components: RunComponents, dimensions: object) -> None:
+    """Check that there are steps for what steps alone can learn.
+
+    Args:
+        components: of the run.
+        dimensions: the widths of ``model.dimensions``.
+
+    Raises:
+        UserError: there are none, or heads are solved again after them.
+    """
+    if dimensions and components.heads and (components.heads.again or not components.takes_steps):
+        raise UserError(
+            "model.dimensions: heads are solved for the whole embedding alone; set heads=trained, or freeze less and "
+            "heads.again=false"
+        )
+    if components.teacher and not components.takes_steps:
+        raise UserError("teacher: without effect, since nothing is trained by steps; set heads=trained, or freeze less")
 
 
 def check_choices(invocation: Invocation | None = None) -> None:

@@ -37,7 +37,7 @@ from sentence_transformers import SentenceTransformer
 
 embeddings = SentenceTransformer("FOLDER").encode(["A sentence.", "Another one?"])
 ```
-{windows}
+{windows}{dimensions}
 `heads.safetensors` holds `TASK.weight` (classes, width) and `TASK.bias`: logits are `embeddings @ weight.T + bias`.
 `tasks.json` names the classes in the order of the logits.
 {kinds}{graph}
@@ -59,6 +59,12 @@ multiply to the probability of being beyond the step.
 """
 
 _GRAPH = """`graph.onnx` maps `input_ids` and `attention_mask` to `sentence_embedding` and `TASK_logits` of every task.
+"""
+
+_DIMENSIONS = """
+The first {sizes} units are an embedding, too, for which the heads were trained:
+`Predictor.load("FOLDER", dimensions={one})`, or
+`SentenceTransformer("FOLDER", truncate_dim={one}).encode(texts{normalize})`.
 """
 
 _WINDOWS = """
@@ -97,10 +103,19 @@ def model_card(
         pooling=pooling,
         prompt=f", those of the prompt `{prompt}` before each text included" if prompt else "",
         windows="" if manifest.windows == 1 else _WINDOWS.format(max_length=manifest.max_length),
+        dimensions=_dimensions(manifest, pooling),
         kinds="" if _what(manifest) else _KINDS,
         graph=_GRAPH if graph else "",
         made_with="\n".join(f"- {key}: {value}" for key, value in manifest.made_with.items()),
     )
+
+
+def _dimensions(manifest: Manifest, pooling: str) -> str:
+    if not manifest.dimensions:
+        return ""
+    normalize = ", normalize_embeddings=True" if pooling.endswith("Normalize()") else ""
+    sizes = list(manifest.dimensions)
+    return _DIMENSIONS.format(sizes=", ".join(sizes), one=sizes[-1], normalize=normalize)
 
 
 def _distilled(manifest: Manifest) -> str:

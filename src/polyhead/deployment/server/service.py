@@ -12,7 +12,8 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from polyhead.deployment.bundle.neighbors import Neighbors
-from polyhead.deployment.predictor import Floats, Predictions, Predictor
+from polyhead.deployment.prediction import Floats
+from polyhead.deployment.predictor import Predictions, Predictor
 from polyhead.deployment.selection import Selection
 from polyhead.deployment.server.access import HostMiddleware, TokenMiddleware
 from polyhead.deployment.server.batcher import Batcher, ClosingError
