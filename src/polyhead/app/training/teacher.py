@@ -146,13 +146,20 @@ def check_distillation(config: DictConfig, overrides: Sequence[str] = ()) -> Non
     given = [override for override in overrides if override.lstrip("+~").startswith("distillation")]
     if given:
         raise UserError(f"{given[0]}: without effect but with a teacher; give teacher=RUN, or leave it out")
-    if config.encoder.get("location") is None and "teacher" in config:
+    if _is_of_teacher(config.encoder):
         raise UserError("encoder: that of the teacher, and there is none; give teacher=RUN, or another encoder")
     if isinstance(config.data, DictConfig) and config.data.get("unlabelled"):
         raise UserError(
             "data.unlabelled: without effect but with a teacher, since nothing else learns from sentences without "
             "labels; give teacher=RUN, or leave it out"
         )
+
+
+def _is_of_teacher(encoder: object) -> bool:
+    """Return whether an encoder is where the teacher is, and there is none."""
+    if not isinstance(encoder, DictConfig) or OmegaConf.is_missing(encoder, "location"):
+        return False
+    return "location" in encoder and encoder.location is None
 
 
 def to_width(embeddings: Tensor, width: int) -> Tensor:
