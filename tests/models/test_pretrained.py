@@ -152,3 +152,14 @@ def test_package_that_is_not_installed_is_named():
 def test_default_tokenizer_has_the_vocabulary_of_bert_base():
     assert len(source("bert_base", pretrained=False).load_tokenizer()) == BertConfig().vocab_size
     assert source().location == DEFAULT_TOKENIZER
+
+
+def test_encoder_reads_its_tokenizer_once_and_hands_out_configurations_that_may_be_changed(monkeypatch):
+    read = []
+    load = PretrainedEncoder.load_tokenizer
+    monkeypatch.setattr(PretrainedEncoder, "load_tokenizer", lambda self: read.append(1) or load(self))
+    encoder = source("bert_base", pretrained=False)
+    encoder.load_config().vocab_size = 7
+    assert encoder.load_config().vocab_size == len(encoder.load_text_tokenizer().tokenizer)
+    assert encoder.skeleton().transformer.config.vocab_size == encoder.load_config().vocab_size
+    assert read == [1]
