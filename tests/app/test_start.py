@@ -5,11 +5,11 @@ import json
 
 import pytest
 import torch
-from support.commands import NO_PICTURES, TINY, script, train
+from support.commands import NO_HEALTH, NO_PICTURES, TINY, script, train
 
 from polyhead.app.trained import load_trained_run
 
-QUICK = [*NO_PICTURES, "accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=1"]
+QUICK = [*NO_PICTURES, *NO_HEALTH, "accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=1"]
 TEXTS = ["A thing happened.", "What a day!", "Why do bears not wear shoes?"]
 
 
