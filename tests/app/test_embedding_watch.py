@@ -35,6 +35,7 @@ def correlation(run, folder):
     return spearmanr((found[: len(PAIRS)] * found[len(PAIRS) :]).sum(axis=1), [pair[2] for pair in PAIRS])[0]
 
 
+@pytest.mark.slow
 def test_run_tells_how_its_embedding_was_and_is(tmp_path, pairs):
     rate = ["optimizer.encoder_lr=1e-2", "trainer.precision=32-true"]
     for name, hold in (("free", "off"), ("held", "cosine")):
@@ -53,6 +54,7 @@ def test_run_tells_how_its_embedding_was_and_is(tmp_path, pairs):
     assert events.Scalars("embedding/agreement")[0].value == pytest.approx(held["agreement"])
 
 
+@pytest.mark.slow
 def test_frozen_encoder_keeps_its_embedding_without_measuring(tmp_path, pairs):
     done = train(*MEASURED, *pairs, "freeze=backbone", "keep_embedding=similarity", "hydra.run.dir=run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
