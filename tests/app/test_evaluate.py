@@ -17,6 +17,7 @@ from polyhead.runs.evaluation import EvaluationMetrics
 from polyhead.runs.folder import RunFolder
 
 COMMON = [*TINY_ENCODER, *NO_PICTURES, *NO_HEALTH, "accelerator=cpu", "trainer.max_epochs=2", "optimizer.head_lr=0.01"]
+COMMON += ["logger=none"]
 FILES = ["data=files", "data.files.train=train.csv", "data.files.test=test.csv", "data.text=body"]
 FREEZES = {
     "none": [],
