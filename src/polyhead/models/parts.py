@@ -58,7 +58,8 @@ def layer_groups(model: MultiTaskModel) -> dict[str, list[nn.Module]]:
     found = {"encoder.embeddings": model.encoder.embeddings}
     found |= {f"encoder.layers[{index}]": [layer] for index, layer in enumerate(model.encoder.layers)}
     found |= {"encoder.top": model.encoder.top}
-    found |= {f"heads.{task}": [head] for task, head in model.heads.items()}
+    heads = {task: head for task, head in model.heads.items() if any(True for _ in head.parameters())}
+    found |= {f"heads.{task}": [head] for task, head in heads.items()}
     return {name: modules for name, modules in found.items() if modules}
 
 

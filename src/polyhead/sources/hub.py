@@ -43,6 +43,7 @@ class HubSource(TableSource):
         folds: see :class:`SplitSettings`, and for ``fold``.
         fold: see there.
         weight: column of ``train`` with the weight of each sentence in the loss, a number of 0 or more; None is 1 each.
+        pair: column of second texts, for tasks about two; empty where a row has one text, as in files without it.
 
     Raises:
         ParameterError: a split or a name that is not given, or a value out of range; all at once.
@@ -69,6 +70,7 @@ class HubSource(TableSource):
         folds: int | None = None,
         fold: int | None = None,
         weight: str | None = None,
+        pair: str | None = None,
     ) -> None:
         problems = list(_split_problems(splits))
         if not name:
@@ -98,6 +100,7 @@ class HubSource(TableSource):
         self.text = text
         self.columns = dict(columns or {})
         self.weight = weight
+        self.pair = pair
         self.cache = tables
 
     def describe(self, split: str) -> str:
@@ -112,7 +115,8 @@ class HubSource(TableSource):
             if theirs not in data_set:
                 hint = did_you_mean(theirs, data_set)
                 raise UserError(f"data.splits.{split}: {self.name} has no split {theirs!r}; {hint}")
-            columns = assign_columns(self.text, self.columns, tasks, self.weight if split == "train" else None, free)
+            weight = self.weight if split == "train" else None
+            columns = assign_columns(self.text, self.columns, tasks, weight, free, self.pair)
             name, rows = f"{self.name} {theirs}", data_set[theirs]
             chosen = choose(name, rows.column_names, columns)
             check_types(rows, chosen, name, free)

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from polyhead.errors import UserError, collect_errors, did_you_mean
+from polyhead.sources.pairs import SECOND, check_columns
 from polyhead.storage.cells import (
     ABSENT,
     LONGEST_CELL,
     TextColumns,
     column_names,
+    is_blank,
     is_nan,
     look_up,
     row_text,
@@ -47,12 +49,14 @@ class Columns:
         labels: task -> column of its labels.
         weight: column of the weights; None where all sentences count alike.
         free: tasks whose cells may be fractions, or lists.
+        pair: column of second texts; None where all rows have one text.
     """
 
     text: TextColumns
     labels: Mapping[str, str]
     weight: str | None = None
     free: tuple[str, ...] = ()
+    pair: str | None = None
 
 
 def assign_columns(
@@ -61,6 +65,7 @@ def assign_columns(
     tasks: Sequence[str],
     weight: str | None = None,
     free: Sequence[str] = (),
+    pair: str | None = None,
 ) -> Columns:
     """Assign a column to the texts, to each task and to the weights.
 
@@ -70,6 +75,7 @@ def assign_columns(
         tasks: all tasks.
         weight: column of the weights; None where all sentences count alike.
         free: tasks whose cells may be fractions, or lists.
+        pair: column of the second texts; None where all rows have one text.
 
     Raises:
         UserError: columns for an unknown task, or one column for two purposes.
@@ -79,6 +85,7 @@ def assign_columns(
         raise UserError(f"data.columns: unknown task {unknown[0]!r}; {did_you_mean(str(unknown[0]), tasks)}")
     labels = {task: str(given.get(task, task)) for task in tasks}  # the command line makes a number of digits
     weights = [] if weight is None else [weight]
+    check_columns(pair, weights, [*column_names(text), *labels.values()])
     asked = Counter([*column_names(text), *labels.values(), *weights])
     doubled = [column for column, count in asked.items() if count > 1]
     if weight in doubled:
@@ -87,7 +94,7 @@ def assign_columns(
         raise UserError(f"data.columns: the column {min(doubled)!r} is asked for twice; each task needs its own")
     if not column_names(text):
         raise UserError("data.text: no column given; name one, or several")
-    return Columns(text, labels, weight, tuple(free))
+    return Columns(text, labels, weight, tuple(free), pair)
 
 
 def records(
@@ -98,7 +105,7 @@ def records(
     Args:
         path: of the file.
         dialect: how its text is written.
-        columns: its columns to be read -> ``TEXT``, ``WEIGHT``, or the task whose labels they hold.
+        columns: its columns to be read -> ``TEXT``, ``SECOND``, ``WEIGHT``, or the task whose labels they hold.
         free: tasks whose cells may be fractions, or lists.
 
     Raises:
@@ -107,12 +114,13 @@ def records(
     problems: list[str] = []
     bad = good = joined = 0
     others = {column: ours for column, ours in columns.items() if ours != TEXT}
-    labels = {column: ours in free for column, ours in others.items() if ours != WEIGHT}
+    labels = {column: ours in free for column, ours in others.items() if ours not in (SECOND, WEIGHT)}
+    second = next((column for column, ours in others.items() if ours == SECOND), None)
     texts = [column for column, ours in columns.items() if ours == TEXT]
     text = texts[0] if len(texts) == 1 else texts
     with open_rows(str(path), dialect=dialect) as reader, collect_errors(problems):
         for number, row in reader.good_and_bad_rows():
-            reason = _problem(row, text, labels)
+            reason = _problem(row, text, labels) or _second_problem(row, second)
             if isinstance(row, BadRow) or reason is not None:
                 bad += 1
                 if bad <= _LISTED:
@@ -144,6 +152,14 @@ def _problem(row: Row | BadRow, text: TextColumns, labels: Mapping[str, bool]) -
     return next(filter(None, problems), None)
 
 
+def _second_problem(row: Row | BadRow, column: str | None) -> str | None:
+    """Say why a row has no second text that can be read; None where it has one, or none at all."""
+    value = ABSENT if column is None or isinstance(row, BadRow) else look_up(row, column)
+    if value is ABSENT or value is None or isinstance(value, str) or is_nan(value):
+        return None
+    return f"{column} is {repr(value)[:LONGEST_CELL]} and no text"
+
+
 def _label_problem(row: Row, column: str, free: bool) -> str | None:
     label = look_up(row, column)
     if label is ABSENT or is_nan(label):
@@ -161,6 +177,8 @@ def _label_problem(row: Row, column: str, free: bool) -> str | None:
 def _cell(ours: str, value: object) -> str | None:
     if ours == WEIGHT and value is not ABSENT and value is not None:
         return str(value)  # whatever it is: all weights are checked together once they are read
+    if ours == SECOND:
+        return value if isinstance(value, str) and not is_blank(value) else None
     if isinstance(value, list):
         return list_text(value)
     return label_text(value) if isinstance(value, str | int | float) and not is_nan(value) else None

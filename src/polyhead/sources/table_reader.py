@@ -97,8 +97,8 @@ def _present(reader: RowReader, columns: Columns) -> Sequence[str]:
         raise UserError(f"{reader.name}: no row with a sentence")
     reader.check(columns.text)
     # In JSON a key may be missing from the first row and stand in the next.
-    weights = [] if columns.weight is None else [columns.weight]
-    return reader.columns or [*column_names(columns.text), *columns.labels.values(), *weights]
+    others = [column for column in (columns.weight, columns.pair) if column is not None]
+    return reader.columns or [*column_names(columns.text), *columns.labels.values(), *others]
 
 
 def _first_keys(path: Path, dialect: Dialect) -> list[str]:

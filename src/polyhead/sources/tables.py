@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from polyhead.errors import UserError, did_you_mean
 from polyhead.sources.folding import fold
 from polyhead.sources.label_cells import label_cells
+from polyhead.sources.pairs import SECOND, blank_as_null
 from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT, Columns
 from polyhead.storage.arrow_readers import spell
 from polyhead.storage.cells import column_names, has_column, join_texts, missing_text
@@ -25,8 +26,8 @@ class Table:
     Args:
         name: of the file, as it was given.
         rows: as they were read.
-        columns: its columns to be looked at -> ``TEXT``, ``WEIGHT``, or the task whose labels they hold. The texts of
-            several columns are joined.
+        columns: its columns to be looked at -> ``TEXT``, ``SECOND``, ``WEIGHT``, or the task whose labels they hold.
+            The texts of several columns are joined.
         stamp: changes whenever the content of the file does.
         numbered: the columns ``ROW`` and ``JOINED`` have the number of the row in the file, and whether a cell looks
             like several rows; otherwise rows count from 1.
@@ -53,7 +54,7 @@ class Table:
         parts = [stamp, sorted(columns.items()), list(columns), sorted(missing_values)]
         identity = repr([*parts, self.free] if self.free else parts)
         self.stamp = hashlib.sha256(identity.encode()).hexdigest()[:32]
-        self.tasks = [ours for ours in self.columns.values() if ours != TEXT]
+        self.tasks = [ours for ours in self.columns.values() if ours not in (TEXT, SECOND)]
         self.numbered = numbered
         self.present = present
         self.missing_values = list(missing_values)
@@ -96,7 +97,9 @@ class Table:
             yield from _column(batch, str(self.weight)).to_pylist()
 
     def chunks(self) -> Iterator[dict[str, "Array"]]:
-        """Yield its texts and labels as arrays of texts, a few thousand rows at a time; a missing label is null.
+        """Yield its texts and labels as arrays of texts, a few thousand rows at a time.
+
+        A missing label is null, and so is a second text where a row has none.
 
         Raises:
             UserError: a cell that is no text, such as 0.5 or bytes that are not UTF-8.
@@ -128,6 +131,8 @@ class Table:
         try:
             if self.columns[column] == TEXT:
                 texts = array.cast(pa.large_string())
+            elif self.columns[column] == SECOND:
+                texts = blank_as_null(array.cast(pa.large_string()))
             else:
                 free = self.columns[column] in self.free
                 texts = label_cells(array, _feature(self._features, column), free, self.missing_values)
@@ -135,7 +140,7 @@ class Table:
         except pa.ArrowInvalid as error:
             for index in range(len(array)) if len(array) > 1 else ():  # Arrow does not say where
                 self._checked_texts(column, array.slice(index, 1), before + index)
-            rule = "it must be" if self.columns[column] == TEXT else "a label must be a whole number or"
+            rule = "it must be" if self.columns[column] in (TEXT, SECOND) else "a label must be a whole number or"
             hint = "; for numbers set its kind to number" if pa.types.is_floating(array.type) else ""
             raise UserError(
                 f"{self.name} row {self.row(before)}: {column} is {spell(array[0])}; {rule} text in UTF-8{hint}"
@@ -186,18 +191,18 @@ def check_types(rows: "Dataset", columns: Mapping[str, str], name: str, free: Se
     for column, ours in columns.items():
         feature = _feature(rows.features, column)
         held = "nothing" if feature is None else str(getattr(feature, "dtype", feature))
-        if ours == TEXT and held not in ("string", "large_string", "string_view"):
+        if ours in (TEXT, SECOND) and held not in ("string", "large_string", "string_view"):
             raise UserError(f"{name}: the column {column!r} holds {held}; the text must be text")
         if ours == WEIGHT and not held.startswith(_WEIGHTS):
             raise UserError(f"{name}: the column {column!r} holds {held}; weights must be numbers (data.weight)")
         refused = ("{", "time", "nothing") if ours in free else ("List", "{", "time", "nothing")
-        if ours != TEXT and held.startswith(refused):
+        if ours not in (TEXT, SECOND) and held.startswith(refused):
             hint = "; for lists of labels set its kind to multi_label" if held.startswith("List") else ""
             raise UserError(f"{name}: the column {column!r} holds {held}; labels must be text or whole numbers{hint}")
 
 
 def choose(name: str, present: Sequence[str], columns: Columns) -> dict[str, str]:
-    """Return which columns of a table to read, as ``{its column: TEXT, WEIGHT or a task}``.
+    """Return which columns of a table to read, as ``{its column: TEXT, SECOND, WEIGHT or a task}``.
 
     Raises:
         UserError: a column of the texts, or that of the weights, is not there.
@@ -207,6 +212,8 @@ def choose(name: str, present: Sequence[str], columns: Columns) -> dict[str, str
         if not has_column(present, column):
             raise UserError(f"{name}: no {missing_text('column', column, present)}")
     labels = {column: task for task, column in columns.labels.items() if has_column(present, column)}
+    if columns.pair is not None and has_column(present, columns.pair):
+        labels[columns.pair] = SECOND
     if columns.weight is None:
         return dict.fromkeys(texts, TEXT) | labels
     if not has_column(present, columns.weight):

@@ -3,15 +3,20 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from polyhead.tasks.contrastive import Contrastive
+from polyhead.tasks.entailment import Entailment
 from polyhead.tasks.kind import Kind
 from polyhead.tasks.multi_label import MultiLabel
 from polyhead.tasks.number import Number
 from polyhead.tasks.ordinal import Ordinal
+from polyhead.tasks.similarity import Similarity
 from polyhead.tasks.single_label import SingleLabel
 from polyhead.tasks.task import Task
 
 KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (SingleLabel, Number, MultiLabel, Ordinal)}
 """Name -> class."""
+
+KINDS |= {kind.name: kind for kind in (Similarity, Contrastive, Entailment)}  # of two texts
 
 
 def kind_of(results: Mapping[str, Any]) -> type[Kind]:
