@@ -132,7 +132,8 @@ class Similarity(Kind):
         if self.loss == "cosine":
             errors: Tensor = (logits[:, 0] - known).square() * labelled
             return errors
-        return cosent(logits[:, 0], known, labelled) * labelled
+        total: Tensor = cosent(logits[:, 0], known, labelled) * labelled
+        return total
 
     def metrics(self, labels: Labels) -> "dict[str, Metric]":
         """Make Pearson's r and Spearman's rho."""
