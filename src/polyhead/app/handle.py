@@ -13,7 +13,7 @@ from polyhead.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from polyhead.app.predictor import Predictor
-    from polyhead.deployment.predictor import Floats, Predictions
+    from polyhead.deployment.predictions import Floats, Predictions
     from polyhead.runs.evaluation import EvaluationMetrics
 
 

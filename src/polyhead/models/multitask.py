@@ -52,6 +52,11 @@ class MultiTaskModel(nn.Module):
             self.heads[task.name] = _make_head(task, encoder.embedding_size, dropout)
         self._of_pairs = {task.name: task.kind for task in tasks if task.kind.is_pair}
 
+    @property
+    def one_text_heads(self) -> list[str]:
+        """The tasks about one text, in the order of the heads."""
+        return [task for task in self.heads if task not in self._of_pairs]
+
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the logits (B, C) of every task; the encoder runs once."""
         return self.classify(self.embed(batch), batch.pairs)

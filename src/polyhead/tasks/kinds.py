@@ -19,6 +19,16 @@ KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (SingleLabel, Number
 KINDS |= {kind.name: kind for kind in (Similarity, Contrastive, Entailment)}  # of two texts
 
 
+def of_pairs(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """Return those of the tasks that are about two texts."""
+    return tuple(task for task in tasks if task.kind.is_pair)
+
+
+def of_one_text(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """Return those of the tasks that are about one text."""
+    return tuple(task for task in tasks if not task.kind.is_pair)
+
+
 def kind_of(results: Mapping[str, Any]) -> type[Kind]:
     """Return the kind of the task that was measured; results of single labels do not name it."""
     return KINDS.get(str(results.get("kind")), SingleLabel)
