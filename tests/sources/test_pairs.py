@@ -164,6 +164,6 @@ def test_later_files_have_second_texts_or_ask_for_them(tmp_path):
     found = later(tmp_path, "other")
     found.check(made)
     assert sum(row.second is not None for row in found.sentences("test")) == 60
-    with pytest.raises(UserError, match=r"sts: a label, and no second text \(pair\); give both"):
+    with pytest.raises(UserError, match="sts: a label, and no second text; name their column: pair=COLUMN"):
         later(tmp_path, None).check(made)
     assert tasks.has("train")

@@ -24,13 +24,13 @@ def pair_problems(
             hint = "name the column of the second, as in data.pair=sentence2"
             yield f"tasks.{task.name}: {task.kind.name} is about two texts; {hint}"
             continue
-        named = "" if pair is None else f" in {pair!r}"
+        hint = "; name their column: pair=COLUMN" if pair is None else f" in {pair!r}; give both, or neither"
         for scan in scans.values():
             rows = np.flatnonzero((scan.codes[task.name] >= 0) & ~scan.paired)
             if len(rows):
                 more = f" and {len(rows) - max_examples:,} more" if len(rows) > max_examples else ""
                 places = scan.places(rows[:max_examples].tolist()) + more
-                yield f"{places}: {task.name}: a label, and no second text{named} (pair); give both, or neither"
+                yield f"{places}: {task.name}: a label, and no second text{hint}"
 
 
 def each_pair_lines(scans: Mapping[str, Scan]) -> Iterator[str]:
