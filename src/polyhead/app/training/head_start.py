@@ -10,6 +10,7 @@ from polyhead.app.training.pair_features import embed_rows, read_pairs
 from polyhead.app.training.taken_heads import TakenHeads
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import FrozenActivations
+from polyhead.tasks import of_one_text, of_pairs
 from polyhead.training.loggers import log_table
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.penalty_trial import LabeledEmbeddings
@@ -48,12 +49,11 @@ def solve_heads(
     frozen = FrozenActivations(module.model.encoder, None, parts.precision, parts.activation_cache, device)
     train = _read(frozen, data, "train", limit)
     validation = _read(frozen, data, "validation", limit) if data.source.has("validation") else None
-    new = [task for task in taken.new(parts.tasks) if task.kind.has_head]
-    alone, of_pairs = ([task for task in new if task.kind.is_pair is given] for given in (False, True))
+    new = taken.new(parts.tasks)
     begins = module.takes_steps and not again
     options = (module.seed, again, begins)
-    found = parts.heads.solve(module.model, alone, module.loss, train, validation, *options)
-    for task in of_pairs:  # over features of their own, of the rows that have both texts
+    found = parts.heads.solve(module.model, of_one_text(new), module.loss, train, validation, *options)
+    for task in of_pairs(new):  # over features of their own, of the rows that have both texts
         pairs = read_pairs(frozen, data, "train", task, limit)
         judges = read_pairs(frozen, data, "validation", task, limit) if validation is not None else None
         found += parts.heads.solve(module.model, [task], module.loss, pairs, judges, *options)
