@@ -3,7 +3,6 @@ A kind is a file that answers all that depends on it; the questions are the meth
 data is read and checked, its target and what stands for a missing one, the width of the head, the loss, the metrics and
 the headline score (higher is better), what is fitted on validation, how logits become answers, what a configuration and
 a manifest keep of it, and what a report shows. Knows nothing about models; torch is imported where it computes.
-
 Three kinds are about two texts. ``data.pair`` names the column of the second for all of them, as ``data.text`` does
 that of the first: one key, since a row is a pair or is not, whatever its tasks (and a list under ``data.text``
 joins columns already). A row without a second text is a single sentence, so sources of both sorts mix, and tasks about
