@@ -43,6 +43,7 @@ def fit(
     tasks: Sequence[Any] | Mapping[str, Any] | None = None,
     columns: Mapping[str, str] | None = None,
     weight: str | None = None,
+    pair: str | None = None,
     epochs: int | None = None,
     seed: int | None = None,
     run_dir: str | Path | None = None,
@@ -67,6 +68,7 @@ def fit(
         tasks: names of the columns of labels, a head each; ``{"sentiment": ["bad", "good"]}`` names the classes, too.
         columns: task -> column of its labels, where that has another name.
         weight: column of ``train`` that says how much a row counts.
+        pair: column of a second text, for tasks about two.
         epochs: ``trainer.max_epochs``.
         seed: of head weights, dropout and batch order.
         run_dir: folder of the run; None makes one in ``runs/``.
@@ -82,9 +84,8 @@ def fit(
     request = _Request(Path("runs") if run_dir is None else Path(run_dir).parent)
     if config_dir is not None:
         request.search.append(_existing(Path(config_dir)))
-    request.add_data(
-        {"train": train, "validation": validation, "test": test}, text, _listed(tasks), columns, weight, choices
-    )
+    splits = {"train": train, "validation": validation, "test": test}
+    request.add_data(splits, text, _listed(tasks), columns, weight, pair, choices)
     request.add_choices(choices)
     request.add_values({"trainer.max_epochs": epochs, "seed": seed})
     request.overrides += [override(str(key), value) for key, value in (options or {}).items()]
@@ -116,6 +117,7 @@ class _Request:
         tasks: list[Any] | None,
         columns: Mapping[str, str] | None,
         weight: str | None,
+        pair: str | None,
         choices: Mapping[str, Any],
     ) -> None:
         """Add the sentences; those in memory are written to files."""
@@ -128,10 +130,11 @@ class _Request:
             if tasks is None:
                 raise UserError('tasks: missing; name the columns of labels, as in tasks=["sentiment"]')
             self.overrides.append("data=files")
-        texts, others = _columns(text, tasks or [], columns or {}, weight)
+        texts, others = _columns(text, tasks or [], columns or {}, [weight, pair])
         for split, data in given.items():
             self.overrides.append(override(f"data.files.{split}", self._files(data, split, texts, others)))
-        self.add_values({"data.text": text, "tasks": tasks, "data.columns": columns, "data.weight": weight})
+        self.add_values({"data.text": text, "tasks": tasks, "data.columns": columns})
+        self.add_values({"data.weight": weight, "data.pair": pair})
 
     def _files(self, data: Any, split: str, texts: list[str], others: list[str]) -> Any:
         """Return paths as they are, and the paths of the files that are written for frames."""
@@ -237,10 +240,10 @@ def _listed(tasks: Sequence[Any] | Mapping[str, Any] | None) -> list[Any] | None
 
 
 def _columns(
-    text: str | Sequence[str] | None, tasks: Sequence[Any], columns: Mapping[str, str], weight: str | None
+    text: str | Sequence[str] | None, tasks: Sequence[Any], columns: Mapping[str, str], others: Sequence[str | None]
 ) -> tuple[list[str], list[str]]:
-    """Return the names of the columns of texts that training reads, and those of labels and weights."""
+    """Return the names of the columns of texts that training reads, and those of labels and what else is named."""
     names = [name for task in tasks for name in (task if isinstance(task, Mapping) else [task])]
     texts = ["text"] if text is None else column_names(text)
     labels = [str(columns.get(name, name)) for name in names]
-    return texts, [*labels, *([] if weight is None else [weight])]
+    return texts, [*labels, *(name for name in others if name is not None)]
