@@ -32,7 +32,8 @@ class FileSource(TableSource):
         files: split -> a path, a list of them, or ``{source: paths}``; with wildcards. Only ``train`` must be given.
         shifted: name -> paths of an extra test set.
         text: column of the sentences, or several, whose texts are joined; nested ones by dots, as in body.text.
-        columns: task -> column of its labels, where its name is another than the task's.
+        columns: task -> column of its labels, where its name is another than the task's; or the columns that mark a
+            label each, of a task of several.
         encoding: of CSV, TSV and JSON files; see :class:`polyhead.storage.Dialect`.
         quote: of CSV and TSV cells; see there.
         mixing: proportional, equal or temperature: how often the sentences of each source of ``train`` come.
@@ -64,7 +65,7 @@ class FileSource(TableSource):
         files: Mapping[str, Sources | None],
         shifted: Mapping[str, Sources] | None,
         text: TextColumns,
-        columns: Mapping[str, str] | None,
+        columns: Mapping[str, TextColumns] | None,
         encoding: str,
         quote: str | None,
         mixing: str,

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from polyhead.errors import ParameterError, UserError, collect_errors, did_you_mean, one_line
+from polyhead.sources.column_choice import choose
 from polyhead.sources.records import assign_columns
 from polyhead.sources.settings import SplitSettings, unknown_splits
 from polyhead.sources.splits import TableSource
 from polyhead.sources.table_cache import TableCache
 from polyhead.sources.table_reader import SAVED_SPLITS, datasets_library
-from polyhead.sources.tables import Table, check_types, choose
+from polyhead.sources.tables import Table, check_types
 from polyhead.storage.cells import TextColumns
 from polyhead.storage.digests import LISTING, folder_is_intact, note_folder
 
@@ -29,7 +30,8 @@ class HubSource(TableSource):
         configuration: the data set's own choice of a subset; None where it has only one.
         splits: split -> its name in the data set; None where it has none.
         text: column of the sentences, or several, whose texts are joined; nested ones by dots, as in body.text.
-        columns: task -> column of its labels, where its name is another than the task's.
+        columns: task -> column of its labels, where its name is another than the task's; or the columns that mark a
+            label each, of a task of several.
         holdout: see :class:`SplitSettings`, also for the arguments that follow.
         seed: of the holdout.
         drop_test_duplicates: leave out training sentences that another split has, too.
@@ -56,7 +58,7 @@ class HubSource(TableSource):
         configuration: str | None,
         splits: Mapping[str, str | None],
         text: TextColumns,
-        columns: Mapping[str, str] | None,
+        columns: Mapping[str, TextColumns] | None,
         holdout: Mapping[str, float],
         seed: int,
         drop_test_duplicates: bool,

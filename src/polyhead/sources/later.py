@@ -46,7 +46,7 @@ class LaterFiles(TableSource):
         self,
         files: Paths,
         text: TextColumns,
-        columns: Mapping[str, str],
+        columns: Mapping[str, TextColumns],
         dialect: Dialect,
         tasks: Sequence[str],
         cache: TableCache,

@@ -22,7 +22,8 @@ from polyhead.sources.settings import SPLITS, SplitSettings
 from polyhead.sources.split import Split, check_what_is_left, hold_out, take_fold, take_some
 from polyhead.sources.tables import Table
 from polyhead.sources.validation import Inspection, no_labels
-from polyhead.tasks import Task
+from polyhead.storage.cells import TextColumns, column_names
+from polyhead.tasks import Task, list_text
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class TableSource(Source):
     def __init__(self, settings: SplitSettings, exponent: float = 1.0) -> None:
         self.settings = settings
         self.exponent = exponent
-        self.columns: dict[str, str] = {}
+        self.columns: dict[str, TextColumns] = {}
         self.weight: str | None = None
         self.pair: str | None = None
         self._splits: dict[str, Split] = {}
@@ -71,15 +72,19 @@ class TableSource(Source):
         train = self._splits["train"].scan
         found = {name: self._vocabularies[name].used(train.codes[name]) for name in names}
         problems = [
-            no_labels(
-                name, "no training sentence", self.columns.get(name, name), train.tables, self.settings.max_examples
-            )
+            no_labels(name, "no training sentence", self._named(name), train.tables, self.settings.max_examples)
             for name, labels in found.items()
             if not labels
         ]
         if problems:
             raise UserError("\n".join(problems))
-        return found
+        # a label that is marked nowhere has a column all the same
+        marked = {name: given for name, given in self.columns.items() if not isinstance(given, str)}
+        return {name: [*cells, list_text(marked[name])] if name in marked else cells for name, cells in found.items()}
+
+    def _named(self, task: str) -> str:
+        """Return the column of a task's labels, or all of them, as a message names it."""
+        return ", ".join(column_names(self.columns.get(task, task)))
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Check all sentences, and log what is odd and how many sentences there are."""
@@ -92,7 +97,7 @@ class TableSource(Source):
             settings.min_class_count,
             settings.max_examples,
             settings.missing_values,
-            self.columns,
+            {task.name: self._named(task.name) for task in tasks},
         )
         findings = inspection.findings(tasks)
         weights = self._splits["train"].weight_problem(self.weight, settings.max_examples) if "train" in given else None

@@ -25,7 +25,7 @@ from polyhead.app.config.trust import is_allowed
 from polyhead.app.terminal.override_writing import override
 from polyhead.app.terminal.run_log import run_log
 from polyhead.errors import UserError, did_you_mean
-from polyhead.storage.cells import column_names
+from polyhead.storage.cells import TextColumns, column_names
 from polyhead.storage.frames import is_frame, write_frame
 
 log = logging.getLogger(__name__)
@@ -39,9 +39,9 @@ def fit(
     *,
     validation: Any = None,
     test: Any = None,
-    text: str | Sequence[str] | None = None,
+    text: TextColumns | None = None,
     tasks: Sequence[Any] | Mapping[str, Any] | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, TextColumns] | None = None,
     weight: str | None = None,
     pair: str | None = None,
     epochs: int | None = None,
@@ -66,7 +66,7 @@ def fit(
         test: the same; None holds some of ``train`` out.
         text: column of the sentences, or several.
         tasks: names of the columns of labels, a head each; ``{"sentiment": ["bad", "good"]}`` names the classes, too.
-        columns: task -> column of its labels, where that has another name.
+        columns: task -> column of its labels, where that has another name; or the columns that mark a label each.
         weight: column of ``train`` that says how much a row counts.
         pair: column of a second text, for tasks about two.
         epochs: ``trainer.max_epochs``.
@@ -113,9 +113,9 @@ class _Request:
     def add_data(
         self,
         splits: Mapping[str, Any],
-        text: str | Sequence[str] | None,
+        text: TextColumns | None,
         tasks: list[Any] | None,
-        columns: Mapping[str, str] | None,
+        columns: Mapping[str, TextColumns] | None,
         weight: str | None,
         pair: str | None,
         choices: Mapping[str, Any],
@@ -240,10 +240,10 @@ def _listed(tasks: Sequence[Any] | Mapping[str, Any] | None) -> list[Any] | None
 
 
 def _columns(
-    text: str | Sequence[str] | None, tasks: Sequence[Any], columns: Mapping[str, str], others: Sequence[str | None]
+    text: TextColumns | None, tasks: Sequence[Any], columns: Mapping[str, TextColumns], others: Sequence[str | None]
 ) -> tuple[list[str], list[str]]:
     """Return the names of the columns of texts that training reads, and those of labels and what else is named."""
     names = [name for task in tasks for name in (task if isinstance(task, Mapping) else [task])]
     texts = ["text"] if text is None else column_names(text)
-    labels = [str(columns.get(name, name)) for name in names]
+    labels = [str(column) for name in names for column in column_names(columns.get(name, name))]
     return texts, [*labels, *(name for name in others if name is not None)]

@@ -53,5 +53,5 @@ def _columns(run: Path, trust: Sequence[str], options: Mapping[str, Any]) -> tup
     text = options.get("text") or config.data.get("text", "text")
     columns = {**(config.data.get("columns") or {}), **(options.get("columns") or {})}
     pair = options.get("pair") or config.data.get("pair")
-    labels = [str(columns.get(task, task)) for task in config.tasks]
+    labels = [str(column) for task in config.tasks for column in column_names(columns.get(task, task))]
     return column_names(text), [*labels, *([] if pair is None else [pair])]
