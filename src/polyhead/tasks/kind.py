@@ -37,6 +37,7 @@ class Kind:
         fits: what validation fits: ``temperature``, ``thresholds``, or nothing.
         any_cell: whether a cell may be a fraction, or a list.
         dtype: of the targets, int32 or float32.
+        figure: in a report beside its scores: ``scatter`` of numbers, ``bars`` of labels, or none.
         is_pair: whether it is about two texts, see :meth:`features`.
         has_head: whether there is a head; else the features are its logits.
         takes_each_pair: whether every pair has a label where the data have no column of labels.
@@ -55,6 +56,7 @@ class Kind:
     fits: ClassVar[str] = ""
     any_cell: ClassVar[bool] = False
     dtype: ClassVar[str] = "int32"
+    figure: ClassVar[str] = ""
     is_pair: ClassVar[bool] = False
     has_head: ClassVar[bool] = True
     takes_each_pair: ClassVar[bool] = False

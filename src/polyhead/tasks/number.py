@@ -44,6 +44,7 @@ class Number(Kind):
     in_nats: ClassVar[bool] = False
     any_cell: ClassVar[bool] = True
     dtype: ClassVar[str] = "float32"
+    figure: ClassVar[str] = "scatter"
 
     loss: str = "squared"
     mean: float | None = None

@@ -45,6 +45,7 @@ class Similarity(Kind):
     in_nats: ClassVar[bool] = False
     any_cell: ClassVar[bool] = True
     dtype: ClassVar[str] = "float32"
+    figure: ClassVar[str] = "scatter"
     is_pair: ClassVar[bool] = True
     has_head: ClassVar[bool] = False
 
