@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from polyhead.data.token_findings import token_hashes, unknown_line, unknown_tokens
-from polyhead.data.tokenization import TokenizedSentences
+from polyhead.data.tokenized_sentences import TokenizedSentences
 
 UNKNOWN, START, END = 100, 101, 102
 
