@@ -2,6 +2,7 @@
 
 import json
 import logging
+from hashlib import sha512
 
 import pandas
 import pytest
@@ -167,3 +168,15 @@ def test_later_files_have_second_texts_or_ask_for_them(tmp_path):
     with pytest.raises(UserError, match="sts: a label, and no second text; name their column: pair=COLUMN"):
         later(tmp_path, None).check(made)
     assert tasks.has("train")
+
+
+def test_near_duplicates_are_told_of_both_texts(tmp_path, caplog):
+    long = "the very same premise, which is long enough to have many runs of five characters"
+    rows = [{"one": f"{long}", "other": sha512(bytes([i])).hexdigest(), "score": i % 4} for i in range(20)]
+    write(tmp_path / "train.csv", rows[:10])
+    write(tmp_path / "test.csv", [*rows[10:], {**rows[0], "other": rows[0]["other"] + "!"}])
+    given = {"train": str(tmp_path / "train.csv"), "validation": None, "test": str(tmp_path / "test.csv")}
+    settings = SETTINGS | {"columns": {"sts": "score"}, "near_duplicates": True, "holdout": {"validation": 0.0}}
+    made = FileSource(given, cache=str(tmp_path / "cache"), pair="other", **settings)
+    made.check(make_tasks({"sts": "similarity"}, made.find_labels))
+    assert "1 of 11 test sentences nearly stand in train" in caplog.text

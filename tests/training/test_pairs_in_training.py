@@ -18,7 +18,7 @@ from polyhead.freezing.activation_cache import ActivationCache
 from polyhead.freezing.frozen_activations import attach_frozen
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.embedding_loss import CosineDistance
-from polyhead.objectives.weighting import GradNorm, Uncertainty
+from polyhead.objectives.weighting import Aggregation, GradNorm, Uncertainty
 from polyhead.tasks import is_labelled
 from polyhead.training.callbacks.best import BestCheckpoint
 from polyhead.training.callbacks.last import LastCheckpoint
@@ -96,9 +96,16 @@ def test_pairs_from_stored_activations_have_the_logits_of_the_whole_encoder(tmp_
         assert stored.split("train")[[3, 4, 5, 8, 14]].windows.max() > 1
 
 
-@pytest.mark.parametrize(("rule", "frozen"), [(GradNorm, ()), (Uncertainty, ("heads.relation", "encoder.embeddings"))])
-def test_pairs_train_under_a_weighting_and_freezing(tmp_path, make_encoder, rule, frozen):
-    weighting = rule(NAMES, alpha=1.5, lr=0.025) if rule is GradNorm else rule(NAMES)
+@pytest.mark.parametrize(
+    ("weighting", "frozen"),
+    [
+        (GradNorm(NAMES, alpha=1.5, lr=0.025), ()),
+        (Uncertainty(NAMES), ("heads.relation", "encoder.embeddings")),
+        (Aggregation(NAMES, "UPGrad", {}, "embedding", False), ()),
+        (Aggregation(NAMES, "UPGrad", {}, "parameters", False), ("encoder.layers[0]",)),
+    ],
+)
+def test_pairs_train_under_a_weighting_and_freezing(tmp_path, make_encoder, weighting, frozen):
     _, result = run(tmp_path, make_encoder, weighting, frozen=frozen)
     for task in PAIR_TASKS:
         for split in (result.validation, result.test):
