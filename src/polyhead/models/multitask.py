@@ -1,16 +1,20 @@
 """The multi-task model: one encoder pass, one linear head per task. Knows nothing about losses or training.
 
-Shapes: B sentences, R windows of them, S tokens, W units of an embedding, C logits of a task.
+Heads of tasks about two texts are given both embeddings, as their kind joins them; those of some kinds have nothing to
+learn, see :attr:`polyhead.tasks.Kind.has_head`.
+Shapes: B sentences, P of which have a second text, X texts of both sorts, R windows of them, S tokens, W units of an
+embedding, C logits of a task.
 """
 
 from collections.abc import Sequence
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from polyhead.data.batch import Batch
-from polyhead.errors import UserError, check_parameters
+from polyhead.errors import ParameterError, UserError, check_parameters
 from polyhead.models.dropout import FastDropout
 from polyhead.models.encoder import Encoder
 from polyhead.models.matryoshka import check_dimensions, truncate
@@ -50,20 +54,26 @@ class MultiTaskModel(nn.Module):
         super().__init__()
         check_parameters(("dropout", dropout, 0 <= dropout < 1, "0 or more, and below 1"))
         self.dimensions = check_dimensions(dimensions or (), encoder.embedding_size)
+        _check_of_one_text(self.dimensions, tasks)
         self.encoder = encoder
         self.scale = _LENGTH if encoder.is_normalized else 1.0
         self.heads = nn.ModuleDict()
         for task in tasks:
             _check_head_name(task.name)
-            linear = nn.Linear(encoder.embedding_size, task.width)
-            self.heads[task.name] = nn.Sequential(FastDropout(dropout), linear)
+            self.heads[task.name] = _make_head(task, encoder.embedding_size, dropout)
+        self._of_pairs = {task.name: task.kind for task in tasks if task.kind.is_pair}
+
+    @property
+    def one_text_heads(self) -> list[str]:
+        """The tasks about one text, in the order of the heads."""
+        return [task for task in self.heads if task not in self._of_pairs]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the logits (B, C) of every task; the encoder runs once."""
-        return self.classify(self.embed(batch))
+        return self.classify(self.embed(batch), batch.pairs)
 
     def embed(self, batch: Batch) -> Tensor:
-        """Return the embeddings (B, W), computed from stored activations if the batch has them."""
+        """Return the embeddings of all texts (X, W), the sentences first; from stored activations if there are any."""
         if batch.activations is not None and batch.depth is None:
             return batch.activations
         embeddings = self._embed_rows(batch)  # (R, W)
@@ -78,23 +88,53 @@ class MultiTaskModel(nn.Module):
             return embeddings
         return self.encoder.embed_states(batch.depth, batch.activations, batch.attention_mask)
 
-    def classify(self, embeddings: Tensor) -> dict[str, Tensor]:
-        """Return the logits (B, C) of every task for embeddings (B, W)."""
-        return {name: self.classify_task(name, embeddings) for name in self.heads}
+    def classify(self, embeddings: Tensor, pairs: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the logits (B, C) of every task for embeddings (X, W), as :meth:`embed` gives them.
 
-    def classify_task(self, task: str, embeddings: Tensor) -> Tensor:
-        """Return the logits (B, C) of one task for embeddings (B, W), or for the first units of them (B, d)."""
+        Args:
+            embeddings: of the texts.
+            pairs: the sentences that have a second text (P,); None where none has one.
+        """
+        return {name: self.classify_task(name, embeddings, pairs) for name in self.heads}
+
+    def classify_task(self, task: str, embeddings: Tensor, pairs: Tensor | None = None) -> Tensor:
+        """Return the logits (B, C) of a task for embeddings (X, W), or for the first units of them (X, d).
+
+        Of tasks about two texts, those of a sentence that has none mean nothing.
+        """
         scaled = embeddings if self.scale == 1 else embeddings * self.scale
+        count = len(scaled) - (0 if pairs is None else len(pairs))
+        first = scaled[:count] if pairs is not None else scaled
+        kind = self._of_pairs.get(task)
+        if kind is not None:
+            seconds = torch.zeros_like(first)
+            if pairs is not None:
+                seconds = seconds.index_copy(0, pairs, scaled[count:])
+            first = kind.features(first, seconds)
         size = embeddings.shape[1]
         if size == self.encoder.embedding_size:
-            logits: Tensor = self.heads[task](scaled)
+            logits: Tensor = self.heads[task](first)
             return logits
         dropout, head = cast(tuple[nn.Module, nn.Linear], tuple(cast(nn.Sequential, self.heads[task])))
-        return linear(dropout(scaled), head.weight[:, :size], head.bias)
+        return linear(dropout(first), head.weight[:, :size], head.bias)
 
     def truncate(self, embeddings: Tensor, size: int) -> Tensor:
         """Return the first units of embeddings (B, d), as they are used by themselves."""
         return truncate(embeddings, size, self.encoder.is_normalized)
+
+
+def _check_of_one_text(dimensions: Sequence[int], tasks: Sequence[Task]) -> None:
+    """Refuse widths below the whole beside tasks about two texts, whose heads are not given an embedding."""
+    names = [task.name for task in tasks if task.kind.is_pair]
+    if names and dimensions[1:]:
+        raise ParameterError(f"dimensions: {', '.join(names)} about two texts, and widths for one text; leave it out")
+
+
+def _make_head(task: Task, embedding_size: int, dropout: float) -> nn.Module:
+    if not task.kind.has_head:
+        return nn.Identity()
+    head = nn.Linear(task.kind.feature_size(embedding_size), task.width)
+    return nn.Sequential(FastDropout(dropout), head)
 
 
 def _check_head_name(name: str) -> None:

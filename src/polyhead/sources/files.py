@@ -9,8 +9,8 @@ from pathlib import Path
 from polyhead.errors import ParameterError, UserError, collect_errors
 from polyhead.sources.mixing import exponent
 from polyhead.sources.records import TEXT, Columns, assign_columns
-from polyhead.sources.settings import SPLITS, SplitSettings, unknown_splits
-from polyhead.sources.splits import UNLABELLED, TableSource
+from polyhead.sources.settings import SPLITS, UNLABELLED, SplitSettings, unknown_splits
+from polyhead.sources.splits import TableSource
 from polyhead.sources.table_cache import TableCache
 from polyhead.sources.table_reader import DATA_SET, SAVED_SPLITS, datasets_library, read
 from polyhead.sources.tables import Table
@@ -32,7 +32,8 @@ class FileSource(TableSource):
         files: split -> a path, a list of them, or ``{source: paths}``; with wildcards. Only ``train`` must be given.
         shifted: name -> paths of an extra test set.
         text: column of the sentences, or several, whose texts are joined; nested ones by dots, as in body.text.
-        columns: task -> column of its labels, where its name is another than the task's.
+        columns: task -> column of its labels, where its name is another than the task's; or the columns that mark a
+            label each, of a task of several.
         encoding: of CSV, TSV and JSON files; see :class:`polyhead.storage.Dialect`.
         quote: of CSV and TSV cells; see there.
         mixing: proportional, equal or temperature: how often the sentences of each source of ``train`` come.
@@ -51,6 +52,7 @@ class FileSource(TableSource):
         folds: see :class:`SplitSettings`, and for ``fold``.
         fold: see there.
         weight: column of ``train`` with the weight of each sentence in the loss, a number of 0 or more; None is 1 each.
+        pair: column of second texts, for tasks about two; empty where a row has one text, as in files without it.
         sheet: of Excel files; see :class:`polyhead.storage.Dialect`.
         unlabelled: files of training sentences without labels, a line of a .txt each; they are never held out.
 
@@ -64,7 +66,7 @@ class FileSource(TableSource):
         files: Mapping[str, Sources | None],
         shifted: Mapping[str, Sources] | None,
         text: TextColumns,
-        columns: Mapping[str, str] | None,
+        columns: Mapping[str, TextColumns] | None,
         encoding: str,
         quote: str | None,
         mixing: str,
@@ -85,11 +87,11 @@ class FileSource(TableSource):
         weight: str | None = None,
         sheet: str | int | None = None,
         unlabelled: Paths | None = None,
+        pair: str | None = None,
     ) -> None:
         extra = {str(name): paths for name, paths in (shifted or {}).items() if paths}
         problems = [*_split_problems(files), *_name_problems(extra)]
         self.paths: dict[str, list[list[Path]]] = {}
-        self.unlabelled: list[Path] = []
         for parameter, given in (("files", files), ("shifted", extra)):
             for name, sources in given.items():
                 if sources:
@@ -97,7 +99,7 @@ class FileSource(TableSource):
                         self.paths[name] = find_files(f"{parameter}.{name}", sources)
         with collect_errors(problems):
             self.unlabelled = find_files("unlabelled", unlabelled, tuple(READERS))[0] if unlabelled else []
-        problems += self._unlabelled_problems(weight)
+            problems += self._unlabelled_problems(weight)
         with collect_errors(problems):
             self.dialect = Dialect(encoding, quote, separator, sheet)
         with collect_errors(problems):
@@ -127,6 +129,7 @@ class FileSource(TableSource):
         self.text = text
         self.columns = dict(columns or {})
         self.weight = weight
+        self.pair = pair
         self.extra_test_sets = list(extra)
         self.cache = tables
 
@@ -145,7 +148,8 @@ class FileSource(TableSource):
         problems: list[str] = []
         tables: dict[str, list[list[Table]]] = {}
         for split, groups in self.paths.items():
-            columns = assign_columns(self.text, self.columns, tasks, self.weight if split == "train" else None, free)
+            weight = self.weight if split == "train" else None
+            columns = assign_columns(self.text, self.columns, tasks, weight, free, self.pair)
             tables[split] = [self._read(paths, columns, problems) for paths in groups]
         if self.unlabelled:
             tables[UNLABELLED] = [self._read(self.unlabelled, Columns(self.text, {}), problems)]
@@ -155,11 +159,9 @@ class FileSource(TableSource):
         return tables
 
     def _read(self, paths: Sequence[Path], columns: Columns, problems: list[str]) -> list[Table]:
-        """Read some files, and add what is wrong with them to ``problems``."""
         found = []
         for path in paths:
-            lines = path.is_file() and format_of(str(path)) == "txt"  # a file of lines has one column, "text"
-            chosen = Columns(TEXT, {}) if lines else columns
+            chosen = Columns(TEXT, {}) if path.is_file() and format_of(str(path)) == "txt" else columns
             with collect_errors(problems):
                 found.append(read(path, chosen, self.dialect, self.cache, self.settings.missing_values or ()))
         return found
@@ -168,9 +170,8 @@ class FileSource(TableSource):
         if self.unlabelled and weight is not None:
             yield "unlabelled: given beside weight, and its sentences have none; leave one of them out"
         labelled = {path.resolve() for groups in self.paths.values() for group in groups for path in group}
-        twice = [path for path in self.unlabelled if path.resolve() in labelled]
-        if twice:
-            yield f"unlabelled: {str(twice[0])!r} is a file of a split as well; name it once"
+        for path in (one for one in self.unlabelled if one.resolve() in labelled):
+            yield f"unlabelled: {str(path)!r} is a file of a split as well; name it once"
 
 
 def find_files(parameter: str, sources: object, formats: Sequence[str] = FORMATS) -> list[list[Path]]:

@@ -39,6 +39,7 @@ class MultiLabel(Kind):
     fits: ClassVar[str] = "thresholds"
     any_cell: ClassVar[bool] = True
     distills: ClassVar[bool] = True
+    figure: ClassVar[str] = "bars"
 
     separator: str = ";"
 

@@ -1,7 +1,7 @@
 """Training: the LightningModule that joins model, losses, weighting, freezing and evaluation.
 
 Knows nothing about where data and weights come from, nor about what TensorBoard shows.
-Shapes: T tasks, B sentences of a batch, H hidden units.
+Shapes: T tasks, X texts of a batch, H hidden units.
 """
 
 import logging
@@ -179,7 +179,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the weighted loss () of a batch, and log it, each task's own and the weights."""
-        embeddings = self.model.embed(batch)  # (B, H)
+        embeddings = self.model.embed(batch)  # (X, H)
         aggregation = self._aggregation_for(embeddings)
         # Where the encoder gets the aggregated gradient, the heads' own backward passes end at a copy of its output.
         head_inputs = embeddings.detach().requires_grad_() if aggregation else embeddings
@@ -189,7 +189,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         losses, labelled = step.losses, step.labelled
         self.update_metrics("training", batch, step.logits, step.of_labels, step.rows)
         check_finite(losses.detach(), self.tasks, self.global_step, batch.rows)
-        gradients = self._gradients_at(copies, losses)  # (T, B x H)
+        gradients = self._gradients_at(copies, losses)  # (T, X x H)
         total: Tensor = self.weighting(losses, labelled, gradients)
         if aggregation and gradients is not None:
             total = total + surrogate_loss(aggregation, self.model.encoder, embeddings, gradients, labelled)

@@ -60,7 +60,7 @@ def step_losses(
     found = []
     for size in model.dimensions or (copies.shape[2],):
         read = {name: model.truncate(copy, size) for name, copy in by_task.items()}
-        logits = {name: model.classify_task(name, some) for name, some in read.items()}
+        logits = {name: model.classify_task(name, some, batch.pairs) for name, some in read.items()}
         losses, rows = losses_of_batch(loss, read, logits, batch.labels, batch.weights)
         mixed = losses
         if distillation is not None and batch.answers is not None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -12,8 +13,8 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from polyhead.deployment.bundle.neighbors import Neighbors
-from polyhead.deployment.prediction import Floats
-from polyhead.deployment.predictor import Predictions, Predictor
+from polyhead.deployment.predictions import Floats, Predictions
+from polyhead.deployment.predictor import Predictor
 from polyhead.deployment.selection import Selection
 from polyhead.deployment.server.access import HostMiddleware, TokenMiddleware
 from polyhead.deployment.server.batcher import Batcher, ClosingError
@@ -25,7 +26,7 @@ from polyhead.deployment.server.problems import answer_problems, problem, refusa
 from polyhead.deployment.server.schemas import Embedded, Health, Nearest, Predicted, predict_model, texts_model
 from polyhead.deployment.server.stop import StopMiddleware
 from polyhead.errors import ParameterError, UserError, one_line
-from polyhead.tasks import Task
+from polyhead.tasks import Task, of_pairs
 
 PATHS = ("/predict", "/embed", "/neighbours", "/health", "/metrics", "/openapi.json", "/")
 _PAGE_POLICY = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -54,7 +55,7 @@ def create_app(
         UserError: the bundle's stored sentences are damaged.
     """
     metrics = ServerMetrics(waiting=lambda: batcher.waiting)
-    batcher = Batcher(predictor.predict, batch_texts, limits.waiting_texts, metrics.batch_texts.observe)
+    batcher = Batcher(partial(_predict, predictor), batch_texts, limits.waiting_texts, metrics.batch_texts.observe)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -97,19 +98,24 @@ def _predictions(
 
     @router.post("/predict", response_model=Predicted, responses=refusals(409))
     async def predict(body: to_predict) -> Response:
-        """Predict every task for every text."""
+        """Predict every task for every text; those about two texts where there are seconds."""
         try:
+            if body.seconds is not None:
+                predictor.check_seconds(body.seconds, len(body.texts))
             selection = predictor.select(body.coverage, body.accuracy)
         except UserError as error:  # nothing to promise, or no number
             status = 422 if isinstance(error, ParameterError) else 409
             return problem(status, one_line(error, _LONGEST_LINE))
-        predictions: Any = await batcher.submit(body.texts)
+        seconds = body.seconds or [None] * len(body.texts)
+        predictions: Any = await batcher.submit(list(zip(body.texts, seconds, strict=True)))
+        if body.seconds is None:  # those of another client may have been computed along with these
+            predictions = predictions.of_one_text()
         return JSONResponse({"predictions": _answers(predictions, selection, body.top_k)})
 
     @router.post("/embed", response_model=Embedded)
     async def embed(body: texts) -> Response:
         """Embed every text."""
-        predictions: Any = await batcher.submit(body.texts)
+        predictions: Any = await batcher.submit([(text, None) for text in body.texts])
         return JSONResponse({"embeddings": predictions.embeddings.tolist()})
 
     @router.post("/neighbours", name="neighbours", response_model=Nearest, responses=refusals(404))
@@ -117,11 +123,17 @@ def _predictions(
         """Find the stored sentences that are nearest to every text."""
         if stored is None:
             return problem(404, "the bundle stores no sentences; export it with sentences=train")
-        predictions: Any = await batcher.submit(body.texts)
+        predictions: Any = await batcher.submit([(text, None) for text in body.texts])
         nearest = await asyncio.to_thread(stored.nearest, predictions.embeddings, _NEAREST)
         return JSONResponse({"neighbours": [_neighbors(found) for found in nearest]})
 
     return router
+
+
+def _predict(predictor: Predictor, rows: list[tuple[str, str | None]]) -> Predictions:
+    """Predict texts, some of them with a second one."""
+    texts, seconds = [text for text, _ in rows], [second for _, second in rows]
+    return predictor.predict(texts, seconds) if any(seconds) else predictor.predict(texts)
 
 
 def _answers(predictions: Predictions, selection: Selection, top_k: int | None) -> list[dict[str, Any]]:
@@ -162,6 +174,7 @@ def _status(batcher: Batcher, predictor: Predictor, limits: Limits, asked: bool)
     router = APIRouter(responses=refusals())
     page = (files("polyhead.deployment.server") / "page.html").read_text(encoding="utf-8")
     tasks = {task.name: task.labels for task in predictor.tasks}
+    pairs = [task.name for task in of_pairs(predictor.tasks)]
     manifest = predictor.bundle.manifest
     allowed = {**vars(limits), "tokens": manifest.max_length, "windows": manifest.windows}
 
@@ -170,7 +183,8 @@ def _status(batcher: Batcher, predictor: Predictor, limits: Limits, asked: bool)
         """Say whether requests are served; for which tasks and within which limits, if the client may know."""
         if batcher.closing:
             raise ClosingError
-        details = {} if asked and not request.scope["trusted"] else {"tasks": tasks, "limits": allowed}
+        known = {"tasks": tasks, **({"pairs": pairs} if pairs else {}), "limits": allowed}
+        details = {} if asked and not request.scope["trusted"] else known
         return JSONResponse({"status": "ok", **details})
 
     @router.get("/", include_in_schema=False)
