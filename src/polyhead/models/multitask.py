@@ -84,24 +84,31 @@ class MultiTaskModel(nn.Module):
             embeddings: of the texts.
             pairs: the sentences that have a second text (P,); None where none has one.
         """
-        scaled = embeddings if self.scale == 1 else embeddings * self.scale
-        return {name: self.head_logits(name, scaled, pairs) for name in self.heads}
+        scaled = self._scaled(embeddings)
+        given = {name: embeddings if name in self._of_pairs else scaled for name in self.heads}
+        return {name: self.head_logits(name, of_task, pairs) for name, of_task in given.items()}
 
     def head_logits(self, task: str, embeddings: Tensor, pairs: Tensor | None = None) -> Tensor:
-        """Return the logits (B, C) of a task for embeddings (X, W) as its head is given them: scaled.
+        """Return the logits (B, C) of a task.
 
-        Of tasks about two texts, those of a sentence that has none mean nothing.
+        Args:
+            task: its name.
+            embeddings: (X, W), as its head is given them; of a task about two texts as :meth:`embed` gives them.
+            pairs: the sentences that have a second text (P,). The logits of such a task for others mean nothing.
         """
         count = len(embeddings) - (0 if pairs is None else len(pairs))
-        first = embeddings[:count] if pairs is not None else embeddings
+        first = embeddings if pairs is None else embeddings[:count]
         kind = self._of_pairs.get(task)
         if kind is not None:
-            seconds = torch.zeros_like(first)
+            second = torch.zeros_like(first)
             if pairs is not None:
-                seconds = seconds.index_copy(0, pairs, embeddings[count:])
-            first = kind.features(first, seconds)
+                second = second.index_copy(0, pairs, embeddings[count:])
+            first = kind.features(self._scaled(first), self._scaled(second))
         logits: Tensor = self.heads[task](first)
         return logits
+
+    def _scaled(self, embeddings: Tensor) -> Tensor:
+        return embeddings if self.scale == 1 else embeddings * self.scale
 
 
 def _make_head(task: Task, embedding_size: int, dropout: float) -> nn.Module:
