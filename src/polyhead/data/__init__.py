@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from polyhead.data.samplers import LengthGroupedBatchSampler, LoaderSettings
     from polyhead.data.token_cache import TokenCache
     from polyhead.data.tokenization import TextTokenizer
-from polyhead.data.tokenized_sentences import TokenizedSentences
+    from polyhead.data.tokenized_sentences import TokenizedSentences
 
 __all__ = [
     "Batch",
