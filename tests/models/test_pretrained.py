@@ -15,7 +15,7 @@ from polyhead.data.dataset import TokenizedSplit
 from polyhead.errors import UserError
 from polyhead.models.pretrained import DEFAULT_TOKENIZER, PretrainedEncoder
 
-ENCODERS = sorted(path.stem for path in (ROOT / "configs" / "encoder").glob("*.yaml") if path.stem != "local")
+ENCODERS = sorted(path.stem for path in (ROOT / "configs" / "encoder").glob("*.yaml") if path.stem not in ("local", "teacher"))
 SMALL = ["minilm", "multilingual_minilm", "bge_small", "e5_small", "gte_small", "multilingual_e5_small"]
 
 
