@@ -15,6 +15,7 @@ from polyhead.app.command_names import as_called
 from polyhead.app.graphs import write_graphs
 from polyhead.app.hub import check_repository, push
 from polyhead.app.options import check_options
+from polyhead.app.text_file import read_texts
 from polyhead.app.trained import TrainedRun, load_trained_run
 from polyhead.app.trust import check_trust
 from polyhead.data.tokenization import TextTokenizer
@@ -31,7 +32,7 @@ from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.storage.dialect import Dialect
-from polyhead.storage.row_readers import check_format, open_rows
+from polyhead.storage.row_readers import check_format
 from polyhead.tasks import Task
 
 _GRAPHS = ("none", "onnx", "int8")
@@ -165,11 +166,7 @@ def stored_sentences(config: DictConfig, trained: TrainedRun) -> list[str]:
     if choice in _SPLITS:
         texts = [sentence.text for sentence in trained.sentences(choice)]
     elif Path(choice).is_file():
-        with open_rows(
-            choice, config.input_format, Dialect(config.encoding, config.quote, config.separator, config.sheet)
-        ) as reader:
-            reader.check(config.text)
-            texts = [text for text in reader.texts(config.text) if text.strip()]
+        texts = read_texts(choice, config)
     else:
         raise UserError(f"sentences: {choice!r} is no file; give one, or a split: {', '.join(_SPLITS)}")
     if not texts:
