@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO
 
-from polyhead.app.flags import KeyParser
+from polyhead.app.terminal.flags import KeyParser
 from polyhead.errors import UserError, did_you_mean, interruptible, require_extra
 from polyhead.sources.synthetic.corpus import LABELS, SPLITS, HypotheticalCorpus, Sentence
 from polyhead.storage.output import write_atomically, write_errors

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from polyhead.app.command_line import run
-from polyhead.app.flags import KeyParser
+from polyhead.app.terminal.command_line import run
+from polyhead.app.terminal.flags import KeyParser
 from polyhead.errors import UserError, interruptible, require_extra
 from polyhead.sources.base import LabelledSentence, Source
 from polyhead.sources.synthetic.corpus import LABELS, HypotheticalCorpus
@@ -74,8 +74,8 @@ def _measure_own(overrides: Sequence[str]) -> None:
     """Measure the data of train.py's arguments with the encoder of these arguments."""
     import torch
 
-    from polyhead.app import train
-    from polyhead.app.hydra_state import compose_as_train
+    from polyhead.app.config.hydra_state import compose_as_train
+    from polyhead.app.training import train
     from polyhead.inference.embedder import Embedder
 
     ours = logging.getLogger("polyhead")

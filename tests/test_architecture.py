@@ -28,6 +28,7 @@ ROOMS = [
     "app",
     "commands",
 ]
+APP = ["config", "terminal", "loaded", "training", "jobs", "api"]  # the same among the folders of the app
 HYDRA = {"app", "commands"}
 LIGHTNING = {"data", "training", "runs/tuning.py", "app"}
 TORCHLESS = {"errors", "sources"}
@@ -113,6 +114,14 @@ def test_imports_follow_the_order_of_the_rooms(path):
     assert ours <= above | {here}, f"{here} imports what stands below it: {ours - above}"
 
 
+def test_imports_follow_the_order_of_the_folders_of_the_app():
+    assert {path.name for path in (PACKAGE / "app").iterdir()} - {"__init__.py", "__pycache__"} == set(APP)
+    for number, folder in enumerate(APP):
+        for path in python_files(PACKAGE / "app" / folder):
+            ours = {name.split(".")[2] for name in imported_modules(path) if name.startswith("polyhead.app.")}
+            assert ours <= set(APP[: number + 1]), f"app/{folder} imports what stands below it: {relative(path)}"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_heavy_libraries_are_imported_where_they_belong(path):
     here = room_of(path)
@@ -166,7 +175,7 @@ def test_modules_say_their_job_first_and_have_one(path):
 
 def test_tests_mirror_the_package():
     tested = {path.relative_to(TESTS) for path in TESTS.rglob("test_*.py")}
-    folders = {path.relative_to(PACKAGE) for path in FOLDERS}
+    folders = {path.relative_to(PACKAGE) for path in FOLDERS if len([*path.glob("*.py")]) > 1}
     for path in tested:
         assert path.parent in folders or str(path.parent) in (".", "scripts"), f"{path} mirrors no folder"
     assert {path.parent for path in tested} >= folders

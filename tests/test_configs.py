@@ -13,10 +13,10 @@ from omegaconf import OmegaConf
 from support.commands import NO_PICTURES, ROOT, train
 from support.configs import CONFIGS, composed
 
-from polyhead.app.builder import build
-from polyhead.app.composition import compose_components, compose_model, compose_trainer
-from polyhead.app.hydra_state import compose_as_train
-from polyhead.app.train import run as run_training
+from polyhead.app.config.builder import build
+from polyhead.app.config.hydra_state import compose_as_train
+from polyhead.app.training.composition import compose_components, compose_model, compose_trainer
+from polyhead.app.training.train import run as run_training
 from polyhead.errors import UserError
 from polyhead.sources.synthetic.corpus import LABELS
 from polyhead.training.auto_epochs import TrainingLength
@@ -224,7 +224,7 @@ def test_seed_zero_is_zero_and_reaches_the_batches(tmp_path):
 def test_build_is_the_only_place_that_instantiates():
     found = [path for path in (ROOT / "src").rglob("*.py") if "instantiate(" in path.read_text()]
     assert [path.name for path in found] == ["builder.py"]
-    assert build.__module__ == "polyhead.app.builder"
+    assert build.__module__ == "polyhead.app.config.builder"
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)

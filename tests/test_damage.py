@@ -19,7 +19,7 @@ from support.commands import TINY_ENCODER, script, train
 from support.studies import distance, make_tuning
 
 from polyhead import Predictor
-from polyhead.app.trained import load_trained_run
+from polyhead.app.loaded.trained import load_trained_run
 from polyhead.data.token_cache import TokenCache
 from polyhead.data.tokenization import TokenizedSentences
 from polyhead.errors import UserError
@@ -150,7 +150,7 @@ def read_results(made):
 
 
 def read_config(made):
-    from polyhead.app.run_config import read_config as read
+    from polyhead.app.config.run_config import read_config as read
 
     return dict(read(made / "run"))
 

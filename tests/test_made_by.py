@@ -18,9 +18,9 @@ from support.commands import NO_PICTURES, ROOT, script, start, train
 from support.configs import composed
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from polyhead.app.old_names import new_overrides
-from polyhead.app.run_config import read_config
-from polyhead.app.trained import load_trained_run
+from polyhead.app.config.old_names import new_overrides
+from polyhead.app.config.run_config import read_config
+from polyhead.app.loaded.trained import load_trained_run
 from polyhead.runs.old_names import upgrade
 from polyhead.runs.record import flat, read
 from polyhead.runs.report.conditions import group

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from benchmarks.conflict import conflict
 from benchmarks.corpus import corpus
 from benchmarks.embedding import encode
-from benchmarks.few_labels import few_shot
+from benchmarks.few_labels import defaults, few_shot
 from benchmarks.labeling import label
 from benchmarks.measurement import Comparison
 from benchmarks.prediction import serve
@@ -27,4 +27,5 @@ BENCHMARKS: dict[str, Callable[[Settings], Comparison]] = {
     "load": load,
     "label": label,
     "few_shot": few_shot,
+    "defaults": defaults,
 }

@@ -19,6 +19,7 @@ NAMES = (
     "load",
     "label",
     "few_shot",
+    "defaults",
 )
 COMPARABLE = ("startup", "finetune", "encode")
 """Benchmarks that can also measure another checkout."""
@@ -42,6 +43,7 @@ class Settings:
         length: tokens of every text, made by joining sentences; 0 takes the texts as they are.
         compile: 1 also measures ours and the Trainer with ``torch.compile``, in finetune.
         labels: per class of the first task that are trained on, in few_shot.
+        sample: sentences, drawn at random, that are trained on, in defaults.
         clients: of the server at a time, in load.
         seconds: for which they send, in load.
         against: folder of another checkout, which takes the peers' place in startup, finetune and encode.
@@ -59,6 +61,7 @@ class Settings:
     length: int = 0
     compile: int = 0
     labels: int = 8
+    sample: int = 1000
     clients: int = 64
     seconds: int = 60
     against: str = ""

@@ -1,19 +1,25 @@
 """The peer in training: Hugging Face's Trainer, as its users run it."""
 
 import tempfile
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from benchmarks import training_run
 from benchmarks.measurement import Measurement
 from benchmarks.settings import Settings
 from polyhead.data.batch import Batch
-from polyhead.data.datamodule import SentenceData
+from polyhead.data.tokenization import TextTokenizer
 from polyhead.freezing.plans import FreezeSpec
 from polyhead.models.dropout import FastDropout
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.losses import cross_entropy_per_task
+from polyhead.sources.base import LabelledSentence
+from polyhead.tasks import Task
+
+_PREDICTED = 64  # sentences per batch
 
 
 class TrainerModel(nn.Module):
@@ -47,7 +53,7 @@ def hugging_face(settings: Settings, frozen: FreezeSpec, options: dict[str, Any]
     from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
 
     module, data, evaluator = training_run.build(settings, frozen, "32-true", seed, settings.epochs)
-    rows = _tokenized_rows(data)
+    rows = _tokenized(data.source.sentences("train"), data.tasks, data.text_tokenizer)
     steps = -(-len(rows) // settings.batch_size) * settings.epochs
     optimizers = module.optimization.build(
         module.model, module.weighting, module.stages, steps, steps_per_epoch=steps, fused=True
@@ -79,12 +85,65 @@ def hugging_face(settings: Settings, frozen: FreezeSpec, options: dict[str, Any]
     return Measurement(len(rows) * settings.epochs, seconds, {"steps": trainer.state.global_step, **figures})
 
 
-def _tokenized_rows(data: SentenceData) -> list[dict[str, Any]]:
-    """Return the training sentences as the Trainer takes them: token ids, mask and a label per task."""
+def train_with_defaults(
+    model: MultiTaskModel,
+    tasks: Sequence[Task],
+    tokenizer: TextTokenizer,
+    sentences: Sequence[LabelledSentence],
+    settings: Settings,
+    seed: int,
+) -> float:
+    """Train a model in place with the defaults of ``TrainingArguments``, and return the seconds."""
+    from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
+
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            folder,
+            use_cpu=settings.device == "cpu",
+            seed=seed,
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            remove_unused_columns=False,
+        )
+        trainer = Trainer(
+            TrainerModel(model),
+            arguments,
+            train_dataset=_tokenized(sentences, tasks, tokenizer),
+            data_collator=DataCollatorWithPadding(tokenizer.tokenizer),
+        )
+        return float(trainer.train().metrics["train_runtime"])
+
+
+@torch.inference_mode()
+def predict_plainly(
+    model: MultiTaskModel, tasks: Sequence[Task], tokenizer: TextTokenizer, sentences: Sequence[LabelledSentence]
+) -> dict[str, list[str]]:
+    """Return the most probable label of each sentence by task, a batch of padded sentences at a time."""
+    from transformers import DataCollatorWithPadding
+
+    model.eval()
+    device = next(model.parameters()).device
+    collate = DataCollatorWithPadding(tokenizer.tokenizer)
+    rows = _tokenized(sentences, (), tokenizer)
+    found: dict[str, list[str]] = {task.name: [] for task in tasks}
+    for start in range(0, len(rows), _PREDICTED):
+        batch = collate(rows[start : start + _PREDICTED])
+        logits = model(Batch(batch["input_ids"].to(device), batch["attention_mask"].to(device), {}))
+        for task in tasks:
+            found[task.name] += [task.labels[index] for index in logits[task.name].argmax(dim=1).tolist()]
+    return found
+
+
+def _tokenized(
+    sentences: Iterable[LabelledSentence], tasks: Sequence[Task], tokenizer: TextTokenizer
+) -> list[dict[str, Any]]:
+    """Return sentences as the Trainer takes them: token ids, mask and a label per task."""
     rows = []
-    for sentence in data.source.sentences("train"):
-        limit = data.text_tokenizer.max_length
-        row = data.tokenizer(sentence.text, truncation=True, max_length=limit, return_token_type_ids=False)
-        labels = [task.index(sentence.labels.get(task.name)) for task in data.tasks]
-        rows.append({**row, "labels": labels})
+    for sentence in sentences:
+        row = tokenizer.tokenizer(
+            sentence.text, truncation=True, max_length=tokenizer.max_length, return_token_type_ids=False
+        )
+        labels = [task.index(sentence.labels.get(task.name)) for task in tasks]
+        rows.append({**row, "labels": labels} if tasks else {**row})
     return rows

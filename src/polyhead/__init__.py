@@ -6,10 +6,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from polyhead.app.compare import compare
-    from polyhead.app.fit import fit
-    from polyhead.app.handle import Run
-    from polyhead.app.predictor import Predictor
+    from polyhead.app.api.compare import compare
+    from polyhead.app.api.fit import fit
+    from polyhead.app.api.handle import Run
+    from polyhead.app.api.predictor import Predictor
     from polyhead.errors import UserError
 
 __version__ = version("polyhead")
@@ -39,11 +39,11 @@ def lazy_exports(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]
 _get = lazy_exports(
     __name__,
     {
-        "Predictor": "app.predictor",
-        "Run": "app.handle",
+        "Predictor": "app.api.predictor",
+        "Run": "app.api.handle",
         "UserError": "errors",
-        "compare": "app.compare",
-        "fit": "app.fit",
+        "compare": "app.api.compare",
+        "fit": "app.api.fit",
     },
 )
 

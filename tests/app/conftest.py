@@ -2,7 +2,7 @@
 
 import pytest
 
-from polyhead.app.old_names import _announce
+from polyhead.app.config.old_names import _announce
 
 
 @pytest.fixture(autouse=True)

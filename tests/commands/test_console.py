@@ -6,7 +6,7 @@ import pytest
 from support.commands import ROOT, run
 
 import polyhead
-from polyhead.app.command_names import COMMANDS, as_called, program
+from polyhead.app.terminal.command_names import COMMANDS, as_called, program
 
 MODULES = {path.stem for path in (ROOT / "src" / "polyhead" / "commands").glob("*.py")} - {"__init__", "console"}
 

@@ -7,8 +7,8 @@ import shlex
 import pytest
 
 import polyhead
-from polyhead.app.command_names import COMMANDS
-from polyhead.app.hydra_state import compose_run
+from polyhead.app.config.hydra_state import compose_run
+from polyhead.app.terminal.command_names import COMMANDS
 from polyhead.commands.init import main, write_project
 from polyhead.errors import UserError
 

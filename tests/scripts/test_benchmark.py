@@ -21,6 +21,7 @@ from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.losses import cross_entropy_per_task
 from polyhead.sources.synthetic.corpus import Sentence
+from polyhead.tasks import Task
 
 TINY_BERT = {
     "model_type": "bert",
@@ -614,3 +615,46 @@ def test_checkouts_refuse_a_python_that_imports_another_package(tmp_path, settin
 
     with pytest.raises(UserError, match=r"Python takes .*polyhead.__init__.py, not the package in"):
         compare_checkouts("startup", replace(settings, against=str(tmp_path)))
+
+
+def test_sample_of_rows_is_drawn_by_its_seed_without_repetition():
+    from benchmarks.few_labels import draw_rows
+
+    pool = [Sentence(str(number), {}) for number in range(50)]
+    first, again, other = draw_rows(20, pool, 0), draw_rows(20, pool, 0), draw_rows(20, pool, 1)
+    assert first == again != other
+    assert len({sentence.text for sentence in first}) == 20
+    assert len(draw_rows(99, pool, 0)) == 50
+
+
+def test_sample_per_class_has_as_many_of_each_class():
+    from benchmarks.few_labels import draw
+
+    pool = [Sentence(str(number), {"category": "ab"[number % 5 == 0]}) for number in range(50)]
+    labels = [sentence.labels["category"] for sentence in draw("category", 4, pool, 0)]
+    assert sorted(labels) == list("aaaabbbb")
+
+
+def test_learners_are_scored_on_the_labels_that_are_there(settings):
+    from benchmarks.few_labels import measure
+
+    task = Task("category", ("a", "b", "c"))
+    test = [Sentence(str(row), {"category": label}) for row, label in enumerate(["a", "a", "b", "b", None])]
+    measured = measure(
+        lambda _, trial: ({"category": ["a", "b", "b", "b", "c"]}, 2.0), settings, [task], lambda _: test[:3], test, 0
+    )
+    assert (measured.units, measured.seconds) == (3, 2.0)
+    assert measured.figures == pytest.approx({"category accuracy": 0.75, "category macro-F1": (2 / 3 + 4 / 5) / 2})
+
+
+@pytest.mark.slow
+def test_trainer_with_its_defaults_learns_and_predicts(settings):
+    """A word per class is learned in three epochs; the same seed gives the same answers."""
+    from benchmarks.few_labels import Trial, trainer
+
+    task = Task("category", ("no", "yes"))
+    sample = [Sentence(f"{word} {number}", {"category": word}) for number in range(30) for word in task.labels]
+    trial = Trial([task], sample, sample[:10], seed=0)
+    predicted, seconds = trainer(replace(settings, encoder="minilm"), trial)
+    assert seconds > 0
+    assert predicted == {"category": [sentence.labels["category"] for sentence in sample[:10]]}

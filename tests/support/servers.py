@@ -17,7 +17,7 @@ import numpy as np
 import uvicorn
 from support.commands import ROOT
 
-from polyhead.app.serve import _listen, _settings
+from polyhead.app.jobs.serve import _listen, _settings
 from polyhead.deployment.predictor import Predictions
 from polyhead.deployment.selection import Selection
 from polyhead.deployment.server import Limits, create_app

@@ -23,8 +23,11 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 
 IMPORTS = [
     *(
-        f"polyhead.app.{command}"
-        for command in ("encode", "export", "label", "predict", "reproduce", "run", "soup", "train")
+        f"polyhead.app.{module}"
+        for module in (
+            *("jobs.encode", "jobs.export", "jobs.label", "jobs.predict"),
+            *("training.reproduce", "training.run", "training.soup", "training.train"),
+        )
     ),
     "torch.utils.tensorboard",
     "transformers.models.bert.modeling_bert",

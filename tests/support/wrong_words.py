@@ -9,10 +9,10 @@ from unittest.mock import patch
 from hydra.core.global_hydra import GlobalHydra
 from support.commands import ROOT, SMALL_DATA, TINY_ENCODER
 
-from polyhead.app import train
-from polyhead.app.command_line import run
-from polyhead.app.composition import compose_trainer
-from polyhead.app.hydra_state import compose_as_train
+from polyhead.app.config.hydra_state import compose_as_train
+from polyhead.app.terminal.command_line import run
+from polyhead.app.training import train
+from polyhead.app.training.composition import compose_trainer
 
 CONFIGS = ROOT / "configs"
 

@@ -32,6 +32,17 @@ def test_linear_schedule_rises_then_falls_and_wastes_no_step():
     assert factors[-1] == pytest.approx(1 / 16)
 
 
+@pytest.mark.parametrize("steps", [40, 400])
+def test_linear_schedule_rises_over_a_number_of_steps_whatever_the_length(steps):
+    factors = linear(steps, warmup=8)
+    assert factors[:9] == pytest.approx([*((step + 1) / 9 for step in range(8)), 1.0])
+    assert factors[8:] == sorted(factors[8:], reverse=True)
+
+
+def test_linear_schedule_rises_at_most_as_long_as_it_lasts():
+    assert linear(5, warmup=100) == linear(5, warmup=1.0)
+
+
 def test_linear_schedule_rounds_the_warmup_up():
     assert linear(5, warmup=0.3)[:3] == pytest.approx([1 / 3, 2 / 3, 1])
 

@@ -256,7 +256,7 @@ def test_optimization_reports_all_wrong_values_at_once():
         "weight_decay: -1.0 given; it must be 0 or more",
         "betas: (0.9,) given; it must be two numbers in [0, 1)",
         "eps: 0.0 given; it must be above 0",
-        "warmup: -0.5 given; it must be in [0, 1], a share of the training steps",
+        "warmup: -0.5 given; it must be in [0, 1], a share of the training steps, or a whole number of steps above 1",
     ]
 
 
@@ -272,7 +272,14 @@ def test_optimization_refuses_values_out_of_range(wrong):
 
 @pytest.mark.parametrize(
     "allowed",
-    [{"weight_decay": 0.0}, {"betas": (0.0, 0.0)}, {"warmup": 0.0}, {"warmup": 1.0}, {"layer_decay": 1.0}],
+    [
+        {"weight_decay": 0.0},
+        {"betas": (0.0, 0.0)},
+        {"warmup": 0.0},
+        {"warmup": 1.0},
+        {"warmup": 100},
+        {"layer_decay": 1.0},
+    ],
     ids=str,
 )
 def test_optimization_takes_the_bounds(allowed):

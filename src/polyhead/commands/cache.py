@@ -14,8 +14,8 @@ from pathlib import Path
 
 from omegaconf import OmegaConf
 
-from polyhead.app.config_folder import CONFIGS
-from polyhead.app.flags import KeyParser
+from polyhead.app.config.config_folder import CONFIGS
+from polyhead.app.terminal.flags import KeyParser
 from polyhead.errors import did_you_mean, interruptible
 from polyhead.storage.cache import Cache, Description, size_of
 from polyhead.storage.markdown import markdown_table
@@ -52,7 +52,7 @@ def _new_name(name: str) -> str:
 
 def _caches() -> dict[str, Cache]:
     # They import torch: only after a wrong argument has been refused.
-    from polyhead.app.old_names import announce_environment
+    from polyhead.app.config.old_names import announce_environment
     from polyhead.data.token_cache import TokenCache
     from polyhead.freezing.activation_cache import ActivationCache
     from polyhead.sources.table_cache import TableCache

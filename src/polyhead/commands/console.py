@@ -5,7 +5,7 @@ from runpy import run_module
 from typing import NoReturn
 
 import polyhead
-from polyhead.app.command_names import COMMANDS
+from polyhead.app.terminal.command_names import COMMANDS
 from polyhead.errors import did_you_mean
 
 _HELP, _VERSION = ("-h", "--help"), ("-V", "--version")

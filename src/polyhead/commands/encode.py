@@ -5,15 +5,15 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from polyhead.app.command_line import run_hydra, run_job
-from polyhead.app.config_folder import CONFIGS
-from polyhead.app.old_names import new_overrides
+from polyhead.app.config.config_folder import CONFIGS
+from polyhead.app.config.old_names import new_overrides
+from polyhead.app.terminal.command_line import run_hydra, run_job
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="encode")
 def main(config: DictConfig) -> None:
     """Run one job; heavy imports wait until then."""
-    run_job("polyhead.app.encode", config)
+    run_job("polyhead.app.jobs.encode", config)
 
 
 def command() -> None:

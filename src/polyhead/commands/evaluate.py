@@ -6,8 +6,8 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from polyhead.app.command_line import folder_as, run_hydra, run_job
-from polyhead.app.config_folder import CONFIGS
+from polyhead.app.config.config_folder import CONFIGS
+from polyhead.app.terminal.command_line import folder_as, run_hydra, run_job
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="evaluate")
@@ -17,7 +17,7 @@ def main(config: DictConfig) -> None:
     ours.addHandler(logging.StreamHandler(sys.stdout))
     ours.setLevel(logging.INFO)
     ours.propagate = False  # Hydra's own handler would say each line once more
-    run_job("polyhead.app.evaluate", config)
+    run_job("polyhead.app.jobs.evaluate", config)
 
 
 def command() -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyhead.app.flags import KeyParser
+from polyhead.app.terminal.flags import KeyParser
 from polyhead.errors import UserError, interruptible
 
 _PROJECT = Path(__file__).parent / "project"

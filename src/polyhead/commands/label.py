@@ -6,8 +6,8 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from polyhead.app.command_line import folder_as, run_hydra, run_job
-from polyhead.app.config_folder import CONFIGS
+from polyhead.app.config.config_folder import CONFIGS
+from polyhead.app.terminal.command_line import folder_as, run_hydra, run_job
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="label")
@@ -17,7 +17,7 @@ def main(config: DictConfig) -> None:
     ours.addHandler(logging.StreamHandler())
     ours.setLevel(logging.INFO)
     ours.propagate = False  # Hydra would print the same lines once more, to standard output, where the rows may go
-    run_job("polyhead.app.label", config)
+    run_job("polyhead.app.jobs.label", config)
 
 
 def command() -> None:

@@ -3,14 +3,14 @@
 import hydra
 from omegaconf import DictConfig
 
-from polyhead.app.command_line import run_hydra, run_job
-from polyhead.app.config_folder import CONFIGS
+from polyhead.app.config.config_folder import CONFIGS
+from polyhead.app.terminal.command_line import run_hydra, run_job
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="predict")
 def main(config: DictConfig) -> None:
     """Run one job; heavy imports wait until then."""
-    run_job("polyhead.app.predict", config)
+    run_job("polyhead.app.jobs.predict", config)
 
 
 def command() -> None:

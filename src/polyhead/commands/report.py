@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyhead.app.flags import KeyParser
+from polyhead.app.terminal.flags import KeyParser
 from polyhead.errors import UserError, interruptible, require_extra
 
 

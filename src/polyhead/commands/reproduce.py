@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyhead.app.command_line import run, take_trust
-from polyhead.app.config_folder import CONFIGS
-from polyhead.app.flags import KeyParser
+from polyhead.app.config.config_folder import CONFIGS
+from polyhead.app.terminal.command_line import run, take_trust
+from polyhead.app.terminal.flags import KeyParser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,8 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="of the new run (RUN-again)")
     rest, trust = take_trust(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse(rest)
-    from polyhead.app import reproduce
-    from polyhead.app.trust import check_trust
+    from polyhead.app.config.trust import check_trust
+    from polyhead.app.training import reproduce
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger().handlers[0].setLevel(logging.ERROR)  # the logger's own level would not hold Lightning back

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyhead.app.command_line import run, take_trust
-from polyhead.app.config_folder import CONFIGS
-from polyhead.app.flags import KeyParser
+from polyhead.app.config.config_folder import CONFIGS
+from polyhead.app.terminal.command_line import run, take_trust
+from polyhead.app.terminal.flags import KeyParser
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -27,8 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     rest, trust = take_trust(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse(rest)
-    from polyhead.app import soup
-    from polyhead.app.trust import check_trust
+    from polyhead.app.config.trust import check_trust
+    from polyhead.app.training import soup
 
     ours = logging.getLogger("polyhead")
     ours.addHandler(logging.StreamHandler(sys.stdout))

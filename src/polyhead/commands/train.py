@@ -5,16 +5,16 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from polyhead.app.command_line import run_hydra, run_job
-from polyhead.app.config_folder import CONFIGS
-from polyhead.app.old_names import new_overrides
-from polyhead.app.resume_point import resumed_overrides
+from polyhead.app.config.config_folder import CONFIGS
+from polyhead.app.config.old_names import new_overrides
+from polyhead.app.config.resume_point import resumed_overrides
+from polyhead.app.terminal.command_line import run_hydra, run_job
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")
 def main(config: DictConfig) -> float | None:
     """Run one job; heavy imports wait until then."""
-    return run_job("polyhead.app.train", config)
+    return run_job("polyhead.app.training.train", config)
 
 
 def command() -> None:

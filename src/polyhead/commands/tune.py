@@ -11,9 +11,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from polyhead.app.command_line import run
-from polyhead.app.config_folder import CONFIGS
-from polyhead.app.flags import KeyParser
+from polyhead.app.config.config_folder import CONFIGS
+from polyhead.app.terminal.command_line import run
+from polyhead.app.terminal.flags import KeyParser
 from polyhead.errors import require_extra
 
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _tune(options: Namespace) -> None:
     with require_extra("tune", "tune"):
         import optuna  # noqa: F401
-    from polyhead.app import tune
+    from polyhead.app.training import tune
 
     tune.run(CONFIGS, options.space, options.overrides, options.folder, options.trials)
 

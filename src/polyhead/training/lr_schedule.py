@@ -19,7 +19,7 @@ def lr_multiplier(
         starts: first step of each stage.
         trained: for each stage, whether the group is trained in it.
         steps: of the whole training.
-        warmup: share of a schedule over which the rate rises.
+        warmup: share of a schedule over which the rate rises, or, above 1, a number of steps.
         step: from 0.
     """
     now = max(index for index, start in enumerate(starts) if start <= step)
@@ -28,10 +28,10 @@ def lr_multiplier(
     begin, end = _schedule_around(step, stages, starts, steps)
     factor = linear_schedule(step - begin, end - begin, warmup)
     unfrozen = _last_unfrozen(starts, trained, now)
-    warmup_steps = math.ceil(warmup * (end - begin))
+    rise = warmup_steps(warmup, end - begin)
     steps_since = step - unfrozen
-    if unfrozen > begin and steps_since < warmup_steps:
-        factor *= (steps_since + 1) / (warmup_steps + 1)
+    if unfrozen > begin and steps_since < rise:
+        factor *= (steps_since + 1) / (rise + 1)
     return factor * stages[now].lr_scale
 
 
@@ -62,9 +62,18 @@ def linear_schedule(step: int, steps: int, warmup: float) -> float:
     Args:
         step: from 0.
         steps: of the whole schedule.
-        warmup: share of the steps over which the factor rises.
+        warmup: share of the steps over which the factor rises, or, above 1, a number of steps.
     """
-    rise = math.ceil(warmup * steps)
+    rise = warmup_steps(warmup, steps)
     if step < rise:
         return (step + 1) / (rise + 1)
     return max(0.0, (steps - step) / max(1, steps - rise))
+
+
+def warmup_steps(warmup: float, steps: int) -> int:
+    """Return the number of steps over which a schedule of ``steps`` rises.
+
+    >>> warmup_steps(0.1, steps=25), warmup_steps(100, steps=2000), warmup_steps(100, steps=25)
+    (3, 100, 25)
+    """
+    return min(steps, math.ceil(warmup * steps if warmup <= 1 else warmup))

@@ -30,7 +30,8 @@ class Optimization:
         weight_decay: decoupled decay of weight matrices; biases, norms and weightings are not decayed.
         betas: decay rates of the running means of the gradient and of its square.
         eps: added to the denominator.
-        warmup: share of all steps over which the rates rise; they fall linearly to 0 over the rest.
+        warmup: share of all steps over which the rates rise, or, above 1, a number of steps; they fall linearly to 0
+            over the rest.
 
     Raises:
         ParameterError: values out of range, all at once.
@@ -58,7 +59,12 @@ class Optimization:
             ("weight_decay", self.weight_decay, 0 <= self.weight_decay < inf, "0 or more"),
             ("betas", self.betas, betas_allowed, "two numbers in [0, 1)"),
             ("eps", self.eps, 0 < self.eps < inf, "above 0"),
-            ("warmup", self.warmup, 0 <= self.warmup <= 1, "in [0, 1], a share of the training steps"),
+            (
+                "warmup",
+                self.warmup,
+                0 <= self.warmup <= 1 or (1 < self.warmup < inf and self.warmup == int(self.warmup)),
+                "in [0, 1], a share of the training steps, or a whole number of steps above 1",
+            ),
         )
 
     def build(

@@ -10,7 +10,7 @@ import pytest
 from support.servers import LIMITS, FakePredictor, answer_to, get, head, post, read_reply, running
 from uvicorn.server import ServerState
 
-from polyhead.app.serve import _settings
+from polyhead.app.jobs.serve import _settings
 from polyhead.deployment.server import bounded_by, create_app
 
 

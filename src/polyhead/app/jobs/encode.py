@@ -1,0 +1,109 @@
+"""One encoding, from its configuration to its file: read texts, embed them, write the embeddings."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+
+from polyhead import hardware
+from polyhead.app.config.hydra_state import task_overrides
+from polyhead.app.config.options import check_options
+from polyhead.app.config.trust import check_trust
+from polyhead.app.loaded.trained import build_encoder, load_trained_run
+from polyhead.app.terminal.progress import text_progress
+from polyhead.app.terminal.reading_notes import tell_reading
+from polyhead.errors import UserError, parameters_under
+from polyhead.inference.embedder import Embedder
+from polyhead.models.encoder import Encoder
+from polyhead.models.pretrained import PretrainedEncoder
+from polyhead.storage.dialect import Dialect
+from polyhead.storage.embedding_writers import open_embedding_file
+from polyhead.storage.row_readers import open_rows
+from polyhead.storage.rows import RowReader
+
+
+def run(config: DictConfig) -> None:
+    """Embed every row of the input and write the embeddings in their order.
+
+    Raises:
+        UserError: the configuration has problems, or a row has no text.
+    """
+    hardware.keep_freed_memory()
+    hardware.keep_few_kernels()
+    _check_encoder(config.run, task_overrides())
+    check_options(
+        config,
+        sections=("encoder", "trust"),
+        input=str,
+        input_format=str,
+        text=str | Sequence,
+        encoding=str,
+        quote=str | None,
+        separator=str,
+        sheet=str | int | None,
+        output=str,
+        overwrite=bool,
+        run=str | None,
+        normalize=bool,
+        precision=str,
+        device=str,
+    )
+    check_trust(config.trust)
+    keys = ("device", "precision")
+    if problems := list(hardware.problems(config.device, config.precision, keys, converts_weights=True)):
+        raise UserError("\n".join(problems))
+    dialect = Dialect(config.encoding, config.quote, config.separator, config.sheet)
+    with open_rows(config.input, config.input_format, dialect) as reader:
+        reader.check(config.text)
+        _encode(reader, config)
+        tell_reading(reader)
+
+
+def _check_encoder(run: object, overrides: Sequence[str]) -> None:
+    """Check that a run, which brings its own encoder, is not given another one.
+
+    Raises:
+        UserError: an override concerns the encoder of a configuration that has a run.
+    """
+    given = [override for override in overrides if override.lstrip("+~").startswith(("encoder=", "encoder."))]
+    if run is not None and given:
+        raise UserError(f"{given[0]}: the encoder of the run {run!r} is taken as it was trained; leave one of them out")
+
+
+def _load(encoder: PretrainedEncoder) -> Encoder:
+    with parameters_under("encoder"):
+        return encoder.load()
+
+
+def _encode(reader: RowReader, config: DictConfig) -> None:
+    trust = check_trust(config.trust)
+    trained = None if config.run is None else load_trained_run(Path(config.run), trust)
+    source = build_encoder(config.encoder, trust) if trained is None else trained.encoder
+    with parameters_under("encoder"):
+        tokenizer, width = source.load_text_tokenizer(), source.skeleton().embedding_size
+    precision = hardware.best_precision(config.device) if config.precision == "auto" else config.precision
+    device = torch.device(hardware.device_type(config.device))
+
+    with open_embedding_file(Path(config.output), width, config.overwrite) as file:
+        encoder = _load(source) if trained is None else trained.model.encoder
+        embedder = Embedder(encoder, tokenizer, precision, device)
+        del encoder, trained  # the embedder has its own copy
+        started, rows = time.perf_counter(), 0
+        with text_progress() as progress:
+            bar = progress.add_task("encoding", total=reader.size, rows=0)
+            for embeddings in embedder.embed(reader.texts(config.text)):
+                if config.normalize:
+                    embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+                file.append(embeddings)
+                rows += len(embeddings)
+                progress.update(bar, completed=reader.position, rows=rows)
+    seconds = time.perf_counter() - started
+    cut = (
+        f", {embedder.truncated:,} of them cut to {tokenizer.limit} ({tokenizer.advice})" if embedder.truncated else ""
+    )
+    rate = f"{rows / seconds:,.0f} per second"
+    prompt = f", each after {tokenizer.prompt!r}" if tokenizer.prompt else ""
+    print(f"{rows:,} embeddings of width {width} in {config.output}: {rate}, {precision}{cut}{prompt}")

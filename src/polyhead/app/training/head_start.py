@@ -1,0 +1,94 @@
+"""Head start: the heads of a run solved over the embeddings of its encoder, before anything is trained by steps."""
+
+import logging
+
+import lightning as L
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from polyhead.app.training.components import RunComponents
+from polyhead.app.training.taken_heads import TakenHeads
+from polyhead.data.datamodule import SentenceData
+from polyhead.freezing.frozen_activations import FrozenActivations
+from polyhead.training.loggers import log_table
+from polyhead.training.module import MultiTaskTraining
+from polyhead.training.penalty_trial import LabeledEmbeddings
+from polyhead.training.solved_heads import SolvedHead
+
+log = logging.getLogger(__name__)
+
+_ROWS = 20_000  # training rows from which heads start that are trained further, at most
+
+
+def solve_heads(
+    parts: RunComponents,
+    module: MultiTaskTraining,
+    data: SentenceData,
+    trainer: L.Trainer,
+    taken: TakenHeads,
+    again: bool = False,
+) -> None:
+    """Set the heads that are trained to the minimum of their loss, and log a line for each.
+
+    Heads that are trained further start from 20,000 rows at most: what steps will change need not cost a pass over
+    millions of sentences.
+
+    Args:
+        parts: of the run; its ``heads`` say how.
+        module: with its encoder as it starts.
+        data: the sentences.
+        trainer: on whose device embeddings are computed; its loggers get a table.
+        taken: heads that are not solved, but for classes that they have had added.
+        again: at the end, over an encoder that has seen the training rows.
+    """
+    assert parts.heads is not None
+    limit = _ROWS if module.takes_steps and not again else None
+    # One for both splits: it reads the whole encoder to name what it keeps.
+    device = trainer.strategy.root_device
+    frozen = FrozenActivations(module.model.encoder, None, parts.precision, parts.activation_cache, device)
+    train = _read(frozen, data, "train", limit)
+    validation = _read(frozen, data, "validation", limit) if data.source.has("validation") else None
+    new = taken.new(parts.tasks)
+    begins = module.takes_steps and not again
+    found = parts.heads.solve(module.model, new, module.loss, train, validation, module.seed, again, begins)
+    if not again:
+        parts.heads.solve_added(module.model, parts.tasks, taken.added, module.loss, train)
+    for head in found:
+        log.info("%s", _line(head, again))
+    titles = ["head", "rows", "penalty", "temperature", "loss held out"]
+    log_table(trainer, "solved heads", titles, [_row(head) for head in found])
+
+
+def _read(frozen: FrozenActivations, data: SentenceData, name: str, limit: int | None) -> LabeledEmbeddings:
+    """Return the embeddings and labels of a split, or of ``limit`` rows of it; those of folds are stored once."""
+    split, rows = data.split(name), None
+    if limit is not None and len(split) > limit:
+        rows = np.linspace(0, len(split) - 1, limit).astype(np.int64)
+    embeddings = _embeddings(frozen, data, name, rows)
+    if rows is None:
+        return LabeledEmbeddings(embeddings, split.labels, split.weights)
+    labels = {task: column[rows] for task, column in split.labels.items()}
+    return LabeledEmbeddings(embeddings, labels, None if split.weights is None else split.weights[rows])
+
+
+def _embeddings(frozen: FrozenActivations, data: SentenceData, name: str, rows: NDArray[np.int64] | None) -> Tensor:
+    split, in_pool = data.split(name), data.source.rows_in_pool(name)
+    if in_pool is not None:
+        return frozen.embed(data.pool())[torch.from_numpy(in_pool if rows is None else in_pool[rows])]
+    if rows is None and split.activations is not None and split.depth is None:
+        return split.activations  # the encoder is frozen: they have been read already
+    return frozen.embed(split if rows is None else split.select(rows))
+
+
+def _line(head: SolvedHead, again: bool) -> str:
+    found = f"head of {head.task}: solved{' again' * again} over {head.rows:,} rows, penalty {head.penalty:.3g}"
+    if head.loss is None:
+        return found
+    return f"{found}, temperature {head.temperature:.2f}: the least loss on rows held out, {head.loss:.4f}"
+
+
+def _row(head: SolvedHead) -> list[str]:
+    loss = "" if head.loss is None else f"{head.loss:.4f}"
+    return [head.task, f"{head.rows:,}", f"{head.penalty:.3g}", f"{head.temperature:.3f}", loss]

@@ -1,0 +1,54 @@
+"""Soups: finished runs averaged as a run of its own."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from polyhead.app.config.hydra_state import chosen_options, compose_as_train
+from polyhead.app.config.invocation import Invocation
+from polyhead.app.config.literals import literal
+from polyhead.app.config.old_names import new_overrides
+from polyhead.app.config.run_config import read_config, use_own_caches
+from polyhead.app.training import train
+from polyhead.errors import UserError
+from polyhead.runs.contents import Provenance
+from polyhead.runs.folder import RunFolder
+from polyhead.runs.record import read_all
+from polyhead.runs.status import DONE, UNTESTED
+
+_REPLACED = ("soup", "freeze", "activation_cache", "heads", "resume")  # parts of the first run's configuration
+
+
+def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str, trust: Collection[str] = ()) -> None:
+    """Average finished runs, and evaluate the average as the first of them was.
+
+    Args:
+        configs: the folder of train.py's configuration.
+        folders: of runs, or folders that hold some; those that are not done are left out.
+        folder: of the new run.
+        recipe: of :class:`polyhead.runs.soup.Soup`.
+        trust: packages whose names the runs may build, beside polyhead's own.
+
+    Raises:
+        UserError: fewer than two finished runs, runs that do not fit together, or the new folder is taken.
+    """
+    records = [record for record in read_all(folders) if record.status in (DONE, UNTESTED)]
+    if len(records) < 2:
+        raise UserError(f"{len(records)} finished runs in {', '.join(map(str, folders))}; an average needs two")
+    first = records[0].folder
+    noted = Provenance.read(RunFolder(first))
+    config = read_config(first, folder, trust)
+    ours = [f"soup={recipe}", "soup.runs=[]", "freeze=all", "activation_cache=off"]
+    composed = compose_as_train(configs, [*ours, "data=files"])
+    use_own_caches(config, composed)
+    for key in _REPLACED:
+        config[key] = composed.get(key)
+    config.soup.runs = literal([str(record.folder.resolve()) for record in records])
+    theirs = [override for override in new_overrides(noted.overrides) if _section_of(override) not in _REPLACED]
+    replaced = {group: option for group, option in chosen_options().items() if group in _REPLACED}
+    # Nothing is composed from their overrides: those name files, and a run of somebody else is not to choose them.
+    train.run(config, invocation=Invocation({**noted.choices, **replaced}, [*theirs, *ours]))
+
+
+def _section_of(override: str) -> str:
+    """Return the part of the configuration that an override changes: ``freeze`` for ``+freeze.count=2``."""
+    return override.lstrip("+~").partition("=")[0].split(".")[0]

@@ -1,0 +1,93 @@
+"""Taken heads: those of a run's start in its model, row by row of the same class."""
+
+import logging
+from dataclasses import dataclass, field
+
+import torch
+
+from polyhead.app.training.start_point import StartPoint
+from polyhead.deployment.bundle.folder import linear, plain_head
+from polyhead.errors import UserError
+from polyhead.tasks import SingleLabel, Task
+from polyhead.training.module import MultiTaskTraining
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TakenHeads:
+    """Which heads of a model come from elsewhere.
+
+    Args:
+        added: by task, the classes that its head has had added; a task that is not there has a head of its own.
+    """
+
+    added: dict[str, list[int]] = field(default_factory=dict)
+
+    def new(self, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
+        """Return the tasks whose heads are new."""
+        return tuple(task for task in tasks if task.name not in self.added)
+
+
+def check_classes(start: StartPoint | None, tasks: tuple[Task, ...]) -> None:
+    """Check that heads of the start keep all their classes.
+
+    Raises:
+        UserError: a task lacks some, one a line.
+    """
+    if start is None:
+        return
+    known = {task.name: task.labels for task in start.tasks}
+    problems = []
+    for task in tasks:
+        if task.name in known and task.kind.name != SingleLabel.name:
+            problems.append(
+                f"tasks.{task.name}: it is {task.kind.name}, and the head of {str(start.folder)!r} has single labels; "
+                "call the task otherwise for a new head"
+            )
+        lacking = [label for label in known.get(task.name, ()) if label not in task.labels]
+        if lacking:
+            problems.append(
+                f"tasks.{task.name}: {', '.join(map(repr, lacking))} missing, which the head of {str(start.folder)!r} "
+                f"has; name them in tasks.{task.name}=[...], or call the task otherwise for a new head"
+            )
+    if problems:
+        raise UserError("\n".join(problems))
+
+
+def take_heads(start: StartPoint | None, module: MultiTaskTraining, tasks: tuple[Task, ...]) -> TakenHeads:
+    """Put the heads of the start into a model, and log a line for each head.
+
+    Args:
+        start: whose encoder the model has; None has no heads.
+        module: with the model, whose heads are new.
+        tasks: of the model; those of the start have its classes, in any order.
+
+    Raises:
+        UserError: the heads cannot be loaded.
+    """
+    if start is None:
+        return TakenHeads()
+    source, model = start.load_model(), module.model
+    known = {task.name: task.labels for task in start.tasks}
+    taken = TakenHeads()
+    for name in sorted({*start.others} - {task.name for task in tasks}):
+        log.warning("head of %s: left behind; heads of single labels alone are taken", name)
+    for task in tasks:
+        if task.name not in known:
+            log.info("head of %s: new", task.name)
+            continue
+        theirs, ours = plain_head(source, task.name), linear(model.heads[task.name])
+        rows = torch.tensor([task.labels.index(label) for label in known[task.name]])
+        with torch.no_grad():
+            ours.weight[rows] = theirs.weight / model.scale
+            ours.bias[rows] = theirs.bias
+        taken.added[task.name] = [row for row, label in enumerate(task.labels) if label not in known[task.name]]
+        new = ", ".join(repr(task.labels[row]) for row in taken.added[task.name])
+        log.info("head of %s: from %s%s", task.name, start.folder, f"; new in it: {new}" if new else "")
+    if not (module.takes_steps or taken.new(tasks) or any(taken.added.values())):
+        log.warning(
+            "start: no head or class is new and the encoder is frozen, so nothing is trained; heads=trained trains "
+            "the heads, freeze=none all"
+        )
+    return taken
