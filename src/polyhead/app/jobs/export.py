@@ -20,6 +20,7 @@ from polyhead.app.terminal.command_config import command_config
 from polyhead.app.terminal.command_names import as_called
 from polyhead.data.tokenization import TextTokenizer
 from polyhead.deployment.bundle import graph as onnx_graph
+from polyhead.deployment.bundle.card_data import Rights
 from polyhead.deployment.bundle.classifiers import write_classifiers
 from polyhead.deployment.bundle.folder import new_folder, write_model
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
@@ -91,6 +92,8 @@ def export(config: DictConfig) -> Path:
         sheet=str | int | None,
         cache=str,
         push=str | None,
+        license=str | None,
+        datasets=Sequence | None,
     )
     trust = check_trust(config.trust)
     _check_values(config)
@@ -117,6 +120,8 @@ def _check_values(config: DictConfig) -> None:
         check_format(config.input_format)
     with collect_errors(problems):
         check_repository(config.push)
+    with collect_errors(problems):
+        _rights(config)
     with collect_errors(problems):
         Dialect(config.encoding, config.quote, config.separator, config.sheet)
     if problems:
@@ -151,7 +156,9 @@ def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConf
         windows=tokenizer.windows,
     )
     pooling = trained.model.encoder.describe()
-    card = model_card(name, manifest, pooling, tokenizer.prompt, config.graph != "none", trained.scores)
+    card = model_card(
+        name, manifest, pooling, tokenizer.prompt, config.graph != "none", trained.scores, _rights(config)
+    )
     (folder / "README.md").write_text(card, encoding="utf-8")
     seal(folder, manifest)
 
@@ -172,6 +179,15 @@ def stored_sentences(config: DictConfig, trained: TrainedRun) -> list[str]:
     if not texts:
         raise UserError(f"sentences: {choice!r} holds none; set sentences=null")
     return texts
+
+
+def _rights(config: DictConfig) -> Rights:
+    """Return what the author says of license and data.
+
+    Raises:
+        ParameterError: the hub would refuse it.
+    """
+    return Rights(config.license, tuple(config.datasets or ()))
 
 
 def _neighbors(texts: Sequence[str], trained: TrainedRun, tokenizer: TextTokenizer) -> Neighbors:

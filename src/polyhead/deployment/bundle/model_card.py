@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from polyhead.deployment.bundle.card_data import card_data
+from polyhead.deployment.bundle.card_data import Rights, card_data
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry
 from polyhead.storage.markdown import markdown_table
 from polyhead.tasks import SingleLabel
@@ -67,7 +67,13 @@ sentence-transformers cuts texts to {max_length} tokens: of longer ones it gives
 
 
 def model_card(
-    name: str, manifest: Manifest, pooling: str, prompt: str, graph: bool, scored: Collection[str] = ()
+    name: str,
+    manifest: Manifest,
+    pooling: str,
+    prompt: str,
+    graph: bool,
+    scored: Collection[str] = (),
+    rights: Rights | None = None,
 ) -> str:
     """Return the text of the card.
 
@@ -78,11 +84,12 @@ def model_card(
         prompt: what stands before each text; empty for nothing.
         graph: whether an ONNX graph lies in the bundle.
         scored: tasks of which scores lie in it.
+        rights: what its author says of license and data; None says nothing.
     """
     columns = sorted({metric for entry in manifest.tasks for metric in entry.metrics})
     count = len(manifest.tasks)
     return _TEMPLATE.format(
-        data=card_data(name, manifest),
+        data=card_data(name, manifest, rights or Rights()),
         name=name,
         heads=f"{count} linear {_what(manifest)}head" + "s" * (count > 1),
         table=markdown_table(["task", "classes", *columns], [_row(entry, columns) for entry in manifest.tasks]),
