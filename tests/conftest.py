@@ -1,5 +1,6 @@
 """Fixtures shared by all tests: tiny models, made-up batches, no network."""
 
+import gc
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
@@ -21,6 +22,18 @@ from polyhead.models.sentence_modules import SentenceModule
 from polyhead.tasks import Task
 
 torch.set_num_threads(1)  # tiny tensors: more threads only get in each other's way
+
+
+def pytest_collection() -> None:
+    """Collect no garbage while tests are collected: nothing of them, and of what they import, is garbage."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Leave the tests and their imports out of each later collection of garbage: a walk through them takes a second."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

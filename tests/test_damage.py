@@ -21,7 +21,7 @@ from support.studies import distance, make_tuning
 from polyhead import Predictor
 from polyhead.app.loaded.trained import load_trained_run
 from polyhead.data.token_cache import TokenCache
-from polyhead.data.tokenization import TokenizedSentences
+from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.errors import UserError
 from polyhead.freezing.activation_cache import ActivationCache
 from polyhead.runs.contents import Provenance, RunMetrics

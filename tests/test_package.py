@@ -21,6 +21,7 @@ def test_import_brings_nothing_heavy():
     assert not modules_after("import polyhead") & HEAVY
 
 
+@pytest.mark.slow
 def test_predictor_brings_neither_hydra_nor_lightning():
     brought = modules_after("import polyhead", "polyhead.Predictor")
     assert not brought & {"hydra", "omegaconf", "lightning"}

@@ -21,7 +21,8 @@ from benchmarks.bundle import write_bundle
 from benchmarks.measurement import Baseline, Comparison, Measurement, compare
 from benchmarks.settings import Settings
 from benchmarks.workload import ROOT, texts_of
-from polyhead.deployment.predictor import Predictions, Predictor
+from polyhead.deployment.predictions import Predictions
+from polyhead.deployment.predictor import Predictor
 
 _MOST_TEXTS = 3  # per request
 _TOLERANCE = 1e-4  # of a probability: batches of other sizes round otherwise

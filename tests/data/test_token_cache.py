@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from polyhead.data.token_cache import TokenCache
-from polyhead.data.tokenization import TokenizedSentences
+from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.errors import UserError
 
 TASKS = ["tone", "topic"]

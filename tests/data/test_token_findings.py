@@ -1,10 +1,12 @@
 """Token ids show what an encoder cannot tell apart."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from polyhead.data.token_findings import token_hashes, unknown_line, unknown_tokens
-from polyhead.data.tokenization import TokenizedSentences
+from polyhead.data.token_findings import row_hashes, token_hashes, unknown_line, unknown_tokens
+from polyhead.data.tokenized_sentences import TokenizedSentences
 
 UNKNOWN, START, END = 100, 101, 102
 
@@ -50,3 +52,12 @@ def test_token_hashes_are_equal_for_equal_ids_alone(monkeypatch):
 def test_unknown_line_is_for_those_that_matter(share, alone, start):
     line = unknown_line(share, alone, 3, "train", "a row 1")
     assert line is None if start is None else line.startswith(start)
+
+
+def test_rows_are_equal_where_both_texts_are():
+    texts = sentences([START, 5, END], [START, 5, END], [START, 5, END], [START, 5, END], [START, 6, END])
+    seconds = TokenizedSentences(np.array([7, 8, 7], dtype=np.int32), np.array([0, 1, 2, 3, 3, 3], dtype=np.int64))
+    one, other, again, alone, third = row_hashes(replace(texts, seconds=seconds)).tolist()
+    assert one == again
+    assert len({one, other, alone, third}) == 4
+    assert alone == token_hashes(texts)[3]

@@ -5,7 +5,8 @@ import pytest
 from support.fakes import FakeSentence, word_tokenizer
 
 from polyhead.data import tokenization
-from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
+from polyhead.data.tokenization import TextTokenizer
+from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.errors import UserError
 from polyhead.tasks import MISSING, Task
 

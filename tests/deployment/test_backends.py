@@ -1,3 +1,4 @@
+import shutil
 import sys
 from dataclasses import replace
 
@@ -21,10 +22,19 @@ def folder(tmp_path, model, tasks):
     return make_bundle(tmp_path / "bundle", model, tasks)
 
 
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory):
+    """The folder of the graphs of ``model``, which has the same weights in each test."""
+    return tmp_path_factory.mktemp("graphs")
+
+
 @pytest.fixture
-def with_graphs(folder, model, tasks):
-    graph.write_graph(folder / GRAPH, model.eval().requires_grad_(False), MAX_LENGTH)
-    graph.quantize(folder / GRAPH, folder / INT8_GRAPH)
+def with_graphs(folder, graphs, model, tasks):
+    model.eval().requires_grad_(False)
+    if not (graphs / INT8_GRAPH).exists():
+        graph.write_graph(graphs / GRAPH, model, MAX_LENGTH)
+        graph.quantize(graphs / GRAPH, graphs / INT8_GRAPH)
+    shutil.copytree(graphs, folder, dirs_exist_ok=True)
     seal(folder, manifest_of(tasks))
     return folder
 

@@ -83,7 +83,7 @@ def test_server_answers_by_the_kind_of_each_task(folder):
         assert answer["stars"]["probabilities"] == {}
         assert len(answer["grade"]["probabilities"]) == 1
     assert refused.status_code == 409
-    assert "only single_label tasks promise it" in refused.json()["error"]
+    assert "only single_label and entailment tasks promise it" in refused.json()["error"]
     assert health["tasks"]["stars"] == []
 
 

@@ -10,7 +10,8 @@ from support.fakes import word_tokenizer
 import polyhead
 from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.bundle.manifest import seal
-from polyhead.deployment.predictor import Predictions, Predictor
+from polyhead.deployment.predictions import Predictions
+from polyhead.deployment.predictor import Predictor
 from polyhead.errors import ParameterError, UserError
 from polyhead.tasks import Task
 from polyhead.tasks.single_label import softmax

@@ -1,6 +1,7 @@
 """Predictions for long texts: the heads on the mean of the windows' embeddings, by every backend."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -24,11 +25,24 @@ LONG = [*texts(20), " ".join(WORDS[:40]), " ".join(WORDS[5:70])]  # of up to 6 w
 TOPS = {"plain": list, "normalized": lambda: [Normalize()]}
 
 
-def write(folder, model, tasks, graph, windows=9):
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory):
+    """Return the folder of a model's graph by what is on top: its weights are the same for each backend."""
+    folders = {top: tmp_path_factory.mktemp(top) for top in TOPS}
+
+    def graph_of(top, model):
+        if not any(folders[top].iterdir()):
+            write_graph(folders[top] / GRAPH, model.eval().requires_grad_(False), MAX_LENGTH)
+        return folders[top]
+
+    return graph_of
+
+
+def write(folder, model, tasks, graph=None, windows=9):
     folder.mkdir()
     write_model(folder, model.eval(), TextTokenizer(word_tokenizer(), MAX_LENGTH, windows=windows))
     if graph:
-        write_graph(folder / GRAPH, model.requires_grad_(False), MAX_LENGTH)
+        shutil.copytree(graph, folder, dirs_exist_ok=True)
     seal(folder, replace(manifest_of(tasks), windows=windows))
     return folder
 
@@ -43,9 +57,9 @@ def expected_of(model):
 
 @pytest.mark.parametrize("top", [*TOPS])
 @pytest.mark.parametrize("backend", ["torch", *(pytest.param(b, marks=pytest.mark.slow) for b in ("onnx", "openvino"))])
-def test_predictor_gives_a_long_text_what_the_model_gives_it(tmp_path, make_encoder, tasks, backend, top):
+def test_predictor_gives_a_long_text_what_the_model_gives_it(tmp_path, graphs, make_encoder, tasks, backend, top):
     model = MultiTaskModel(make_encoder(top=TOPS[top]()), tasks, dropout=0.1)
-    folder = write(tmp_path / "bundle", model, tasks, graph=backend != "torch")
+    folder = write(tmp_path / "bundle", model, tasks, None if backend == "torch" else graphs(top, model))
     predictor = Predictor.load(folder, backend, "32-true", "cpu")
     found = predictor.predict(LONG)
     embeddings, shares = expected_of(model)
@@ -55,7 +69,7 @@ def test_predictor_gives_a_long_text_what_the_model_gives_it(tmp_path, make_enco
 
 
 def test_predictor_refuses_heads_that_are_not_those_of_the_manifest(tmp_path, model, tasks):
-    folder = write(tmp_path / "bundle", model, tasks, graph=False)
+    folder = write(tmp_path / "bundle", model, tasks)
     predictor = Predictor.load(folder, precision="32-true", device="cpu")
     bundle = Bundle(folder, replace(predictor.bundle.manifest, tasks=predictor.bundle.manifest.tasks[:1]))
     with pytest.raises(UserError, match="its heads.safetensors does not hold its heads; export the bundle again"):
@@ -63,7 +77,7 @@ def test_predictor_refuses_heads_that_are_not_those_of_the_manifest(tmp_path, mo
 
 
 def test_manifest_of_a_bundle_without_windows_cuts_texts(tmp_path, model, tasks):
-    folder = write(tmp_path / "bundle", model, tasks, graph=False, windows=1)
+    folder = write(tmp_path / "bundle", model, tasks, windows=1)
     content = json.loads((folder / FILE).read_text())
     del content["windows"], content["digest"]  # as older versions wrote it
     (folder / FILE).write_text(json.dumps(content))

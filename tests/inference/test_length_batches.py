@@ -3,7 +3,7 @@ import pytest
 import torch
 from support.models import VOCABULARY
 
-from polyhead.data.tokenization import TokenizedSentences
+from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.inference.length_batches import equal_length_batches, inference_copy, run_batches
 from polyhead.models.sentence_modules import IDENTITY, Dense, Normalize
 

@@ -25,10 +25,10 @@ def source(name="minilm", **changes):
 
 
 def mixed_texts():
-    """A few hundred sentences of 0 to 300 words, with emoji, scripts and odd characters among them."""
+    """Some dozens of sentences of 0 to 300 words, with emoji, scripts and odd characters among them."""
     words = random.Random(0)
     vocabulary = ["river", "glad", "storm", "over", "the", "quickly", "red", "not", "seldom", "idea", "Zürich", "naïve"]
-    texts = [" ".join(words.choices(vocabulary, k=words.choice([1, 3, 8, 20, 40]))) for _ in range(290)]
+    texts = [" ".join(words.choices(vocabulary, k=words.choice([1, 3, 8, 20, 40]))) for _ in range(86)]
     odd = ["", " ", "🙂", "so 🎉🎉 good", "日本語の文", "مرحبا", "a" * 500, "!?", "\t\n", " ".join(vocabulary * 25)]
     return texts + odd
 
@@ -152,3 +152,14 @@ def test_package_that_is_not_installed_is_named():
 def test_default_tokenizer_has_the_vocabulary_of_bert_base():
     assert len(source("bert_base", pretrained=False).load_tokenizer()) == BertConfig().vocab_size
     assert source().location == DEFAULT_TOKENIZER
+
+
+def test_encoder_reads_its_tokenizer_once_and_hands_out_configurations_that_may_be_changed(monkeypatch):
+    read = []
+    load = PretrainedEncoder.load_tokenizer
+    monkeypatch.setattr(PretrainedEncoder, "load_tokenizer", lambda self: read.append(1) or load(self))
+    encoder = source("bert_base", pretrained=False)
+    encoder.load_config().vocab_size = 7
+    assert encoder.load_config().vocab_size == len(encoder.load_text_tokenizer().tokenizer)
+    assert encoder.skeleton().transformer.config.vocab_size == encoder.load_config().vocab_size
+    assert read == [1]

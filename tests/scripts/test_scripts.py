@@ -9,7 +9,7 @@ import torch
 from support.commands import script
 
 from polyhead.data.token_cache import TokenCache
-from polyhead.data.tokenization import TokenizedSentences
+from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.freezing.activation_cache import ActivationCache
 
 

@@ -9,10 +9,11 @@ import pytest
 from pyarrow import parquet
 
 from polyhead.errors import UserError
+from polyhead.sources.column_choice import choose
 from polyhead.sources.records import ROW, Columns
 from polyhead.sources.table_cache import TableCache
 from polyhead.sources.table_reader import read
-from polyhead.sources.tables import Table, check_types, choose
+from polyhead.sources.tables import Table, check_types
 from polyhead.storage.dialect import Dialect
 
 COLUMNS = Columns("text", {"tone": "label"})

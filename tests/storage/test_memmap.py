@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from polyhead.data.dataset import TokenizedSplit
-from polyhead.data.tokenization import TokenizedSentences
+from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.storage.memmap import map_file, release_pages
 
 NUMBERS = 25_000_000  # of 4 bytes each

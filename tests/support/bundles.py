@@ -12,7 +12,7 @@ from polyhead.data.tokenization import TextTokenizer
 from polyhead.deployment.bundle.folder import write_model
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
 from polyhead.deployment.bundle.scores import write_scores
-from polyhead.deployment.predictor import Floats
+from polyhead.deployment.predictions import Floats
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.tasks import Task
 from polyhead.training.validation_scores import ValidationScores

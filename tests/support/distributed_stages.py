@@ -5,14 +5,17 @@ PYTHONPATH=tests python tests/support/distributed_stages.py PROCESSES FOLDER
 
 import sys
 import warnings
+from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import torch
-from support.fakes import FakeSource, word_tokenizer
+from support.fakes import FakePair, FakeSource, word_tokenizer
+from support.kinds import PAIR_TASKS, PairSource
 from support.models import FAMILIES
 from support.plans import PLANS, SCHEDULES
-from support.training import OPTIMIZATION, make_module, make_trainer
+from support.training import OPTIMIZATION, make_module, make_trainer, without_dropout
 from transformers import AutoConfig, AutoModel
 
 from polyhead.data.datamodule import SentenceData
@@ -25,6 +28,7 @@ from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives import CosineDistance
 from polyhead.tasks import Task
+from polyhead.training.callbacks.predictions import PredictionRecorder
 
 TASKS = (Task("category", ("Quote", "Riddle", "News")), Task("sentiment", ("Positive", "Negative")))
 
@@ -57,8 +61,41 @@ def train(plan: str, processes: int, folder: Path) -> None:
         torch.save(model.state_dict(), folder / f"{plan}.pt")
 
 
+class AllPairs(PairSource):
+    """Pairs with labels alone, so that the processes have as many each; those for ``answers`` are of the test."""
+
+    def sentences(self, split: str) -> Iterator[FakePair]:
+        """Yield as many rows of a split as are asked for, of those that have all labels."""
+        rows = PairSource(dict.fromkeys(self.sizes, 99)).sentences(split)
+        answers = "1" if split == "test" else None
+        pairs = (
+            FakePair(row.text, row.labels | {"answers": answers}, row.second) for row in rows if "alike" in row.labels
+        )
+        yield from islice(pairs, self.sizes[split])
+
+
+def train_pairs(processes: int, folder: Path) -> None:
+    """Train tasks about two texts, test them, and save weights and answers."""
+    torch.manual_seed(0)
+    transformer = AutoModel.from_config(AutoConfig.for_model("bert", **FAMILIES["bert"]))
+    model = without_dropout(MultiTaskModel(Encoder(transformer, "mean"), PAIR_TASKS, dropout=0.0))
+    optimization = type(OPTIMIZATION)(**vars(OPTIMIZATION) | {"eps": 1e-2})
+    batching = LoaderSettings(8 // processes, evaluation_batch_size=8, bucket_batches=4, seed=0, workers=0)
+    source = AllPairs({"train": 16, "validation": 8, "test": 8})
+    data = SentenceData(source, PAIR_TASKS, TextTokenizer(word_tokenizer(), 16), batching)
+    training, recorder = make_module(model, PAIR_TASKS, optimization=optimization), PredictionRecorder()
+    strategy = "ddp" if processes > 1 else "auto"
+    trainer = make_trainer(folder, devices=processes, strategy=strategy, limit_val_batches=0, callbacks=[recorder])
+    trainer.fit(training, data)
+    trainer.test(training, data, verbose=False)
+    if trainer.is_global_zero:
+        answers = {f"answers.{name}": torch.from_numpy(found) for name, found in recorder.predicted["test"].items()}
+        torch.save(model.state_dict() | answers, folder / "pairs.pt")
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     for name in PLANS:
         train(name, int(sys.argv[1]), Path(sys.argv[2]))
+    train_pairs(int(sys.argv[1]), Path(sys.argv[2]))

@@ -31,6 +31,15 @@ class FakeSentence:
 
 
 @dataclass
+class FakePair:
+    """A text, its labels, and perhaps a second text."""
+
+    text: str
+    labels: dict[str, str | None]
+    second: str | None
+
+
+@dataclass
 class FakeSource(Source):
     """Sentences whose first word decides the category and whose last one the sentiment; sizes by split."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from support.fakes import WORDS, FakeSentence
+from support.fakes import WORDS, FakePair, FakeSentence
 
 from polyhead.sources.base import Source
 from polyhead.tasks import Task, make_kind
@@ -39,3 +39,33 @@ class KindSource(Source):
             if row % 5 == 0:
                 labels[TASKS[row // 5 % 4].name] = None
             yield FakeSentence(" ".join(words), labels)
+
+
+PAIR_TASKS = (
+    Task("tone", ("dry", "warm")),
+    Task("alike", (), make_kind("alike", "similarity", {"low": 0.0, "high": 4.0})),
+    Task("answers", (), make_kind("answers", "contrastive", {})),
+    Task("relation", ("same", "near", "apart"), make_kind("relation", "entailment", {})),
+)
+
+
+class PairSource(Source):
+    """Rows whose words decide all labels; every third is a single sentence, and each fifth pair has no label at all."""
+
+    def __init__(self, sizes: dict[str, int]) -> None:
+        self.sizes = sizes
+
+    def sentences(self, split: str) -> Iterator[FakePair]:
+        """Yield the rows of a split."""
+        shift = 13 * list(self.sizes).index(split)
+        for row in range(self.sizes[split]):
+            level, gap = row % 4, row // 4 % 3
+            words = [WORDS[level], *(WORDS[20 + (row * 7 + shift + i) % 60] for i in range(row % 5))]
+            labels: dict[str, str | None] = {"tone": "warm" if level > 1 else "dry"}
+            second = None
+            if row % 3:
+                second = " ".join([WORDS[(level + gap) % 4], WORDS[20 + (row * 5 + shift) % 60]] * (1 + row % 2))
+            if row % 3 and row % 5:
+                labels |= {"alike": str(4 - 2 * gap), "relation": PAIR_TASKS[3].labels[gap]}
+                labels["answers"] = "1" if gap == 0 else None
+            yield FakePair(" ".join(words), labels, second)

@@ -18,7 +18,7 @@ import uvicorn
 from support.commands import ROOT
 
 from polyhead.app.jobs.serve import _listen, _settings
-from polyhead.deployment.predictor import Predictions
+from polyhead.deployment.predictions import Predictions
 from polyhead.deployment.selection import Selection
 from polyhead.deployment.server import Limits, create_app
 from polyhead.tasks import Task

@@ -41,11 +41,13 @@ IMPORTS = [
 
 def wait_for_command(path: str) -> dict[str, str] | None:
     """Return, in a process of its own, each command that was asked for; None in this one, when the tests have ended."""
+    gc.disable()
     for name in IMPORTS:
         import_module(name)
     _use()
     gc.collect()
     gc.freeze()  # a collection in a child would touch, and so copy, every page of them
+    gc.enable()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{path}.new")
         listener.listen()

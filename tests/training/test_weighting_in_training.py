@@ -196,12 +196,12 @@ def test_weighting_of_a_stopped_run_resumes_bit_for_bit(tmp_path, make_encoder, 
         torch.manual_seed(0)
         module = make_module(MultiTaskModel(make_encoder(), tasks, dropout=0.1), tasks, weighting=make(option))
         trainer = make_trainer(tmp_path, max_epochs=3, callbacks=[losses])
-        fit_and_test(module, make_data(tasks, train=24), trainer, resume)
+        fit_and_test(module, make_data(tasks, train=16), trainer, resume)
         return module.state_dict()
 
-    whole, rest = Losses(5, tmp_path / "step.ckpt"), Losses()  # three steps an epoch
+    whole, rest = Losses(3, tmp_path / "step.ckpt"), Losses()  # two steps an epoch
     expected, resumed = run(whole), run(rest, tmp_path / "step.ckpt")
-    assert rest.values == whole.values[5:]
+    assert rest.values == whole.values[3:]
     tensors = {name: value for name, value in expected.items() if isinstance(value, torch.Tensor)}
     assert all(torch.equal(value, resumed[name]) for name, value in tensors.items())
 

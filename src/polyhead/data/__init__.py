@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from polyhead.data.loader import TrainingLoader
     from polyhead.data.samplers import LengthGroupedBatchSampler, LoaderSettings
     from polyhead.data.token_cache import TokenCache
-    from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
+    from polyhead.data.tokenization import TextTokenizer
+    from polyhead.data.tokenized_sentences import TokenizedSentences
 
 __all__ = [
     "Batch",
@@ -36,6 +37,6 @@ __getattr__ = lazy_exports(
         "LoaderSettings": "samplers",
         "TokenCache": "token_cache",
         "TextTokenizer": "tokenization",
-        "TokenizedSentences": "tokenization",
+        "TokenizedSentences": "tokenized_sentences",
     },
 )

@@ -1,11 +1,11 @@
 """Batch: the input of the model in one step. Knows nothing about where sentences come from.
 
-Shapes: B sentences, S tokens, H hidden units, R windows: rows of tokens, one for each sentence unless it is long,
-W units of an embedding.
+Shapes: B sentences, P second texts, X texts: the sentences and after them the second texts, S tokens, H hidden units,
+R windows: rows of tokens, one for each text unless it is long, W units of an embedding.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -21,14 +21,15 @@ class Batch:
         attention_mask: (R, S), 1 for a token and 0 for padding; None if nothing is padded.
         labels: target by task, class indices or numbers (B,), or a 0 or 1 for each class (B, C); see
             :func:`polyhead.tasks.is_labelled` for those that are missing.
-        activations: stored output of the frozen part of the encoder for these sentences: token states (R, S, H) after
-            the lowest ``depth`` layers, or embeddings (B, H) if ``depth`` is None; None if none are stored.
+        activations: stored output of the frozen part of the encoder for these texts: token states (R, S, H) after
+            the lowest ``depth`` layers, or embeddings (X, H) if ``depth`` is None; None if none are stored.
         depth: number of layers that the stored activations replace, or None for all layers and the pooling; 0 if none
             are stored.
         rows: position of each sentence in its split (B,); None if it is not needed.
         weights: how much each sentence counts in the loss (B,); None where all count alike.
-        windows: of each sentence (B,), in rows that follow each other; None where each has one, and R is B.
-        targets: embeddings (B, W) to which those of these sentences are held; None where they are not.
+        windows: of each text (X,), in rows that follow each other; None where each has one, and R is X.
+        targets: embeddings (X, W) to which those of these texts are held; None where they are not.
+        pairs: the sentences that have a second text, by their place in the batch (P,); None where none has one.
     """
 
     input_ids: Tensor
@@ -40,9 +41,11 @@ class Batch:
     weights: Tensor | None = None
     windows: Tensor | None = None
     targets: Tensor | None = None
+    pairs: Tensor | None = None
 
     def __len__(self) -> int:
-        return len(self.input_ids if self.windows is None else self.windows)
+        texts = len(self.input_ids if self.windows is None else self.windows)
+        return texts if self.pairs is None else texts - len(self.pairs)
 
     @property
     def lengths(self) -> Tensor:
@@ -72,4 +75,53 @@ class Batch:
             weights=optional(self.weights),
             windows=optional(self.windows),
             targets=optional(self.targets),
+            pairs=optional(self.pairs),
         )
+
+
+def join_pairs(first: Batch, second: Batch, pairs: Tensor, padding: int) -> Batch:
+    """Return a batch with second texts behind its sentences, so that one pass of the encoder has them all.
+
+    Args:
+        first: the sentences, with all that belongs to them.
+        second: P second texts, without labels.
+        pairs: the sentences that they belong to, in this order (P,).
+        padding: token id that fills up shorter texts.
+    """
+    parts = (first, second)
+    tokens = max(part.input_ids.shape[1] for part in parts)
+    masks = [_mask(part) for part in parts]
+    mask = torch.cat([_filled(one, tokens, 0) for one in masks])
+    windows = None
+    if first.windows is not None or second.windows is not None:
+        windows = torch.cat([_windows(part) for part in parts])
+    return replace(
+        first,
+        input_ids=torch.cat([_filled(part.input_ids, tokens, padding) for part in parts]),
+        attention_mask=None if mask.all() else mask,
+        activations=_joined_activations(first, second, tokens),
+        windows=windows,
+        targets=None if first.targets is None or second.targets is None else torch.cat([first.targets, second.targets]),
+        pairs=pairs,
+    )
+
+
+def _joined_activations(first: Batch, second: Batch, tokens: int) -> Tensor | None:
+    if first.activations is None or second.activations is None:
+        return None
+    parts = [first.activations, second.activations]
+    return torch.cat(parts if first.depth is None else [_filled(part, tokens, 0) for part in parts])
+
+
+def _mask(batch: Batch) -> Tensor:
+    return torch.ones_like(batch.input_ids) if batch.attention_mask is None else batch.attention_mask
+
+
+def _windows(batch: Batch) -> Tensor:
+    return torch.ones(len(batch.input_ids), dtype=torch.int64) if batch.windows is None else batch.windows
+
+
+def _filled(values: Tensor, tokens: int, fill: int) -> Tensor:
+    """Return values (R, S, ...) filled up to ``tokens`` places on the right."""
+    missing = values.new_full((len(values), tokens - values.shape[1], *values.shape[2:]), fill)
+    return torch.cat([values, missing], dim=1)

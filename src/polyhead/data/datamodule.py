@@ -15,13 +15,14 @@ from rich.progress import track
 from torch.utils.data import DataLoader
 
 from polyhead.data.batch import Batch
-from polyhead.data.dataset import TokenizedSplit
+from polyhead.data.dataset import TokenizedSplit, attach_all
 from polyhead.data.evidence import fewest_labels, tell_if_small
 from polyhead.data.loader import TrainingLoader
 from polyhead.data.samplers import LengthGroupedBatchSampler, LoaderSettings
 from polyhead.data.token_cache import TokenCache
-from polyhead.data.token_findings import token_hashes, unknown_line, unknown_tokens
-from polyhead.data.tokenization import TextTokenizer, TokenizedSentences
+from polyhead.data.token_findings import row_hashes, unknown_line, unknown_tokens
+from polyhead.data.tokenization import TextTokenizer
+from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.errors import UserError
 from polyhead.sources.base import POOL, Source
 from polyhead.sources.mixing import Balance, Mixture
@@ -99,7 +100,7 @@ class SentenceData(L.LightningDataModule):
         """Replace the stored activations of all splits by those of the parts that are frozen now."""
         self._attach, self._pool = self._activations_now(), None
         for name, split in self.splits.items():
-            split.activations, split.depth, split.pool = None, 0, None
+            split.forget_activations()
             self._attach_activations(split, name)
 
     def _attach_activations(self, split: TokenizedSplit, name: str) -> None:
@@ -108,12 +109,12 @@ class SentenceData(L.LightningDataModule):
             return
         rows = self.source.rows_in_pool(name)
         if rows is None:
-            self._attach(split, name)
+            attach_all(self._attach, split, name)
             return
         if self._pool is None:
             self._pool = self.pool()
-            self._attach(self._pool, POOL)
-        split.pool, split.depth = (self._pool, rows), self._pool.depth
+            attach_all(self._attach, self._pool, POOL)
+        split.take_from(self._pool, rows)
 
     def pool(self) -> TokenizedSplit:
         """Return the sentences from which folds choose those of a split, tokenized."""
@@ -166,8 +167,7 @@ class SentenceData(L.LightningDataModule):
             counts = (sentences.truncated, len(sentences))
             log.warning("%d of %d %s sentences cut to %s; %s", *counts, name, limit, advice)
         classes = {task.name: sentences.labels[task.name] for task in self.tasks if task.kind.one_class}
-        small = None if name == "train" else tell_if_small(name, classes)
-        if small:
+        if name != "train" and (small := tell_if_small(name, classes)):
             log.warning("%s", small)
         self._tell_unknown(sentences, name)
         self._tell_equal(sentences, name)
@@ -186,7 +186,7 @@ class SentenceData(L.LightningDataModule):
 
         Those of the same text were told by the source.
         """
-        hashes = token_hashes(sentences)
+        hashes = row_hashes(sentences)
         for other, known in self._hashes.items():
             rows, told = np.flatnonzero(np.isin(hashes, known)), self.source.shared(other, name)
             rows = rows if told is None else np.setdiff1d(rows, told)
@@ -215,9 +215,10 @@ class SentenceData(L.LightningDataModule):
         if self.token_cache is None or fingerprint is None:
             tokens = TokenizedSentences.concatenate(chunks(), names)
         else:
-            tokens = self.token_cache.get(self._key(fingerprint), chunks, names, self._describe(name))
+            paired = any(task.kind.is_pair for task in self.tasks)
+            tokens = self.token_cache.get(self._key(fingerprint), chunks, names, self._describe(name), paired)
         targets = {task.name: task.as_targets(tokens.labels[task.name], len(tokens)) for task in self.tasks}
-        return replace(tokens, labels=targets, window=self.text_tokenizer.window)
+        return replace(tokens, labels=targets).in_windows(self.text_tokenizer.window)
 
     def _key(self, fingerprint: str) -> str:
         """Return the digest of all that decides the tokens and labels of a split."""

@@ -1,10 +1,11 @@
 """Dataset: the tokenized sentences of a split, and batches of them. Knows nothing about models or trainers.
 
-Shapes: N sentences of a split, M tokens of all of them, B sentences of a batch, R windows of those, S tokens, H hidden
-units, W units of an embedding.
+A row is a sentence, or a pair of texts: the second texts are a split of their own, without labels.
+Shapes: N rows of a split, M tokens of all first texts, B rows of a batch, R windows of those, S tokens, H hidden units,
+W units of an embedding.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from polyhead.data.batch import Batch
-from polyhead.data.tokenization import TokenizedSentences
+from polyhead.data.batch import Batch, join_pairs
+from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.storage.cache import Description
 from polyhead.storage.memmap import release_pages
+
+_NONE = -1  # in place of a row of second texts
 
 
 class TokenizedSplit(Dataset[Batch]):
@@ -36,6 +39,7 @@ class TokenizedSplit(Dataset[Batch]):
         pool: a split that has the stored output for these sentences among others, and their rows there (N,); None
             where it is in ``activations``, or nowhere.
         targets: embeddings (N, W) to which those of the sentences are held in training; None where they are not.
+        second: the second texts of the rows that have one, in their order; None where none has one.
     """
 
     def __init__(
@@ -53,14 +57,20 @@ class TokenizedSplit(Dataset[Batch]):
         self.depth: int | None = 0
         self.pool: tuple[TokenizedSplit, NDArray[np.integer[Any]]] | None = None
         self.targets: Tensor | None = None
+        self.second: TokenizedSplit | None = None
+        has_second = np.zeros(0, dtype=np.bool_) if sentences.seconds is None else sentences.seconds.lengths > 0
+        self._second_row = np.where(has_second, np.cumsum(has_second) - 1, _NONE)  # (N,)
+        if sentences.seconds is not None and has_second.any():
+            self.second = TokenizedSplit(sentences.seconds.without_empty(), padding, description)
 
     def __len__(self) -> int:
         return len(self.sentences)
 
     @property
     def lengths(self) -> NDArray[np.int32]:
-        """Tokens of each sentence (N,), special ones included."""
-        return self.sentences.lengths
+        """Tokens of each sentence (N,), special ones included; of a pair those of the longer text."""
+        seconds = self.sentences.seconds
+        return self.sentences.lengths if seconds is None else np.maximum(self.sentences.lengths, seconds.lengths)
 
     @property
     def labels(self) -> Mapping[str, NDArray[Any]]:
@@ -68,6 +78,16 @@ class TokenizedSplit(Dataset[Batch]):
         return self.sentences.labels
 
     def __getitem__(self, rows: list[int]) -> Batch:
+        batch = self._firsts(rows)
+        if self.second is None:
+            return batch
+        seconds = self.second_rows(np.asarray(rows))
+        pairs = np.flatnonzero(seconds != _NONE)
+        if not len(pairs):
+            return batch
+        return join_pairs(batch, self.second[seconds[pairs].tolist()], torch.from_numpy(pairs), self.padding)
+
+    def _firsts(self, rows: list[int]) -> Batch:
         ids, offsets = self.sentences.ids, self.sentences.offsets
         starts, lengths, windows = self.sentences.locate(rows)  # (R,), (R,), (B,)
         positions = np.arange(lengths.max())  # (S,)
@@ -96,6 +116,24 @@ class TokenizedSplit(Dataset[Batch]):
         weights = None if self.weights is None else self.weights[rows]
         return TokenizedSplit(self.sentences.select(rows), self.padding, self.description, weights)
 
+    def second_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+        """Return where the second texts of some rows stand in :attr:`second`; below 0 where a row has none."""
+        found: NDArray[np.integer[Any]] = self._second_row[rows]
+        return found
+
+    def forget_activations(self) -> None:
+        """Leave out the stored activations."""
+        self.activations, self.depth, self.pool = None, 0, None
+        if self.second is not None:
+            self.second.forget_activations()
+
+    def take_from(self, pool: "TokenizedSplit", rows: NDArray[np.integer[Any]]) -> None:
+        """Take the stored activations from a split that has these rows among others, at ``rows`` (N,)."""
+        self.pool, self.depth = (pool, rows), pool.depth
+        if self.second is not None and pool.second is not None:
+            places = pool.second_rows(rows)
+            self.second.take_from(pool.second, places[places != _NONE])
+
     def _activations_of(self, rows: list[int], mask: NDArray[np.bool_]) -> Tensor | None:
         if self.pool is not None:
             pool, positions = self.pool
@@ -109,6 +147,13 @@ class TokenizedSplit(Dataset[Batch]):
         for state, start, length in zip(states, starts, lengths, strict=True):
             state[:length] = self.activations[start : start + length]
         return states
+
+
+def attach_all(attach: Callable[[TokenizedSplit, str], None], split: TokenizedSplit, name: str) -> None:
+    """Give a split and its second texts their stored activations, by a function that takes a split and its name."""
+    attach(split, name)
+    if split.second is not None:
+        attach(split.second, f"{name}, second texts")
 
 
 def _tensor(targets: NDArray[Any]) -> Tensor:

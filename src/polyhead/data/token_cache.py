@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.data.tokenization import TokenizedSentences
+from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.storage.cache import Description
 from polyhead.storage.folder_cache import FolderCache
 from polyhead.storage.memmap import map_file
@@ -18,6 +18,7 @@ from polyhead.storage.memmap import map_file
 log = logging.getLogger(__name__)
 
 _TRUNCATED = "truncated.bin"
+_SECOND = "second-"  # before the names of files of second texts
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class TokenCache(FolderCache):
         chunks: Callable[[], Iterable[TokenizedSentences]],
         tasks: Sequence[str],
         description: Description | None = None,
+        paired: bool = False,
     ) -> TokenizedSentences:
         """Return an entry, memory-mapped; if it is missing or damaged, write it chunk by chunk first.
 
@@ -40,13 +42,14 @@ class TokenCache(FolderCache):
             chunks: makes the content; called only if the entry has to be written.
             tasks: names of the tasks whose labels the chunks have.
             description: of the content, for a person.
+            paired: whether the chunks have second texts.
 
         Returns:
             The sentences; in memory if they cannot be written (a full disk), with one line in the log.
         """
 
         def write(folder: Path) -> Description:
-            _write_files(folder, chunks(), tasks)
+            _write_files(folder, chunks(), tasks, paired)
             return description or {}
 
         entry = self.find(key)
@@ -57,16 +60,19 @@ class TokenCache(FolderCache):
             except OSError as error:
                 place, reason = self.path / key, error.strerror or error
                 log.warning("tokens: %s cannot be written (%s); continuing without the cache", place, reason)
-        return TokenizedSentences.concatenate(chunks(), tasks) if entry is None else _read(entry, tasks)
+        return TokenizedSentences.concatenate(chunks(), tasks) if entry is None else _read(entry, tasks, paired)
 
 
-def _read(entry: Path, tasks: Sequence[str]) -> TokenizedSentences:
+def _read(entry: Path, tasks: Sequence[str], paired: bool) -> TokenizedSentences:
     """Map an entry whose files are intact."""
+    ids, offsets = (f"{_SECOND}{name}.bin" for name in ("ids", "offsets"))
+    seconds = TokenizedSentences(_map(entry / ids, np.int32), _map(entry / offsets, np.int64)) if paired else None
     return TokenizedSentences(
         ids=_map(entry / "ids.bin", np.int32),
         offsets=_map(entry / "offsets.bin", np.int64),
         labels={task: _map(entry / f"labels-{task}.bin", np.int32) for task in tasks},
         truncated=int(_map(entry / _TRUNCATED, np.int64)[0]),
+        seconds=seconds,
     )
 
 
@@ -74,17 +80,23 @@ def _map(path: Path, dtype: type[Any]) -> NDArray[Any]:
     return map_file(path, dtype, path.stat().st_size // np.dtype(dtype).itemsize)
 
 
-def _write_files(folder: Path, chunks: Iterable[TokenizedSentences], tasks: Sequence[str]) -> None:
-    tokens = truncated = 0
-    names = ["ids", "offsets", *(f"labels-{task}" for task in tasks)]
+def _write_files(folder: Path, chunks: Iterable[TokenizedSentences], tasks: Sequence[str], paired: bool) -> None:
+    tokens = second_tokens = truncated = 0
+    seconds = [f"{_SECOND}{name}" for name in ("ids", "offsets") if paired]
+    names = ["ids", "offsets", *(f"labels-{task}" for task in tasks), *seconds]
     with ExitStack() as stack:
         files = {name: stack.enter_context((folder / f"{name}.bin").open("wb")) for name in names}
-        np.zeros(1, dtype=np.int64).tofile(files["offsets"])
+        for name in ("offsets", *seconds[1:]):
+            np.zeros(1, dtype=np.int64).tofile(files[name])
         for chunk in chunks:
             chunk.ids.tofile(files["ids"])
             (tokens + chunk.offsets[1:]).tofile(files["offsets"])
             for task in tasks:
                 chunk.labels[task].tofile(files[f"labels-{task}"])
+            if chunk.seconds is not None:
+                chunk.seconds.ids.tofile(files[seconds[0]])
+                (second_tokens + chunk.seconds.offsets[1:]).tofile(files[seconds[1]])
+                second_tokens += len(chunk.seconds.ids)
             tokens += len(chunk.ids)
             truncated += chunk.truncated
     np.array([truncated], dtype=np.int64).tofile(folder / _TRUNCATED)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.data.tokenization import TokenizedSentences
+from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.storage.memmap import release_pages
 
 _CHUNK = 100_000  # sentences looked at together
@@ -54,6 +54,15 @@ def token_hashes(sentences: TokenizedSentences) -> NDArray[np.uint64]:
         positions = np.arange(len(ids)) - np.repeat(starts, lengths)
         hashes.append(np.add.reduceat(_mixed(ids) * weights[positions], starts))
     return np.concatenate(hashes)
+
+
+def row_hashes(sentences: TokenizedSentences) -> NDArray[np.uint64]:
+    """Return a hash of each row (N,), that of both texts where it has a second one."""
+    hashes = token_hashes(sentences)
+    if sentences.seconds is not None:
+        has_second = sentences.seconds.lengths > 0
+        hashes[has_second] += np.uint64(31) * token_hashes(sentences.seconds.without_empty())  # in this order
+    return hashes
 
 
 def _mixed(ids: NDArray[np.int32]) -> NDArray[np.uint64]:

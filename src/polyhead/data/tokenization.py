@@ -6,16 +6,18 @@ Shapes: N sentences, M tokens of all sentences together, R windows of them.
 import copy
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import chain, islice, takewhile
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.data.windows import cut_windows
-from polyhead.sources.base import LabelledSentence
-from polyhead.tasks import Task
+from polyhead.errors import UserError
+from polyhead.sources.base import LabelledSentence, second_text
+from polyhead.tasks import Task, is_labelled
 
 if TYPE_CHECKING:  # the token cache uses the container alone, and transformers takes seconds to import
     from transformers import PreTrainedTokenizerBase
@@ -24,101 +26,6 @@ Item = TypeVar("Item")
 
 CHUNK = 4096
 """Texts tokenized at a time: bounds memory, and is enough to keep all cores busy."""
-
-
-@dataclass(frozen=True, eq=False)
-class TokenizedSentences:
-    """The token ids of sentences, one sentence after the other, and their labels.
-
-    Args:
-        ids: token ids of all sentences (M,).
-        offsets: where each sentence starts in ``ids``, and after the last one M (N + 1,).
-        labels: target of each sentence by task, class indices or numbers (N,), or a 0 or 1 for each class (N, C); see
-            :func:`polyhead.tasks.is_labelled` for those that are missing.
-        truncated: how many of the sentences were cut.
-        window: tokens of all windows of a sentence but its last, which has as many or fewer; None where every sentence
-            is one.
-    """
-
-    ids: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    labels: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    truncated: int = 0
-    window: int | None = None
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @property
-    def lengths(self) -> NDArray[np.int32]:
-        """Tokens of each sentence (N,), special ones included."""
-        return np.diff(self.offsets).astype(np.int32)
-
-    def select(self, rows: NDArray[np.integer[Any]]) -> Self:
-        """Return some of the sentences, in the order of ``rows``, in memory."""
-        lengths = self.lengths[rows]
-        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-        np.cumsum(lengths, dtype=np.int64, out=offsets[1:])
-        places = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
-        labels = {name: column[rows] for name, column in self.labels.items()}
-        return type(self)(self.ids[places], offsets, labels, window=self.window)
-
-    @property
-    def windows(self) -> NDArray[np.int64]:
-        """Windows of each sentence (N,), 1 or more."""
-        return self._windows(self.lengths)
-
-    def _windows(self, lengths: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-        if self.window is None:
-            return np.ones(len(lengths), dtype=np.int64)
-        return np.maximum(1, -(-lengths.astype(np.int64) // self.window))  # rounded up
-
-    def locate(
-        self, rows: Sequence[int] | NDArray[np.integer[Any]]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64] | None]:
-        """Find the windows of some sentences in ``ids``, one sentence after the other.
-
-        Returns:
-            Where each window starts (R,), its tokens (R,), and the windows of each sentence, None if each has one.
-        """
-        chosen = np.asarray(rows, dtype=np.int64)
-        starts = self.offsets[chosen]
-        lengths = self.offsets[chosen + 1] - starts
-        windows = self._windows(lengths)
-        if self.window is None or windows.max(initial=1) == 1:
-            return starts, lengths, None
-        firsts = np.cumsum(windows) - windows
-        before = self.window * (np.arange(windows.sum()) - np.repeat(firsts, windows))  # tokens of the sentence
-        rest = np.repeat(lengths, windows) - before
-        return np.repeat(starts, windows) + before, np.minimum(rest, self.window), windows
-
-    def section(self, start: int, stop: int) -> "TokenizedSentences":
-        """Return the sentences from ``start`` up to ``stop``, without labels."""
-        offsets = self.offsets[start : stop + 1]
-        return TokenizedSentences(self.ids[offsets[0] : offsets[-1]], offsets - offsets[0], window=self.window)
-
-    def as_windows(self) -> "TokenizedSentences":
-        """Return the windows as sentences of their own, without labels; itself if every sentence is one."""
-        if self.window is None:
-            return self
-        starts, _, windows = self.locate(np.arange(len(self)))
-        return self if windows is None else TokenizedSentences(self.ids, np.append(starts, self.offsets[-1]))
-
-    @classmethod
-    def concatenate(cls, parts: Iterable[Self], tasks: Iterable[str] = ()) -> Self:
-        """Join sentences in memory.
-
-        Args:
-            parts: any number of them, none included.
-            tasks: names of the tasks whose labels are joined; each part has them.
-        """
-        held = list(parts)
-        labels = {task: _joined_targets([part.labels[task] for part in held]) for task in tasks}
-        lengths = _joined(part.lengths for part in held)
-        offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-        np.cumsum(lengths, dtype=np.int64, out=offsets[1:])
-        truncated = sum(part.truncated for part in held)
-        return cls(_joined(part.ids for part in held), offsets, labels, truncated)
 
 
 class TextTokenizer:
@@ -189,13 +96,29 @@ class TextTokenizer:
     ) -> Iterator[TokenizedSentences]:
         """Tokenize sentences with their labels, some thousand at a time, so that not all need be in memory.
 
+        Second texts are read where a task is about two.
+
         Raises:
-            UserError: a label that its task does not have.
+            UserError: a label that its task does not have, or one of two texts where a row has one.
         """
+        with_seconds = any(task.kind.is_pair for task in tasks)
         for chunk in _chunks(sentences):
             tokens = self._tokenize_chunk([sentence.text for sentence in chunk])
             labels = {task.name: task.targets([one.labels.get(task.name) for one in chunk]) for task in tasks}
-            yield TokenizedSentences(tokens.ids, tokens.offsets, labels, tokens.truncated)
+            seconds = self._tokenize_seconds(chunk) if with_seconds else None
+            if seconds is not None:
+                _check_pairs(seconds, labels, tasks)
+            cut = tokens.truncated + (0 if seconds is None else seconds.truncated)
+            yield TokenizedSentences(tokens.ids, tokens.offsets, labels, cut, seconds=seconds)
+
+    def _tokenize_seconds(self, chunk: Sequence[LabelledSentence]) -> TokenizedSentences:
+        """Return the second texts of rows, without a token where there is none."""
+        texts = [second_text(sentence) for sentence in chunk]
+        tokens = self._tokenize_chunk([text for text in texts if text is not None])
+        lengths = np.zeros(len(texts), dtype=np.int64)
+        lengths[[text is not None for text in texts]] = tokens.lengths
+        offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+        return TokenizedSentences(tokens.ids, offsets, truncated=tokens.truncated)
 
     def _tokenize_chunk(self, texts: list[str]) -> TokenizedSentences:
         if self.prompt:
@@ -228,15 +151,15 @@ class TextTokenizer:
         return cut_windows(ids, before, after, self.max_length, self.windows, from_the_end)
 
 
+def _check_pairs(seconds: TokenizedSentences, labels: Mapping[str, NDArray[Any]], tasks: Sequence[Task]) -> None:
+    """Refuse labels of tasks about two texts in rows with one."""
+    for task in [task for task in tasks if task.kind.is_pair]:
+        lacking = np.flatnonzero(is_labelled(labels[task.name]) & (seconds.lengths == 0))
+        if len(lacking):
+            raise UserError(f"tasks.{task.name}: {len(lacking):,} sentences have a label for it, and no second text")
+
+
 def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
     remaining = iter(items)
     while chunk := list(islice(remaining, CHUNK)):
         yield chunk
-
-
-def _joined_targets(targets: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    return np.concatenate(targets) if targets else np.zeros(0, dtype=np.int32)
-
-
-def _joined(arrays: Iterable[NDArray[np.int32]]) -> NDArray[np.int32]:
-    return np.concatenate([np.zeros(0, dtype=np.int32), *arrays])

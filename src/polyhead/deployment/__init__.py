@@ -6,7 +6,8 @@ from polyhead import lazy_exports
 
 if TYPE_CHECKING:
     from polyhead.deployment.backends import BACKENDS, Backend, open_backend
-    from polyhead.deployment.predictor import Prediction, Predictions, Predictor
+    from polyhead.deployment.predictions import Prediction, Predictions
+    from polyhead.deployment.predictor import Predictor
 
 __all__ = [
     "BACKENDS",
@@ -23,8 +24,8 @@ __getattr__ = lazy_exports(
         "BACKENDS": "backends",
         "Backend": "backends",
         "open_backend": "backends",
-        "Prediction": "predictor",
-        "Predictions": "predictor",
+        "Prediction": "predictions",
+        "Predictions": "predictions",
         "Predictor": "predictor",
     },
 )

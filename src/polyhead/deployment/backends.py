@@ -1,7 +1,8 @@
 """Backends: a bundle's embeddings and logits, by different libraries. Knows nothing about texts or probabilities.
 
 A backend maps ids (B, S), nothing padded, to (B, H + C): the embedding, then the logits of all heads in their order.
-Shapes: B texts, S tokens, H hidden units, C classes of all tasks together.
+Tasks about two texts are none of its own, see :class:`polyhead.deployment.pair_heads.PairHeads`.
+Shapes: B texts, S tokens, H hidden units, C classes of all tasks about one text together.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from polyhead.deployment.bundle.graph import open_session, require
 from polyhead.errors import ParameterError, UserError, did_you_mean, require_extra
 from polyhead.inference.length_batches import inference_copy
 from polyhead.inference.packed_linear import pack_linear_layers
+from polyhead.tasks import of_one_text
 
 GRAPH, INT8_GRAPH = "graph.onnx", "graph.int8.onnx"
 BACKENDS = ("torch", "onnx", "onnx-int8", "openvino")
@@ -58,13 +60,14 @@ class TorchBackend:
         self.device = torch.device(device)
         self.encoder = inference_copy(model.encoder, precision, self.device)
         pack_linear_layers(self.encoder)
-        self.heads = model.heads.to(self.device)
-        self.width = self.encoder.embedding_size + sum(task.width for task in bundle.tasks)
+        tasks = of_one_text(bundle.tasks)
+        self.heads = [model.heads[task.name].to(self.device) for task in tasks]
+        self.width = self.encoder.embedding_size + sum(task.width for task in tasks)
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Map ids (B, S) to embeddings and logits (B, H + C)."""
         embeddings = self.encoder(ids.to(self.device))  # (B, H)
-        return torch.cat([embeddings, *(head(embeddings) for head in self.heads.values())], dim=1)
+        return torch.cat([embeddings, *(head(embeddings) for head in self.heads)], dim=1)
 
 
 class OnnxBackend:
@@ -176,7 +179,7 @@ def _check_heads(widths: Mapping[str, int], bundle: Bundle, graph: Path) -> None
         UserError: they are others.
     """
     _, *heads = widths.items()
-    expected = [(f"{task.name}_logits", task.width) for task in bundle.tasks]
+    expected = [(f"{task.name}_logits", task.width) for task in of_one_text(bundle.tasks)]
     if heads != expected:
         found = ", ".join(f"{name} {width}" for name, width in heads)
         raise UserError(

@@ -3,141 +3,22 @@
 Shapes: N texts, H hidden units, C classes of a task.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from polyhead.deployment.backends import Backend, open_backend
 from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.bundle.scores import read_scores
+from polyhead.deployment.pair_heads import PairHeads
+from polyhead.deployment.predictions import Floats, Predictions
 from polyhead.deployment.selection import Selection, Wanted
 from polyhead.deployment.window_outputs import WindowOutputs
-from polyhead.errors import ParameterError, UserError, check_parameters, require_extra
+from polyhead.errors import ParameterError, UserError, check_parameters
 from polyhead.inference.text_runner import TextRunner
-from polyhead.tasks import Task
-
-Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """The prediction for one text.
-
-    Args:
-        labels: the answer of each task: the most probable class name, a number, or a list of class names.
-        probabilities: of every class, by task and class name; tasks without classes have none.
-        embedding: (H,).
-    """
-
-    labels: Mapping[str, Any]
-    probabilities: Mapping[str, Mapping[str, float]]
-    embedding: Floats
-
-
-@dataclass(frozen=True, eq=False)
-class Predictions(Sequence[Prediction]):
-    """The predictions for texts, in their order: as arrays by task, and as a sequence of :class:`Prediction`.
-
-    >>> task = Task("sentiment", ("Positive", "Negative"))
-    >>> shares = np.array([[0.75, 0.25], [0.5, 0.5]], dtype=np.float32)
-    >>> predictions = Predictions((task,), {"sentiment": shares}, embeddings=np.zeros((2, 3), dtype=np.float32))
-    >>> predictions.labels("sentiment")
-    ['Positive', 'Positive']
-    >>> predictions[0].probabilities["sentiment"]
-    {'Positive': 0.75, 'Negative': 0.25}
-
-    Args:
-        tasks: what is predicted.
-        probabilities: (N, C) of each task with classes, by name.
-        embeddings: (N, H).
-        numbers: (N,) of each task whose answer is a number, by name.
-        fits: what validation fitted, by task.
-    """
-
-    tasks: tuple[Task, ...]
-    probabilities: Mapping[str, Floats]
-    embeddings: Floats
-    numbers: Mapping[str, Floats] = field(default_factory=dict)
-    fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    @classmethod
-    def of_outputs(cls, tasks: tuple[Task, ...], outputs: Floats, fits: Mapping[str, Mapping[str, Any]]) -> Self:
-        """Make predictions of a network's outputs.
-
-        Args:
-            tasks: what is predicted, in the order of the outputs.
-            outputs: embeddings, and after them the logits of all tasks (N, H + W).
-            fits: what validation fitted, by task; a task may be without.
-        """
-        width = outputs.shape[1] - sum(task.width for task in tasks)
-        ends = np.cumsum([width, *(task.width for task in tasks)])
-        embeddings, *logits = np.split(outputs, ends[:-1], axis=1)
-        found = {
-            task.name: task.kind.outputs(some, fits.get(task.name, {}))
-            for task, some in zip(tasks, logits, strict=True)
-        }
-        probabilities = {name: values for name, values in found.items() if values.ndim == 2}
-        numbers = {name: values for name, values in found.items() if values.ndim == 1}
-        return cls(tasks, probabilities, embeddings, numbers, fits)
-
-    def __len__(self) -> int:
-        return len(self.embeddings)
-
-    @overload
-    def __getitem__(self, rows: int) -> Prediction: ...
-
-    @overload
-    def __getitem__(self, rows: slice) -> Self: ...
-
-    def __getitem__(self, rows: int | slice) -> Prediction | Self:
-        if isinstance(rows, slice):
-            some = {name: shares[rows] for name, shares in self.probabilities.items()}
-            numbers = {name: values[rows] for name, values in self.numbers.items()}
-            return type(self)(self.tasks, some, self.embeddings[rows], numbers, self.fits)
-        row = rows % len(self) if rows < 0 else rows
-        one = self[row : row + 1]
-        labels = {task.name: one.labels(task.name)[0] for task in self.tasks}
-        probabilities = {
-            task.name: dict(zip(task.labels, self.probabilities[task.name][rows].tolist(), strict=True))
-            for task in self.tasks
-            if task.name in self.probabilities
-        }
-        return Prediction(labels, probabilities, self.embeddings[rows])
-
-    def labels(self, task: str) -> list[Any]:
-        """Return the answer of a task for each text: of single labels the most probable class, the first of equals.
-
-        Raises:
-            KeyError: no such task.
-        """
-        asked = {some.name: some for some in self.tasks}[task]
-        outputs = self.probabilities[task] if task in self.probabilities else self.numbers[task]
-        return asked.kind.answers(asked.labels, asked.kind.codes(outputs, self.fits.get(task, {})))
-
-    def confidences(self, task: Task) -> Floats:
-        """Return how probable the answer is for each text (N,), of a task whose answer is one class."""
-        shares = self.probabilities[task.name]
-        codes = task.kind.codes(shares, self.fits.get(task.name, {}))
-        return np.take_along_axis(shares, codes[:, None], axis=1)[:, 0]
-
-    def to_frame(self) -> Any:
-        """Return a frame of pandas: for each task a column of answers, and how probable they are where one class is.
-
-        Raises:
-            UserError: pandas is not installed.
-        """
-        with require_extra("data", "to_frame"):
-            import pandas  # type: ignore[import-untyped]
-        columns: dict[str, Any] = {}
-        for task in self.tasks:
-            columns[f"predicted_{task.name}"] = self.labels(task.name)
-            if task.kind.one_class:
-                columns[f"predicted_{task.name}_probability"] = self.confidences(task)
-        return pandas.DataFrame(columns)
+from polyhead.tasks import of_one_text
 
 
 class Predictor:
@@ -161,9 +42,11 @@ class Predictor:
         self.bundle = bundle
         self.tasks = bundle.tasks
         self.fits = {entry.name: entry.fit for entry in bundle.manifest.tasks}
-        self.hidden_size = backend.width - sum(task.width for task in self.tasks)
+        self.one_text_tasks = of_one_text(self.tasks)
+        self.hidden_size = backend.width - sum(task.width for task in self.one_text_tasks)
         if self.hidden_size < 1:
             raise UserError(f"{str(bundle.folder)!r}: its graph does not fit its tasks.json; export the bundle again")
+        self.pair_heads = PairHeads.read(bundle.folder, self.tasks, self.hidden_size)
         self.scores = read_scores(bundle.folder, self.tasks)
         tokenizer = bundle.load_text_tokenizer()
         pool = None if tokenizer.windows == 1 else self._window_outputs()
@@ -211,20 +94,53 @@ class Predictor:
         """The number of texts that were cut to the length limit so far."""
         return self.runner.truncated
 
-    def predict(self, texts: Sequence[str]) -> Predictions:
-        """Predict any number of texts, in the order given.
+    def predict(self, texts: Sequence[str], seconds: Sequence[str | None] | None = None) -> Predictions:
+        """Predict any number of texts, in the order given::
+
+            predictor.predict(["A man eats.", "A plane lands."], ["Someone has lunch.", None]).labels("similarity")
+
+        Args:
+            texts: any number of them.
+            seconds: the second text of each, for tasks about two, or None in its place; without, these tasks are left
+                out.
 
         Raises:
-            ParameterError: one text or anything else in place of a list.
+            ParameterError: one text or anything else in place of a list, or second texts that do not go with the texts.
             UserError: an entry of the list that is no text.
         """
         _check_texts(texts)
-        chunks = list(self.runner.run(texts))
+        predictions = self._predictions(self._run(texts))
+        if seconds is None:
+            return predictions
+        self.check_seconds(seconds, len(texts))
+        rows = np.flatnonzero([text is not None for text in seconds])
+        second = self._run([text for text in seconds if text is not None])[:, : self.hidden_size]
+        first = predictions.embeddings[rows]
+        logits = self.pair_heads.logits(first, second)
+        pairs = Predictions.of_logits(self.pair_heads.tasks, first, logits, self.fits)
+        return predictions.with_pairs(rows, pairs)
+
+    def _run(self, texts: Sequence[str]) -> Floats:
+        """Return the outputs of the backend (N, H + W of all tasks about one text)."""
         nothing = np.zeros((0, self.runner.width), dtype=np.float32)
-        return self._predictions(np.concatenate(chunks) if chunks else nothing)
+        return np.concatenate([nothing, *self.runner.run(texts)])
+
+    def check_seconds(self, seconds: Sequence[str | None], count: int) -> None:
+        """Check that second texts go with ``count`` texts.
+
+        Raises:
+            ParameterError: they do not, or no task is about two texts.
+        """
+        _check_texts(seconds, "seconds")
+        if not self.pair_heads.tasks:
+            raise ParameterError("seconds: given, and no task of the model is about two texts; leave them out")
+        if len(seconds) != count:
+            raise ParameterError(f"seconds: {len(seconds)} given for {count} texts; give one for each, or None")
 
     def stream(self, texts: Iterable[str], chunk: int | None = None) -> Iterator[Predictions]:
         """Predict one chunk of texts after the other, in memory that does not grow with their number.
+
+        Tasks about two texts are left out.
 
         Args:
             texts: any number of them.
@@ -240,10 +156,10 @@ class Predictor:
 
     def _predictions(self, outputs: Floats) -> Predictions:
         """Split the backend's outputs (N, H + W of all tasks) into embeddings and answers."""
-        return Predictions.of_outputs(self.tasks, outputs, self.fits)
+        return Predictions.of_outputs(self.one_text_tasks, outputs, self.fits)
 
 
-def _check_texts(texts: object) -> None:
+def _check_texts(texts: object, name: str = "texts") -> None:
     """Refuse one text, whose characters would be taken for texts, and anything else that holds none."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise ParameterError(f"texts: {texts!r:.40} given; it must be a list of texts")
+        raise ParameterError(f"{name}: {texts!r:.40} given; it must be a list of texts")

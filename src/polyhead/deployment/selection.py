@@ -117,7 +117,7 @@ def _check_kinds(name: str, wanted: Wanted, tasks: Sequence[Task]) -> None:
     asked = [task for task in tasks if not isinstance(wanted, Mapping) or task.name in wanted]
     others = [f"{task.name} is {task.kind.name}" for task in asked if task.kind.fits != "temperature"]
     if wanted is not None and others:
-        rule = f"only single_label tasks promise it; name those alone: {name}={{TASK: 0.9}}"
+        rule = f"only single_label and entailment tasks promise it; name those alone: {name}={{TASK: 0.9}}"
         raise UserError(f"{name}: {', '.join(others)}, and {rule}")
 
 

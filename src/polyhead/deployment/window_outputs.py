@@ -16,15 +16,15 @@ from torch.nn.functional import linear
 from polyhead.deployment.bundle.folder import HEADS
 from polyhead.errors import UserError
 from polyhead.models.windows import pool_windows
-from polyhead.tasks import Task
+from polyhead.tasks import Task, of_one_text
 
 
 class WindowOutputs:
     """Pools the embeddings of windows, and gives the heads those of texts, whatever library computed the windows.
 
     Args:
-        weight: of all heads (C, H).
-        bias: of all heads (C,).
+        weight: of all heads of tasks about one text (C, H).
+        bias: of these heads (C,).
         is_normalized: whether embeddings have length 1.
     """
 
@@ -50,11 +50,17 @@ class WindowOutputs:
             heads = load_file(folder / HEADS)
         except (SafetensorError, OSError) as error:
             raise UserError(f"{str(folder)!r}: its {HEADS} cannot be read; export the bundle again") from error
-        expected: dict[str, tuple[int, ...]] = {f"{task.name}.weight": (task.width, width) for task in tasks}
-        expected |= {f"{task.name}.bias": (task.width,) for task in tasks}
+        headed = [task for task in tasks if task.kind.has_head]
+        expected: dict[str, tuple[int, ...]] = {
+            f"{task.name}.weight": (task.width, task.kind.feature_size(width)) for task in headed
+        }
+        expected |= {f"{task.name}.bias": (task.width,) for task in headed}
         if {name: tuple(tensor.shape) for name, tensor in heads.items()} != expected:
             raise UserError(f"{str(folder)!r}: its {HEADS} does not hold its heads; export the bundle again")
-        return cls(_joined(heads, tasks, "weight"), _joined(heads, tasks, "bias"), is_normalized)
+        alone = of_one_text(tasks)
+        if not alone:
+            return cls(torch.zeros(0, width), torch.zeros(0), is_normalized)
+        return cls(_joined(heads, alone, "weight"), _joined(heads, alone, "bias"), is_normalized)
 
     def __call__(self, outputs: Tensor, lengths: Tensor, windows: Tensor) -> Tensor:
         """Return the outputs of texts (N, H + C); those of texts of one window stay as they are.

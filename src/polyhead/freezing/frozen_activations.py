@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from polyhead.data.dataset import TokenizedSplit
-from polyhead.data.tokenization import TokenizedSentences
+from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.freezing.activation_cache import ActivationCache, digest
 from polyhead.inference.length_batches import inference_copy, run_batches
 from polyhead.inference.packed_linear import pack_linear_layers

@@ -1,10 +1,14 @@
 """The multi-task model: one encoder pass, one linear head per task. Knows nothing about losses or training.
 
-Shapes: B sentences, R windows of them, S tokens, W units of an embedding, C logits of a task.
+Heads of tasks about two texts are given both embeddings, as their kind joins them; those of some kinds have nothing to
+learn, see :attr:`polyhead.tasks.Kind.has_head`.
+Shapes: B sentences, P of which have a second text, X texts of both sorts, R windows of them, S tokens, W units of an
+embedding, C logits of a task.
 """
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from polyhead.data.batch import Batch
@@ -45,15 +49,20 @@ class MultiTaskModel(nn.Module):
         self.heads = nn.ModuleDict()
         for task in tasks:
             _check_head_name(task.name)
-            linear = nn.Linear(encoder.embedding_size, task.width)
-            self.heads[task.name] = nn.Sequential(FastDropout(dropout), linear)
+            self.heads[task.name] = _make_head(task, encoder.embedding_size, dropout)
+        self._of_pairs = {task.name: task.kind for task in tasks if task.kind.is_pair}
+
+    @property
+    def one_text_heads(self) -> list[str]:
+        """The tasks about one text, in the order of the heads."""
+        return [task for task in self.heads if task not in self._of_pairs]
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Return the logits (B, C) of every task; the encoder runs once."""
-        return self.classify(self.embed(batch))
+        return self.classify(self.embed(batch), batch.pairs)
 
     def embed(self, batch: Batch) -> Tensor:
-        """Return the embeddings (B, W), computed from stored activations if the batch has them."""
+        """Return the embeddings of all texts (X, W), the sentences first; from stored activations if there are any."""
         if batch.activations is not None and batch.depth is None:
             return batch.activations
         embeddings = self._embed_rows(batch)  # (R, W)
@@ -68,10 +77,38 @@ class MultiTaskModel(nn.Module):
             return embeddings
         return self.encoder.embed_states(batch.depth, batch.activations, batch.attention_mask)
 
-    def classify(self, embeddings: Tensor) -> dict[str, Tensor]:
-        """Return the logits (B, C) of every task for embeddings (B, W)."""
+    def classify(self, embeddings: Tensor, pairs: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the logits (B, C) of every task for embeddings (X, W), as :meth:`embed` gives them.
+
+        Args:
+            embeddings: of the texts.
+            pairs: the sentences that have a second text (P,); None where none has one.
+        """
         scaled = embeddings if self.scale == 1 else embeddings * self.scale
-        return {name: head(scaled) for name, head in self.heads.items()}
+        return {name: self.head_logits(name, scaled, pairs) for name in self.heads}
+
+    def head_logits(self, task: str, embeddings: Tensor, pairs: Tensor | None = None) -> Tensor:
+        """Return the logits (B, C) of a task for embeddings (X, W) as its head is given them: scaled.
+
+        Of tasks about two texts, those of a sentence that has none mean nothing.
+        """
+        count = len(embeddings) - (0 if pairs is None else len(pairs))
+        first = embeddings[:count] if pairs is not None else embeddings
+        kind = self._of_pairs.get(task)
+        if kind is not None:
+            seconds = torch.zeros_like(first)
+            if pairs is not None:
+                seconds = seconds.index_copy(0, pairs, embeddings[count:])
+            first = kind.features(first, seconds)
+        logits: Tensor = self.heads[task](first)
+        return logits
+
+
+def _make_head(task: Task, embedding_size: int, dropout: float) -> nn.Module:
+    if not task.kind.has_head:
+        return nn.Identity()
+    linear = nn.Linear(task.kind.feature_size(embedding_size), task.width)
+    return nn.Sequential(FastDropout(dropout), linear)
 
 
 def _check_head_name(name: str) -> None:

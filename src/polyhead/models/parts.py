@@ -38,6 +38,7 @@ def parameters_named(model: MultiTaskModel, name: str) -> list[Parameter]:
 def valid_names(model: MultiTaskModel) -> list[str]:
     """Return the names of the parts that this model has."""
     depth = len(model.encoder.layers)
+    heads = _with_parameters(model)
     return [
         "encoder",
         "encoder.embeddings",
@@ -45,8 +46,8 @@ def valid_names(model: MultiTaskModel) -> list[str]:
         f"encoder.layers[i] and encoder.layers[i:j] with layers 0 to {depth - 1}",
         *(["encoder.top"] if model.encoder.top else []),
         *(name for name, parameters in _KINDS.items() if any(True for _ in parameters(model.encoder))),
-        "heads",
-        *(f"heads.{task}" for task in model.heads),
+        *(["heads"] if heads else []),
+        *(f"heads.{task}" for task in heads),
     ]
 
 
@@ -58,8 +59,13 @@ def layer_groups(model: MultiTaskModel) -> dict[str, list[nn.Module]]:
     found = {"encoder.embeddings": model.encoder.embeddings}
     found |= {f"encoder.layers[{index}]": [layer] for index, layer in enumerate(model.encoder.layers)}
     found |= {"encoder.top": model.encoder.top}
-    found |= {f"heads.{task}": [head] for task, head in model.heads.items()}
+    found |= {f"heads.{task}": [head] for task, head in _with_parameters(model).items()}
     return {name: modules for name, modules in found.items() if modules}
+
+
+def _with_parameters(model: MultiTaskModel) -> dict[str, nn.Module]:
+    """Return the heads that have something to learn, by task."""
+    return {task: head for task, head in model.heads.items() if any(True for _ in head.parameters())}
 
 
 def _biases(encoder: nn.Module) -> Iterator[Parameter]:

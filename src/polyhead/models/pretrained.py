@@ -3,6 +3,7 @@
 Knows nothing about tasks or training.
 """
 
+import copy
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -109,10 +110,14 @@ class PretrainedEncoder:
         Raises:
             ParameterError: the location cannot be found, or allows fewer tokens than ``max_length``.
         """
+        return copy.deepcopy(self._config)  # transformers notes in it how a model was built
+
+    @cached_property
+    def _config(self) -> PretrainedConfig:
         if self.pretrained or not self.architecture:
             config = self._transformer.load_config()
         else:
-            tokenizer = self.load_tokenizer()
+            tokenizer = self._tokenizer
             # Families differ in vocabulary size and padding id; without weights the tokenizer decides.
             sizes = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
             config = config_for(self.architecture, sizes)
@@ -142,13 +147,18 @@ class PretrainedEncoder:
             add_lower_casing(tokenizer)
         return cast(PreTrainedTokenizerBase, tokenizer)
 
+    @cached_property
+    def _tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer, read once: a run asks for it seven times; nothing here changes it."""
+        return self.load_tokenizer()
+
     def load_text_tokenizer(self) -> TextTokenizer:
         """Load the tokenizer with the limit and the prompt that the encoder's texts have.
 
         Raises:
             ParameterError: the location cannot be found, or the prompt leaves no token for a text.
         """
-        tokenizer, config = self.load_tokenizer(), self.load_config()
+        tokenizer, config = self._tokenizer, self._config
         limit = self.max_length
         if not isinstance(limit, int):
             limit = text_limit(self.location, self.pipeline.max_length, tokenizer, config)

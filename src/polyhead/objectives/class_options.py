@@ -47,7 +47,7 @@ def class_option_problems(
 
 def kind_problems(loss: str, tasks: Sequence[Task]) -> list[str]:
     """Return a line that names the tasks whose sentences are not of one class each; nothing if there are none."""
-    others = [task for task in tasks if not task.kind.one_class]
+    others = [task for task in tasks if not task.kind.one_class or task.kind.is_pair]
     names = ", ".join(f"{task.name} ({task.kind.name})" for task in others)
     return (
         [f"_target_: {loss} takes sentences of one class each, not {names}; take loss=cross_entropy"] if names else []

@@ -18,13 +18,21 @@ POOL = "pool"
 
 
 class LabelledSentence(Protocol):
-    """A text and its label for each task, None where it has none."""
+    """A text and its label for each task, None where it has none.
+
+    For tasks about two texts it has a ``second`` as well: the other text, or None; see :func:`second_text`.
+    """
 
     @property
     def text(self) -> str: ...  # noqa: D102
 
     @property
     def labels(self) -> Mapping[str, str | None]: ...  # noqa: D102
+
+
+def second_text(sentence: LabelledSentence) -> str | None:
+    """Return the second text of a row; None where it has one alone."""
+    return getattr(sentence, "second", None)
 
 
 class Source:
@@ -39,12 +47,15 @@ class Source:
         """Yield the sentences of ``split``, in the same order each time."""
         raise NotImplementedError
 
-    def find_labels(self, names: Sequence[str], free: Sequence[str] = ()) -> Mapping[str, Sequence[str]]:
+    def find_labels(
+        self, names: Sequence[str], free: Sequence[str] = (), each_pair: Sequence[str] = ()
+    ) -> Mapping[str, Sequence[str]]:
         """Return the distinct cells of tasks, as the training sentences have them: of single labels the class names.
 
         Args:
             names: of the tasks.
             free: those of them whose cells may be fractions, or lists.
+            each_pair: those of them for which every row with a second text counts where they have no column.
 
         Raises:
             UserError: this source does not look for them.

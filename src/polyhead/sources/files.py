@@ -32,7 +32,8 @@ class FileSource(TableSource):
         files: split -> a path, a list of them, or ``{source: paths}``; with wildcards. Only ``train`` must be given.
         shifted: name -> paths of an extra test set.
         text: column of the sentences, or several, whose texts are joined; nested ones by dots, as in body.text.
-        columns: task -> column of its labels, where its name is another than the task's.
+        columns: task -> column of its labels, where its name is another than the task's; or the columns that mark a
+            label each, of a task of several.
         encoding: of CSV, TSV and JSON files; see :class:`polyhead.storage.Dialect`.
         quote: of CSV and TSV cells; see there.
         mixing: proportional, equal or temperature: how often the sentences of each source of ``train`` come.
@@ -51,6 +52,7 @@ class FileSource(TableSource):
         folds: see :class:`SplitSettings`, and for ``fold``.
         fold: see there.
         weight: column of ``train`` with the weight of each sentence in the loss, a number of 0 or more; None is 1 each.
+        pair: column of second texts, for tasks about two; empty where a row has one text, as in files without it.
         sheet: of Excel files; see :class:`polyhead.storage.Dialect`.
 
     Raises:
@@ -63,7 +65,7 @@ class FileSource(TableSource):
         files: Mapping[str, Sources | None],
         shifted: Mapping[str, Sources] | None,
         text: TextColumns,
-        columns: Mapping[str, str] | None,
+        columns: Mapping[str, TextColumns] | None,
         encoding: str,
         quote: str | None,
         mixing: str,
@@ -83,6 +85,7 @@ class FileSource(TableSource):
         fold: int | None = None,
         weight: str | None = None,
         sheet: str | int | None = None,
+        pair: str | None = None,
     ) -> None:
         extra = {str(name): paths for name, paths in (shifted or {}).items() if paths}
         problems = [*_split_problems(files), *_name_problems(extra)]
@@ -121,6 +124,7 @@ class FileSource(TableSource):
         self.text = text
         self.columns = dict(columns or {})
         self.weight = weight
+        self.pair = pair
         self.extra_test_sets = list(extra)
         self.cache = tables
 
@@ -139,7 +143,8 @@ class FileSource(TableSource):
         problems: list[str] = []
         tables: dict[str, list[list[Table]]] = {}
         for split, groups in self.paths.items():
-            columns = assign_columns(self.text, self.columns, tasks, self.weight if split == "train" else None, free)
+            weight = self.weight if split == "train" else None
+            columns = assign_columns(self.text, self.columns, tasks, weight, free, self.pair)
             tables[split] = [[] for _ in groups]
             for group, paths in zip(tables[split], groups, strict=True):
                 for path in paths:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from polyhead.errors import ParameterError, UserError, collect_errors, did_you_mean, one_line
+from polyhead.sources.column_choice import choose
 from polyhead.sources.records import assign_columns
 from polyhead.sources.settings import SplitSettings, unknown_splits
 from polyhead.sources.splits import TableSource
 from polyhead.sources.table_cache import TableCache
 from polyhead.sources.table_reader import SAVED_SPLITS, datasets_library
-from polyhead.sources.tables import Table, check_types, choose
+from polyhead.sources.tables import Table, check_types
 from polyhead.storage.cells import TextColumns
 from polyhead.storage.digests import LISTING, folder_is_intact, note_folder
 
@@ -29,7 +30,8 @@ class HubSource(TableSource):
         configuration: the data set's own choice of a subset; None where it has only one.
         splits: split -> its name in the data set; None where it has none.
         text: column of the sentences, or several, whose texts are joined; nested ones by dots, as in body.text.
-        columns: task -> column of its labels, where its name is another than the task's.
+        columns: task -> column of its labels, where its name is another than the task's; or the columns that mark a
+            label each, of a task of several.
         holdout: see :class:`SplitSettings`, also for the arguments that follow.
         seed: of the holdout.
         drop_test_duplicates: leave out training sentences that another split has, too.
@@ -43,6 +45,7 @@ class HubSource(TableSource):
         folds: see :class:`SplitSettings`, and for ``fold``.
         fold: see there.
         weight: column of ``train`` with the weight of each sentence in the loss, a number of 0 or more; None is 1 each.
+        pair: column of second texts, for tasks about two; empty where a row has one text, as in files without it.
 
     Raises:
         ParameterError: a split or a name that is not given, or a value out of range; all at once.
@@ -55,7 +58,7 @@ class HubSource(TableSource):
         configuration: str | None,
         splits: Mapping[str, str | None],
         text: TextColumns,
-        columns: Mapping[str, str] | None,
+        columns: Mapping[str, TextColumns] | None,
         holdout: Mapping[str, float],
         seed: int,
         drop_test_duplicates: bool,
@@ -69,6 +72,7 @@ class HubSource(TableSource):
         folds: int | None = None,
         fold: int | None = None,
         weight: str | None = None,
+        pair: str | None = None,
     ) -> None:
         problems = list(_split_problems(splits))
         if not name:
@@ -98,6 +102,7 @@ class HubSource(TableSource):
         self.text = text
         self.columns = dict(columns or {})
         self.weight = weight
+        self.pair = pair
         self.cache = tables
 
     def describe(self, split: str) -> str:
@@ -112,7 +117,8 @@ class HubSource(TableSource):
             if theirs not in data_set:
                 hint = did_you_mean(theirs, data_set)
                 raise UserError(f"data.splits.{split}: {self.name} has no split {theirs!r}; {hint}")
-            columns = assign_columns(self.text, self.columns, tasks, self.weight if split == "train" else None, free)
+            weight = self.weight if split == "train" else None
+            columns = assign_columns(self.text, self.columns, tasks, weight, free, self.pair)
             name, rows = f"{self.name} {theirs}", data_set[theirs]
             chosen = choose(name, rows.column_names, columns)
             check_types(rows, chosen, name, free)

@@ -36,6 +36,7 @@ class LaterFiles(TableSource):
         cache: of the tables that files are read into.
         missing_values: labels that stand for no label.
         parameter: that named the files, for messages.
+        pair: column of the second texts; None where all rows have one text.
 
     Raises:
         ParameterError: a file that is not there, or columns of unknown tasks; all at once.
@@ -45,12 +46,13 @@ class LaterFiles(TableSource):
         self,
         files: Paths,
         text: TextColumns,
-        columns: Mapping[str, str],
+        columns: Mapping[str, TextColumns],
         dialect: Dialect,
         tasks: Sequence[str],
         cache: TableCache,
         missing_values: Sequence[str] = (),
         parameter: str = "input",
+        pair: str | None = None,
     ) -> None:
         problems = [
             f"columns: unknown task {name!r}; {did_you_mean(str(name), tasks)}" for name in columns if name not in tasks
@@ -63,6 +65,7 @@ class LaterFiles(TableSource):
         super().__init__(_SETTINGS)
         self.parameter = parameter
         self.text = text
+        self.pair = pair
         self.columns = dict(columns)
         self.dialect = dialect
         self.cache = cache
@@ -75,7 +78,7 @@ class LaterFiles(TableSource):
             UserError: sentences that cannot be evaluated, or none with a label.
         """
         names = [task.name for task in tasks]
-        self._load(names, [task.name for task in tasks if task.kind.any_cell])
+        self._load_tasks(tasks)
         scan = self._splits["test"].scan
         if len(scan) == len(scan.empty):
             column = self.text if isinstance(self.text, str) else ", ".join(self.text)
@@ -99,7 +102,7 @@ class LaterFiles(TableSource):
 
     def tables(self, tasks: Sequence[str], free: Sequence[str] = ()) -> dict[str, list[list[Table]]]:
         """Read all files."""
-        columns = assign_columns(self.text, self.columns, tasks, free=free)
+        columns = assign_columns(self.text, self.columns, tasks, free=free, pair=self.pair)
         problems: list[str] = []
         tables: list[Table] = []
         for path in self.paths:

@@ -5,14 +5,18 @@ Shapes: N sentences of a split, L n-grams of a text, H hash functions, B bands o
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.sources.folding import fold
+from polyhead.sources.pairs import SECOND
 from polyhead.sources.records import TEXT
 from polyhead.sources.scan import Scan
+
+if TYPE_CHECKING:
+    from pyarrow import Array
 
 SIMILARITY = 0.8
 """Share of their character 5-grams that near duplicates have in common, at least (estimated, to about 0.05)."""
@@ -102,10 +106,14 @@ def _grams(text: str) -> NDArray[np.uint64]:
     return hashes
 
 
+def _whole_rows(chunk: Mapping[str, "Array"]) -> list[str]:
+    """Return the texts of rows, of pairs both."""
+    texts = [text or "" for text in chunk[TEXT].to_pylist()]
+    if SECOND not in chunk:
+        return texts
+    return [f"{one} {other}" if other else one for one, other in zip(texts, chunk[SECOND].to_pylist(), strict=True)]
+
+
 def _signatures_of(scan: Scan) -> Signatures:
-    parts = [
-        signatures([text or "" for text in chunk[TEXT].to_pylist()])
-        for table in scan.tables
-        for chunk in table.chunks()
-    ]
+    parts = [signatures(_whole_rows(chunk)) for table in scan.tables for chunk in table.chunks()]
     return np.concatenate(parts)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from polyhead.sources.duplicates import Integers
 from polyhead.sources.folding import fold
+from polyhead.sources.pairs import SECOND, label_each_pair, pair_hashes
 from polyhead.sources.records import TEXT
 from polyhead.sources.tables import Table
 from polyhead.sources.weights import read_weights
@@ -55,7 +56,8 @@ class Scan:
 
     Args:
         tables: of the split.
-        texts: a hash of each text (N,), equal for texts that a person takes for the same (:func:`fold`).
+        texts: a hash of each row (N,), equal for texts that a person takes for the same (:func:`fold`); of rows with a
+            second text, for pairs.
         codes: label of each sentence by task (N,), -1 where there is none.
         empty: sentences without a text, which have no labels either.
         damaged: sentences with characters that an earlier conversion lost.
@@ -65,6 +67,9 @@ class Scan:
         weights: of each sentence (N,), see :func:`read_weights`; None where all count alike.
         groups: by task, to which groups a label belongs that sentences are held out by evenly (V, K); a task without
             is held out by its labels.
+        firsts: a hash of each first text (N,): rows of one text are held out together, whatever stands beside it.
+        paired: whether a row has a second text (N,).
+        each_pair: tasks that have a label for each pair.
     """
 
     tables: Sequence[Table]
@@ -77,6 +82,9 @@ class Scan:
     shared: list[tuple["Scan", NDArray[np.intp]]] = field(default_factory=list)
     weights: NDArray[np.float64] | None = None
     groups: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    firsts: Integers = field(default_factory=lambda: np.empty(0, np.int64))
+    paired: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    each_pair: Sequence[str] = ()
 
     def columns(self, rows: NDArray[np.intp]) -> list[Integers]:
         """Return the groups of some sentences, -1 where there is no label: a column of numbers or several per task."""
@@ -97,13 +105,15 @@ class Scan:
         """Take in the sentences of a chunk, the first of which is ``start``, and return where the next one starts."""
         texts = [fold(text) if text else "" for text in chunk[TEXT].to_pylist()]
         end = start + len(texts)
-        self.texts[start:end] = [hash(text) for text in texts]
+        self.firsts[start:end] = [hash(text) for text in texts]
+        self._add_seconds(start, texts, chunk)
         empty = [i for i, text in enumerate(texts) if not text]
         for i in empty:
             self.texts[start + i] = hash((id(self), start + i))  # no text is none that another could have
+            self.firsts[start + i] = self.texts[start + i]
         self.empty += [start + i for i in empty]
         self.damaged += [start + i for i, text in enumerate(texts) if _DAMAGED in text]
-        for task in [name for name in chunk if name != TEXT]:
+        for task in [name for name in chunk if name not in (TEXT, SECOND)]:
             labels = chunk[task].dictionary_encode()  # few distinct labels: Python sees each once per chunk
             codes = [*vocabularies[task].to_codes(labels.dictionary.to_pylist()), _NO_LABEL]
             indices = labels.indices.fill_null(len(codes) - 1).to_numpy()
@@ -112,9 +122,17 @@ class Scan:
             self.codes[task][start:end] = found
         return end
 
+    def _add_seconds(self, start: int, texts: Sequence[str], chunk: Mapping[str, "Array"]) -> None:
+        end = start + len(texts)
+        self.texts[start:end] = self.firsts[start:end]
+        if SECOND in chunk:
+            seconds = [fold(text) if text else "" for text in chunk[SECOND].to_pylist()]
+            self.paired[start:end] = [bool(text) for text in seconds]
+            self.texts[start:end] = pair_hashes(texts, seconds)
+
     def drop_arrays(self) -> None:
         """Free the memory that only the inspection needs, which is most of it."""
-        self.texts, self.codes = self.texts[:0].copy(), {}
+        self.texts, self.firsts, self.codes = self.texts[:0].copy(), self.firsts[:0].copy(), {}
 
     def place(self, index: int) -> str:
         """Return the file and row where a person finds a sentence."""
@@ -136,15 +154,16 @@ class Scan:
         raise IndexError(index)
 
 
-def scan(tables: Sequence[Table], vocabularies: Mapping[str, Vocabulary]) -> Scan:
-    """Read all tables of a split once."""
-    found = Scan(tables, np.empty(0, np.int64), {}, weights=read_weights(tables))
-    found.texts = np.empty(len(found), np.int64)
+def scan(tables: Sequence[Table], vocabularies: Mapping[str, Vocabulary], each_pair: Sequence[str] = ()) -> Scan:
+    """Read all tables of a split once; the tasks of ``each_pair`` have a label for each pair."""
+    found = Scan(tables, np.empty(0, np.int64), {}, weights=read_weights(tables), each_pair=tuple(each_pair))
+    found.texts, found.firsts = np.empty(len(found), np.int64), np.empty(len(found), np.int64)
+    found.paired = np.zeros(len(found), np.bool_)
     found.codes = {task: np.full(len(found), _NO_LABEL, dtype=np.int32) for task in vocabularies}
     start = 0
     for table in tables:
         for chunk in table.chunks():
-            start = found.add_chunk(start, chunk, vocabularies)
+            start = found.add_chunk(start, label_each_pair(chunk, each_pair), vocabularies)
         found.joined += [start - len(table) + row for row in table.joined()]
         if table.numbered and len(table):
             rows_between = table.row(len(table) - 1) - table.row(0) + 1

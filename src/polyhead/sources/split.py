@@ -4,7 +4,7 @@ Shapes: N sentences of the tables of a split.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,7 +91,7 @@ def hold_out(train: Split, name: str, share: float, seed: int) -> Split:
         UserError: none can be held out.
     """
     rows = np.flatnonzero(train.kept)
-    texts = train.scan.texts[rows]
+    texts = train.scan.firsts[rows]
     labels = train.scan.columns(rows)
     held = rows[choose_holdout(texts, labels, share, seed)]
     if not len(held) and len(rows):
@@ -107,7 +107,7 @@ def take_fold(train: Split, folds: int, fold: int, seed: int) -> Split:
     """Move a fold of the training sentences to a split of their own, and log how many."""
     rows = np.flatnonzero(train.kept)
     labels = train.scan.columns(rows)
-    held = rows[choose_folds(train.scan.texts[rows], labels, folds, seed) == fold]
+    held = rows[choose_folds(train.scan.firsts[rows], labels, folds, seed) == fold]
     log.info("test: fold %d of %d; %s of %s training sentences", fold, folds, f"{len(held):,}", f"{len(rows):,}")
     return train.move(held)
 
@@ -121,3 +121,26 @@ def take_some(split: Split, name: str, limit: int, seed: int) -> None:
     split.kept[rows[~choose_some(len(rows), labels, limit, seed)]] = False
     how = "chosen by data.seed with each class's share (data.limit): for a quick try, not for scores to be reported"
     log.warning("%s: %s of %s sentences, %s", name, f"{limit:,}", f"{len(rows):,}", how)
+
+
+def check_what_is_left(splits: Mapping[str, Split], tasks: Sequence[str]) -> None:
+    """Refuse splits that lost all their sentences, or all labels of a task, since they were inspected.
+
+    Raises:
+        UserError: one of them did, a line each.
+    """
+    problems = []
+    see = "see data.drop_test_duplicates, data.limit and data.holdout"
+    for name, split in splits.items():
+        if not split.kept.any():
+            problems.append(f"data: no {name} sentence is left; {see}, or give more")
+        elif name in ("train", "validation"):
+            missing = [
+                f"tasks.{task}: no {name} sentence with a label for it is left" for task in split.unlabelled(tasks)
+            ]
+            problems += [f"{line}; {see}" for line in missing]
+    weightless = [] if problems else list(splits["train"].weightless(tasks))
+    for task in weightless:
+        problems.append(f"tasks.{task}: all its training sentences have the weight 0; see data.weight")
+    if problems:
+        raise UserError("\n".join(problems))

@@ -4,7 +4,6 @@ import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,30 +13,28 @@ from polyhead.sources.base import POOL, Source
 from polyhead.sources.duplicates import contained
 from polyhead.sources.mixing import Mixture
 from polyhead.sources.near_duplicates import Kept, near_duplicate_lines
+from polyhead.sources.pair_check import each_pair_lines, pair_problems
+from polyhead.sources.pairs import SECOND, label_each_pair
 from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT
+from polyhead.sources.rows import Sentence, SentencePair
 from polyhead.sources.scan import Vocabulary, group_labels, scan
 from polyhead.sources.settings import SPLITS, SplitSettings
-from polyhead.sources.split import Split, hold_out, take_fold, take_some
+from polyhead.sources.split import Split, check_what_is_left, hold_out, take_fold, take_some
 from polyhead.sources.tables import Table
 from polyhead.sources.validation import Inspection, no_labels
-from polyhead.tasks import Task
+from polyhead.storage.cells import TextColumns, column_names
+from polyhead.tasks import Task, list_text
 
 log = logging.getLogger(__name__)
 
 _RESERVED = {
     TEXT: "sentences",
+    SECOND: "second texts",
     ROW: "rows' numbers",
     JOINED: "rows that look like several",
     WEIGHT: "weights",
 }
 """Names of columns that no task may have -> what they hold."""
-
-
-class Sentence(NamedTuple):
-    """A text and its label for each task, None where it has none."""
-
-    text: str
-    labels: Mapping[str, str | None]
 
 
 class TableSource(Source):
@@ -51,8 +48,9 @@ class TableSource(Source):
     def __init__(self, settings: SplitSettings, exponent: float = 1.0) -> None:
         self.settings = settings
         self.exponent = exponent
-        self.columns: dict[str, str] = {}
+        self.columns: dict[str, TextColumns] = {}
         self.weight: str | None = None
+        self.pair: str | None = None
         self._splits: dict[str, Split] = {}
         self._vocabularies: dict[str, Vocabulary] = {}
         self._tasks: tuple[str, ...] = ()
@@ -66,25 +64,31 @@ class TableSource(Source):
         """
         raise NotImplementedError
 
-    def find_labels(self, names: Sequence[str], free: Sequence[str] = ()) -> Mapping[str, Sequence[str]]:
+    def find_labels(
+        self, names: Sequence[str], free: Sequence[str] = (), each_pair: Sequence[str] = ()
+    ) -> Mapping[str, Sequence[str]]:
         """Return the distinct cells of tasks, as the training sentences have them: of single labels the class names."""
-        self._load(names, free)
+        self._load(names, free, each_pair)
         train = self._splits["train"].scan
         found = {name: self._vocabularies[name].used(train.codes[name]) for name in names}
         problems = [
-            no_labels(
-                name, "no training sentence", self.columns.get(name, name), train.tables, self.settings.max_examples
-            )
+            no_labels(name, "no training sentence", self._named(name), train.tables, self.settings.max_examples)
             for name, labels in found.items()
             if not labels
         ]
         if problems:
             raise UserError("\n".join(problems))
-        return found
+        # a label that is marked nowhere has a column all the same
+        marked = {name: given for name, given in self.columns.items() if not isinstance(given, str)}
+        return {name: [*cells, list_text(marked[name])] if name in marked else cells for name, cells in found.items()}
+
+    def _named(self, task: str) -> str:
+        """Return the column of a task's labels, or all of them, as a message names it."""
+        return ", ".join(column_names(self.columns.get(task, task)))
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Check all sentences, and log what is odd and how many sentences there are."""
-        self._load([task.name for task in tasks], [task.name for task in tasks if task.kind.any_cell])
+        self._load_tasks(tasks)
         self._checked, settings = True, self.settings
         given = {name: split.scan for name, split in self._splits.items()}
         inspection = Inspection(
@@ -93,15 +97,17 @@ class TableSource(Source):
             settings.min_class_count,
             settings.max_examples,
             settings.missing_values,
-            self.columns,
+            {task.name: self._named(task.name) for task in tasks},
         )
         findings = inspection.findings(tasks)
         weights = self._splits["train"].weight_problem(self.weight, settings.max_examples) if "train" in given else None
-        errors = [*findings.errors, *filter(None, [weights])]
+        pairs = pair_problems(tasks, self.pair, given, settings.max_examples)
+        errors = [*findings.errors, *pairs, *filter(None, [weights])]
         if errors:
             raise UserError("\n".join(errors))
         _log_lines(logging.INFO, findings.notes)
         _log_lines(logging.WARNING, findings.warnings)
+        _log_lines(logging.INFO, each_pair_lines(given))
         if "train" in given:  # else the sentences are evaluated alone
             self._make_splits(inspection, tasks)
         for scanned in given.values():
@@ -119,21 +125,24 @@ class TableSource(Source):
         for name, split in self._splits.items():
             if self.settings.limit is not None and name != POOL:
                 take_some(split, name, self.settings.limit, self.settings.seed)
-        self._check_what_is_left(tasks)
+        check_what_is_left(self._splits, [task.name for task in tasks])
         if self.settings.near_duplicates:
             splits = {name: Kept(split.scan, split.kept) for name, split in self._splits.items() if name != POOL}
             _log_lines(logging.WARNING, near_duplicate_lines(splits, self.settings.max_examples))
 
-    def sentences(self, split: str) -> Iterator[Sentence]:
+    def sentences(self, split: str) -> Iterator[Sentence | SentencePair]:
         """Yield the sentences of ``split``."""
         chosen = self._splits[split]
         start = 0
         for table in chosen.scan.tables:
             for chunk in table.chunks():
-                columns = {name: array.to_pylist() for name, array in chunk.items()}
+                arrays = label_each_pair(chunk, chosen.scan.each_pair)
+                columns = {name: array.to_pylist() for name, array in arrays.items()}
                 texts = columns.pop(TEXT)
+                seconds = columns.pop(SECOND, None)
                 for i in np.flatnonzero(chosen.kept[start : start + len(texts)]).tolist():
-                    yield Sentence(texts[i], {name: column[i] for name, column in columns.items()})
+                    labels = {name: column[i] for name, column in columns.items()}
+                    yield Sentence(texts[i], labels) if seconds is None else SentencePair(texts[i], labels, seconds[i])
                 start += len(texts)
 
     def mixture(self, split: str) -> Mixture | None:
@@ -180,19 +189,28 @@ class TableSource(Source):
         chosen = self._splits[split]
         return chosen.scan.place(int(np.flatnonzero(chosen.kept)[row]))
 
-    def _load(self, tasks: Sequence[str], free: Sequence[str]) -> None:
-        if self._tasks == (*tasks, *free) and not self._checked:
+    def _load_tasks(self, tasks: Sequence[Task]) -> None:
+        """Read the tables for tasks, as far as they have not been."""
+        free = [task.name for task in tasks if task.kind.any_cell]
+        self._load([task.name for task in tasks], free, [task.name for task in tasks if task.kind.takes_each_pair])
+
+    def _load(self, tasks: Sequence[str], free: Sequence[str], each_pair: Sequence[str]) -> None:
+        asked = (*tasks, *free, *each_pair)
+        if self._tasks == asked and not self._checked:
             return
         for name, content in _RESERVED.items():
             if name in tasks:
                 hint = "give the task another name, and see data.columns"
                 raise UserError(f"tasks: {name!r} is the name of the {content}; {hint}")
         self._vocabularies = {task: Vocabulary() for task in tasks}
-        self._splits = {name: self._scan(groups) for name, groups in self.tables(tasks, free).items()}
-        self._tasks, self._checked = (*tasks, *free), False
+        read = self.tables(tasks, free)
+        present = {name for groups in read.values() for group in groups for table in group for name in table.tasks}
+        columnless = [name for name in each_pair if name not in present]
+        self._splits = {name: self._scan(groups, columnless) for name, groups in read.items()}
+        self._tasks, self._checked = asked, False
 
-    def _scan(self, groups: Sequence[Sequence[Table]]) -> Split:
-        found = scan([table for group in groups for table in group], self._vocabularies)
+    def _scan(self, groups: Sequence[Sequence[Table]], each_pair: Sequence[str]) -> Split:
+        found = scan([table for group in groups for table in group], self._vocabularies, each_pair)
         sizes = [sum(map(len, group)) for group in groups]
         origins = np.repeat(np.arange(len(groups), dtype=np.uint16), sizes)
         kept = np.ones(len(found), dtype=np.bool_)
@@ -224,25 +242,6 @@ class TableSource(Source):
         train = self._splits["train"]
         self._splits[POOL] = replace(train, kept=train.kept.copy())
         self._splits["test"] = take_fold(train, folds, self.settings.fold, self.settings.seed)
-
-    def _check_what_is_left(self, tasks: Sequence[Task]) -> None:
-        """Refuse splits that lost all their sentences, or all labels of a task, since they were inspected."""
-        problems = []
-        names = [task.name for task in tasks]
-        see = "see data.drop_test_duplicates, data.limit and data.holdout"
-        for name, split in self._splits.items():
-            if not split.kept.any():
-                problems.append(f"data: no {name} sentence is left; {see}, or give more")
-            elif name in ("train", "validation"):
-                missing = [
-                    f"tasks.{task}: no {name} sentence with a label for it is left" for task in split.unlabelled(names)
-                ]
-                problems += [f"{line}; {see}" for line in missing]
-        weightless = [] if problems else list(self._splits["train"].weightless(names))
-        for task in weightless:
-            problems.append(f"tasks.{task}: all its training sentences have the weight 0; see data.weight")
-        if problems:
-            raise UserError("\n".join(problems))
 
 
 def _log_lines(level: int, lines: Iterator[str] | Sequence[str]) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polyhead.errors import UserError, one_line, require_extra
+from polyhead.sources.column_choice import choose
 from polyhead.sources.records import JOINED, ROW, TEXT, Columns, records
 from polyhead.sources.table_cache import TableCache
-from polyhead.sources.tables import Table, check_types, choose
+from polyhead.sources.tables import Table, check_types
 from polyhead.storage.arrow_readers import ArrowRows, ParquetRows
 from polyhead.storage.cells import column_names
 from polyhead.storage.dialect import Dialect
@@ -97,8 +98,9 @@ def _present(reader: RowReader, columns: Columns) -> Sequence[str]:
         raise UserError(f"{reader.name}: no row with a sentence")
     reader.check(columns.text)
     # In JSON a key may be missing from the first row and stand in the next.
-    weights = [] if columns.weight is None else [columns.weight]
-    return reader.columns or [*column_names(columns.text), *columns.labels.values(), *weights]
+    others = [column for column in (columns.weight, columns.pair) if column is not None]
+    labels = [column for given in columns.labels.values() for column in column_names(given)]
+    return reader.columns or [*column_names(columns.text), *labels, *others]
 
 
 def _first_keys(path: Path, dialect: Dialect) -> list[str]:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from polyhead.errors import UserError, did_you_mean
 from polyhead.sources.folding import fold
 from polyhead.sources.label_cells import label_cells
-from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT, Columns
+from polyhead.sources.marks import marked_labels
+from polyhead.sources.pairs import SECOND, blank_as_null
+from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT
 from polyhead.storage.arrow_readers import spell
-from polyhead.storage.cells import column_names, has_column, join_texts, missing_text
+from polyhead.storage.cells import join_texts
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -25,8 +27,8 @@ class Table:
     Args:
         name: of the file, as it was given.
         rows: as they were read.
-        columns: its columns to be looked at -> ``TEXT``, ``WEIGHT``, or the task whose labels they hold. The texts of
-            several columns are joined.
+        columns: its columns to be looked at -> ``TEXT``, ``SECOND``, ``WEIGHT``, or the task whose labels they hold.
+            The texts of several columns are joined; several columns of a task mark a label each.
         stamp: changes whenever the content of the file does.
         numbered: the columns ``ROW`` and ``JOINED`` have the number of the row in the file, and whether a cell looks
             like several rows; otherwise rows count from 1.
@@ -53,7 +55,7 @@ class Table:
         parts = [stamp, sorted(columns.items()), list(columns), sorted(missing_values)]
         identity = repr([*parts, self.free] if self.free else parts)
         self.stamp = hashlib.sha256(identity.encode()).hexdigest()[:32]
-        self.tasks = [ours for ours in self.columns.values() if ours != TEXT]
+        self.tasks = [ours for ours in dict.fromkeys(self.columns.values()) if ours not in (TEXT, SECOND)]
         self.numbered = numbered
         self.present = present
         self.missing_values = list(missing_values)
@@ -96,7 +98,9 @@ class Table:
             yield from _column(batch, str(self.weight)).to_pylist()
 
     def chunks(self) -> Iterator[dict[str, "Array"]]:
-        """Yield its texts and labels as arrays of texts, a few thousand rows at a time; a missing label is null.
+        """Yield its texts and labels as arrays of texts, a few thousand rows at a time.
+
+        A missing label is null, and so is a second text where a row has none.
 
         Raises:
             UserError: a cell that is no text, such as 0.5 or bytes that are not UTF-8.
@@ -108,8 +112,24 @@ class Table:
                 arrays: dict[str, list[Array]] = {}
                 for column, ours in self.columns.items():
                     arrays.setdefault(ours, []).append(self._checked_texts(column, _column(part, column), done))
-                yield {ours: some[0] if len(some) == 1 else _join(some) for ours, some in arrays.items()}
+                yield {
+                    ours: some[0] if len(some) == 1 else _join(some) if ours == TEXT else self._marks(ours, some, done)
+                    for ours, some in arrays.items()
+                }
                 done += part.num_rows
+
+    def _marks(self, task: str, arrays: Sequence["Array"], before: int) -> "Array":
+        """Return the labels that several columns mark, of a part of the table that has ``before`` rows before it."""
+        import pyarrow as pa
+
+        columns = [column for column, ours in self.columns.items() if ours == task]
+        found = []
+        for index, row in enumerate(zip(*(array.to_pylist() for array in arrays), strict=True)):
+            try:
+                found.append(marked_labels(dict(zip(columns, row, strict=True))))
+            except UserError as error:
+                raise UserError(f"{self.name} row {self.row(before + index)}: {error}") from error
+        return pa.array(found, pa.large_string())
 
     def _batches(self) -> Iterator["RecordBatch"]:
         """Yield all rows, read from disk: the pages of a mapping would stay in memory after the pass."""
@@ -128,6 +148,8 @@ class Table:
         try:
             if self.columns[column] == TEXT:
                 texts = array.cast(pa.large_string())
+            elif self.columns[column] == SECOND:
+                texts = blank_as_null(array.cast(pa.large_string()))
             else:
                 free = self.columns[column] in self.free
                 texts = label_cells(array, _feature(self._features, column), free, self.missing_values)
@@ -135,7 +157,7 @@ class Table:
         except pa.ArrowInvalid as error:
             for index in range(len(array)) if len(array) > 1 else ():  # Arrow does not say where
                 self._checked_texts(column, array.slice(index, 1), before + index)
-            rule = "it must be" if self.columns[column] == TEXT else "a label must be a whole number or"
+            rule = "it must be" if self.columns[column] in (TEXT, SECOND) else "a label must be a whole number or"
             hint = "; for numbers set its kind to number" if pa.types.is_floating(array.type) else ""
             raise UserError(
                 f"{self.name} row {self.row(before)}: {column} is {spell(array[0])}; {rule} text in UTF-8{hint}"
@@ -186,33 +208,14 @@ def check_types(rows: "Dataset", columns: Mapping[str, str], name: str, free: Se
     for column, ours in columns.items():
         feature = _feature(rows.features, column)
         held = "nothing" if feature is None else str(getattr(feature, "dtype", feature))
-        if ours == TEXT and held not in ("string", "large_string", "string_view"):
+        if ours in (TEXT, SECOND) and held not in ("string", "large_string", "string_view"):
             raise UserError(f"{name}: the column {column!r} holds {held}; the text must be text")
         if ours == WEIGHT and not held.startswith(_WEIGHTS):
             raise UserError(f"{name}: the column {column!r} holds {held}; weights must be numbers (data.weight)")
         refused = ("{", "time", "nothing") if ours in free else ("List", "{", "time", "nothing")
-        if ours != TEXT and held.startswith(refused):
+        if ours not in (TEXT, SECOND) and held.startswith(refused):
             hint = "; for lists of labels set its kind to multi_label" if held.startswith("List") else ""
             raise UserError(f"{name}: the column {column!r} holds {held}; labels must be text or whole numbers{hint}")
-
-
-def choose(name: str, present: Sequence[str], columns: Columns) -> dict[str, str]:
-    """Return which columns of a table to read, as ``{its column: TEXT, WEIGHT or a task}``.
-
-    Raises:
-        UserError: a column of the texts, or that of the weights, is not there.
-    """
-    texts = column_names(columns.text)
-    for column in texts:
-        if not has_column(present, column):
-            raise UserError(f"{name}: no {missing_text('column', column, present)}")
-    labels = {column: task for task, column in columns.labels.items() if has_column(present, column)}
-    if columns.weight is None:
-        return dict.fromkeys(texts, TEXT) | labels
-    if not has_column(present, columns.weight):
-        hint = f"set data.weight; {did_you_mean(columns.weight, present)}"
-        raise UserError(f"{name}: no column {columns.weight!r} for the weights, {hint}")
-    return dict.fromkeys(texts, TEXT) | labels | {columns.weight: WEIGHT}
 
 
 def missing_column(table: Table, column: str) -> str | None:

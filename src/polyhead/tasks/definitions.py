@@ -43,7 +43,9 @@ def make_tasks(
             hint = f"name them, as in tasks.{unnamed[0]}=[a,b]"
             raise UserError(f"tasks: no labels given for {', '.join(unnamed)}; {hint}")
         free = [name for name, (kind, _) in named.items() if kind.any_cell]
-        found = find_labels(list(named), free) if free else find_labels(list(named))
+        each_pair = [name for name, (kind, _) in named.items() if kind.takes_each_pair]
+        given_to = [free, each_pair] if each_pair else [free] if free else []
+        found = find_labels(list(named), *given_to)
     tasks = []
     for name, (kind, labels) in named.items():
         names = kind.find(name, found[name]) if labels is None else labels

@@ -1,6 +1,7 @@
 """Kind: the questions that each kind of task answers, one file a kind. Knows nothing about models or files.
 
-Shapes: N sentences, B sentences of a batch, C classes, W logits of a head, V distinct cells, K columns of groups.
+Shapes: N sentences, B sentences of a batch, H units of an embedding, F features, C classes, W logits of a head,
+V distinct cells, K columns of groups.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,6 +37,11 @@ class Kind:
         fits: what validation fits: ``temperature``, ``thresholds``, or nothing.
         any_cell: whether a cell may be a fraction, or a list.
         dtype: of the targets, int32 or float32.
+        figure: in a report beside its scores: ``scatter`` of numbers, ``bars`` of labels, or none.
+        is_pair: whether it is about two texts, see :meth:`features`.
+        has_head: whether there is a head; else the features are its logits.
+        takes_each_pair: whether every pair has a label where the data have no column of labels.
+        is_judged_whole: whether answers are judged among those for all rows of a split, see :meth:`judged`.
     """
 
     name: ClassVar[str]
@@ -50,6 +56,11 @@ class Kind:
     fits: ClassVar[str] = ""
     any_cell: ClassVar[bool] = False
     dtype: ClassVar[str] = "int32"
+    figure: ClassVar[str] = ""
+    is_pair: ClassVar[bool] = False
+    has_head: ClassVar[bool] = True
+    takes_each_pair: ClassVar[bool] = False
+    is_judged_whole: ClassVar[bool] = False
 
     @property
     def quadratic(self) -> bool:
@@ -127,6 +138,19 @@ class Kind:
 
     # The head.
 
+    def features(self, first: "Tensor", second: "Tensor") -> "Tensor":
+        """Return what the head is given (B, F): of a single sentence its embedding.
+
+        Args:
+            first: embeddings of the sentences (B, H).
+            second: those of the second texts (B, H), 0 where a row has none.
+        """
+        return first
+
+    def feature_size(self, embedding_size: int) -> int:
+        """Return F for embeddings of H units."""
+        return embedding_size
+
     def width(self, labels: Labels) -> int:
         """Return how many logits W the head has."""
         raise NotImplementedError
@@ -174,6 +198,15 @@ class Kind:
         Args:
             targets: in the unit of the data, as :meth:`restore` gives them.
             codes: as :meth:`codes` gives them.
+        """
+        raise NotImplementedError
+
+    def judged(self, logits: "NDArray[Any]", targets: "NDArray[Any]") -> "NDArray[Any]":
+        """Return what :meth:`score` takes for the answers (N,), where they are judged among each other.
+
+        Args:
+            logits: of all rows of a split (N, W).
+            targets: theirs.
         """
         raise NotImplementedError
 

@@ -3,15 +3,30 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from polyhead.tasks.contrastive import Contrastive
+from polyhead.tasks.entailment import Entailment
 from polyhead.tasks.kind import Kind
 from polyhead.tasks.multi_label import MultiLabel
 from polyhead.tasks.number import Number
 from polyhead.tasks.ordinal import Ordinal
+from polyhead.tasks.similarity import Similarity
 from polyhead.tasks.single_label import SingleLabel
 from polyhead.tasks.task import Task
 
 KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (SingleLabel, Number, MultiLabel, Ordinal)}
 """Name -> class."""
+
+KINDS |= {kind.name: kind for kind in (Similarity, Contrastive, Entailment)}  # of two texts
+
+
+def of_pairs(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """Return those of the tasks that are about two texts."""
+    return tuple(task for task in tasks if task.kind.is_pair)
+
+
+def of_one_text(tasks: Iterable[Task]) -> tuple[Task, ...]:
+    """Return those of the tasks that are about one text."""
+    return tuple(task for task in tasks if not task.kind.is_pair)
 
 
 def kind_of(results: Mapping[str, Any]) -> type[Kind]:

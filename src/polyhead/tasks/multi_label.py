@@ -37,6 +37,7 @@ class MultiLabel(Kind):
     measures: ClassVar[tuple[str, ...]] = ("micro_f1", "macro_f1", "average_precision")
     fits: ClassVar[str] = "thresholds"
     any_cell: ClassVar[bool] = True
+    figure: ClassVar[str] = "bars"
 
     separator: str = ";"
 

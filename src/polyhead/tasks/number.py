@@ -44,6 +44,7 @@ class Number(Kind):
     in_nats: ClassVar[bool] = False
     any_cell: ClassVar[bool] = True
     dtype: ClassVar[str] = "float32"
+    figure: ClassVar[str] = "scatter"
 
     loss: str = "squared"
     mean: float | None = None
@@ -76,15 +77,7 @@ class Number(Kind):
 
     def read(self, labels: Labels, cell: str) -> float:
         """Return the number in a cell, as it stands there."""
-        try:
-            number = float(cell.replace("_", "x"))  # Python takes 1_000 for a number
-        except ValueError:
-            number = nan
-        if not isfinite(number):
-            raise UserError(
-                f"{cell[:40]!r} is no number; write it as 0.5, and leave the cell empty where there is none"
-            )
-        return number
+        return read_number(cell)
 
     def missing(self, labels: Labels) -> float:
         """Return NaN."""
@@ -99,11 +92,7 @@ class Number(Kind):
 
     def groups(self, labels: Labels, cells: Sequence[str]) -> "NDArray[np.int64]":
         """Return tenths of the distinct numbers in their order."""
-        import numpy as np
-
-        ranks = np.argsort(np.argsort([self.read(labels, cell) for cell in cells], kind="stable"), kind="stable")
-        count = max(1, len(cells))
-        return (ranks * min(_GROUPS, count) // count).astype(np.int64)[:, None]
+        return tenths([self.read(labels, cell) for cell in cells])
 
     @property
     def is_fitted(self) -> bool:
@@ -137,12 +126,9 @@ class Number(Kind):
 
     def metrics(self, labels: Labels) -> "dict[str, Metric]":
         """Make mean absolute error, Pearson's r and Spearman's rho."""
-        from torchmetrics import MeanAbsoluteError, PearsonCorrCoef, SpearmanCorrCoef
+        from torchmetrics import MeanAbsoluteError
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it keeps all numbers, which is meant
-            spearman = SpearmanCorrCoef()
-        return {"mae": MeanAbsoluteError(), "pearson": PearsonCorrCoef(), "spearman": spearman}
+        return {"mae": MeanAbsoluteError(), **correlation_metrics()}
 
     def estimates(self, logits: "Tensor") -> "Tensor":
         """Return the predicted numbers, standardized (B,)."""
@@ -150,8 +136,7 @@ class Number(Kind):
 
     def results(self, labels: Labels, values: dict[str, Any]) -> dict[str, Any]:
         """Return the error in the unit of the data; a correlation with what does not vary is 0."""
-        correlations = {name: values[name] if isfinite(values[name]) else 0.0 for name in ("pearson", "spearman")}
-        return {"mae": values["mae"] * self._spread, **correlations}
+        return {"mae": values["mae"] * self._spread, **finite_correlations(values)}
 
     def outputs(self, logits: "NDArray[Any]", fit: Mapping[str, Any]) -> "NDArray[Any]":
         """Return the numbers in the unit of the data (N,)."""
@@ -163,11 +148,7 @@ class Number(Kind):
 
     def score(self, targets: "NDArray[Any]", codes: "NDArray[Any]") -> float:
         """Return Spearman's rho; 0 where targets or answers do not vary."""
-        import numpy as np
-
-        first, second = _ranks(targets), _ranks(codes)
-        spread = first.std() * second.std()
-        return float(np.mean((first - first.mean()) * (second - second.mean())) / spread) if spread > 0 else 0.0
+        return rank_correlation(targets, codes)
 
     def restore(self, targets: "NDArray[Any]") -> "NDArray[Any]":
         """Return standardized numbers in the unit of the data (N,)."""
@@ -186,6 +167,54 @@ class Number(Kind):
     @property
     def _spread(self) -> float:
         return 1.0 if self.spread is None else self.spread
+
+
+def read_number(cell: str) -> float:
+    """Return the number in a cell.
+
+    Raises:
+        UserError: there is none.
+    """
+    try:
+        number = float(cell.replace("_", "x"))  # Python takes 1_000 for a number
+    except ValueError:
+        number = nan
+    if not isfinite(number):
+        raise UserError(f"{cell[:40]!r} is no number; write it as 0.5, and leave the cell empty where there is none")
+    return number
+
+
+def tenths(numbers: Sequence[float]) -> "NDArray[np.int64]":
+    """Return the tenth (V, 1) that each of V distinct numbers is in, from 0, by its place in their order."""
+    import numpy as np
+
+    ranks = np.argsort(np.argsort(numbers, kind="stable"), kind="stable")
+    count = max(1, len(numbers))
+    return (ranks * min(_GROUPS, count) // count).astype(np.int64)[:, None]
+
+
+def correlation_metrics() -> "dict[str, Metric]":
+    """Make Pearson's r and Spearman's rho."""
+    from torchmetrics import PearsonCorrCoef, SpearmanCorrCoef
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it keeps all numbers, which is meant
+        spearman = SpearmanCorrCoef()
+    return {"pearson": PearsonCorrCoef(), "spearman": spearman}
+
+
+def finite_correlations(values: Mapping[str, Any]) -> dict[str, float]:
+    """Return Pearson's r and Spearman's rho; 0 for one with what does not vary."""
+    return {name: values[name] if isfinite(values[name]) else 0.0 for name in ("pearson", "spearman")}
+
+
+def rank_correlation(targets: "NDArray[Any]", codes: "NDArray[Any]") -> float:
+    """Return Spearman's rho of numbers (N,); 0 where one side does not vary."""
+    import numpy as np
+
+    first, second = _ranks(targets), _ranks(codes)
+    spread = first.std() * second.std()
+    return float(np.mean((first - first.mean()) * (second - second.mean())) / spread) if spread > 0 else 0.0
 
 
 def _ranks(numbers: "NDArray[Any]") -> "NDArray[np.float64]":

@@ -18,6 +18,7 @@ from polyhead.training.fits import Fit, make_fit
 from polyhead.training.metrics import Results, TaskMetrics, scalars
 
 _SPLITS = ("training", "validation", "test")
+_MOST_JUDGED = 2048  # training rows that are judged among each other; their embeddings are kept, and in checkpoints
 
 
 class MultiTaskEvaluation(L.LightningModule):
@@ -37,7 +38,11 @@ class MultiTaskEvaluation(L.LightningModule):
         self.tasks = tuple(tasks)
         self.results: dict[str, Results] = {}
         self._test_set = "test"
-        metrics = {f"{split}_{task.name}": TaskMetrics(task) for split in _SPLITS for task in self.tasks}
+        metrics = {
+            f"{split}_{task.name}": TaskMetrics(task, _MOST_JUDGED if split == "training" else None)
+            for split in _SPLITS
+            for task in self.tasks
+        }
         self.metrics = nn.ModuleDict(metrics)
         fits = {task.name: make_fit(task) for task in self.tasks}
         self.calibration = nn.ModuleDict({name: fit for name, fit in fits.items() if fit is not None})

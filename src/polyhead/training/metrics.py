@@ -20,7 +20,7 @@ Results = dict[str, dict[str, Any]]
 class TaskMetrics(nn.Module):
     """The metrics of one task that its kind has, and its mean loss.
 
-    Rows without a label do not count.
+    Rows without a label do not count; of kinds that are judged whole, those after the first ``most_judged`` neither.
     An update only keeps the batch; the metrics are given many batches at a time, since each of their updates costs as
     much as the head's own work on a batch.
     """
@@ -28,10 +28,14 @@ class TaskMetrics(nn.Module):
     MOST_PENDING = 8192
     """Rows that are kept before the metrics are given them."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, most_judged: int | None = None) -> None:
         super().__init__()
         self.task = task
-        self.metrics = MetricCollection({**task.kind.metrics(task.labels)})
+        made = task.kind.metrics(task.labels)
+        for metric in made.values():
+            if task.kind.is_judged_whole:
+                metric.limit = most_judged
+        self.metrics = MetricCollection({**made})
         self.loss = MeanMetric()
         self.rows = SumMetric()
         self._pending: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []

@@ -1,7 +1,7 @@
 """Training: the LightningModule that joins model, losses, weighting, freezing and evaluation.
 
 Knows nothing about where data and weights come from, nor about what TensorBoard shows.
-Shapes: T tasks, B sentences of a batch, H hidden units.
+Shapes: T tasks, X texts of a batch, H hidden units.
 """
 
 import logging
@@ -176,18 +176,18 @@ class MultiTaskTraining(MultiTaskEvaluation):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the weighted loss () of a batch, and log it, each task's own and the weights."""
-        embeddings = self.model.embed(batch)  # (B, H)
+        embeddings = self.model.embed(batch)  # (X, H)
         aggregation = self._aggregation_for(embeddings)
         # Where the encoder gets the aggregated gradient, the heads' own backward passes end at a copy of its output.
         head_inputs = embeddings.detach().requires_grad_() if aggregation else embeddings
-        copies = copy_per_task(head_inputs, len(self.tasks))  # (T, B, H)
+        copies = copy_per_task(head_inputs, len(self.tasks))  # (T, X, H)
         read = {task.name: copy for task, copy in zip(self.tasks, copies.unbind(), strict=True)}
-        logits = {name: self.model.heads[name](copy) for name, copy in read.items()}
+        logits = {name: self.model.head_logits(name, copy, batch.pairs) for name, copy in read.items()}
         losses, rows = losses_of_batch(self.loss, read, logits, batch.labels, batch.weights)
         labelled = rows > 0
         self.update_metrics("training", batch, logits, losses.detach(), rows)
         check_finite(losses.detach(), self.tasks, self.global_step, batch.rows)
-        gradients = self._gradients_at(copies, losses)  # (T, B x H)
+        gradients = self._gradients_at(copies, losses)  # (T, X x H)
         total: Tensor = self.weighting(losses, labelled, gradients)
         if aggregation and gradients is not None:
             total = total + surrogate_loss(aggregation, self.model.encoder, embeddings, gradients, labelled)

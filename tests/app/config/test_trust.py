@@ -2,7 +2,10 @@
 
 import json
 import shutil
+from copy import deepcopy
+from functools import cache
 from importlib import import_module
+from os.path import relpath
 from pathlib import Path
 
 import pytest
@@ -48,10 +51,16 @@ def change(run, changes):
     write(run, changed(read_yaml(run / "config.yaml"), changes))
 
 
+@cache
+def composed(name, *overrides):
+    """Compose a configuration, once for all runs that lie in the working folder."""
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        return compose(name, overrides=overrides, return_hydra_config=name == "encode")
+
+
 def command(name, run, *overrides):
     """Do in this process what a script does with a run."""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = compose(name, overrides=[f"run={quoted(str(run))}", *overrides], return_hydra_config=name == "encode")
+    config = deepcopy(composed(name, f"run={quoted(relpath(run))}", *overrides))
     if name == "encode":
         hydra_state.HydraConfig.instance().set_config(config)
         config = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
@@ -59,12 +68,13 @@ def command(name, run, *overrides):
 
 
 def export(run, *overrides):
-    command("export", run, f"output={run.parent}/bundle", *overrides)
+    command("export", run, f"output={relpath(run.with_name('bundle'))}", *overrides)
 
 
 def encode(run, *overrides):
     (run.parent / "texts.txt").write_text("one\n")
-    command("encode", run, f"input={run.parent}/texts.txt", f"output={run.parent}/a.npy", *overrides)
+    places = [f"{key}={relpath(run.with_name(name))}" for key, name in (("input", "texts.txt"), ("output", "a.npy"))]
+    command("encode", run, *places, *overrides)
 
 
 def make_soup(run):
@@ -78,8 +88,7 @@ def start_from_soup(run):
 
 
 def start_from_encoder(run):
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = compose("train", overrides=["encoder=local", f"encoder.location={quoted(str(run))}"])
+    config = composed("train", "encoder=local", f"encoder.location={quoted(relpath(run))}")
     build_encoder(config.encoder, trust=[])
 
 

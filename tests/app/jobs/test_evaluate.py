@@ -8,7 +8,7 @@ import re
 import pytest
 from hydra import compose, initialize_config_dir
 from support.bundles import add_scores, half_right, make_bundle, texts
-from support.commands import NO_PICTURES, ROOT, TINY_ENCODER, script, train
+from support.commands import NO_HEALTH, NO_PICTURES, ROOT, TINY_ENCODER, script, train
 
 from polyhead import Predictor
 from polyhead.app.jobs import evaluate as evaluate_script
@@ -16,7 +16,8 @@ from polyhead.errors import UserError
 from polyhead.runs.evaluation import EvaluationMetrics
 from polyhead.runs.folder import RunFolder
 
-COMMON = [*TINY_ENCODER, *NO_PICTURES, "accelerator=cpu", "trainer.max_epochs=2", "optimizer.head_lr=0.01"]
+COMMON = [*TINY_ENCODER, *NO_PICTURES, *NO_HEALTH, "accelerator=cpu", "trainer.max_epochs=2", "optimizer.head_lr=0.01"]
+COMMON += ["logger=none"]
 FILES = ["data=files", "data.files.train=train.csv", "data.files.test=test.csv", "data.text=body"]
 FREEZES = {
     "none": [],

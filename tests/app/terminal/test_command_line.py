@@ -1,4 +1,5 @@
 import errno
+import gc
 import os
 import subprocess
 import sys
@@ -6,10 +7,12 @@ import sys
 import pytest
 import torch
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 from support.commands import ROOT, train
 
 from polyhead.app.config.hydra_errors import Configuration, explain
-from polyhead.app.terminal.command_line import MISTAKE, folder_as, run
+from polyhead.app.terminal import command_line
+from polyhead.app.terminal.command_line import MISTAKE, folder_as, run, run_job
 
 
 def test_explain_takes_the_words_of_the_cause_where_an_error_has_none():
@@ -168,3 +171,20 @@ def test_a_refusal_of_the_system_ends_in_advice_that_fits(capsys, code, advice):
         run(refused, ROOT / "configs", "train")
     assert end.value.code == MISTAKE
     assert capsys.readouterr().err == f"error: weights: {os.strerror(code)}; {advice}, or choose another folder\n"
+
+
+def test_run_job_collects_no_garbage_while_it_imports_and_all_of_it_afterwards(tmp_path, monkeypatch):
+    frozen = []
+    monkeypatch.setattr(command_line, "task_overrides", list)
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append("freeze"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "a_job.py").write_text(
+        "import gc\nduring = gc.isenabled()\ndef run(config): return during, gc.isenabled()\n"
+    )
+    assert [run_job("a_job", OmegaConf.create({})) for _ in range(2)] == [(False, True)] * 2
+    assert frozen == ["freeze"]  # not again: the first job of a sweep may have left garbage
+    (tmp_path / "a_broken_job.py").write_text("1 / 0\n")
+    with pytest.raises(ZeroDivisionError):
+        run_job("a_broken_job", OmegaConf.create({}))
+    assert gc.isenabled()
+    monkeypatch.delitem(sys.modules, "a_job")

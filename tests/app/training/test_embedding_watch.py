@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
-from support.commands import TINY, script, train
+from support.commands import NO_HEALTH, TINY, script, train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+MEASURED = [word for word in TINY if word not in NO_HEALTH]
 PAIRS = [("A man plays.", "Someone plays.", 5), ("A man plays.", "A tree falls.", 0), ("Rain falls.", "It rains.", 4)]
 PAIRS += [("I like tea.", "I like cake.", 2), ("Where is it?", "How old are you?", 1), ("Good day!", "Bad day.", 2)]
 
@@ -34,11 +35,12 @@ def correlation(run, folder):
     return spearmanr((found[: len(PAIRS)] * found[len(PAIRS) :]).sum(axis=1), [pair[2] for pair in PAIRS])[0]
 
 
+@pytest.mark.slow
 def test_run_tells_how_its_embedding_was_and_is(tmp_path, pairs):
     rate = ["optimizer.encoder_lr=1e-2", "trainer.precision=32-true"]
     for name, hold in (("free", "off"), ("held", "cosine")):
         given = [f"keep_embedding={hold}", *["keep_embedding.weight=100"] * (hold != "off")]
-        done = train(*TINY, *pairs, *rate, *given, f"hydra.run.dir={name}", cwd=tmp_path)
+        done = train(*MEASURED, *pairs, *rate, *given, f"hydra.run.dir={name}", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
     assert "embedding: held to what the encoder gives at the start, over 64 sentences" in done.stdout
     assert "embedding agreement with the start 0." in done.stdout
@@ -52,8 +54,9 @@ def test_run_tells_how_its_embedding_was_and_is(tmp_path, pairs):
     assert events.Scalars("embedding/agreement")[0].value == pytest.approx(held["agreement"])
 
 
+@pytest.mark.slow
 def test_frozen_encoder_keeps_its_embedding_without_measuring(tmp_path, pairs):
-    done = train(*TINY, *pairs, "freeze=backbone", "keep_embedding=similarity", "hydra.run.dir=run", cwd=tmp_path)
+    done = train(*MEASURED, *pairs, "freeze=backbone", "keep_embedding=similarity", "hydra.run.dir=run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "keep_embedding: without effect, since nothing of the encoder is trained" in done.stdout
     assert "embedding: as it was, since nothing of the encoder is trained" in done.stdout
@@ -72,7 +75,7 @@ def test_frozen_encoder_keeps_its_embedding_without_measuring(tmp_path, pairs):
     ],
 )
 def test_wrong_words_about_the_embedding_are_a_line(tmp_path, given, message):
-    done = train(*TINY, given, cwd=tmp_path)
+    done = train(*MEASURED, given, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -31,6 +31,7 @@ def few(tmp_path_factory):
     return folder / "run", done.stdout
 
 
+@pytest.mark.slow
 def test_run_without_validation_trains_on_all_rows_and_tests(few):
     run, told = few
     metrics = json.loads((run / "metrics.json").read_text())

@@ -5,10 +5,18 @@ import json
 from functools import partial
 
 import pytest
-from support.commands import NO_PICTURES, TINY_ENCODER, script, train
+from support.commands import NO_HEALTH, NO_PICTURES, TINY_ENCODER, script, train
 
 FOLDS = 3
-COMMON = [*TINY_ENCODER, *NO_PICTURES, "accelerator=cpu", "trainer.max_epochs=2", "logger=none", "freeze=backbone"]
+COMMON = [
+    *TINY_ENCODER,
+    *NO_PICTURES,
+    *NO_HEALTH,
+    "accelerator=cpu",
+    "trainer.max_epochs=2",
+    "logger=none",
+    "freeze=backbone",
+]
 COMMON += ["heads=trained"]  # so that each fold leaves a checkpoint that one might want to resume
 DATA = ["data=files", "data.files.train=train.csv", "tasks=[mood]", f"data.folds={FOLDS}"]
 

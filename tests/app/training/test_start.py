@@ -5,11 +5,11 @@ import json
 
 import pytest
 import torch
-from support.commands import NO_PICTURES, TINY, script, train
+from support.commands import NO_HEALTH, NO_PICTURES, TINY, script, train
 
 from polyhead.app.loaded.trained import load_trained_run
 
-QUICK = [*NO_PICTURES, "accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=1"]
+QUICK = [*NO_PICTURES, *NO_HEALTH, "accelerator=cpu", "trainer.precision=32-true", "trainer.max_epochs=1"]
 TEXTS = ["A thing happened.", "What a day!", "Why do bears not wear shoes?"]
 
 
@@ -99,6 +99,7 @@ def test_kept_head_stays_while_the_encoder_is_trained_and_a_line_says_what_that_
     assert not torch.equal(old.encoder.layers[0].output.dense.weight, new.encoder.layers[0].output.dense.weight)
 
 
+@pytest.mark.slow
 def test_start_that_leaves_nothing_to_train_is_told(folder):
     sizes = [f"data.sizes.{split}=32" for split in ("train", "validation", "test")]
     given = [f"start={folder}/old", "freeze=backbone", "~tasks.category", *sizes, "hydra.run.dir=same"]

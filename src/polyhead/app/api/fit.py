@@ -25,7 +25,7 @@ from polyhead.app.config.trust import is_allowed
 from polyhead.app.terminal.override_writing import override
 from polyhead.app.terminal.run_log import run_log
 from polyhead.errors import UserError, did_you_mean
-from polyhead.storage.cells import column_names
+from polyhead.storage.cells import TextColumns, column_names
 from polyhead.storage.frames import is_frame, write_frame
 
 log = logging.getLogger(__name__)
@@ -39,10 +39,11 @@ def fit(
     *,
     validation: Any = None,
     test: Any = None,
-    text: str | Sequence[str] | None = None,
+    text: TextColumns | None = None,
     tasks: Sequence[Any] | Mapping[str, Any] | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, TextColumns] | None = None,
     weight: str | None = None,
+    pair: str | None = None,
     epochs: int | None = None,
     seed: int | None = None,
     run_dir: str | Path | None = None,
@@ -65,8 +66,9 @@ def fit(
         test: the same; None holds some of ``train`` out.
         text: column of the sentences, or several.
         tasks: names of the columns of labels, a head each; ``{"sentiment": ["bad", "good"]}`` names the classes, too.
-        columns: task -> column of its labels, where that has another name.
+        columns: task -> column of its labels, where that has another name; or the columns that mark a label each.
         weight: column of ``train`` that says how much a row counts.
+        pair: column of a second text, for tasks about two.
         epochs: ``trainer.max_epochs``.
         seed: of head weights, dropout and batch order.
         run_dir: folder of the run; None makes one in ``runs/``.
@@ -82,9 +84,8 @@ def fit(
     request = _Request(Path("runs") if run_dir is None else Path(run_dir).parent)
     if config_dir is not None:
         request.search.append(_existing(Path(config_dir)))
-    request.add_data(
-        {"train": train, "validation": validation, "test": test}, text, _listed(tasks), columns, weight, choices
-    )
+    splits = {"train": train, "validation": validation, "test": test}
+    request.add_data(splits, text, _listed(tasks), columns, weight, pair, choices)
     request.add_choices(choices)
     request.add_values({"trainer.max_epochs": epochs, "seed": seed})
     request.overrides += [override(str(key), value) for key, value in (options or {}).items()]
@@ -112,10 +113,11 @@ class _Request:
     def add_data(
         self,
         splits: Mapping[str, Any],
-        text: str | Sequence[str] | None,
+        text: TextColumns | None,
         tasks: list[Any] | None,
-        columns: Mapping[str, str] | None,
+        columns: Mapping[str, TextColumns] | None,
         weight: str | None,
+        pair: str | None,
         choices: Mapping[str, Any],
     ) -> None:
         """Add the sentences; those in memory are written to files."""
@@ -128,10 +130,11 @@ class _Request:
             if tasks is None:
                 raise UserError('tasks: missing; name the columns of labels, as in tasks=["sentiment"]')
             self.overrides.append("data=files")
-        texts, others = _columns(text, tasks or [], columns or {}, weight)
+        texts, others = _columns(text, tasks or [], columns or {}, [weight, pair])
         for split, data in given.items():
             self.overrides.append(override(f"data.files.{split}", self._files(data, split, texts, others)))
-        self.add_values({"data.text": text, "tasks": tasks, "data.columns": columns, "data.weight": weight})
+        self.add_values({"data.text": text, "tasks": tasks, "data.columns": columns})
+        self.add_values({"data.weight": weight, "data.pair": pair})
 
     def _files(self, data: Any, split: str, texts: list[str], others: list[str]) -> Any:
         """Return paths as they are, and the paths of the files that are written for frames."""
@@ -237,10 +240,10 @@ def _listed(tasks: Sequence[Any] | Mapping[str, Any] | None) -> list[Any] | None
 
 
 def _columns(
-    text: str | Sequence[str] | None, tasks: Sequence[Any], columns: Mapping[str, str], weight: str | None
+    text: TextColumns | None, tasks: Sequence[Any], columns: Mapping[str, TextColumns], others: Sequence[str | None]
 ) -> tuple[list[str], list[str]]:
-    """Return the names of the columns of texts that training reads, and those of labels and weights."""
+    """Return the names of the columns of texts that training reads, and those of labels and what else is named."""
     names = [name for task in tasks for name in (task if isinstance(task, Mapping) else [task])]
     texts = ["text"] if text is None else column_names(text)
-    labels = [str(columns.get(name, name)) for name in names]
-    return texts, [*labels, *([] if weight is None else [weight])]
+    labels = [str(column) for name in names for column in column_names(columns.get(name, name))]
+    return texts, [*labels, *(name for name in others if name is not None)]

@@ -13,7 +13,7 @@ from polyhead.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from polyhead.app.api.predictor import Predictor
-    from polyhead.deployment.predictor import Floats, Predictions
+    from polyhead.deployment.predictions import Floats, Predictions
     from polyhead.runs.evaluation import EvaluationMetrics
 
 
@@ -59,13 +59,17 @@ class Run:
 
         return Predictor.load(self.folder, trust=self.trust)
 
-    def predict(self, texts: Sequence[str]) -> "Predictions":
+    def predict(self, texts: Sequence[str], seconds: Sequence[str | None] | None = None) -> "Predictions":
         """Predict all tasks for texts, in their order; ``to_frame()`` of the result is a table.
+
+        Args:
+            texts: any number of them.
+            seconds: the second text of each, for tasks about two; None leaves these tasks out.
 
         Raises:
             UserError: as :meth:`polyhead.Predictor.predict`, or the run cannot be read.
         """
-        return self.predictor.predict(texts)
+        return self.predictor.predict(texts, seconds)
 
     def encode(self, texts: Sequence[str], normalize: bool = False) -> "Floats":
         """Return the embeddings of texts (N, H).

@@ -48,8 +48,10 @@ def evaluate(
 
 
 def _columns(run: Path, trust: Sequence[str], options: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Return the names of the columns of texts that the evaluation reads, and those of labels."""
+    """Return the names of the columns of texts that the evaluation reads, and those of labels and second texts."""
     config = read_config(run, trust=trust)
     text = options.get("text") or config.data.get("text", "text")
     columns = {**(config.data.get("columns") or {}), **(options.get("columns") or {})}
-    return column_names(text), [str(columns.get(task, task)) for task in config.tasks]
+    pair = options.get("pair") or config.data.get("pair")
+    labels = [str(column) for task in config.tasks for column in column_names(columns.get(task, task))]
+    return column_names(text), [*labels, *([] if pair is None else [pair])]

@@ -59,6 +59,7 @@ def measure(config: DictConfig) -> EvaluationMetrics:
         config,
         sections=("input", "activation_cache", "text", "columns", "missing_values", "trust"),
         model=str,
+        pair=str | None,
         output=str,
         overwrite=bool,
         encoding=str | None,

@@ -15,7 +15,7 @@ from polyhead.deployment.window_outputs import WindowOutputs
 from polyhead.errors import UserError
 from polyhead.inference.text_runner import TextRunner
 from polyhead.sources.base import LabelledSentence
-from polyhead.tasks import Task, is_labelled
+from polyhead.tasks import Task, is_labelled, of_one_text
 
 
 def write_graphs(
@@ -40,9 +40,9 @@ def write_graphs(
     onnx_graph.quantize(folder / GRAPH, folder / INT8_GRAPH)
     sentences = trained.sentences("test")
     before, after = (_accuracies(folder, name, sentences, trained, tokenizer) for name in (GRAPH, INT8_GRAPH))
-    for task in trained.tasks:
+    for task in of_one_text(trained.tasks):
         _check_int8(task, len(sentences), before[task.name], after[task.name], config.max_int8_loss)
-    return {task.name: {"float32": before[task.name], "int8": after[task.name]} for task in trained.tasks}
+    return {task.name: {"float32": before[task.name], "int8": after[task.name]} for task in of_one_text(trained.tasks)}
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def _accuracies(
     outputs = np.concatenate(list(runner.run(sentence.text for sentence in sentences)))  # (N, H + C of all tasks)
     accuracies: dict[str, float] = {}
     end = encoder.embedding_size
-    for task in trained.tasks:
+    for task in of_one_text(trained.tasks):
         start, end = end, end + task.width
         targets = task.targets([sentence.labels.get(task.name) for sentence in sentences])  # (N,) or (N, C)
         labelled = is_labelled(targets)

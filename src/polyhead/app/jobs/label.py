@@ -97,7 +97,9 @@ def _check_kinds(tasks: Sequence[Task]) -> None:
     Raises:
         UserError: there is one.
     """
-    others = [f"{task.name} is {task.kind.name}" for task in tasks if task.kind.fits != "temperature"]
+    others = [
+        f"{task.name} is {task.kind.name}" for task in tasks if task.kind.fits != "temperature" or task.kind.is_pair
+    ]
     if others:
         raise UserError(
             f"task: labels are judged of single_label tasks, and {', '.join(others)}; name one by task=TASK"

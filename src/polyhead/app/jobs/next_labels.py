@@ -18,7 +18,7 @@ from polyhead.app.loaded.scored_model import ScoredModel
 from polyhead.app.loaded.scored_predictor import ScoredPredictor
 from polyhead.app.terminal.progress import text_progress
 from polyhead.app.terminal.reading_notes import tell_reading
-from polyhead.deployment.predictor import Predictions
+from polyhead.deployment.predictions import Predictions
 from polyhead.errors import UserError
 from polyhead.inference.candidates import Candidates
 from polyhead.inference.selection import pseudo_residuals, select, uncertainty

@@ -12,9 +12,11 @@ from omegaconf import DictConfig
 from polyhead import hardware
 from polyhead.app.config.builder import plain
 from polyhead.app.config.options import check_options
+from polyhead.app.jobs.pair_columns import check_pair, second_texts, with_gaps
 from polyhead.app.terminal.progress import text_progress
 from polyhead.app.terminal.reading_notes import tell_reading
-from polyhead.deployment.predictor import Floats, Predictions, Predictor
+from polyhead.deployment.predictions import Floats, Predictions
+from polyhead.deployment.predictor import Predictor
 from polyhead.deployment.selection import Selection, check_wanted
 from polyhead.errors import UserError, check_parameters
 from polyhead.inference.text_runner import CHUNK
@@ -42,6 +44,7 @@ def run(config: DictConfig) -> None:
         input=str,
         input_format=str,
         text=str | Sequence,
+        pair=str | None,
         encoding=str,
         quote=str | None,
         separator=str,
@@ -66,9 +69,12 @@ def run(config: DictConfig) -> None:
     with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
         predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
+        check_pair(config.pair, predictor)
+        if config.pair is not None:
+            reader.check(config.pair)
         selection = predictor.select(**wanted)
         types = _types(reader, predictor.tasks, config) if config.output.endswith(".parquet") else {}
-        theirs, ours = reader.columns or (), list(_columns(predictor.predict([]), selection, config))
+        theirs, ours = reader.columns or (), list(_columns(_predict(predictor, [], [], config), selection, config))
         _check_names(theirs, ours)
         started, rows = time.perf_counter(), 0
         blank: list[int] = []
@@ -79,9 +85,11 @@ def run(config: DictConfig) -> None:
             bar = progress.add_task("predicting", total=reader.size, rows=0)
             for chunk in _chunks(reader):
                 texts = [reader.text_of(number, row, config.text) for number, row in chunk]
+                seconds = second_texts(reader, chunk, config.pair)
                 filled = [text for text in texts if text is not None and not is_blank(text)]
+                beside = [second for second, text in zip(seconds, texts, strict=True) if not is_blank(text)]
                 blank += [number for (number, _), text in zip(chunk, texts, strict=True) if is_blank(text)]
-                columns = _columns(predictor.predict(filled), selection, config)
+                columns = _columns(_predict(predictor, filled, beside, config), selection, config)
                 gaps = [is_blank(text) for text in texts]
                 file.append(_joined([row for _, row in chunk], columns, gaps))
                 rows += len(chunk)
@@ -92,6 +100,11 @@ def run(config: DictConfig) -> None:
         cut += f"; no text, and so no prediction, in {len(blank):,} of them: row {', '.join(map(str, blank[:_SHOWN]))}"
     tell_reading(reader)
     print(f"{rows:,} texts predicted, written to {config.output}: {rate:,.0f} per second{cut}", file=sys.stderr)
+
+
+def _predict(predictor: Predictor, texts: list[str], seconds: Sequence[str | None], config: DictConfig) -> Predictions:
+    """Predict texts, with their second ones where a column has them."""
+    return predictor.predict(texts) if config.pair is None else predictor.predict(texts, seconds)
 
 
 def _chunks(reader: RowReader) -> Iterator[list[tuple[int, Row]]]:
@@ -138,14 +151,16 @@ def _columns(predictions: Predictions, selection: Selection, config: DictConfig)
         probabilities = predictions.probabilities[task.name]  # (N, C)
         answered = selection.answered(task, probabilities)
         labels = zip(predictions.labels(task.name), answered, strict=True)
-        columns[f"predicted_{task.name}"] = [label if is_answer else None for label, is_answer in labels]
-        columns[f"predicted_{task.name}_probability"] = probabilities.max(axis=1).tolist()
+        found: dict[str, list[Any]] = {}
+        found[f"predicted_{task.name}"] = [label if is_answer else None for label, is_answer in labels]
+        found[f"predicted_{task.name}_probability"] = probabilities.max(axis=1).tolist()
         if task.name in selection.least_in_set:
-            columns[f"predicted_{task.name}_set"] = selection.label_sets(task, probabilities)
-        columns |= _runners_up(task, probabilities, config.top_k)
+            found[f"predicted_{task.name}_set"] = selection.label_sets(task, probabilities)
+        found |= _runners_up(task, probabilities, config.top_k)
         if config.all_probabilities:
             for label, shares in zip(task.labels, probabilities.T, strict=True):
-                columns[f"predicted_{task.name}_probability_{label}"] = shares.tolist()
+                found[f"predicted_{task.name}_probability_{label}"] = shares.tolist()
+        columns |= with_gaps(found, np.isnan(probabilities[:, 0])) if task.kind.is_pair else found
     if config.embeddings:
         columns["embedding"] = predictions.embeddings.tolist()
     return columns

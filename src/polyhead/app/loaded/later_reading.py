@@ -19,6 +19,7 @@ _READING: dict[str, Any] = {
     "separator": AUTO,
     "sheet": None,
     "missing_values": None,
+    "pair": None,
 }
 """How files are read where neither the command nor the training says it."""
 
@@ -64,4 +65,5 @@ def later_files(scored: ScoredModel, config: DictConfig, files: Paths, parameter
         TableCache(config.cache, config.limit_gb),
         reading["missing_values"] or (),
         parameter,
+        reading["pair"],
     )

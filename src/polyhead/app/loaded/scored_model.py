@@ -26,6 +26,7 @@ _READING = (
     "separator",
     "sheet",
     "missing_values",
+    "pair",
 )  # keys of a run's data that say how files are read
 _LOADER = LoaderSettings(batch_size=1, evaluation_batch_size=128, bucket_batches=1, seed=0, workers=0)
 

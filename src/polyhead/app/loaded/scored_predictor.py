@@ -10,15 +10,16 @@ import torch
 from torch import Tensor
 
 from polyhead.app.loaded.scored_model import ScoredModel
-from polyhead.deployment.predictor import Predictions
+from polyhead.deployment.predictions import Predictions
 from polyhead.freezing.lora import merge_adapters
 from polyhead.inference.length_batches import inference_copy
 from polyhead.inference.packed_linear import pack_linear_layers
 from polyhead.inference.text_runner import TextRunner
+from polyhead.tasks import of_one_text
 
 
 class ScoredPredictor:
-    """Predicts all tasks of a run or a bundle in one pass, calibrated as its metrics are.
+    """Predicts all tasks about one text of a run or a bundle in one pass, calibrated as its metrics are.
 
     Args:
         scored: the model; adapters of its encoder are merged.
@@ -27,7 +28,7 @@ class ScoredPredictor:
 
     def __init__(self, scored: ScoredModel, device: torch.device) -> None:
         merge_adapters(scored.model.encoder)
-        self.tasks = scored.tasks
+        self.tasks = of_one_text(scored.tasks)
         self.fits = scored.fits
         self.model = scored.model.to(device)
         self.encoder = inference_copy(scored.model.encoder, scored.precision, device)

@@ -15,7 +15,7 @@ from polyhead.app.config.run_config import read_config
 from polyhead.app.config.trust import check_trust
 from polyhead.app.loaded.encoder_record import check_encoder, resolve_encoder
 from polyhead.app.loaded.sentence_digest import sentence_digest
-from polyhead.data.tokenization import TokenizedSentences
+from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.deployment.bundle.scores import scores_from_plain
 from polyhead.errors import UserError, parameters_under
 from polyhead.freezing.lora import merge_adapters

@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 a mistake in what was given, 130 interrupted, 1 anything e
 """
 
 import errno
+import gc
 import logging
 import os
 import re
@@ -12,6 +13,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
 from hydra._internal.utils import get_args_parser
@@ -127,7 +129,7 @@ def run_job(module: str, config: DictConfig) -> float | None:
     end_with_parent()  # a launcher's process comes here first
     try:
         upgraded = upgrade_composed(config, task_overrides())
-        result: float | None = import_module(module).run(upgraded)
+        result: float | None = _import_job(module).run(upgraded)
     except (UserError, OmegaConfBaseException) as problem:
         error = problem if isinstance(problem, UserError) else UserError(one_line(problem))
         _end_mistaken(error, problem)
@@ -141,6 +143,22 @@ def run_job(module: str, config: DictConfig) -> float | None:
         _log_traceback()
         raise
     return result
+
+
+def _import_job(name: str) -> ModuleType:
+    """Import a module with all that it stands on, without a search for garbage among the million objects made.
+
+    They stay until the process ends, so that later collections leave them out, too; a second of a run goes into these
+    searches otherwise. What a job of a sweep left is not kept: its module is there already.
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    gc.disable()
+    try:
+        return import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _end_mistaken(error: UserError, cause: Exception) -> NoReturn:

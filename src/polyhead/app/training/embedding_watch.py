@@ -54,6 +54,8 @@ class EmbeddingWatch:
         if held and self.moves:
             train = data.split("train")
             train.targets = frozen.embed(train)
+            if train.second is not None:
+                train.second.targets = frozen.embed(train.second)
             log.info("embedding: held to what the encoder gives at the start, over %s sentences", f"{len(train):,}")
         self.pairs: ScoredPairs | None = None
         self.sentences: TokenizedSplit | None = None

@@ -4,14 +4,13 @@ import logging
 
 import lightning as L
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from polyhead.app.training.components import RunComponents
+from polyhead.app.training.pair_features import embed_rows, read_pairs
 from polyhead.app.training.taken_heads import TakenHeads
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import FrozenActivations
+from polyhead.tasks import of_one_text, of_pairs
 from polyhead.training.loggers import log_table
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.penalty_trial import LabeledEmbeddings
@@ -52,7 +51,12 @@ def solve_heads(
     validation = _read(frozen, data, "validation", limit) if data.source.has("validation") else None
     new = taken.new(parts.tasks)
     begins = module.takes_steps and not again
-    found = parts.heads.solve(module.model, new, module.loss, train, validation, module.seed, again, begins)
+    options = (module.seed, again, begins)
+    found = parts.heads.solve(module.model, of_one_text(new), module.loss, train, validation, *options)
+    for task in of_pairs(new):  # over features of their own, of the rows that have both texts
+        pairs = read_pairs(frozen, data, "train", task, limit)
+        judges = read_pairs(frozen, data, "validation", task, limit) if validation is not None else None
+        found += parts.heads.solve(module.model, [task], module.loss, pairs, judges, *options)
     if not again:
         parts.heads.solve_added(module.model, parts.tasks, taken.added, module.loss, train)
     for head in found:
@@ -66,20 +70,11 @@ def _read(frozen: FrozenActivations, data: SentenceData, name: str, limit: int |
     split, rows = data.split(name), None
     if limit is not None and len(split) > limit:
         rows = np.linspace(0, len(split) - 1, limit).astype(np.int64)
-    embeddings = _embeddings(frozen, data, name, rows)
+    embeddings = embed_rows(frozen, data, name, rows)
     if rows is None:
         return LabeledEmbeddings(embeddings, split.labels, split.weights)
     labels = {task: column[rows] for task, column in split.labels.items()}
     return LabeledEmbeddings(embeddings, labels, None if split.weights is None else split.weights[rows])
-
-
-def _embeddings(frozen: FrozenActivations, data: SentenceData, name: str, rows: NDArray[np.int64] | None) -> Tensor:
-    split, in_pool = data.split(name), data.source.rows_in_pool(name)
-    if in_pool is not None:
-        return frozen.embed(data.pool())[torch.from_numpy(in_pool if rows is None else in_pool[rows])]
-    if rows is None and split.activations is not None and split.depth is None:
-        return split.activations  # the encoder is frozen: they have been read already
-    return frozen.embed(split if rows is None else split.select(rows))
 
 
 def _line(head: SolvedHead, again: bool) -> str:

@@ -32,15 +32,20 @@ class StartPoint:
 
     Args:
         folder: of it.
-        tasks: of its heads that predict one class out of several; heads of other kinds are not taken.
-        others: the names of those.
+        tasks: of its heads that predict one class out of several, to which classes may be added.
+        other_tasks: those of other kinds.
         trust: packages whose names its configuration may build, beside polyhead's own.
     """
 
     folder: Path
     tasks: tuple[Task, ...]
-    others: tuple[str, ...]
+    other_tasks: tuple[Task, ...]
     trust: tuple[str, ...]
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The names of the tasks of other kinds."""
+        return tuple(task.name for task in self.other_tasks)
 
     @property
     def is_bundle(self) -> bool:
@@ -122,8 +127,8 @@ def find_start(config: DictConfig) -> StartPoint | None:
 
 
 def _start_point(folder: Path, tasks: Sequence[Task], trust: tuple[str, ...]) -> StartPoint:
-    taken = tuple(task for task in tasks if task.kind.name == SingleLabel.name)  # of others, rows are no classes
-    return StartPoint(folder, taken, tuple(task.name for task in tasks if task not in taken), trust)
+    single = tuple(task for task in tasks if task.kind.name == SingleLabel.name)  # of others, rows are no classes
+    return StartPoint(folder, single, tuple(task for task in tasks if task not in single), trust)
 
 
 def _take_encoder(config: DictConfig, start: StartPoint, overrides: Sequence[str]) -> None:

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 import torch
 
+from polyhead.app.training.other_heads import difference, take_head
 from polyhead.app.training.start_point import StartPoint
 from polyhead.deployment.bundle.folder import linear, plain_head
 from polyhead.errors import UserError
+from polyhead.models.multitask import MultiTaskModel
 from polyhead.tasks import SingleLabel, Task
 from polyhead.training.module import MultiTaskTraining
 
@@ -26,7 +28,7 @@ class TakenHeads:
 
     def new(self, tasks: tuple[Task, ...]) -> tuple[Task, ...]:
         """Return the tasks whose heads are new."""
-        return tuple(task for task in tasks if task.name not in self.added)
+        return tuple(task for task in tasks if task.name not in self.added and task.kind.has_head)
 
 
 def check_classes(start: StartPoint | None, tasks: tuple[Task, ...]) -> None:
@@ -55,13 +57,27 @@ def check_classes(start: StartPoint | None, tasks: tuple[Task, ...]) -> None:
         raise UserError("\n".join(problems))
 
 
+def _take_other(
+    start: StartPoint, source: MultiTaskModel, model: MultiTaskModel, theirs: Task, ours: Task, taken: TakenHeads
+) -> None:
+    """Take a head of another kind, where it means the same, and log a line for it."""
+    reason = difference(theirs, ours)
+    if reason is not None:
+        log.warning("head of %s: new; that of %s is left behind, %s", ours.name, start.folder, reason)
+        return
+    take_head(source, model, theirs, ours)
+    taken.added[ours.name] = []
+    log.info("head of %s: from %s", ours.name, start.folder)
+
+
 def take_heads(start: StartPoint | None, module: MultiTaskTraining, tasks: tuple[Task, ...]) -> TakenHeads:
     """Put the heads of the start into a model, and log a line for each head.
 
     Args:
         start: whose encoder the model has; None has no heads.
         module: with the model, whose heads are new.
-        tasks: of the model; those of the start have its classes, in any order.
+        tasks: of the model; those of the start have its classes, in any order. Heads of other kinds are taken where
+            kind and classes agree.
 
     Raises:
         UserError: the heads cannot be loaded.
@@ -70,10 +86,14 @@ def take_heads(start: StartPoint | None, module: MultiTaskTraining, tasks: tuple
         return TakenHeads()
     source, model = start.load_model(), module.model
     known = {task.name: task.labels for task in start.tasks}
+    others = {task.name: task for task in start.other_tasks if task.kind.has_head}
     taken = TakenHeads()
-    for name in sorted({*start.others} - {task.name for task in tasks}):
-        log.warning("head of %s: left behind; heads of single labels alone are taken", name)
-    for task in tasks:
+    for name in sorted({*others} - {task.name for task in tasks}):
+        log.warning("head of %s: left behind, since no task has its name; heads of single labels alone are kept", name)
+    for task in [task for task in tasks if task.kind.has_head]:
+        if task.name in others:
+            _take_other(start, source, model, others[task.name], task, taken)
+            continue
         if task.name not in known:
             log.info("head of %s: new", task.name)
             continue

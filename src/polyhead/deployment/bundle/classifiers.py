@@ -27,7 +27,9 @@ def write_classifiers(folder: Path, model: MultiTaskModel, tasks: Sequence[Task]
     Raises:
         UserError: a task is not of single labels.
     """
-    others = [f"{task.name} is {task.kind.name}" for task in tasks if task.kind.fits != "temperature"]
+    others = [
+        f"{task.name} is {task.kind.name}" for task in tasks if task.kind.fits != "temperature" or task.kind.is_pair
+    ]
     if others:
         raise UserError(f"classifiers: they are of single_label tasks, and {', '.join(others)}; set classifiers=false")
     for task in tasks:

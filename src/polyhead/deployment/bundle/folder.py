@@ -78,9 +78,14 @@ def write_model(folder: Path, model: MultiTaskModel, tokenizer: TextTokenizer) -
     write_encoder(folder, model.encoder, tokenizer)
     write_prompt(folder, tokenizer.prompt)
     tensors: dict[str, Tensor] = {}
-    for task in model.heads:
+    for task in with_parameters(model):
         tensors |= {f"{task}.{name}": _plain(tensor) for name, tensor in plain_head(model, task).state_dict().items()}
     save_file(tensors, folder / HEADS)
+
+
+def with_parameters(model: MultiTaskModel) -> dict[str, nn.Module]:
+    """Return the heads that have any, by task."""
+    return {task: head for task, head in model.heads.items() if any(True for _ in head.parameters())}
 
 
 def plain_head(model: MultiTaskModel, task: str) -> nn.Linear:
@@ -187,7 +192,7 @@ def _head_parameters(model: MultiTaskModel) -> dict[str, nn.Parameter]:
     """Return the parameters of all heads by their name in the bundle, ``TASK.weight`` and ``TASK.bias``."""
     return {
         f"{task}.{name}": parameter
-        for task, head in model.heads.items()
+        for task, head in with_parameters(model).items()
         for name, parameter in linear(head).named_parameters()
     }
 

@@ -1,7 +1,8 @@
 """Graph: encoder and all heads as one ONNX graph, in single precision and in int8. Knows nothing about bundles.
 
 Inputs ``input_ids`` and ``attention_mask`` (B, S), both dynamic; outputs ``sentence_embedding`` (B, H) and
-``TASK_logits`` (B, C) of every task. Shapes: B sentences, S tokens, H units of an embedding, C classes of a task.
+``TASK_logits`` (B, C) of every task about one text: the logits of tasks about two are computed from two embeddings.
+Shapes: B sentences, S tokens, H units of an embedding, C classes of a task.
 """
 
 import logging
@@ -38,7 +39,8 @@ class _Graph(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, ...]:
         embeddings = self.model.encoder(input_ids, attention_mask)  # (B, H)
-        return (embeddings, *self.model.classify(embeddings).values())
+        logits = self.model.classify(embeddings)
+        return (embeddings, *(logits[task] for task in self.model.one_text_heads))
 
 
 def write_graph(path: Path, model: MultiTaskModel, max_length: int) -> float:
@@ -57,7 +59,7 @@ def write_graph(path: Path, model: MultiTaskModel, max_length: int) -> float:
     """
     require("onnx", "onnxscript", "onnxruntime")
     network = _Graph(model).eval()
-    outputs = ["sentence_embedding", *(f"{task}_logits" for task in model.heads)]
+    outputs = ["sentence_embedding", *(f"{task}_logits" for task in model.one_text_heads)]
     dynamic = {0: "batch", 1: "tokens"}
     try:
         with _quiet(), torch.inference_mode(False), torch.no_grad():

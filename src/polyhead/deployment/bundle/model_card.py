@@ -40,7 +40,7 @@ embeddings = SentenceTransformer("FOLDER").encode(["A sentence.", "Another one?"
 {windows}
 `heads.safetensors` holds `TASK.weight` (classes, width) and `TASK.bias`: logits are `embeddings @ weight.T + bias`.
 `tasks.json` names the classes in the order of the logits.
-{kinds}{graph}
+{kinds}{pairs}{graph}
 ## Made with
 
 {made_with}
@@ -58,7 +58,13 @@ whose sigmoid is compared with `thresholds`; `ordinal` has one per step from a c
 multiply to the probability of being beyond the step.
 """
 
-_GRAPH = """`graph.onnx` maps `input_ids` and `attention_mask` to `sentence_embedding` and `TASK_logits` of every task.
+_PAIRS = """
+{tasks} are about two texts: `predictor.predict(["A sentence."], ["Another one?"])`. With embeddings u and v of the two,
+the answer of `similarity` and `contrastive` is their cosine, and the head of `entailment` is given (u, v, |u - v|).
+"""
+
+_GRAPH = """`graph.onnx` maps `input_ids` and `attention_mask` to `sentence_embedding` and to `TASK_logits` of every
+task about one text.
 """
 
 _WINDOWS = """
@@ -87,11 +93,11 @@ def model_card(
         rights: what its author says of license and data; None says nothing.
     """
     columns = sorted({metric for entry in manifest.tasks for metric in entry.metrics})
-    count = len(manifest.tasks)
+    count = sum(entry.task.kind.has_head for entry in manifest.tasks)
     return _TEMPLATE.format(
         data=card_data(name, manifest, rights or Rights()),
         name=name,
-        heads=f"{count} linear {_what(manifest)}head" + "s" * (count > 1),
+        heads=f"{count} linear {_what(manifest)}head" + "s" * (count != 1),
         table=markdown_table(["task", "classes", *columns], [_row(entry, columns) for entry in manifest.tasks]),
         calibrated=_calibrated(manifest),
         limit=_limit(manifest),
@@ -100,6 +106,7 @@ def model_card(
         prompt=f", those of the prompt `{prompt}` before each text included" if prompt else "",
         windows="" if manifest.windows == 1 else _WINDOWS.format(max_length=manifest.max_length),
         kinds="" if _what(manifest) else _KINDS,
+        pairs=_pairs(manifest),
         graph=_GRAPH if graph else "",
         made_with="\n".join(f"- {key}: {value}" for key, value in manifest.made_with.items()),
     )
@@ -107,6 +114,11 @@ def model_card(
 
 def _what(manifest: Manifest) -> str:
     return "classification " if all(entry.kind == SingleLabel.name for entry in manifest.tasks) else ""
+
+
+def _pairs(manifest: Manifest) -> str:
+    names = [entry.name for entry in manifest.tasks if entry.task.kind.is_pair]
+    return _PAIRS.format(tasks=", ".join(names)) if names else ""
 
 
 def _calibrated(manifest: Manifest) -> str:

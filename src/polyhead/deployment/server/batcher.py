@@ -24,7 +24,7 @@ class ClosingError(Exception):
 
 @dataclass
 class _Request:
-    texts: list[str]
+    texts: list[Any]
     answer: asyncio.Future[Sequence[Any]]
 
 
@@ -46,7 +46,7 @@ class Batcher:
     [['A', 'B'], ['C']]
 
     Args:
-        compute: texts -> a sequence with an entry per text, which can be sliced.
+        compute: texts, or pairs of them -> a sequence with an entry for each, which can be sliced.
         batch_texts: the most texts of a batch; a request is never split, and a larger one makes a batch of its own.
         waiting_texts: the most texts that may wait; a request that would exceed it is refused.
         observe: called with the number of texts of each batch.
@@ -55,7 +55,7 @@ class Batcher:
         ParameterError: a number below 1.
     """
 
-    compute: Callable[[list[str]], Sequence[Any]]
+    compute: Callable[[list[Any]], Sequence[Any]]
     batch_texts: int
     waiting_texts: int
     observe: Callable[[int], None] = _ignore
@@ -70,7 +70,7 @@ class Batcher:
         self._queue: deque[_Request] = deque()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batcher")
 
-    async def submit(self, texts: list[str]) -> Sequence[Any]:
+    async def submit(self, texts: list[Any]) -> Sequence[Any]:
         """Queue some texts, and return their entries once they are computed.
 
         Raises:

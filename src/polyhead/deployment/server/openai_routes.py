@@ -49,7 +49,7 @@ def add_openai_routes(router: APIRouter, batcher: Batcher, predictor: Predictor,
         if body.dimensions not in (None, width):
             given = f"dimensions: {body.dimensions} given"
             return problem(422, f"{given}; it must be {width} or left out, for embeddings are not cut here")
-        predictions: Any = await batcher.submit(body.input)
+        predictions: Any = await batcher.submit([(text, None) for text in body.input])
         tokens = await asyncio.to_thread(predictor.runner.count_tokens, body.input)
         data = _entries(unit_vectors(predictions.embeddings), body.encoding_format)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}

@@ -28,7 +28,8 @@ class Answer(BaseModel):
         str | float | list[str] | None,
         Field(
             description="the most probable class, null if accuracy asks to abstain; of a number task the number, of a "
-            "multi_label task all labels that reach their thresholds"
+            "multi_label task all labels that reach their thresholds, of a similarity or contrastive task the cosine; "
+            "null of a task about two texts where there is one"
         ),
     ]
     probabilities: Annotated[dict[str, float], Field(description="of each class; empty where a task has none")]
@@ -79,6 +80,7 @@ class About(BaseModel):
     tasks: list[AboutTask]
     limits: dict[str, float]
     examples: list[str]
+    pairs: Annotated[list[str], Field(description="the tasks about two texts")]
     sentences: Annotated[int, Field(description="stored, of which /neighbours gives the nearest")]
 
 
@@ -87,6 +89,7 @@ class Health(BaseModel):
 
     status: str
     tasks: dict[str, list[str]] | None = None
+    pairs: Annotated[list[str] | None, Field(description="tasks about two texts, which need seconds")] = None
     limits: dict[str, float] | None = None
 
 
@@ -111,10 +114,19 @@ def predict_model(limits: Limits) -> type[BaseModel]:
     return create_model(
         "TextsToPredict",
         __base__=texts_model(limits),
+        seconds=(_seconds(limits), None),
         top_k=(top_k, None),
         coverage=(_share("how often the set of labels shall hold the true one"), None),
         accuracy=(_share("how often an answer shall be right; texts that are too hard get null"), None),
     )
+
+
+def _seconds(limits: Limits) -> Any:
+    """Describe the second texts of tasks about two; the predictor checks that they go with the texts."""
+    about = "the second text of each, for tasks about two; null where there is none"
+    text = Annotated[str, _within(limits), AfterValidator(_refuse_blank)]
+    seconds = Annotated[list[text | None], Field(min_length=1, max_length=limits.texts)]
+    return Annotated[seconds | None, Field(description=about)]
 
 
 def whole(value: object) -> object:
@@ -138,11 +150,15 @@ def _refuse_blank(text: str) -> str:
 
 def texts_type(limits: Limits) -> Any:
     """Build the type of the texts of a request."""
-    described = Field(max_length=limits.characters, json_schema_extra=TEXT_PATTERN)
-    text = Annotated[str, described, AfterValidator(_refuse_blank)]
+    text = Annotated[str, _within(limits), AfterValidator(_refuse_blank)]
     return Annotated[list[text], Field(min_length=1, max_length=limits.texts)]
 
 
 def texts_model(limits: Limits) -> type[BaseModel]:
     """Build the model of a request, whose description in OpenAPI states the limits."""
     return create_model("Texts", __base__=OnlyKnown, texts=(texts_type(limits), ...))
+
+
+def _within(limits: Limits) -> Any:
+    """Describe a text that is not blank and not too long."""
+    return Field(max_length=limits.characters, json_schema_extra=TEXT_PATTERN)

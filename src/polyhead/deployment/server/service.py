@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response, Security
@@ -11,7 +12,8 @@ from fastapi.security import HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from polyhead.deployment.bundle.neighbors import Neighbors
-from polyhead.deployment.predictor import Floats, Predictions, Predictor
+from polyhead.deployment.predictions import Floats, Predictions
+from polyhead.deployment.predictor import Predictor
 from polyhead.deployment.selection import Selection
 from polyhead.deployment.server.about import about, allowed_by
 from polyhead.deployment.server.access import HostMiddleware, TokenMiddleware
@@ -27,7 +29,7 @@ from polyhead.deployment.server.problems import answer_problems, openai_refusals
 from polyhead.deployment.server.schemas import About, Embedded, Health, Nearest, Predicted, predict_model, texts_model
 from polyhead.deployment.server.stop import StopMiddleware
 from polyhead.errors import ParameterError, UserError, one_line
-from polyhead.tasks import Task
+from polyhead.tasks import Task, of_pairs
 
 _POSTS = ("/predict", "/embed", "/neighbours", "/v1/embeddings")
 PATHS = (*_POSTS, "/about", "/health", "/metrics", "/v1/models", "/openapi.json", "/docs", "/")
@@ -67,7 +69,7 @@ def create_app(
         UserError: the bundle's stored sentences are damaged.
     """
     metrics = ServerMetrics(waiting=lambda: batcher.waiting)
-    batcher = Batcher(predictor.predict, batch_texts, limits.waiting_texts, metrics.batch_texts.observe)
+    batcher = Batcher(partial(_predict, predictor), batch_texts, limits.waiting_texts, metrics.batch_texts.observe)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -133,19 +135,24 @@ def _predictions(
 
     @router.post("/predict", response_model=Predicted, responses=refusals(409))
     async def predict(body: to_predict) -> Response:
-        """Predict every task for every text."""
+        """Predict every task for every text; those about two texts where there are seconds."""
         try:
+            if body.seconds is not None:
+                predictor.check_seconds(body.seconds, len(body.texts))
             selection = predictor.select(body.coverage, body.accuracy)
         except UserError as error:  # nothing to promise, or no number
             status = 422 if isinstance(error, ParameterError) else 409
             return problem(status, one_line(error, _LONGEST_LINE))
-        predictions: Any = await batcher.submit(body.texts)
+        seconds = body.seconds or [None] * len(body.texts)
+        predictions: Any = await batcher.submit(list(zip(body.texts, seconds, strict=True)))
+        if body.seconds is None:  # those of another client may have been computed along with these
+            predictions = predictions.of_one_text()
         return JSONResponse({"predictions": _answers(predictions, selection, body.top_k)})
 
     @router.post("/embed", response_model=Embedded)
     async def embed(body: texts) -> Response:
         """Embed every text."""
-        predictions: Any = await batcher.submit(body.texts)
+        predictions: Any = await batcher.submit([(text, None) for text in body.texts])
         return JSONResponse({"embeddings": predictions.embeddings.tolist()})
 
     @router.post("/neighbours", name="neighbours", response_model=Nearest, responses=refusals(404))
@@ -153,11 +160,17 @@ def _predictions(
         """Find the stored sentences that are nearest to every text."""
         if stored is None:
             return problem(404, "no sentences are stored; serve with sentences=FILE, or export with sentences=train")
-        predictions: Any = await batcher.submit(body.texts)
+        predictions: Any = await batcher.submit([(text, None) for text in body.texts])
         nearest = await asyncio.to_thread(stored.nearest, predictions.embeddings, _NEAREST)
         return JSONResponse({"neighbours": [_neighbors(found) for found in nearest]})
 
     return router
+
+
+def _predict(predictor: Predictor, rows: list[tuple[str, str | None]]) -> Predictions:
+    """Predict texts, some of them with a second one."""
+    texts, seconds = [text for text, _ in rows], [second for _, second in rows]
+    return predictor.predict(texts, seconds) if any(seconds) else predictor.predict(texts)
 
 
 def _answers(predictions: Predictions, selection: Selection, top_k: int | None) -> list[dict[str, Any]]:
@@ -198,6 +211,7 @@ def _status(batcher: Batcher, predictor: Predictor, limits: Limits, asked: bool)
     router = APIRouter(responses=refusals())
     index, docs = read_page("index"), read_page("docs")
     tasks = {task.name: task.labels for task in predictor.tasks}
+    pairs = [task.name for task in of_pairs(predictor.tasks)]
     allowed = allowed_by(limits, predictor)
 
     @router.get("/health", response_model=Health, response_model_exclude_none=True)
@@ -205,7 +219,8 @@ def _status(batcher: Batcher, predictor: Predictor, limits: Limits, asked: bool)
         """Say whether requests are served; for which tasks and within which limits, if the client may know."""
         if batcher.closing:
             raise ClosingError
-        details = {} if asked and not request.scope["trusted"] else {"tasks": tasks, "limits": allowed}
+        known = {"tasks": tasks, **({"pairs": pairs} if pairs else {}), "limits": allowed}
+        details = {} if asked and not request.scope["trusted"] else known
         return JSONResponse({"status": "ok", **details})
 
     @router.get("/", include_in_schema=False)

@@ -38,7 +38,7 @@ def color(row: Row) -> str:
 
 def trade_off(comparison: Comparison, test_set: str, cost: str, title: str) -> str:
     """Draw quality on a test set against a cost, the conditions that no other beats in both joined by a line."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     rows = [row for row in comparison.rows if row.costs.get(cost) and test_set in row.scores]
     for row in rows:
         score = row.scores[test_set][OVERALL]
@@ -54,7 +54,7 @@ def trade_off(comparison: Comparison, test_set: str, cost: str, title: str) -> s
     axes.set(xlabel=title, ylabel=f"{metric_name(comparison)}, {test_set}, mean over tasks")
     axes.margins(0.12)
     _log_scale(axes, [row.costs[cost] for row in rows])
-    return _svg(figure, f"trade-off {test_set} {cost}")
+    return to_svg(figure, f"trade-off {test_set} {cost}")
 
 
 def _within_bounds(score: Mean) -> list[list[float]] | None:
@@ -77,7 +77,7 @@ def learning_curves(comparison: Comparison, curves: Mapping[int, Sequence[Curves
     Returns:
         The figure; empty where no run logged it.
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     for row in reversed(comparison.rows[:MOST_LINES]):  # the best on top
         logged = [run[name] for run in curves.get(row.number, ()) if name in run]
         for index, points in enumerate(logged):
@@ -89,7 +89,7 @@ def learning_curves(comparison: Comparison, curves: Mapping[int, Sequence[Curves
     axes.set(xlabel="optimizer steps", ylabel=title)
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(handles[::-1], labels[::-1], frameon=False, fontsize=8, ncols=2)
-    return _svg(figure, f"curves {name}")
+    return to_svg(figure, f"curves {name}")
 
 
 def _log_scale(axes: Axes, values: Sequence[float]) -> None:
@@ -101,13 +101,14 @@ def _log_scale(axes: Axes, values: Sequence[float]) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _figure() -> tuple[Figure, Axes]:
+def new_figure() -> tuple[Figure, Axes]:
+    """Return an empty figure in the style of all."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
         return figure, figure.add_subplot()
 
 
-def _svg(figure: Figure, name: str) -> str:
+def to_svg(figure: Figure, name: str) -> str:
     """Return the figure as an ``<svg>`` element; ``name`` keeps its ids apart from those of other figures."""
     buffer = io.StringIO()
     with matplotlib.rc_context(_STYLE | {"svg.hashsalt": name}):

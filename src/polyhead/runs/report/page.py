@@ -15,6 +15,8 @@ from polyhead.runs.report import figures, table
 from polyhead.runs.report.class_scores import class_scores
 from polyhead.runs.report.comparison import Comparison, Row
 from polyhead.runs.report.curves import Curves
+from polyhead.runs.report.kind_drawing import draw_bars, draw_scatter
+from polyhead.runs.report.kind_figures import bars, scatters
 from polyhead.runs.report.statistics import Difference
 from polyhead.runs.report.verdict import conflict_sentences, verdict
 from polyhead.runs.status import DONE
@@ -59,6 +61,7 @@ def page(comparison: Comparison, curves: Mapping[str, Curves], title: str, folde
         legend=table.legend(comparison),
         colors=[figures.color(row) for row in comparison.rows],
         figures=[Markup(svg) for svg in _figures(comparison, curves) if svg],
+        kind_figures=[Markup(svg) for svg in _kind_figures(comparison, drawn)],
         differences=_differences(comparison) if several else [],
         confusions=list(_confusions(comparison)),
         conflicts=[sentence for row in comparison.rows for sentence in conflict_sentences(row)],
@@ -99,6 +102,13 @@ def _figures(comparison: Comparison, curves: Mapping[str, Curves]) -> Iterator[s
     by_row = {row.number: _curves_of(row, curves) for row in comparison.rows}
     for name, title in _CURVES.items():
         yield figures.learning_curves(comparison, by_row, name, title)
+
+
+def _kind_figures(comparison: Comparison, drawn: Sequence[Row]) -> Iterator[str]:
+    """Yield the figures of tasks that are not of single classes: of the best and the baseline, and bars of all."""
+    rows = {row.number: row for row in (comparison.best, comparison.baseline) if row is not None}
+    yield from map(draw_scatter, scatters([*rows.values()]))
+    yield from (draw_bars(found, list(drawn)) for found in bars(drawn))
 
 
 def _curves_of(row: Row, curves: Mapping[str, Curves]) -> list[Curves]:

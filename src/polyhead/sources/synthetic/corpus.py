@@ -9,14 +9,15 @@ lie in the INI files beside it, which ``material`` reads.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate, islice, product
+from itertools import islice, product
 from random import Random
 from typing import NamedTuple
 from zlib import crc32
 
 from polyhead.errors import ParameterError, UserError, did_you_mean, parameter_problems
 from polyhead.sources.base import Source
-from polyhead.sources.synthetic.extras import EXTRAS, extra_cell
+from polyhead.sources.synthetic.cells import Cell, draw_cells, geometric
+from polyhead.sources.synthetic.extras import EXTRAS, PAIR_EXTRAS, extra_cell, pair_cell, partner
 from polyhead.sources.synthetic.grammar import Symbol, draw
 from polyhead.sources.synthetic.material import read_grammar
 from polyhead.tasks import PerTask, Task, per_task_problems, value_for
@@ -47,15 +48,20 @@ _LARGEST_SIZE = 1_000_000_000
 _SHARE = "a number from 0 to 1"
 _BLOCK = len(CATEGORIES) * len(SENTIMENTS) * len(TOPICS)  # sentences, so that a balanced block has each cell once
 
-Cell = tuple[str, str, str]
-"""The category, the sentiment and the topic that a sentence is written for."""
-
 
 class Sentence(NamedTuple):
     """One sentence and its labels: task name -> label, or None where the label is missing."""
 
     text: str
     labels: dict[str, str | None]
+
+
+class SentencePair(NamedTuple):
+    """Two sentences, the labels of the first, and those of both together."""
+
+    text: str
+    labels: dict[str, str | None]
+    second: str
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ class HypotheticalCorpus(Source):
         if problems:
             raise ParameterError("\n".join(problems))
 
-    def sentences(self, split: str) -> Iterator[Sentence]:
+    def sentences(self, split: str) -> Iterator[Sentence | SentencePair]:
         """Yield the sentences of ``split`` one by one, in memory that does not grow.
 
         Raises:
@@ -119,7 +125,9 @@ class HypotheticalCorpus(Source):
         sentences = self._write(split)
         return islice(self._spoil(sentences) if split == "train" else sentences, self.sizes[split])
 
-    def find_labels(self, names: Sequence[str], free: Sequence[str] = ()) -> Mapping[str, Sequence[str]]:
+    def find_labels(
+        self, names: Sequence[str], free: Sequence[str] = (), each_pair: Sequence[str] = ()
+    ) -> Mapping[str, Sequence[str]]:
         """Return the class names of the tasks named.
 
         Raises:
@@ -131,7 +139,8 @@ class HypotheticalCorpus(Source):
                 hint = f"set data.extra=[{name}]" if name in EXTRAS else did_you_mean(name, LABELS)
                 raise UserError(f"tasks: the hypothetical sentences know no {name!r}; {hint}")
         for name in set(names) & set(self.extra):
-            found[name] = tuple(sorted({str(sentence.labels[name]) for sentence in self.sentences("train")}))
+            cells = {sentence.labels[name] for sentence in self.sentences("train")}
+            found[name] = tuple(sorted(cell for cell in cells if cell is not None))
         return {name: found[name] for name in names}
 
     def check(self, tasks: Sequence[Task]) -> None:
@@ -156,21 +165,25 @@ class HypotheticalCorpus(Source):
         """Return the number of sentences."""
         return self.sizes.get(split, 0)
 
-    def _write(self, split: str) -> Iterator[Sentence]:
+    def _write(self, split: str) -> Iterator[Sentence | SentencePair]:
         generator = Random(f"{self.seed}/{split}")  # a string is hashed by SHA-512, alike in all processes
-        side = "train" if split == "train" else "held_out"
-        for category, sentiment, topic in _draw_cells(self._weigh_cells(), generator):
-            symbol = _compile(side, topic)[category, sentiment]
-            text = draw(symbol, generator)
-            while not _belongs(text, split):
-                text = draw(symbol, generator)
-            labels: dict[str, str | None] = {"category": category, "sentiment": sentiment, "topic": topic}
-            given = {"sentiment": sentiment, "topic": topic}
-            yield Sentence(text, labels | {name: extra_cell(name, text, given) for name in self.extra})
+        of_pairs = [name for name in self.extra if name in PAIR_EXTRAS]
+        alone = [name for name in self.extra if name not in PAIR_EXTRAS]
+        others, cells = Random(f"{self.seed}/{split}/pairs"), list(product(CATEGORIES, SENTIMENTS, TOPICS))
+        for cell in draw_cells(self._weigh_cells(), _BLOCK, generator):
+            text = _draw_text(cell, split, generator)
+            given = dict(zip(LABELS, cell, strict=True))
+            labels: dict[str, str | None] = {**given, **{name: extra_cell(name, text, given) for name in alone}}
+            if not of_pairs:
+                yield Sentence(text, labels)
+                continue
+            other = partner(cell, cells, others)
+            labels |= {name: pair_cell(name, cell, other) for name in of_pairs}
+            yield SentencePair(text, labels, _draw_text(other, split, others))
 
     def _weigh_cells(self) -> dict[Cell, float]:
         """Return the probability of each cell."""
-        category, sentiment, topic = (_geometric(LABELS[task], value_for(task, self.imbalance, 1)) for task in LABELS)
+        category, sentiment, topic = (geometric(LABELS[task], value_for(task, self.imbalance, 1)) for task in LABELS)
         typical = {name: SENTIMENTS[position % len(SENTIMENTS)] for position, name in enumerate(CATEGORIES)}
         free = 1 - self.correlation
         return {
@@ -178,7 +191,7 @@ class HypotheticalCorpus(Source):
             for c, s, t in product(CATEGORIES, SENTIMENTS, TOPICS)
         }
 
-    def _spoil(self, sentences: Iterable[Sentence]) -> Iterator[Sentence]:
+    def _spoil(self, sentences: Iterable[Sentence | SentencePair]) -> Iterator[Sentence | SentencePair]:
         """Replace labels and drop labels; its own generators keep the texts as they are."""
         noise, gaps = Random(f"{self.seed}/label_noise"), Random(f"{self.seed}/missing")
         rates = [(task, value_for(task, self.label_noise, 0), value_for(task, self.missing, 0)) for task in LABELS]
@@ -197,20 +210,13 @@ class HypotheticalCorpus(Source):
             yield sentence
 
 
-def _draw_cells(weights: Mapping[Cell, float], generator: Random) -> Iterator[Cell]:
-    """Yield cells without end, block by block; in a block each comes as often as its weight says, rounded."""
-    cells = list(weights)
-    bounds = list(accumulate(weights.values()))
-    while True:
-        block: list[Cell] = []
-        offset, position = generator.random(), 0
-        for step in range(_BLOCK):
-            point = (step + offset) / _BLOCK * bounds[-1]
-            while position < len(cells) - 1 and bounds[position] <= point:
-                position += 1
-            block.append(cells[position])
-        generator.shuffle(block)
-        yield from block
+def _draw_text(cell: Cell, split: str, generator: Random) -> str:
+    category, sentiment, topic = cell
+    symbol = _compile("train" if split == "train" else "held_out", topic)[category, sentiment]
+    text = draw(symbol, generator)
+    while not _belongs(text, split):
+        text = draw(symbol, generator)
+    return text
 
 
 @cache
@@ -221,11 +227,6 @@ def _compile(side: str, topic: str) -> dict[tuple[str, str], Symbol]:
 def _belongs(text: str, split: str) -> bool:
     """Return whether ``text`` may stand in ``split``: its checksum decides between validation and test."""
     return split == "train" or crc32(text.encode()) % 2 == (split == "test")
-
-
-def _geometric(labels: tuple[str, ...], ratio: float) -> dict[str, float]:
-    weights = [ratio ** (-position / (len(labels) - 1)) for position in range(len(labels))]
-    return {label: weight / sum(weights) for label, weight in zip(labels, weights, strict=True)}
 
 
 def _check_sizes(sizes: Mapping[str, int]) -> Iterator[str]:

@@ -43,8 +43,8 @@ class TestGallery(Callback):
         """Listen to the inputs of the heads: they are computed already, in their precision."""
         self._seen = []
         if isinstance(pl_module, MultiTaskTraining) and pl_module.evaluated_split == "test":
-            head = next(iter(pl_module.model.heads.values()))
-            self._hook = head.register_forward_pre_hook(self._note)
+            for task in pl_module.model.one_text_heads[:1]:  # those of pairs are given two embeddings
+                self._hook = pl_module.model.heads[task].register_forward_pre_hook(self._note)
 
     def _note(self, _: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         self._embeddings = arguments[0]

@@ -17,7 +17,7 @@ from torch import Tensor
 from polyhead.data.batch import Batch
 from polyhead.data.datamodule import SentenceData
 from polyhead.errors import check_parameters
-from polyhead.sources.base import Source
+from polyhead.sources.base import Source, second_text
 from polyhead.tasks import MISSING, Task
 from polyhead.training.evaluation import MultiTaskEvaluation
 from polyhead.training.loggers import log_table
@@ -157,12 +157,13 @@ def list_mistakes(
 
 
 def _texts_of(rows: Collection[int], source: Source, split: str) -> dict[int, str]:
-    """Return the sentences of some rows; those after the last of them are not read."""
+    """Return the sentences of some rows, of pairs with a slash between the two; what comes after them is not read."""
     last = max(rows, default=-1)
     texts = {}
     for row, sentence in enumerate(source.sentences(split)):
         if row in rows:
-            texts[row] = sentence.text
+            second = second_text(sentence)
+            texts[row] = sentence.text if second is None else f"{sentence.text} / {second}"
         if row >= last:
             break
     return texts

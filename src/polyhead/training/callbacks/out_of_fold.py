@@ -17,6 +17,7 @@ from torch import Tensor
 
 from polyhead.data.batch import Batch
 from polyhead.data.datamodule import SentenceData
+from polyhead.sources.base import second_text
 from polyhead.storage.output import write_atomically
 from polyhead.tasks import Task, answer_cell, is_labelled
 from polyhead.training.evaluation import MultiTaskEvaluation
@@ -69,13 +70,24 @@ class OutOfFold(Callback):
             return
         columns: dict[str, list[Any]] = {"row": (positions + 1).tolist(), "fold": [self.fold] * len(positions)}
         columns["text"] = [sentence.text for sentence in data.source.sentences(split)]
+        if data.split(split).second is not None:
+            columns["second"] = [second_text(sentence) or "" for sentence in data.source.sentences(split)]
         for task in pl_module.tasks:
             labels, logits = data.split(split).labels[task.name], torch.cat(self._logits[task.name])[order]
-            columns |= _columns(task, labels, logits, pl_module.fit_of(task.name))
+            found = _columns(task, labels, logits, pl_module.fit_of(task.name))
+            columns |= _blanked(found, columns["second"]) if task.kind.is_pair and "second" in columns else found
         with write_atomically(self.folder / "oof.csv") as partial, partial.open("w", encoding="utf-8", newline="") as f:
             writer = csv.writer(f)
             writer.writerow(columns)
             writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _blanked(columns: dict[str, list[Any]], seconds: list[str]) -> dict[str, list[Any]]:
+    """Return the columns of a task about two texts, empty in rows with one."""
+    return {
+        name: [cell if second else "" for cell, second in zip(cells, seconds, strict=True)]
+        for name, cells in columns.items()
+    }
 
 
 def _columns(task: Task, labels: NDArray[Any], logits: Tensor, fit: Mapping[str, Any]) -> dict[str, list[Any]]:

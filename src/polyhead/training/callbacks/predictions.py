@@ -54,7 +54,10 @@ class PredictionRecorder(Callback):
         self._seen[rows] = 1
         module = cast(MultiTaskEvaluation, pl_module)
         for task in module.tasks:
-            self._codes[task.name][rows] = _codes(task, outputs[task.name], module).to(self._codes[task.name].dtype)
+            codes = _codes(task, outputs[task.name], module)
+            if codes.shape[1:] != self._codes[task.name].shape[1:]:  # as wide as the encoder makes them
+                self._codes[task.name] = torch.zeros(len(self._seen), *codes.shape[1:])
+            self._codes[task.name][rows] = codes.to(self._codes[task.name].dtype)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Join the rows of all processes; each row is in one of them."""
@@ -65,6 +68,8 @@ class PredictionRecorder(Callback):
         seen = self._joined(trainer, pl_module, self._seen) > 0
         for task in cast(MultiTaskEvaluation, pl_module).tasks:
             predicted = self._joined(trainer, pl_module, self._codes[task.name])
+            if task.kind.is_judged_whole:
+                predicted = task.kind.judged(predicted, columns[task.name])
             predicted[~seen] = task.kind.missing(task.labels)
             kept = np.float32 if predicted.dtype.kind == "f" else np.int16
             labels[task.name] = task.kind.restore(columns[task.name]).astype(kept)
@@ -78,6 +83,8 @@ class PredictionRecorder(Callback):
 
 def _codes(task: Task, logits: Tensor, module: MultiTaskEvaluation) -> Tensor:
     """Return the answers for a batch, as :meth:`polyhead.tasks.Kind.codes` has them."""
+    if task.kind.is_judged_whole:
+        return logits.float().cpu()
     if task.kind.one_class:
         return task.kind.estimates(logits).cpu()
     fit = module.fit_of(task.name)

@@ -1,4 +1,4 @@
-  const text = byId("text"), coverage = byId("coverage"), most = byId("most");
+  const text = byId("text"), coverage = byId("coverage"), most = byId("most"), second = byId("second");
   const MOST_ROWS = 500;  // of the table that is shown; the file has all
   let served = null;  // what /about says
   let latest = 0;  // a slow answer must not replace that of a later question
@@ -14,6 +14,7 @@
     byId("name").textContent = served.name;
     const maker = served.made_with.polyhead ? `, exported by Polyhead ${served.made_with.polyhead}` : "";
     byId("version").textContent = `version ${served.version}${maker} ·`;
+    second.hidden = !served.pairs.length;
     byId("examples").replaceChildren(...served.examples.map(chip));
   }
 
@@ -26,8 +27,8 @@
   }
 
   // Ask for predictions; a full queue is waited for, and a coverage that cannot be promised is left out and told.
-  async function predict(texts, told) {
-    const options = coverage.value ? {coverage: coverage.value / 100} : {};
+  async function predict(texts, told, pair = {}) {
+    const options = coverage.value ? {coverage: coverage.value / 100, ...pair} : {...pair};
     for (;;) {
       try {
         return (await ask("predict", {texts, ...options})).predictions;
@@ -58,6 +59,9 @@
     return classes.filter(([label], place) => place < wanted() || given.has(label));
   }
 
+  // Of a task about two texts where there is one.
+  const isUnanswered = answer => answer.label === null && !Object.keys(answer.probabilities).length;
+
   function bars(task, answer) {
     const section = element("section", "", element("h2", "", task));
     const classes = shown(answer), left = Object.keys(answer.probabilities).length - classes.length;
@@ -73,8 +77,9 @@
   }
 
   async function one(sentence, told) {
-    const [answers] = await predict([sentence], told);
-    const sections = Object.entries(answers).map(([task, answer]) => bars(task, answer));
+    const [answers] = await predict([sentence], told, second.value.trim() ? {seconds: [second.value]} : {});
+    const given = Object.entries(answers).filter(([, answer]) => !isUnanswered(answer));
+    const sections = given.map(([task, answer]) => bars(task, answer));
     if (served.sentences) sections.push(neighbours((await ask("neighbours", {texts: [sentence]})).neighbours[0]));
     return sections;
   }
