@@ -67,6 +67,10 @@ class TextRunner:
             done += len(some)
             yield self._values(some)
 
+    def count_tokens(self, texts: Iterable[str]) -> int:
+        """Return how many tokens are computed for some texts, special ones and those of the prompt included."""
+        return int(self.tokenizer.tokenize(texts).offsets[-1])
+
     def _values(self, texts: list[str]) -> NDArray[np.float32]:
         sentences = self.tokenizer.tokenize(texts)
         self.truncated += sentences.truncated
