@@ -38,7 +38,7 @@ class Distillation(nn.Module):
             ("temperature", temperature, 0 < temperature < inf, "above 0"),
             ("share", share, 0 < share <= 1, "above 0, up to 1"),
         )
-        odd = [f"{task.name} ({task.kind.name})" for task in tasks if not task.kind.distills]
+        odd = [f"{task.name} ({task.kind.name})" for task in tasks if task.kind.is_pair or not task.kind.distills]
         if odd:
             raise ParameterError(f"{', '.join(odd)}: tasks of this kind learn no teacher's answers; leave them out")
         self.temperature, self.share = temperature, share
