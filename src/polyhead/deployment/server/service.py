@@ -139,6 +139,9 @@ def _predictions(
         try:
             if body.seconds is not None:
                 predictor.check_seconds(body.seconds, len(body.texts))
+        except ParameterError as error:  # of the form that is described, but not for this model or these texts
+            return problem(409, one_line(error, _LONGEST_LINE))
+        try:
             selection = predictor.select(body.coverage, body.accuracy)
         except UserError as error:  # nothing to promise, or no number
             status = 422 if isinstance(error, ParameterError) else 409
