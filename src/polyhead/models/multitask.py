@@ -7,14 +7,17 @@ embedding, C logits of a task.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from polyhead.data.batch import Batch
 from polyhead.errors import UserError, check_parameters
 from polyhead.models.dropout import FastDropout
 from polyhead.models.encoder import Encoder
+from polyhead.models.matryoshka import check_dimensions, nested_weight, truncate
 from polyhead.tasks import Task
 
 _LENGTH = 4.0  # of the embeddings that heads are given where all have the same; a power of two rounds nowhere
@@ -32,18 +35,25 @@ class MultiTaskModel(nn.Module):
         encoder: token ids and mask -> embeddings (B, W).
         tasks: the tasks; each has a head under its name.
         dropout: share of embedding units that are zeroed before each head while that head trains.
+        dimensions: widths of the embedding for which heads are trained, falling from the whole one: at a smaller one a
+            head reads the first units with as many columns of its weight (MRL-E of Kusupati et al. 2022). None and an
+            empty list train the whole alone.
 
     Attributes:
         scale: of the embeddings that the heads are given.
+        dimensions: the widths, the whole first; empty where that is the only one.
 
     Raises:
-        ParameterError: dropout outside [0, 1).
+        ParameterError: dropout outside [0, 1), or dimensions that do not fall from the whole width.
         UserError: a task with a name that PyTorch uses.
     """
 
-    def __init__(self, encoder: Encoder, tasks: Sequence[Task], dropout: float) -> None:
+    def __init__(
+        self, encoder: Encoder, tasks: Sequence[Task], dropout: float, dimensions: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
         check_parameters(("dropout", dropout, 0 <= dropout < 1, "0 or more, and below 1"))
+        self.dimensions = check_dimensions(dimensions or (), encoder.embedding_size)
         self.encoder = encoder
         self.scale = _LENGTH if encoder.is_normalized else 1.0
         self.heads = nn.ModuleDict()
@@ -84,31 +94,43 @@ class MultiTaskModel(nn.Module):
             embeddings: of the texts.
             pairs: the sentences that have a second text (P,); None where none has one.
         """
-        scaled = embeddings if self.scale == 1 else embeddings * self.scale
-        return {name: self.head_logits(name, scaled, pairs) for name in self.heads}
+        return {name: self.classify_task(name, embeddings, pairs) for name in self.heads}
 
-    def head_logits(self, task: str, embeddings: Tensor, pairs: Tensor | None = None) -> Tensor:
-        """Return the logits (B, C) of a task for embeddings (X, W) as its head is given them: scaled.
+    def classify_task(self, task: str, embeddings: Tensor, pairs: Tensor | None = None) -> Tensor:
+        """Return the logits (B, C) of one task for embeddings (X, W), or for the first units of them (X, d).
 
         Of tasks about two texts, those of a sentence that has none mean nothing.
         """
+        scaled = embeddings if self.scale == 1 else embeddings * self.scale
+        features, head = self._features(task, scaled, pairs), self.heads[task]
+        size, whole = embeddings.shape[1], self.encoder.embedding_size
+        if size == whole or isinstance(head, nn.Identity):
+            logits: Tensor = head(features)
+            return logits
+        dropout, last = cast(tuple[nn.Module, nn.Linear], tuple(cast(nn.Sequential, head)))
+        return linear(dropout(features), nested_weight(last.weight, whole, size), last.bias)
+
+    def _features(self, task: str, embeddings: Tensor, pairs: Tensor | None) -> Tensor:
+        """Return what the head of a task is given (B, F)."""
         count = len(embeddings) - (0 if pairs is None else len(pairs))
         first = embeddings[:count] if pairs is not None else embeddings
         kind = self._of_pairs.get(task)
-        if kind is not None:
-            seconds = torch.zeros_like(first)
-            if pairs is not None:
-                seconds = seconds.index_copy(0, pairs, embeddings[count:])
-            first = kind.features(first, seconds)
-        logits: Tensor = self.heads[task](first)
-        return logits
+        if kind is None:
+            return first
+        seconds = torch.zeros_like(first)
+        if pairs is not None:
+            seconds = seconds.index_copy(0, pairs, embeddings[count:])
+        return kind.features(first, seconds)
+
+    def truncate(self, embeddings: Tensor, size: int) -> Tensor:
+        """Return the first units of embeddings (X, d), as they are used by themselves."""
+        return truncate(embeddings, size, self.encoder.is_normalized)
 
 
 def _make_head(task: Task, embedding_size: int, dropout: float) -> nn.Module:
     if not task.kind.has_head:
         return nn.Identity()
-    linear = nn.Linear(task.kind.feature_size(embedding_size), task.width)
-    return nn.Sequential(FastDropout(dropout), linear)
+    return nn.Sequential(FastDropout(dropout), nn.Linear(task.kind.feature_size(embedding_size), task.width))
 
 
 def _check_head_name(name: str) -> None:

@@ -19,6 +19,7 @@ from polyhead.data.windows import MOST_WINDOWS
 from polyhead.errors import ParameterError, check_parameters, collect_errors, parameter_problems
 from polyhead.models.architecture import build_model, config_for
 from polyhead.models.encoder import Encoder
+from polyhead.models.kept_layers import RULE, Layers, keep_layers, may_be_layers, shorter_config
 from polyhead.models.model_files import PACKAGE, ModelFiles, package_folder
 from polyhead.models.pipeline import Pipeline, Prompts
 from polyhead.models.pipeline_reader import read_pipeline, read_prompts, read_transformer
@@ -60,6 +61,7 @@ class PretrainedEncoder:
         long: what becomes of longer texts: ``truncate`` cuts them; ``windows`` makes overlapping windows of them, whose
             embeddings are pooled (see :func:`polyhead.models.windows.pool_windows`).
         windows: of a text, at most; what is longer is cut.
+        layers: of the transformer that are kept, see :data:`polyhead.models.kept_layers.RULE`; None keeps all.
 
     Raises:
         ParameterError: an unknown pooling, an empty location, a length below 3, what is no digest, or windows outside 2
@@ -75,6 +77,7 @@ class PretrainedEncoder:
     prompt: str | None = None
     long: Literal["truncate", "windows"] = "truncate"
     windows: int = 8
+    layers: Layers = None
 
     def __post_init__(self) -> None:
         problems: list[str] = []
@@ -87,6 +90,7 @@ class PretrainedEncoder:
             ("max_length", self.max_length, long_enough, rule),
             ("long", self.long, self.long in ("truncate", "windows"), "truncate or windows"),
             ("windows", self.windows, 2 <= self.windows <= MOST_WINDOWS, f"2 to {MOST_WINDOWS}"),
+            ("layers", self.layers, may_be_layers(self.layers), RULE),
             ("sha256", self.sha256, _is_sha256(self.sha256), "64 digits of a hexadecimal number, or null"),
         )
         if problems:
@@ -130,7 +134,7 @@ class PretrainedEncoder:
         if limit is not None and isinstance(self.max_length, int):
             rule = f"{limit} or less, the most tokens that {self.location} takes"
             check_parameters(("max_length", self.max_length, self.max_length <= limit, rule))
-        return config
+        return config if self.layers is None else shorter_config(config, self.layers)
 
     def load_tokenizer(self) -> PreTrainedTokenizerBase:
         """Load the tokenizer; for random weights without a local folder, that of the packaged model.
@@ -189,7 +193,7 @@ class PretrainedEncoder:
         if self.sha256 is not None:
             self._transformer.verify(self.sha256)
         skeleton = self.skeleton()
-        model = self._transformer.load_model(skeleton.transformer)
+        model = keep_layers(self._transformer.load_model(skeleton.transformer), self.layers)
         if self.pooling == AUTO and self._files.may_be_missing("modules.json"):
             log.warning(
                 "encoder: no modules.json of %s in the hub's cache, and no hub to ask; plain mean pooling is taken. To "

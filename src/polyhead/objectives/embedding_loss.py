@@ -5,7 +5,9 @@ models or tasks. Shapes: B sentences of a batch, W units of an embedding.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from math import inf
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +26,12 @@ class EmbeddingLoss(nn.Module, ABC):
 
     Raises:
         ParameterError: a weight out of range.
+
+    Attributes:
+        any_width: whether embeddings are compared with targets of another width.
     """
+
+    any_width: ClassVar[bool] = False
 
     def __init__(self, weight: float) -> None:
         super().__init__()
@@ -34,6 +41,16 @@ class EmbeddingLoss(nn.Module, ABC):
     @abstractmethod
     def forward(self, embeddings: Tensor, targets: Tensor) -> Tensor:
         """Return the distance () of embeddings (B, W) from their targets (B, W), 0 where they are equal."""
+
+    def at_widths(self, embeddings: Tensor, targets: Tensor, dimensions: Sequence[int]) -> Tensor:
+        """Return the mean distance () over the first units of embeddings, as many as each of ``dimensions`` says.
+
+        Where widths may differ the targets stay whole: similarities at a small width are held to those of the whole.
+        """
+        sizes = dimensions or (embeddings.shape[1],)
+        held = [targets if self.any_width else targets[:, :size] for size in sizes]
+        distances = [self(embeddings[:, :size], some) for size, some in zip(sizes, held, strict=True)]
+        return torch.stack(distances).mean()
 
 
 class CosineDistance(EmbeddingLoss):
@@ -55,6 +72,8 @@ class SimilarityGap(EmbeddingLoss):
     Similarity-preserving distillation (Tung and Mori 2019, arXiv 1907.09682) has the rows of the matrices at length 1
     instead, and the diagonal in it.
     """
+
+    any_width = True
 
     def forward(self, embeddings: Tensor, targets: Tensor) -> Tensor:
         """Return the mean squared gap () over the pairs of different sentences, 0 where there is one sentence."""

@@ -126,8 +126,9 @@ class RunMetrics:
         health: of the embedding, see :mod:`polyhead.training.embedding_health`: ``agreement`` and ``lowest_agreement``
             with the start over ``sentences`` of validation, ``uniformity``, ``effective_rank`` and, of ``pairs``,
             ``spearman``, each of the three with the value at the start under ``NAME_before``; empty where it was not
-            measured.
+            measured. Of a student it is ``teacher_agreement``, and what stands before are the teacher's values.
         kept_heads: by task, those that a run took from its start and has no labels for.
+        dimensions: by width of the embedding below the whole, the results of each split, without tables.
     """
 
     file_name: ClassVar[str] = "metrics.json"
@@ -149,6 +150,7 @@ class RunMetrics:
     soup: Sequence[str] = ()
     health: Mapping[str, float] = field(default_factory=dict)
     kept_heads: Mapping[str, KeptHead] = field(default_factory=dict)
+    dimensions: Mapping[str, Mapping[str, SplitResults]] = field(default_factory=dict)
 
     @property
     def test_sets(self) -> dict[str, SplitResults]:

@@ -25,6 +25,7 @@ def check_metrics(metrics: RunMetrics) -> None:
         "conflict": _is_mapping_of(_is_mapping_of(is_finite))(metrics.conflict),
         "activation_cache": _is_mapping_of(_is_amount)(metrics.activation_cache),
         "health": _is_mapping_of(is_finite)(metrics.health),
+        "dimensions": _is_mapping_of(_is_mapping_of(_is_mapping_of(_has_scores)))(metrics.dimensions),
         "precision": isinstance(metrics.precision, str),
         "device": isinstance(metrics.device, str),
     }
@@ -47,17 +48,22 @@ def _has_numbers(value: object, names: Sequence[str]) -> bool:
 
 def _is_results(results: Any) -> bool:
     """Return whether the results of a task have the scores of its kind, and a confusion matrix of its classes."""
-    if not isinstance(results, Mapping):
+    if not _has_scores(results):
         return False
     kind = kind_of(results)
-    if not all(is_finite(results.get(name)) for name in kind.scores) or results[kind.headline] > 1:
-        return False
     if not kind.one_class:
         return True
     by_class: Any = results.get("f1")
     if not all(0 <= results[name] <= 1 for name in ("accuracy", "macro_f1")):
         return False
     return _is_mapping_of(_is_amount)(by_class) and _is_square(results.get("confusion"), len(by_class))
+
+
+def _has_scores(results: Any) -> bool:
+    if not isinstance(results, Mapping):
+        return False
+    kind = kind_of(results)
+    return all(is_finite(results.get(name)) for name in kind.scores) and results[kind.headline] <= 1
 
 
 def _is_square(table: object, size: int) -> bool:

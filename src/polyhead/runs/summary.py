@@ -95,6 +95,9 @@ def _health(health: Mapping[str, float]) -> str:
     kept = []
     if "agreement" in health:
         kept.append(f"agreement with the start {health['agreement']:.3f}, lowest {health['lowest_agreement']:.3f}")
+    if "teacher_agreement" in health:
+        least = health["lowest_teacher_agreement"]
+        kept.append(f"agreement with the teacher {health['teacher_agreement']:.3f}, lowest {least:.3f}")
     if "spearman" in health:
         kept.append(f"Spearman on pairs {health['spearman_before']:.3f} -> {health['spearman']:.3f}")
     return "embedding " + "; ".join(kept)

@@ -1,25 +1,21 @@
 """Files of labelled sentences on this machine. Knows nothing about their content."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from glob import glob, has_magic
 from pathlib import Path
 
 from polyhead.errors import ParameterError, UserError, collect_errors
+from polyhead.sources.file_paths import find_files
 from polyhead.sources.mixing import exponent
-from polyhead.sources.records import assign_columns
+from polyhead.sources.records import TEXT, Columns, assign_columns
 from polyhead.sources.settings import SPLITS, SplitSettings, unknown_splits
-from polyhead.sources.splits import TableSource
+from polyhead.sources.splits import UNLABELLED, TableSource
 from polyhead.sources.table_cache import TableCache
-from polyhead.sources.table_reader import DATA_SET, SAVED_SPLITS, datasets_library, read
+from polyhead.sources.table_reader import datasets_library, read
 from polyhead.sources.tables import Table
 from polyhead.storage.cells import TextColumns
 from polyhead.storage.dialect import AUTO, Dialect
 from polyhead.storage.row_readers import READERS, format_of
-
-FORMATS = tuple(name for name in READERS if name != "txt")
-"""The formats of files that can hold labels."""
 
 Paths = str | Sequence[str]
 Sources = Paths | Mapping[str, Paths]
@@ -54,6 +50,7 @@ class FileSource(TableSource):
         weight: column of ``train`` with the weight of each sentence in the loss, a number of 0 or more; None is 1 each.
         pair: column of second texts, for tasks about two; empty where a row has one text, as in files without it.
         sheet: of Excel files; see :class:`polyhead.storage.Dialect`.
+        unlabelled: files of training sentences without labels, a line of a .txt each; they are never held out.
 
     Raises:
         ParameterError: a split or a file that is not there, or a value out of range; all at once.
@@ -86,15 +83,20 @@ class FileSource(TableSource):
         weight: str | None = None,
         sheet: str | int | None = None,
         pair: str | None = None,
+        unlabelled: Paths | None = None,
     ) -> None:
         extra = {str(name): paths for name, paths in (shifted or {}).items() if paths}
         problems = [*_split_problems(files), *_name_problems(extra)]
         self.paths: dict[str, list[list[Path]]] = {}
+        self.unlabelled: list[Path] = []
         for parameter, given in (("files", files), ("shifted", extra)):
             for name, sources in given.items():
                 if sources:
                     with collect_errors(problems):
                         self.paths[name] = find_files(f"{parameter}.{name}", sources)
+        with collect_errors(problems):
+            self.unlabelled = find_files("unlabelled", unlabelled, tuple(READERS))[0] if unlabelled else []
+        problems += self._unlabelled_problems(weight)
         with collect_errors(problems):
             self.dialect = Dialect(encoding, quote, separator, sheet)
         with collect_errors(problems):
@@ -145,76 +147,31 @@ class FileSource(TableSource):
         for split, groups in self.paths.items():
             weight = self.weight if split == "train" else None
             columns = assign_columns(self.text, self.columns, tasks, weight, free, self.pair)
-            tables[split] = [[] for _ in groups]
-            for group, paths in zip(tables[split], groups, strict=True):
-                for path in paths:
-                    with collect_errors(problems):
-                        group.append(read(path, columns, self.dialect, self.cache, self.settings.missing_values or ()))
+            tables[split] = [self._read(paths, columns, problems) for paths in groups]
+        if self.unlabelled:
+            tables[UNLABELLED] = [self._read(self.unlabelled, Columns(self.text, {}), problems)]
         if problems:
             raise UserError("\n".join(problems))
         self.cache.make_room()
         return tables
 
+    def _read(self, paths: Sequence[Path], columns: Columns, problems: list[str]) -> list[Table]:
+        """Read some files, and add what is wrong with them to ``problems``."""
+        found = []
+        for path in paths:
+            lines = path.is_file() and format_of(str(path)) == "txt"  # a file of lines has one column, "text"
+            chosen = Columns(TEXT, {}) if lines else columns
+            with collect_errors(problems):
+                found.append(read(path, chosen, self.dialect, self.cache, self.settings.missing_values or ()))
+        return found
 
-def find_files(parameter: str, sources: object) -> list[list[Path]]:
-    """Return the files of each source: one source if paths are given, several if paths by name are.
-
-    Raises:
-        ParameterError: no file, or one of an unknown format, or one that is named twice.
-    """
-    groups = sources.values() if isinstance(sources, Mapping) else [sources]
-    found = [_expand_all(parameter, paths) for paths in groups]
-    counts = Counter(path.resolve() for group in found for path in group)
-    repeated = [path for path, count in counts.items() if count > 1]  # as overlapping wildcards do
-    if repeated:
-        more = f" and {len(repeated) - 1:,} more files" if len(repeated) > 1 else ""
-        hint = "name each file once, and see the wildcards"
-        raise ParameterError(f"{parameter}: {repeated[0]}{more} named more than once; {hint}")
-    return found
-
-
-def _expand_all(parameter: str, paths: object) -> list[Path]:
-    patterns = [paths] if isinstance(paths, str) else paths
-    if not isinstance(patterns, Sequence) or not patterns or not all(isinstance(path, str) for path in patterns):
-        rule = "it must be a path, a list of paths, or such by the name of a source"
-        raise ParameterError(f"{parameter}: {paths!r} given; {rule}")
-    problems: list[str] = []
-    files: list[Path] = []
-    for pattern in patterns:
-        with collect_errors(problems):
-            files += _expand(parameter, pattern)
-    if problems:
-        raise ParameterError("\n".join(problems))
-    return files
-
-
-def _expand(parameter: str, pattern: str) -> list[Path]:
-    """Return the files that a path or a pattern stands for, in alphabetical order."""
-    literal = Path(pattern).is_file() or not has_magic(pattern)  # brackets may be part of a name
-    found = [Path(pattern)] if literal else sorted(map(Path, glob(pattern, recursive=True)))
-    if literal and (Path(pattern) / SAVED_SPLITS).is_file():
-        raise ParameterError(f"{parameter}: {_splits_hint(Path(pattern))}")
-    files = [path for path in found if path.is_file() or (path / DATA_SET).is_file()]
-    if not files:
-        raise ParameterError(f"{parameter}: no file {pattern!r}; relative paths start in the current folder")
-    problems: list[str] = []
-    for path in files:
-        with collect_errors(problems):
-            if path.is_file():
-                format_of(str(path), FORMATS)
-    if problems:
-        raise ParameterError("\n".join(f"{parameter}: {problem}" for problem in problems))
-    return files
-
-
-def _splits_hint(folder: Path) -> str:
-    """Say how to name the splits of a folder that ``DatasetDict.save_to_disk`` wrote."""
-    splits = sorted(path.parent.name for path in folder.glob(f"*/{DATA_SET}"))
-    example = splits[0] if splits else "train"
-    return (
-        f"{str(folder)!r} holds several splits ({', '.join(splits)}); name one, as in {folder / example}, or take all "
-        f"by data=hub data.name={folder}"
-    )
+    def _unlabelled_problems(self, weight: str | None) -> Iterator[str]:
+        if self.unlabelled and weight is not None:
+            yield "unlabelled: given beside weight, and its sentences have none; leave one of them out"
+        labelled = {path.resolve() for groups in self.paths.values() for group in groups for path in group}
+        twice = [path for path in self.unlabelled if path.resolve() in labelled]
+        if twice:
+            yield f"unlabelled: {str(twice[0])!r} is a file of a split as well; name it once"
 
 
 def _split_problems(files: Mapping[str, Sources | None]) -> Iterator[str]:

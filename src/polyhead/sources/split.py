@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from polyhead.errors import UserError
 from polyhead.sources.holdout import choose_folds, choose_holdout, choose_some, explain_share
-from polyhead.sources.scan import Scan
+from polyhead.sources.scan import Scan, Vocabulary, scan
+from polyhead.sources.tables import Table
 from polyhead.sources.weights import scale_weights, weight_cell
 
 log = logging.getLogger(__name__)
@@ -26,11 +27,18 @@ class Split:
         scan: of all N sentences of its tables.
         origins: source of each sentence, from 0 (N,).
         kept: True for the sentences of the split (N,).
+        bare: True for sentences that were given without labels, which no other split may have (N,); None has none.
     """
 
     scan: Scan
     origins: NDArray[np.uint16]
     kept: NDArray[np.bool_]
+    bare: NDArray[np.bool_] | None = None
+
+    @property
+    def movable(self) -> NDArray[np.intp]:
+        """Positions of the sentences among all N that another split may have."""
+        return np.flatnonzero(self.kept if self.bare is None else self.kept & ~self.bare)
 
     def move(self, rows: NDArray[np.intp]) -> "Split":
         """Return a split of some of its sentences, which it keeps no longer.
@@ -84,13 +92,35 @@ class Split:
             yield from Split(self.scan, self.origins, self.kept & (self.scan.weights > 0)).unlabelled(tasks)
 
 
+def scan_split(
+    groups: Sequence[Sequence[Table]],
+    unlabelled: Sequence[Sequence[Table]],
+    vocabularies: Mapping[str, Vocabulary],
+    each_pair: Sequence[str],
+) -> Split:
+    """Scan the tables of a split.
+
+    Args:
+        groups: tables by the source that they belong to.
+        unlabelled: tables of sentences that stay in the split.
+        vocabularies: of the tasks.
+        each_pair: tasks for which each pair of texts has a label.
+    """
+    found = scan([table for group in (*groups, *unlabelled) for table in group], vocabularies, each_pair)
+    sizes = [sum(map(len, group)) for group in (*groups, *unlabelled)]
+    origins = np.repeat(np.arange(len(sizes), dtype=np.uint16), sizes)
+    kept = np.ones(len(found), dtype=np.bool_)
+    kept[found.empty] = False
+    return Split(found, origins, kept, origins >= len(groups) if unlabelled else None)
+
+
 def hold_out(train: Split, name: str, share: float, seed: int) -> Split:
     """Move a share of the training sentences to a split of their own, and log how many.
 
     Raises:
         UserError: none can be held out.
     """
-    rows = np.flatnonzero(train.kept)
+    rows = train.movable
     texts = train.scan.firsts[rows]
     labels = train.scan.columns(rows)
     held = rows[choose_holdout(texts, labels, share, seed)]
@@ -105,7 +135,7 @@ def hold_out(train: Split, name: str, share: float, seed: int) -> Split:
 
 def take_fold(train: Split, folds: int, fold: int, seed: int) -> Split:
     """Move a fold of the training sentences to a split of their own, and log how many."""
-    rows = np.flatnonzero(train.kept)
+    rows = train.movable
     labels = train.scan.columns(rows)
     held = rows[choose_folds(train.scan.firsts[rows], labels, folds, seed) == fold]
     log.info("test: fold %d of %d; %s of %s training sentences", fold, folds, f"{len(held):,}", f"{len(rows):,}")

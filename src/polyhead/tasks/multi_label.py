@@ -9,6 +9,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from polyhead.errors import UserError, did_you_mean, is_finite
+from polyhead.tasks.divergences import binary_divergences
 from polyhead.tasks.kind import Kind, Labels
 from polyhead.tasks.single_label import check_class_names, f1_scores
 from polyhead.tasks.targets import MISSING, is_labelled, split_labels
@@ -38,6 +39,7 @@ class MultiLabel(Kind):
     fits: ClassVar[str] = "thresholds"
     any_cell: ClassVar[bool] = True
     figure: ClassVar[str] = "bars"
+    distills: ClassVar[bool] = True
 
     separator: str = ";"
 
@@ -84,6 +86,10 @@ class MultiLabel(Kind):
         losses = binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(dim=1)  # (B,)
         known: Tensor = losses * is_labelled(targets)
         return known
+
+    def soft_losses(self, logits: "Tensor", answers: "Tensor", temperature: float) -> "Tensor":
+        """Return the divergence of each label's sigmoid from that of the teacher, the mean over the labels (B,)."""
+        return binary_divergences(logits, answers, temperature).mean(dim=1)
 
     def metrics(self, labels: Labels) -> "dict[str, Metric]":
         """Make micro F1, macro F1 and F1 by label at a threshold of 0.5, and average precision, the mean over labels.

@@ -43,6 +43,7 @@ class Number(Kind):
     has_classes: ClassVar[bool] = False
     in_nats: ClassVar[bool] = False
     any_cell: ClassVar[bool] = True
+    distills: ClassVar[bool] = True
     dtype: ClassVar[str] = "float32"
     figure: ClassVar[str] = "scatter"
 
@@ -123,6 +124,14 @@ class Number(Kind):
         loss = mse_loss if self.loss == "squared" else huber_loss
         losses: Tensor = loss(logits[:, 0], known.to(logits.dtype), reduction="none") * labelled
         return losses
+
+    def soft_losses(self, logits: "Tensor", answers: "Tensor", temperature: float) -> "Tensor":
+        """Return the loss of each row (B,) with the teacher's number as the target; the temperature means nothing."""
+        return self.row_losses(logits.float(), answers[:, 0].float())
+
+    def from_teacher(self, teacher: Self, logits: "Tensor") -> "Tensor":
+        """Return the teacher's numbers in spreads from the mean here (B, 1)."""
+        return (logits * teacher._spread + teacher._mean - self._mean) / self._spread
 
     def metrics(self, labels: Labels) -> "dict[str, Metric]":
         """Make mean absolute error, Pearson's r and Spearman's rho."""

@@ -13,6 +13,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from polyhead.errors import UserError
+from polyhead.tasks.divergences import binary_divergences
 from polyhead.tasks.kind import Kind, Labels
 from polyhead.tasks.single_label import SingleLabel, class_metrics
 from polyhead.tasks.targets import is_labelled
@@ -70,6 +71,17 @@ class Ordinal(SingleLabel):
     def summed_loss(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
         """Return the sum of the losses of the rows ()."""
         return self.row_losses(logits, targets).sum()
+
+    def soft_losses(self, logits: "Tensor", answers: "Tensor", temperature: float) -> "Tensor":
+        """Return the divergence of each step from that of the teacher, by how probably the teacher reaches it (B,).
+
+        At a temperature of 1 their sum is the divergence of the two distributions over the classes.
+        """
+        import torch
+
+        passed = (answers.float() / temperature).sigmoid().cumprod(dim=1)  # (B, C - 1)
+        reached = torch.cat([torch.ones_like(passed[:, :1]), passed[:, :-1]], dim=1)
+        return (binary_divergences(logits, answers, temperature) * reached).sum(dim=1)
 
     def metrics(self, labels: Labels) -> "dict[str, Metric]":
         """Make those of single labels, and quadratic weighted kappa and the mean absolute error, in classes."""

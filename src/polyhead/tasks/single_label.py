@@ -30,6 +30,7 @@ class SingleLabel(Kind):
     one_class: ClassVar[bool] = True
     weighs_classes: ClassVar[bool] = True
     fits: ClassVar[str] = "temperature"
+    distills: ClassVar[bool] = True
 
     def check_labels(self, task: str, labels: Labels) -> None:
         """Refuse fewer than two labels, and labels that stand twice."""
@@ -64,6 +65,14 @@ class SingleLabel(Kind):
         from torch.nn.functional import cross_entropy
 
         return cross_entropy(logits, targets, ignore_index=MISSING, reduction="sum")
+
+    def soft_losses(self, logits: "Tensor", answers: "Tensor", temperature: float) -> "Tensor":
+        """Return the divergence of the softmax from that of the teacher (B,), in nats times the squared temperature."""
+        from torch.nn.functional import kl_div, log_softmax
+
+        ours = log_softmax(logits.float() / temperature, dim=1)
+        theirs = log_softmax(answers.float() / temperature, dim=1)
+        return kl_div(ours, theirs, reduction="none", log_target=True).sum(dim=1) * temperature**2
 
     def metrics(self, labels: Labels) -> "dict[str, Metric]":
         """Make accuracy, macro F1, precision and recall, F1 by class and the confusion matrix.

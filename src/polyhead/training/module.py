@@ -22,10 +22,10 @@ from polyhead.errors import UserError
 from polyhead.freezing.plans import FreezePlan, eval_frozen_modules, stage_index
 from polyhead.freezing.probe_stage import takes_steps, without_probe
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.objectives.distillation import Distillation
 from polyhead.objectives.embedding_loss import EmbeddingLoss
 from polyhead.objectives.gradient_conflict import Conflict, copy_per_task, gradients_at
 from polyhead.objectives.losses import MultiTaskLoss, check_finite
-from polyhead.objectives.pair_similarity import losses_of_batch
 from polyhead.objectives.weighting import Aggregation, Weighting, surrogate_loss
 from polyhead.tasks import Task
 from polyhead.training.checkpoints import FORMAT, of_all_processes
@@ -33,6 +33,7 @@ from polyhead.training.epochs import epoch_is_complete, reopen_epoch
 from polyhead.training.evaluation import MultiTaskEvaluation
 from polyhead.training.metrics import scalars
 from polyhead.training.optimizer import Optimization
+from polyhead.training.step_losses import step_losses
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         watch_conflict: whether to log how the tasks' gradients at the shared embedding agree.
         heads_solved: whether the heads are solved before training; a first stage that is their probe is left out.
         embedding_loss: holds the embeddings to the targets of the training batches; None where they have none.
+        distillation: adds the distance from a teacher's answers, where the training batches have these.
 
     Attributes:
         stage: the stage of freezing that the model is in.
@@ -71,6 +73,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         watch_conflict: bool = False,
         heads_solved: bool = False,
         embedding_loss: EmbeddingLoss | None = None,
+        distillation: Distillation | None = None,
     ) -> None:
         super().__init__(model, tasks)
         freeze_plan.prepare(model)
@@ -84,7 +87,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         self.weighting = weighting
         self.optimization = optimization
         self.loss = loss or MultiTaskLoss(0.0, 0.0, 0.0, tasks)
-        self.embedding_loss = embedding_loss
+        self.embedding_loss, self.distillation = embedding_loss, distillation
         self.watch_conflict = watch_conflict
         self.conflict = Conflict([task.name for task in self.tasks])
         self.seed = torch.initial_seed()  # as the entry set it
@@ -181,11 +184,10 @@ class MultiTaskTraining(MultiTaskEvaluation):
         # Where the encoder gets the aggregated gradient, the heads' own backward passes end at a copy of its output.
         head_inputs = embeddings.detach().requires_grad_() if aggregation else embeddings
         copies = copy_per_task(head_inputs, len(self.tasks))  # (T, X, H)
-        read = {task.name: copy for task, copy in zip(self.tasks, copies.unbind(), strict=True)}
-        logits = {name: self.model.head_logits(name, copy, batch.pairs) for name, copy in read.items()}
-        losses, rows = losses_of_batch(self.loss, read, logits, batch.labels, batch.weights)
-        labelled = rows > 0
-        self.update_metrics("training", batch, logits, losses.detach(), rows)
+        names = [task.name for task in self.tasks]
+        step = step_losses(self.model, names, self.loss, self.distillation, batch, copies)
+        losses, labelled = step.losses, step.labelled
+        self.update_metrics("training", batch, step.logits, step.of_labels, step.rows)
         check_finite(losses.detach(), self.tasks, self.global_step, batch.rows)
         gradients = self._gradients_at(copies, losses)  # (T, X x H)
         total: Tensor = self.weighting(losses, labelled, gradients)
@@ -193,7 +195,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
             total = total + surrogate_loss(aggregation, self.model.encoder, embeddings, gradients, labelled)
         curves = self.conflict(gradients, labelled) if self._watches and gradients is not None else {}
         if self.embedding_loss is not None and batch.targets is not None and embeddings.requires_grad:
-            drift = self.embedding_loss(embeddings, batch.targets)  # a plain addition: it is no task
+            drift = self.embedding_loss.at_widths(embeddings, batch.targets, self.model.dimensions)
             total, curves = total + self.embedding_loss.weight * drift, {**curves, "train/drift": drift.detach()}
         self._log_step(total.detach(), losses.detach(), curves, len(batch))
         return total

@@ -22,6 +22,8 @@ class Predictor(BundlePredictor):
         precision: str = "auto",
         device: str = "auto",
         trust: Sequence[str] = (),
+        *,
+        dimensions: int | None = None,
     ) -> Self:
         """Load a bundle that ``polyhead export`` wrote, or a finished run.
 
@@ -31,6 +33,7 @@ class Predictor(BundlePredictor):
             precision: ``auto`` takes bf16 where the processor multiplies it natively; or ``32-true``, ``bf16-true``.
             device: where torch computes: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``.
             trust: packages whose names the configuration of a run may build, beside polyhead's own.
+            dimensions: first units of the embedding to use, one of the widths that the model was trained for.
 
         Raises:
             ParameterError: an unknown backend, precision or device, or one that is not present.
@@ -41,7 +44,7 @@ class Predictor(BundlePredictor):
         if not path.exists() and is_repository(str(folder)):
             path = fetch(str(folder))
         if (path / FILE).is_file() or not (path / "config.yaml").is_file():
-            return super().load(path, backend, precision, device)
+            return super().load(path, backend, precision, device, dimensions=dimensions)
         if backend != "torch":
             raise ParameterError(f"backend: {backend!r} given, and a run has no graph; export it as a bundle with one")
         from polyhead.app.jobs.export import export_run  # imports torch, which takes seconds
@@ -49,4 +52,4 @@ class Predictor(BundlePredictor):
         with TemporaryDirectory(prefix="polyhead-") as place:
             bundle = Path(place) / "bundle"
             export_run(path, bundle, trust)
-            return super().load(bundle, backend, precision, device)
+            return super().load(bundle, backend, precision, device, dimensions=dimensions)

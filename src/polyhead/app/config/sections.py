@@ -22,7 +22,7 @@ WITH_ENTRIES = (
 OPTIONAL = ("activation_cache", "heads", "health", "keep_embedding", "logger", "soup")
 """Those that have entries, or are null, or absent."""
 
-ALONE = ("auto_epochs",)
+ALONE = ("auto_epochs", "distillation")
 """Those that have entries, or are absent, and no options to choose from."""
 
 VALUES = (
@@ -34,6 +34,7 @@ VALUES = (
     "seed",
     "start",
     "tasks",
+    "teacher",
     "test",
     "trust",
     "watch_conflict",

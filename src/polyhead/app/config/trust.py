@@ -20,6 +20,7 @@ ROLES = {
     "auto_epochs": ("polyhead.training", "AutoEpochs"),
     "activation_cache": ("polyhead.freezing", "ActivationCache"),
     "data": ("polyhead.sources", "Source"),
+    "distillation": ("polyhead.objectives", "Distillation"),
     "encoder": ("polyhead.models", "PretrainedEncoder"),
     "freeze": ("polyhead.freezing", "FreezePlan"),
     "heads": ("polyhead.training", "SolvedHeads"),

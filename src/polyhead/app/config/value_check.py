@@ -42,6 +42,8 @@ def value_problems(config: DictConfig) -> Iterator[str]:
         check_options(config, seed=int, run_dir=str, resume=str | None, compile=bool, test=bool, watch_conflict=bool)
         if "start" in config:  # configurations of 0.1.0 have none
             check_options(config, start=str | None)
+        if "teacher" in config:
+            check_options(config, teacher=str | None)
         seed, folder, share = config.seed, config.run_dir, config.get("interpolation", 1.0)
         check_parameters(
             ("interpolation", share, is_finite(share) and 0 < share <= 1, "a share above 0, up to 1"),

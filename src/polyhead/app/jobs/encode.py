@@ -12,12 +12,14 @@ from polyhead import hardware
 from polyhead.app.config.hydra_state import task_overrides
 from polyhead.app.config.options import check_options
 from polyhead.app.config.trust import check_trust
-from polyhead.app.loaded.trained import build_encoder, load_trained_run
+from polyhead.app.loaded.trained import TrainedRun, build_encoder, load_trained_run
 from polyhead.app.terminal.progress import text_progress
 from polyhead.app.terminal.reading_notes import tell_reading
+from polyhead.deployment.nested_backend import check_size
 from polyhead.errors import UserError, parameters_under
 from polyhead.inference.embedder import Embedder
 from polyhead.models.encoder import Encoder
+from polyhead.models.matryoshka import truncate
 from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.storage.dialect import Dialect
 from polyhead.storage.embedding_writers import open_embedding_file
@@ -48,6 +50,7 @@ def run(config: DictConfig) -> None:
         overwrite=bool,
         run=str | None,
         normalize=bool,
+        dimensions=int | None,
         precision=str,
         device=str,
     )
@@ -78,12 +81,30 @@ def _load(encoder: PretrainedEncoder) -> Encoder:
         return encoder.load()
 
 
+def _width(config: DictConfig, trained: TrainedRun | None, whole: Encoder) -> int:
+    """Return how many units of an embedding are written.
+
+    Raises:
+        UserError: the model was not trained for as many alone.
+    """
+    if config.dimensions is None:
+        return whole.embedding_size
+    if trained is None:
+        raise UserError(
+            f"dimensions: {config.dimensions} given, and of an encoder alone nothing says whether it was trained for "
+            "that; give a run that was, as run=RUN"
+        )
+    check_size(str(config.run), config.dimensions, [whole.embedding_size, *trained.model.dimensions[1:]])
+    return int(config.dimensions)
+
+
 def _encode(reader: RowReader, config: DictConfig) -> None:
     trust = check_trust(config.trust)
     trained = None if config.run is None else load_trained_run(Path(config.run), trust)
     source = build_encoder(config.encoder, trust) if trained is None else trained.encoder
     with parameters_under("encoder"):
-        tokenizer, width = source.load_text_tokenizer(), source.skeleton().embedding_size
+        tokenizer, skeleton = source.load_text_tokenizer(), source.skeleton()
+    width = _width(config, trained, skeleton)
     precision = hardware.best_precision(config.device) if config.precision == "auto" else config.precision
     device = torch.device(hardware.device_type(config.device))
 
@@ -95,6 +116,8 @@ def _encode(reader: RowReader, config: DictConfig) -> None:
         with text_progress() as progress:
             bar = progress.add_task("encoding", total=reader.size, rows=0)
             for embeddings in embedder.embed(reader.texts(config.text)):
+                if width < skeleton.embedding_size:
+                    embeddings = truncate(torch.from_numpy(embeddings), width, skeleton.is_normalized).numpy()
                 if config.normalize:
                     embeddings /= np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
                 file.append(embeddings)

@@ -24,7 +24,7 @@ from polyhead.deployment.bundle.card_data import Rights
 from polyhead.deployment.bundle.classifiers import write_classifiers
 from polyhead.deployment.bundle.folder import new_folder, write_model
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
-from polyhead.deployment.bundle.model_card import model_card
+from polyhead.deployment.bundle.model_card import DISTILLED, model_card
 from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.deployment.bundle.scores import write_scores
 from polyhead.errors import UserError, check_parameters, collect_errors, did_you_mean
@@ -154,6 +154,7 @@ def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConf
         made_with=_made_with(trained),
         quantization=quantization,
         windows=tokenizer.windows,
+        dimensions=_dimensions(trained),
     )
     pooling = trained.model.encoder.describe()
     card = model_card(
@@ -204,13 +205,25 @@ def _entry(task: Task, trained: TrainedRun) -> TaskEntry:
     return TaskEntry.of(task, trained.fits.get(task.name, {}), numbers)
 
 
+def _dimensions(trained: TrainedRun) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return what validation fitted of each task, by width of the embedding below the whole."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for size, splits in trained.metrics.dimensions.items():
+        results: Mapping[str, Mapping[str, Any]] = splits.get("validation", {})
+        known = [task for task in trained.tasks if task.kind.fits and task.kind.fits in results.get(task.name, {})]
+        found[size] = {task.name: {task.kind.fits: results[task.name][task.kind.fits]} for task in known}
+    return found
+
+
 def _made_with(trained: TrainedRun) -> dict[str, str]:
+    teacher = trained.config.get("teacher")
     return {
         "polyhead": polyhead.__version__,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
         "encoder": _encoder_name(trained.encoder),
         "run": trained.folder.resolve().name,
+        **({} if teacher is None else {DISTILLED: Path(teacher).resolve().name}),
     }
 
 

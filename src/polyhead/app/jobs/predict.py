@@ -59,6 +59,7 @@ def run(config: DictConfig) -> None:
         backend=str,
         precision=str,
         device=str,
+        dimensions=int | None,
     )
     if config.embeddings and config.output.endswith(".csv"):
         raise UserError("embeddings: a CSV cell holds no list; write .jsonl or .parquet, or set embeddings=false")
@@ -68,7 +69,9 @@ def run(config: DictConfig) -> None:
     dialect = Dialect(config.encoding, config.quote, config.separator, config.sheet)
     with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
-        predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
+        predictor = Predictor.load(
+            config.model, config.backend, config.precision, config.device, dimensions=config.dimensions
+        )
         check_pair(config.pair, predictor)
         if config.pair is not None:
             reader.check(config.pair)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from omegaconf import DictConfig
 
-from polyhead.app.config.builder import build, plain
+from polyhead.app.config.builder import build, plain, under
 from polyhead.app.config.literals import literal
 from polyhead.app.config.run_config import read_config
 from polyhead.app.config.trust import check_trust
@@ -21,6 +21,7 @@ from polyhead.errors import UserError, parameters_under
 from polyhead.freezing.lora import merge_adapters
 from polyhead.freezing.plans import FreezePlan, stage_index
 from polyhead.models.encoder import Encoder
+from polyhead.models.kept_layers import Layers, compose_layers, keep_layers
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import AUTO, PretrainedEncoder
 from polyhead.runs.contents import Provenance, RunMetrics
@@ -114,12 +115,14 @@ class RunEncoder(PretrainedEncoder):
     """The encoder of a finished run, as it was trained: best weights, pooling, modules on top, prompt and length.
 
     Args:
-        run: folder of the run; all else is of the encoder that it started from, or given anew.
+        run: folder of the run; all else is of the encoder that it started from, or given.
         trust: packages whose names its configuration may build, beside polyhead's own.
+        of_run: layers that are kept of the run's own; ``layers`` counts them in the encoder that it started from.
     """
 
     run: Path = Path()
     trust: tuple[str, ...] = ()
+    of_run: Layers = None
 
     def load(self) -> Encoder:
         """Load the encoder with the run's best weights.
@@ -128,7 +131,7 @@ class RunEncoder(PretrainedEncoder):
             UserError: as :func:`load_trained_run`.
         """
         trained = load_trained_run(self.run, self.trust).model.encoder
-        encoder = self._assemble(trained.transformer)
+        encoder = self._assemble(keep_layers(trained.transformer, self.of_run))
         if self.pipeline.modules:
             encoder.sentence_modules.load_state_dict(trained.sentence_modules.state_dict())
         return encoder.requires_grad_(True).train()
@@ -163,11 +166,13 @@ def build_encoder(node: DictConfig, trust: object, around: tuple[Path, ...] = ()
         raise UserError(f"encoder.location: {error}") from error
     given = {name: getattr(encoder, name) for name in ("pooling", "max_length", "prompt")}
     chosen = {name: value for name, value in given.items() if value != AUTO}
-    merged = replace(first, long=encoder.long, windows=encoder.windows, **chosen)
+    depth = int(replace(first, layers=None).load_config().num_hidden_layers) if encoder.layers is not None else 0
+    layers = under("encoder", compose_layers)(first.layers, encoder.layers, depth)
+    merged = replace(first, long=encoder.long, windows=encoder.windows, layers=layers, **chosen)
     if not encoder.pretrained:
         return replace(merged, pretrained=False)
     start = {item.name: getattr(merged, item.name) for item in fields(PretrainedEncoder)}
-    return RunEncoder(**start, run=folder, trust=allowed)
+    return RunEncoder(**start, run=folder, trust=allowed, of_run=encoder.layers)
 
 
 def load_trained_run(folder: Path, trust: Collection[str] = (), cache: str | None = None) -> TrainedRun:

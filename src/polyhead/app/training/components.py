@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from polyhead.app.training.start_point import StartPoint
+from polyhead.app.training.teacher import Teacher
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
 from polyhead.freezing.activation_cache import ActivationCache
 from polyhead.freezing.kept_heads import KeptHeads
 from polyhead.freezing.plans import FreezePlan
 from polyhead.models.pretrained import PretrainedEncoder
+from polyhead.objectives.distillation import Distillation
 from polyhead.objectives.embedding_loss import EmbeddingLoss
 from polyhead.objectives.losses import MultiTaskLoss
 from polyhead.objectives.weighting import Weighting
@@ -48,6 +50,8 @@ class RunComponents:
     takes_steps: bool
     length: TrainingLength
     start: StartPoint | None
+    teacher: Teacher | None
+    distillation: Distillation | None
 
     @property
     def kept_names(self) -> Sequence[str]:

@@ -25,6 +25,7 @@ from polyhead.app.training.run_length import find_length
 from polyhead.app.training.start_point import StartPoint, find_start
 from polyhead.app.training.taken_heads import check_classes
 from polyhead.app.training.task_fit import fit_tasks
+from polyhead.app.training.teacher import compose_teacher
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
 from polyhead.errors import UserError, collect_errors, parameters_under
@@ -46,7 +47,6 @@ from polyhead.training.solved_heads import SolvedHeads
 
 if TYPE_CHECKING:
     import lightning as L
-
 
 MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")  # groups that distinguish runs first
 
@@ -86,6 +86,7 @@ def compose_components(config: DictConfig) -> RunComponents:
         components["weighting"] = composer.build("weighting", Weighting, tasks=[task.name for task in tasks])
         composer.check_monitors(tasks)
         composer.check_heads(components["heads"], tasks, components["loss"])
+        components |= composer.attempt(lambda: compose_teacher(config, tasks)) or {}
     if tasks and encoder and freeze_plan:
         composer.check_plan(freeze_plan, encoder, tasks, length)
     if tasks and loader:
@@ -94,8 +95,7 @@ def compose_components(config: DictConfig) -> RunComponents:
         composer.check_sizes(source, loader)
     if composer.problems:
         raise UserError("\n".join(dict.fromkeys(composer.problems)))
-    given, device = config.trainer.precision, config.trainer.accelerator
-    precision = hardware.best_precision(device) if given == "auto" else given
+    precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
     return RunComponents(
         tasks=tasks,
         source=source,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import lightning as L
 from omegaconf import DictConfig
@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from polyhead import hardware
 from polyhead.app.config.builder import plain
 from polyhead.app.config.invocation import Invocation
-from polyhead.app.loaded.encoder_record import encoder_changes, resolve_encoder
+from polyhead.app.loaded.encoder_record import encoder_changes
 from polyhead.app.terminal.run_log import silence_lightning
 from polyhead.app.training.claim import claim, noted_data
 from polyhead.app.training.components import RunComponents
@@ -23,7 +23,7 @@ from polyhead.app.training.embedding_watch import EmbeddingWatch
 from polyhead.app.training.head_start import solve_heads
 from polyhead.app.training.hparams import final_metrics, health_metrics, hparams, monitored_value
 from polyhead.app.training.resumption import Resumption
-from polyhead.app.training.run_data import DataNotes, changed_splits, data_digests, make_data
+from polyhead.app.training.run_data import DataNotes, changed_splits, data_digests, make_data, resolve_models
 from polyhead.app.training.soup_start import start_from_average
 from polyhead.app.training.taken_heads import take_heads
 from polyhead.data.datamodule import SentenceData
@@ -108,12 +108,12 @@ class TrainingRun:
         watch = EmbeddingWatch(self.parts, module, data, trainer.strategy.root_device, measures=self.first)
         share = self.config.get("interpolation", 1.0)  # runs made before version 0.2 have none
         result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve, again, share)
-        health = watch.health() if self.first else {}
-        metrics = self._metrics(result, module, parameters, soup, health, seconds=time.perf_counter() - started)
+        measured = watch.measured(self.config.test) if self.first else {}
+        metrics = self._metrics(result, module, parameters, soup, measured, seconds=time.perf_counter() - started)
         if self.first:
             self._write(metrics, replace(provenance, data=data_digests(data)))
-            choices = hparams(self.config, self.asked)
-            log_final_metrics(trainer, choices, final_metrics(metrics), health_metrics(metrics))
+            final = final_metrics(metrics), health_metrics(metrics)
+            log_final_metrics(trainer, hparams(self.config, self.asked), *final)
             close_loggers(trainer)
             if not quiet:
                 show(metrics, self.folder.folder)
@@ -158,6 +158,7 @@ class TrainingRun:
             self.config.watch_conflict,
             self._solves_heads,
             parts.keep_embedding,
+            parts.distillation,
         )
 
     @property
@@ -166,8 +167,7 @@ class TrainingRun:
 
     def _data(self, module: MultiTaskTraining, trainer: L.Trainer, cached: bool = True) -> SentenceData:
         """Describe the sentences; ``cached`` is whether frozen activations may come from the cache."""
-        parts = self.parts
-        run = str(self.folder.folder)
+        parts, run = self.parts, str(self.folder.folder)
         if not (parts.activation_cache and cached):
             return make_data(parts, run)
         device = trainer.strategy.root_device
@@ -202,7 +202,7 @@ class TrainingRun:
             seed=self.config.seed,
             precision=self.parts.precision,
             device=self.device,
-            encoder=resolve_encoder(self.parts.encoder),
+            encoder=resolve_models(self.parts),
         )
 
     def _metrics(
@@ -211,7 +211,7 @@ class TrainingRun:
         module: MultiTaskTraining,
         parameters: ParameterCounts,
         soup: Sequence[str],
-        health: Mapping[str, float],
+        measured: Mapping[str, Any],
         seconds: float,
     ) -> RunMetrics:
         monitor = plain(self.config.monitor)
@@ -233,7 +233,7 @@ class TrainingRun:
             precision=self.parts.precision,
             device=self.device,
             soup=soup,
-            health=health,
+            **measured,
             kept_heads=self.parts.kept_heads(),
         )
 

@@ -62,12 +62,17 @@ def check_same_data(parts: RunComponents, stopped: RunFolder, splits: Collection
     Raises:
         UserError: they are others.
     """
-    check_encoder(stopped, parts.encoder, resolve_encoder(parts.encoder), "resume")
+    check_encoder(stopped, parts.encoder, resolve_models(parts), "resume")
     if others := changed_splits(parts, stopped, splits):
         raise UserError(
             f"resume: the {' and '.join(others)} sentences are not those that {str(stopped.folder)!r} had; "
             "give it the files as they were, or train anew"
         )
+
+
+def resolve_models(parts: RunComponents) -> dict[str, str]:
+    """Return what a run notes of the encoder that it begins with, and of its teacher."""
+    return {**resolve_encoder(parts.encoder), **(parts.teacher.noted() if parts.teacher else {})}
 
 
 class DataNotes(L.Callback):

@@ -110,20 +110,38 @@ def find_start(config: DictConfig) -> StartPoint | None:
     Raises:
         UserError: it is neither a finished run nor a bundle.
     """
-    if "start" not in config:  # as in configurations of 0.1.0
+    found = find_trained(config, "start")
+    return None if found is None else _start_point(*found)
+
+
+def find_trained(config: DictConfig, key: str) -> tuple[Path, Sequence[Task], tuple[str, ...]] | None:
+    """Find a finished run or a bundle that a configuration names.
+
+    Args:
+        config: of a run.
+        key: that names it.
+
+    Returns:
+        Its folder, the tasks of its heads, and the packages whose names its configuration may build; None where none is
+        named.
+
+    Raises:
+        UserError: it is neither a finished run nor a bundle.
+    """
+    if key not in config:  # as in configurations of older versions
         return None
-    if OmegaConf.is_missing(config, "start"):
-        raise UserError("start: missing; set start=RUN, a finished run or a bundle")
-    given = config.get("start")
+    if OmegaConf.is_missing(config, key):
+        raise UserError(f"{key}: missing; set {key}=RUN, a finished run or a bundle")
+    given = config.get(key)
     if given is None:
         return None
     folder, trust = Path(str(given)), check_trust(config.get("trust", []))
     if (folder / FILE).is_file():
-        return _start_point(folder, Bundle.open(folder).tasks, trust)
+        return folder, Bundle.open(folder).tasks, trust
     if not (folder / "config.yaml").is_file():
-        raise UserError(f"start: {str(given)!r} is neither a finished run nor a bundle; give the folder of one")
+        raise UserError(f"{key}: {str(given)!r} is neither a finished run nor a bundle; give the folder of one")
     RunMetrics.read(RunFolder(folder))
-    return _start_point(folder, make_tasks(plain(read_config(folder, trust=trust).tasks)), trust)
+    return folder, make_tasks(plain(read_config(folder, trust=trust).tasks)), trust
 
 
 def _start_point(folder: Path, tasks: Sequence[Task], trust: tuple[str, ...]) -> StartPoint:

@@ -24,6 +24,7 @@ from polyhead.app.training.hparams import monitored_value
 from polyhead.app.training.model_check import tell_idle_heads, tell_without_effect
 from polyhead.app.training.resumption import resume
 from polyhead.app.training.start_point import begin_at_start
+from polyhead.app.training.teacher import check_distillation
 from polyhead.errors import UserError, one_line
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
@@ -68,11 +69,13 @@ def run(
         logging.getLogger("polyhead").setLevel(logging.ERROR)
     check_choices(asked)
     begin_at_start(config, asked.overrides)
+    check_distillation(config, asked.overrides)
     resumption = resume(config, asked.search)
     config = resumption.config
     components = prepare(config, asked)
     if components.heads and not components.takes_steps:
         tell_without_effect(override.lstrip("+~").partition("=")[0] for override in asked.overrides)
+    check_steps(components, config.model.get("dimensions"))
     if components.takes_steps:
         tell_idle_heads(components.loss, components.heads)
     hardware.keep_freed_memory()  # only now: looking through millions of sentences takes memory that training needs
@@ -99,6 +102,25 @@ def _asks_for_all_folds(config: DictConfig) -> bool:
     data = config.data
     folds = data.get("folds") if isinstance(data, DictConfig) else None
     return isinstance(folds, int) and folds >= 2 and data.get("fold") is None
+
+
+def check_steps(components: RunComponents, dimensions: object) -> None:
+    """Check that there are steps for what steps alone can learn.
+
+    Args:
+        components: of the run.
+        dimensions: the widths of ``model.dimensions``.
+
+    Raises:
+        UserError: there are none, or heads are solved again after them.
+    """
+    if dimensions and components.heads and (components.heads.again or not components.takes_steps):
+        raise UserError(
+            "model.dimensions: heads are solved for the whole embedding alone; set heads=trained, or freeze less and "
+            "heads.again=false"
+        )
+    if components.teacher and not components.takes_steps:
+        raise UserError("teacher: without effect, since nothing is trained by steps; set heads=trained, or freeze less")
 
 
 def check_choices(invocation: Invocation | None = None) -> None:
@@ -131,6 +153,7 @@ def prepare(config: DictConfig, invocation: Invocation | None = None) -> RunComp
     """
     asked = current_invocation() if invocation is None else invocation
     begin_at_start(config, asked.overrides)
+    check_distillation(config, asked.overrides)
     components = compose_components(config)
     if components.soup is not None:
         components.soup.check()

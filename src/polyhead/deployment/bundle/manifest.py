@@ -105,6 +105,8 @@ class Manifest:
         quantization: test accuracy by task of the graphs in single precision (``float32``) and in ``int8``; empty
             without an int8 graph.
         windows: of a text, at most, each of ``max_length`` tokens; 1 cuts longer texts.
+        dimensions: by width below the whole for which the heads were trained, what validation fitted there by task:
+            ``{"96": {"sentiment": {"temperature": 1.2}}}``.
 
     Raises:
         ParameterError: no tasks or two of one name, a length below 1, or windows below 1.
@@ -115,6 +117,7 @@ class Manifest:
     made_with: Mapping[str, str]
     quantization: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     windows: int = 1
+    dimensions: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [entry.name for entry in self.tasks]
@@ -124,14 +127,30 @@ class Manifest:
         check_parameters(
             ("tasks", names, distinct, "at least one, and each name once"),
             ("max_length", self.max_length, bounded, f"a whole number from 1 to {_MOST_TOKENS}"),
+            ("dimensions", [*self.dimensions], all(map(_is_size, self.dimensions)), "whole numbers above 0"),
             ("windows", self.windows, 1 <= self.windows <= MOST_WINDOWS, f"1 to {MOST_WINDOWS}"),
         )
+        known = {entry.name: entry.task for entry in self.tasks}
+        for size, fits in self.dimensions.items():
+            for name, fit in fits.items():
+                check_parameters((f"dimensions.{size}", name, name in known, f"one of {', '.join(known)}"))
+                _check_fit(known[name], fit)
+
+
+def _check_fit(task: Task, fit: Mapping[str, Any]) -> None:
+    temperature = fit.get("temperature", 1.0)
+    check_parameters(("temperature", temperature, _is_temperature(temperature), _TEMPERATURES))
+    unknown = ", ".join(sorted({*fit} - {task.kind.fits}))
+    check_parameters((task.name, unknown, not unknown, f"what validation fits of {task.kind.name}"))
+    task.kind.check_fit(task.labels, fit)
 
 
 def seal(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, with the sha256 of every file that is in the folder now."""
-    plain = all(entry.kind == SingleLabel.name for entry in manifest.tasks)
+    plain = all(entry.kind == SingleLabel.name for entry in manifest.tasks) and not manifest.dimensions
     content = {"format": _SINGLE_LABELS if plain else FORMAT, **asdict(manifest)}
+    if not manifest.dimensions:
+        del content["dimensions"]  # as older versions know it
     content |= {"tasks": [entry.plain for entry in manifest.tasks], "files": checksums(folder, _UNSEALED)}
     content["digest"] = json_digest(content)
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
@@ -209,6 +228,10 @@ def _unreadable(path: Path, error: Exception) -> UserError:
 def _is_temperature(value: object) -> bool:
     """Return whether a value divides logits to something: in single precision it is neither 0 nor infinite."""
     return _is_positive(value) and 1e-6 <= float(value) <= 1e6  # type: ignore[arg-type]
+
+
+def _is_size(text: str) -> bool:
+    return text.isdecimal() and int(text) >= 1
 
 
 def _is_positive(value: object) -> bool:

@@ -12,7 +12,7 @@ _TEMPLATE = """---
 
 # {name}
 
-A sentence encoder with {heads}, all computed in one pass, trained with Polyhead.
+A sentence encoder with {heads}, all computed in one pass, trained with Polyhead{distilled}.
 
 {table}
 
@@ -37,7 +37,7 @@ from sentence_transformers import SentenceTransformer
 
 embeddings = SentenceTransformer("FOLDER").encode(["A sentence.", "Another one?"])
 ```
-{windows}
+{windows}{dimensions}
 `heads.safetensors` holds `TASK.weight` (classes, width) and `TASK.bias`: logits are `embeddings @ weight.T + bias`.
 `tasks.json` names the classes in the order of the logits.
 {kinds}{pairs}{graph}
@@ -67,9 +67,19 @@ _GRAPH = """`graph.onnx` maps `input_ids` and `attention_mask` to `sentence_embe
 task about one text.
 """
 
+_DIMENSIONS = """
+The first {sizes} units are an embedding, too, for which the heads were trained:
+`Predictor.load("FOLDER", dimensions={one})`, or
+`SentenceTransformer("FOLDER", truncate_dim={one}).encode(texts{normalize})`.
+"""
+
 _WINDOWS = """
 sentence-transformers cuts texts to {max_length} tokens: of longer ones it gives other embeddings than Polyhead does.
 """
+
+
+DISTILLED = "distilled from"
+"""What ``made_with`` calls the teacher of a student."""
 
 
 def model_card(
@@ -98,6 +108,7 @@ def model_card(
         data=card_data(name, manifest, rights or Rights()),
         name=name,
         heads=f"{count} linear {_what(manifest)}head" + "s" * (count != 1),
+        distilled=_distilled(manifest),
         table=markdown_table(["task", "classes", *columns], [_row(entry, columns) for entry in manifest.tasks]),
         calibrated=_calibrated(manifest),
         limit=_limit(manifest),
@@ -105,11 +116,25 @@ def model_card(
         pooling=pooling,
         prompt=f", those of the prompt `{prompt}` before each text included" if prompt else "",
         windows="" if manifest.windows == 1 else _WINDOWS.format(max_length=manifest.max_length),
+        dimensions=_dimensions(manifest, pooling),
         kinds="" if _what(manifest) else _KINDS,
         pairs=_pairs(manifest),
         graph=_GRAPH if graph else "",
         made_with="\n".join(f"- {key}: {value}" for key, value in manifest.made_with.items()),
     )
+
+
+def _dimensions(manifest: Manifest, pooling: str) -> str:
+    if not manifest.dimensions:
+        return ""
+    normalize = ", normalize_embeddings=True" if pooling.endswith("Normalize()") else ""
+    sizes = list(manifest.dimensions)
+    return _DIMENSIONS.format(sizes=", ".join(sizes), one=sizes[-1], normalize=normalize)
+
+
+def _distilled(manifest: Manifest) -> str:
+    teacher = manifest.made_with.get(DISTILLED)
+    return "" if teacher is None else f": distilled from `{teacher}`, whose answers and embedding it learned"
 
 
 def _what(manifest: Manifest) -> str:

@@ -47,7 +47,7 @@ _DESCRIPTIONS = {
     401: "No bearer token, or another one.",
     404: "The bundle stores no sentences.",
     408: "The request did not come whole in time.",
-    409: "The coverage or the accuracy cannot be promised, or seconds do not go with the texts or the model.",
+    409: "The coverage or the accuracy cannot be promised: the error says why.",
     413: "The body is too large.",
     415: "Not sent as application/json.",
     421: "The server does not go by the name that Host gives; the option hosts= names more.",

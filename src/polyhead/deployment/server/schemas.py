@@ -106,15 +106,21 @@ class OnlyKnown(BaseModel):
         return {name: data[name] for name in (*known, *others[:1]) if name in data} if others else data
 
 
-def predict_model(limits: Limits) -> type[BaseModel]:
-    """Build the model of a request for predictions: texts, and what the answer shall have."""
+def predict_model(limits: Limits, pairs: bool = False) -> type[BaseModel]:
+    """Build the model of a request for predictions: texts, and what the answer shall have.
+
+    Args:
+        limits: of texts.
+        pairs: whether there are tasks about two texts, for which a request may have second ones.
+    """
+    seconds: dict[str, Any] = {"seconds": (_seconds(limits), None)} if pairs else {}
     about = "classes of each task in the answer, the most probable first; all of them if it is left out"
     count = Annotated[int, Field(ge=1, strict=True)]
     top_k = Annotated[count | None, BeforeValidator(whole), Field(description=about)]
     return create_model(
         "TextsToPredict",
         __base__=texts_model(limits),
-        seconds=(_seconds(limits), None),
+        **seconds,
         top_k=(top_k, None),
         coverage=(_share("how often the set of labels shall hold the true one"), None),
         accuracy=(_share("how often an answer shall be right; texts that are too hard get null"), None),

@@ -131,24 +131,22 @@ def _predictions(
 ) -> APIRouter:
     router = _router(asked, 413, 415, 422, 429)
     texts: Any = texts_model(limits)
-    to_predict: Any = predict_model(limits)
+    to_predict: Any = predict_model(limits, pairs=bool(of_pairs(predictor.tasks)))
 
     @router.post("/predict", response_model=Predicted, responses=refusals(409))
     async def predict(body: to_predict) -> Response:
         """Predict every task for every text; those about two texts where there are seconds."""
         try:
-            if body.seconds is not None:
-                predictor.check_seconds(body.seconds, len(body.texts))
-        except ParameterError as error:  # of the form that is described, but not for this model or these texts
-            return problem(409, one_line(error, _LONGEST_LINE))
-        try:
+            given = getattr(body, "seconds", None)  # there are none where no task is about two texts
+            if given is not None:
+                predictor.check_seconds(given, len(body.texts))
             selection = predictor.select(body.coverage, body.accuracy)
         except UserError as error:  # nothing to promise, or no number
             status = 422 if isinstance(error, ParameterError) else 409
             return problem(status, one_line(error, _LONGEST_LINE))
-        seconds = body.seconds or [None] * len(body.texts)
+        seconds = given or [None] * len(body.texts)
         predictions: Any = await batcher.submit(list(zip(body.texts, seconds, strict=True)))
-        if body.seconds is None:  # those of another client may have been computed along with these
+        if given is None:  # those of another client may have been computed along with these
             predictions = predictions.of_one_text()
         return JSONResponse({"predictions": _answers(predictions, selection, body.top_k)})
 
