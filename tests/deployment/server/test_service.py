@@ -101,6 +101,12 @@ def test_service_refuses_what_goes_beyond_the_limits_in_one_line(client, content
     assert client.post("/predict", json={"texts": ["w1"]}).status_code == 200
 
 
+def test_service_refuses_second_texts_where_no_task_is_about_two(client):
+    answer = client.post("/predict", json={"texts": ["w1"], "seconds": ["w2"]})
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith("body.seconds: Extra inputs are not permitted")
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
 def test_service_asks_for_the_content_type_of_json_where_it_is_missing(client, kind):
     answer = client.post("/predict", content='{"texts": ["w1"]}', headers={"Content-Type": kind} if kind else {})
