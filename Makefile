@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 
-.PHONY: help train test test-fast campaign check docs tensorboard clean
+.PHONY: help train test test-fast campaign check docs tour tensorboard clean
 
 help:  ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ docs: .venv/.docs  ## set up, and build the site into site/; a dead link or a mi
 	$(VENV) docs/site/gather.py
 	$(VENV) -m zensical build --strict --clean
 	$(VENV) docs/site/check.py
+
+tour: .venv/.test  ## execute the notebook, and store it with what it shows
+	$(VENV) notebooks/execute.py
 
 tensorboard: .venv/.installed  ## look at the runs
 	$(VENV) -m tensorboard.main --logdir runs

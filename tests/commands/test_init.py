@@ -1,6 +1,7 @@
 """The project that ``polyhead init`` writes."""
 
 import csv
+import errno
 import re
 import shlex
 
@@ -9,6 +10,7 @@ import pytest
 import polyhead
 from polyhead.app.config.hydra_state import compose_run
 from polyhead.app.terminal.command_names import COMMANDS
+from polyhead.commands import init
 from polyhead.commands.init import main, write_project
 from polyhead.errors import UserError
 
@@ -32,6 +34,28 @@ def test_project_is_written_into_an_empty_folder_alone(tmp_path):
     assert (tmp_path / "README.md").read_text() == "mine"
     with pytest.raises(UserError, match="is a file"):
         write_project(tmp_path / "README.md")
+
+
+def test_project_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    def fill(folder):
+        (folder / "train.csv").write_text("half of it")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(init, "_write_samples", fill)
+    with pytest.raises(UserError, match=r"^dir: .*project' cannot be written \(No space left on device\)"):
+        write_project(tmp_path / "project")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match="No space left on device"):
+        write_project(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_project_keeps_the_empty_folder_that_it_is_written_into(tmp_path):
+    """A shell may stand in it."""
+    before = tmp_path.stat().st_ino
+    write_project(tmp_path)
+    assert tmp_path.stat().st_ino == before
+    assert {path.name for path in tmp_path.iterdir()} == {"README.md", "configs", "train.csv", "test.csv"}
 
 
 def test_commands_and_code_of_the_projects_readme_fit_what_is_there(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ from polyhead.errors import ParameterError
 from polyhead.models.matryoshka import check_dimensions, truncate
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.sentence_modules import Normalize
+from polyhead.tasks import make_tasks
 
 NORMALIZED = [(), (Normalize(),)]
 
@@ -47,3 +48,15 @@ def test_widths_fall_from_the_whole(given):
 def test_widths_that_do_not_fall_from_the_whole_are_refused(given):
     with pytest.raises(ParameterError, match="it must be whole numbers that fall from 16, the width of the embedding"):
         check_dimensions(given, 16)
+
+
+def test_heads_of_two_texts_read_the_first_units_of_each_part(make_encoder):
+    """The head of (u, v, |u - v|) on the first units is the whole head with zeros in place of the others."""
+    task = make_tasks({"relation": {"kind": "entailment", "labels": ["yes", "no", "open"]}})[0]
+    model = MultiTaskModel(make_encoder(), [task], dropout=0.0).eval()
+    embeddings = torch.randn(5, model.encoder.embedding_size)  # three sentences, second texts of two of them
+    pairs = torch.tensor([0, 2])
+    zeroed = embeddings.clone()
+    zeroed[:, 6:] = 0
+    expected = model.classify_task("relation", zeroed, pairs)
+    torch.testing.assert_close(model.classify_task("relation", embeddings[:, :6], pairs), expected)

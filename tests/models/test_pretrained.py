@@ -15,7 +15,8 @@ from polyhead.data.dataset import TokenizedSplit
 from polyhead.errors import UserError
 from polyhead.models.pretrained import DEFAULT_TOKENIZER, PretrainedEncoder
 
-ENCODERS = sorted(path.stem for path in (ROOT / "configs" / "encoder").glob("*.yaml") if path.stem != "local")
+_FOLDERS = ("local", "teacher")  # of the user, not of a model hub
+ENCODERS = sorted(path.stem for path in (ROOT / "configs" / "encoder").glob("*.yaml") if path.stem not in _FOLDERS)
 SMALL = ["minilm", "multilingual_minilm", "bge_small", "e5_small", "gte_small", "multilingual_e5_small"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from pyarrow import feather, parquet
 
 from polyhead.errors import ParameterError, UserError
-from polyhead.sources.files import find_files
+from polyhead.sources.file_paths import find_files
 from polyhead.sources.hub import HubSource
 from polyhead.sources.records import Columns
 from polyhead.sources.table_cache import TableCache

@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-VOID = {"meta", "br", "path", "use", "line", "rect", "circle", "stop"}
+VOID = {"meta", "br", "input", "path", "use", "line", "rect", "circle", "stop"}
 
 
 class Document(HTMLParser):

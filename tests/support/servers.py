@@ -54,7 +54,9 @@ class FakePredictor:
     hidden_size: int = 2
 
     def __post_init__(self) -> None:
-        self.bundle = SimpleNamespace(folder=self.folder, manifest=SimpleNamespace(max_length=16, windows=1))
+        manifest = SimpleNamespace(max_length=16, windows=1, made_with={})
+        self.bundle = SimpleNamespace(folder=self.folder, manifest=manifest, name="fake", version="0")
+        self.runner = SimpleNamespace(count_tokens=lambda texts: sum(len(text.split()) for text in texts))
         self.go.set()
 
     def select(self, coverage: object = None, accuracy: object = None) -> Selection:

@@ -162,6 +162,20 @@ def test_pairs_are_the_same_from_the_token_cache(tmp_path):
             torch.testing.assert_close(found.labels[name], targets, equal_nan=True)
 
 
+def test_heads_of_pairs_are_trained_on_what_they_are_given_later(make_encoder):
+    """Also where embeddings have length 1, and heads are given longer ones."""
+    model = make_model(make_encoder)
+    model.scale = 4.0
+    batch = make_data().split("train")[[1, 2, 4, 5]]
+    embeddings = model.embed(batch)
+    expected = model.classify(embeddings, batch.pairs)
+    for task in PAIR_TASKS[1:]:
+        torch.testing.assert_close(model.head_logits(task.name, embeddings, batch.pairs), expected[task.name])
+    first, second = 4 * embeddings[:4], 4 * embeddings[4:]
+    features = torch.cat([first, second, (first - second).abs()], dim=1)
+    torch.testing.assert_close(expected["relation"], model.heads["relation"](features))
+
+
 def test_pairs_are_grouped_by_the_longer_text():
     split = make_data().split("train")
     texts = list(PairSource(SIZES).sentences("train"))

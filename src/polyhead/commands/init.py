@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from polyhead.app.terminal.flags import KeyParser
 from polyhead.errors import UserError, interruptible
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def write_project(folder: Path) -> None:
-    """Write the files of a project.
+    """Write the files of a project, all of them or none.
 
     Raises:
         UserError: the folder holds something, or cannot be written.
@@ -41,10 +42,29 @@ def write_project(folder: Path) -> None:
     try:
         if folder.is_dir() and any(folder.iterdir()):
             raise UserError(f"dir: {str(folder)!r} holds files; name a new folder, or an empty one")
-        shutil.copytree(_PROJECT, folder, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
-        _write_samples(folder)
+        is_new = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            _fill(folder)
+        except OSError:
+            if is_new:
+                folder.rmdir()
+            raise
     except OSError as error:
         raise UserError(f"dir: {str(folder)!r} cannot be written ({error.strerror}); name another folder") from error
+
+
+def _fill(folder: Path) -> None:
+    """Write all files beside their places, and then move them there: a full disk leaves none of them.
+
+    The folder itself is not replaced, for a shell may stand in it.
+    """
+    with TemporaryDirectory(dir=folder, prefix=".polyhead-") as place:
+        whole = Path(place)
+        shutil.copytree(_PROJECT, whole, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        _write_samples(whole)
+        for path in whole.iterdir():
+            path.replace(folder / path.name)
 
 
 def _write_samples(folder: Path) -> None:

@@ -42,8 +42,8 @@ class Batch:
     weights: Tensor | None = None
     windows: Tensor | None = None
     targets: Tensor | None = None
-    answers: dict[str, Tensor] | None = None
     pairs: Tensor | None = None
+    answers: dict[str, Tensor] | None = None
 
     def __len__(self) -> int:
         texts = len(self.input_ids if self.windows is None else self.windows)
@@ -77,8 +77,8 @@ class Batch:
             weights=optional(self.weights),
             windows=optional(self.windows),
             targets=optional(self.targets),
-            answers=None if self.answers is None else {name: function(some) for name, some in self.answers.items()},
             pairs=optional(self.pairs),
+            answers=None if self.answers is None else {name: function(some) for name, some in self.answers.items()},
         )
 
 

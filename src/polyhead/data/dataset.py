@@ -39,8 +39,8 @@ class TokenizedSplit(Dataset[Batch]):
         pool: a split that has the stored output for these sentences among others, and their rows there (N,); None
             where it is in ``activations``, or nowhere.
         targets: embeddings (N, W) to which those of the sentences are held in training; None where they are not.
-        answers: logits of a teacher's heads by task (N, its classes), which heads learn; None without a teacher.
         second: the second texts of the rows that have one, in their order; None where none has one.
+        answers: logits of a teacher's heads by task (N, its classes), which heads learn; None without a teacher.
     """
 
     def __init__(
@@ -123,6 +123,11 @@ class TokenizedSplit(Dataset[Batch]):
         """Return some of the sentences as a split, in the order of ``rows``, without stored activations."""
         weights = None if self.weights is None else self.weights[rows]
         return TokenizedSplit(self.sentences.select(rows), self.padding, self.description, weights)
+
+    @property
+    def with_second(self) -> NDArray[np.int64]:
+        """The rows that have a second text, in the order of :attr:`second`."""
+        return np.flatnonzero(self._second_row != _NONE)
 
     def second_rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
         """Return where the second texts of some rows stand in :attr:`second`; below 0 where a row has none."""

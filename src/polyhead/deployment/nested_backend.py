@@ -15,6 +15,7 @@ from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.window_outputs import WindowOutputs
 from polyhead.errors import UserError
 from polyhead.models.matryoshka import truncate
+from polyhead.tasks import of_one_text
 
 
 class NestedBackend:
@@ -30,7 +31,7 @@ class NestedBackend:
     """
 
     def __init__(self, backend: Backend, bundle: Bundle, size: int) -> None:
-        logits = sum(task.width for task in bundle.tasks)
+        logits = sum(task.width for task in of_one_text(bundle.tasks))
         whole = backend.width - logits
         check_size(str(bundle.folder), size, [whole, *map(int, bundle.manifest.dimensions)])
         if bundle.manifest.windows > 1:

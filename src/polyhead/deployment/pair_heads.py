@@ -18,6 +18,7 @@ from torch.nn.functional import linear
 
 from polyhead.deployment.bundle.folder import HEADS
 from polyhead.errors import UserError
+from polyhead.models.matryoshka import nested_weight
 from polyhead.tasks import Task, of_pairs
 
 Floats = NDArray[np.float32]
@@ -36,13 +37,14 @@ class PairHeads:
         self.parameters = parameters
 
     @classmethod
-    def read(cls, folder: Path, tasks: Sequence[Task], width: int) -> Self:
+    def read(cls, folder: Path, tasks: Sequence[Task], width: int, size: int) -> Self:
         """Read those of a bundle.
 
         Args:
             folder: of the bundle.
             tasks: all of its tasks.
-            width: H.
+            width: of the embeddings that the heads were trained on.
+            size: H, of which the embeddings that are given are the first units.
 
         Raises:
             UserError: the heads cannot be read, or do not fit.
@@ -59,7 +61,12 @@ class PairHeads:
         expected |= {f"{task.name}.bias": (task.width,) for task in with_head}  # type: ignore[misc]
         if any(name not in heads or tuple(heads[name].shape) != shape for name, shape in expected.items()):
             raise UserError(f"{str(folder)!r}: its {HEADS} does not hold its heads; export the bundle again")
-        return cls(pairs, {name: heads[name].float() for name in expected})
+        parameters = {name: heads[name].float() for name in expected}
+        nested = {
+            name: nested_weight(values, width, size) if values.ndim == 2 else values
+            for name, values in parameters.items()
+        }
+        return cls(pairs, nested)
 
     def logits(self, first: Floats, second: Floats) -> dict[str, Floats]:
         """Return the logits (N, W) of each task.

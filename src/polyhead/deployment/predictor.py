@@ -18,7 +18,7 @@ from polyhead.deployment.predictions import Floats, Predictions
 from polyhead.deployment.selection import Selection, Wanted
 from polyhead.deployment.window_outputs import WindowOutputs
 from polyhead.errors import ParameterError, UserError, check_parameters
-from polyhead.inference.text_runner import TextRunner
+from polyhead.inference.text_runner import TextRunner, check_list
 from polyhead.tasks import of_one_text
 
 
@@ -47,14 +47,14 @@ class Predictor:
         self.hidden_size = backend.width - sum(task.width for task in self.one_text_tasks)
         if self.hidden_size < 1:
             raise UserError(f"{str(bundle.folder)!r}: its graph does not fit its tasks.json; export the bundle again")
-        self.pair_heads = PairHeads.read(bundle.folder, self.tasks, self.hidden_size)
+        whole = backend.whole if isinstance(backend, NestedBackend) else self.hidden_size
+        self.pair_heads = PairHeads.read(bundle.folder, self.tasks, whole, self.hidden_size)
         self.scores = read_scores(bundle.folder, self.tasks)
         tokenizer = bundle.load_text_tokenizer()
-        pool = None if tokenizer.windows == 1 else self._window_outputs()
+        pool = None
+        if tokenizer.windows > 1:
+            pool = WindowOutputs.read(bundle.folder, self.tasks, self.hidden_size, bundle.is_normalized)
         self.runner = TextRunner(tokenizer, backend.width, backend, backend.streams, pool)
-
-    def _window_outputs(self) -> WindowOutputs:
-        return WindowOutputs.read(self.bundle.folder, self.tasks, self.hidden_size, self.bundle.is_normalized)
 
     @classmethod
     def load(
@@ -124,7 +124,7 @@ class Predictor:
             ParameterError: one text or anything else in place of a list, or second texts that do not go with the texts.
             UserError: an entry of the list that is no text.
         """
-        _check_texts(texts)
+        check_list(texts)
         predictions = self._predictions(self._run(texts))
         if seconds is None:
             return predictions
@@ -147,7 +147,7 @@ class Predictor:
         Raises:
             ParameterError: they do not, or no task is about two texts.
         """
-        _check_texts(seconds, "seconds")
+        check_list(seconds, "seconds")
         if not self.pair_heads.tasks:
             raise ParameterError("seconds: given, and no task of the model is about two texts; leave them out")
         if len(seconds) != count:
@@ -166,16 +166,10 @@ class Predictor:
             ParameterError: one text or anything else in place of many, or a chunk below 1.
             UserError: an entry that is no text; it is raised once the entry's chunk is asked for.
         """
-        _check_texts(texts)
+        check_list(texts)
         check_parameters(("chunk", chunk, chunk is None or chunk >= 1, "1 or more, or None"))
         return map(self._predictions, self.runner.run(texts, chunk))
 
     def _predictions(self, outputs: Floats) -> Predictions:
         """Split the backend's outputs (N, H + W of all tasks) into embeddings and answers."""
         return Predictions.of_outputs(self.one_text_tasks, outputs, self.fits)
-
-
-def _check_texts(texts: object, name: str = "texts") -> None:
-    """Refuse one text, whose characters would be taken for texts, and anything else that holds none."""
-    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
-        raise ParameterError(f"{name}: {texts!r:.40} given; it must be a list of texts")

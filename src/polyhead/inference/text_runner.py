@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from polyhead.data.tokenization import TextTokenizer
-from polyhead.errors import UserError
+from polyhead.errors import ParameterError, UserError
 from polyhead.inference.length_batches import run_batches
 
 PoolWindows = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -67,6 +67,10 @@ class TextRunner:
             done += len(some)
             yield self._values(some)
 
+    def count_tokens(self, texts: Iterable[str]) -> int:
+        """Return how many tokens are computed for some texts, special ones and those of the prompt included."""
+        return int(self.tokenizer.tokenize(texts).offsets[-1])
+
     def _values(self, texts: list[str]) -> NDArray[np.float32]:
         sentences = self.tokenizer.tokenize(texts)
         self.truncated += sentences.truncated
@@ -101,3 +105,13 @@ def _check_texts(some: list[str], first: int) -> None:
                 raise UserError(
                     f"texts: the one at position {position} (counted from 0): {reason}; repair it"
                 ) from error
+
+
+def check_list(texts: object, name: str = "texts") -> None:
+    """Refuse one text, whose characters would be taken for texts, and anything else that holds none.
+
+    Raises:
+        ParameterError: it is none.
+    """
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
+        raise ParameterError(f"{name}: {texts!r:.40} given; it must be a list of texts")

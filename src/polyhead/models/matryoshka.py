@@ -24,6 +24,22 @@ def truncate(embeddings: Tensor, size: int, is_normalized: bool) -> Tensor:
     return normalize(first, dim=1) if is_normalized else first
 
 
+def nested_weight(weight: Tensor, width: int, size: int) -> Tensor:
+    """Return the columns of a head's weight (C, F) that read the first units of the embeddings it is given.
+
+    >>> import torch
+    >>> nested_weight(torch.tensor([[1.0, 2.0, 3.0, 4.0]]), width=2, size=1)
+    tensor([[1., 3.]])
+
+    Args:
+        weight: F is a multiple of W: a head of two texts is given several parts of that width.
+        width: W.
+        size: d.
+    """
+    parts = weight.view(len(weight), -1, width)
+    return parts[:, :, :size].reshape(len(weight), -1)
+
+
 def check_dimensions(dimensions: Sequence[int], width: int) -> tuple[int, ...]:
     """Return the widths of an embedding that are trained, the whole one first.
 

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from polyhead.data.batch import Batch
-from polyhead.errors import ParameterError, UserError, check_parameters
+from polyhead.errors import UserError, check_parameters
 from polyhead.models.dropout import FastDropout
 from polyhead.models.encoder import Encoder
-from polyhead.models.matryoshka import check_dimensions, truncate
+from polyhead.models.matryoshka import check_dimensions, nested_weight, truncate
 from polyhead.tasks import Task
 
 _LENGTH = 4.0  # of the embeddings that heads are given where all have the same; a power of two rounds nowhere
@@ -54,7 +54,6 @@ class MultiTaskModel(nn.Module):
         super().__init__()
         check_parameters(("dropout", dropout, 0 <= dropout < 1, "0 or more, and below 1"))
         self.dimensions = check_dimensions(dimensions or (), encoder.embedding_size)
-        _check_of_one_text(self.dimensions, tasks)
         self.encoder = encoder
         self.scale = _LENGTH if encoder.is_normalized else 1.0
         self.heads = nn.ModuleDict()
@@ -98,43 +97,40 @@ class MultiTaskModel(nn.Module):
         return {name: self.classify_task(name, embeddings, pairs) for name in self.heads}
 
     def classify_task(self, task: str, embeddings: Tensor, pairs: Tensor | None = None) -> Tensor:
-        """Return the logits (B, C) of a task for embeddings (X, W), or for the first units of them (X, d).
+        """Return the logits (B, C) of one task for embeddings (X, W), or for the first units of them (X, d).
 
         Of tasks about two texts, those of a sentence that has none mean nothing.
         """
         scaled = embeddings if self.scale == 1 else embeddings * self.scale
-        count = len(scaled) - (0 if pairs is None else len(pairs))
-        first = scaled[:count] if pairs is not None else scaled
-        kind = self._of_pairs.get(task)
-        if kind is not None:
-            seconds = torch.zeros_like(first)
-            if pairs is not None:
-                seconds = seconds.index_copy(0, pairs, scaled[count:])
-            first = kind.features(first, seconds)
-        size = embeddings.shape[1]
-        if size == self.encoder.embedding_size:
-            logits: Tensor = self.heads[task](first)
+        features, head = self._features(task, scaled, pairs), self.heads[task]
+        size, whole = embeddings.shape[1], self.encoder.embedding_size
+        if size == whole or isinstance(head, nn.Identity):
+            logits: Tensor = head(features)
             return logits
-        dropout, head = cast(tuple[nn.Module, nn.Linear], tuple(cast(nn.Sequential, self.heads[task])))
-        return linear(dropout(first), head.weight[:, :size], head.bias)
+        dropout, last = cast(tuple[nn.Module, nn.Linear], tuple(cast(nn.Sequential, head)))
+        return linear(dropout(features), nested_weight(last.weight, whole, size), last.bias)
+
+    def _features(self, task: str, embeddings: Tensor, pairs: Tensor | None) -> Tensor:
+        """Return what the head of a task is given (B, F)."""
+        count = len(embeddings) - (0 if pairs is None else len(pairs))
+        first = embeddings[:count] if pairs is not None else embeddings
+        kind = self._of_pairs.get(task)
+        if kind is None:
+            return first
+        seconds = torch.zeros_like(first)
+        if pairs is not None:
+            seconds = seconds.index_copy(0, pairs, embeddings[count:])
+        return kind.features(first, seconds)
 
     def truncate(self, embeddings: Tensor, size: int) -> Tensor:
-        """Return the first units of embeddings (B, d), as they are used by themselves."""
+        """Return the first units of embeddings (X, d), as they are used by themselves."""
         return truncate(embeddings, size, self.encoder.is_normalized)
-
-
-def _check_of_one_text(dimensions: Sequence[int], tasks: Sequence[Task]) -> None:
-    """Refuse widths below the whole beside tasks about two texts, whose heads are not given an embedding."""
-    names = [task.name for task in tasks if task.kind.is_pair]
-    if names and dimensions[1:]:
-        raise ParameterError(f"dimensions: {', '.join(names)} about two texts, and widths for one text; leave it out")
 
 
 def _make_head(task: Task, embedding_size: int, dropout: float) -> nn.Module:
     if not task.kind.has_head:
         return nn.Identity()
-    head = nn.Linear(task.kind.feature_size(embedding_size), task.width)
-    return nn.Sequential(FastDropout(dropout), head)
+    return nn.Sequential(FastDropout(dropout), nn.Linear(task.kind.feature_size(embedding_size), task.width))
 
 
 def _check_head_name(name: str) -> None:

@@ -1,25 +1,21 @@
 """Files of labelled sentences on this machine. Knows nothing about their content."""
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from glob import glob, has_magic
 from pathlib import Path
 
 from polyhead.errors import ParameterError, UserError, collect_errors
+from polyhead.sources.file_paths import find_files
 from polyhead.sources.mixing import exponent
 from polyhead.sources.records import TEXT, Columns, assign_columns
-from polyhead.sources.settings import SPLITS, UNLABELLED, SplitSettings, unknown_splits
-from polyhead.sources.splits import TableSource
+from polyhead.sources.settings import SPLITS, SplitSettings, unknown_splits
+from polyhead.sources.splits import UNLABELLED, TableSource
 from polyhead.sources.table_cache import TableCache
-from polyhead.sources.table_reader import DATA_SET, SAVED_SPLITS, datasets_library, read
+from polyhead.sources.table_reader import datasets_library, read
 from polyhead.sources.tables import Table
 from polyhead.storage.cells import TextColumns
 from polyhead.storage.dialect import AUTO, Dialect
 from polyhead.storage.row_readers import READERS, format_of
-
-FORMATS = tuple(name for name in READERS if name != "txt")
-"""The formats of files that can hold labels."""
 
 Paths = str | Sequence[str]
 Sources = Paths | Mapping[str, Paths]
@@ -86,12 +82,13 @@ class FileSource(TableSource):
         fold: int | None = None,
         weight: str | None = None,
         sheet: str | int | None = None,
-        unlabelled: Paths | None = None,
         pair: str | None = None,
+        unlabelled: Paths | None = None,
     ) -> None:
         extra = {str(name): paths for name, paths in (shifted or {}).items() if paths}
         problems = [*_split_problems(files), *_name_problems(extra)]
         self.paths: dict[str, list[list[Path]]] = {}
+        self.unlabelled: list[Path] = []
         for parameter, given in (("files", files), ("shifted", extra)):
             for name, sources in given.items():
                 if sources:
@@ -99,7 +96,7 @@ class FileSource(TableSource):
                         self.paths[name] = find_files(f"{parameter}.{name}", sources)
         with collect_errors(problems):
             self.unlabelled = find_files("unlabelled", unlabelled, tuple(READERS))[0] if unlabelled else []
-            problems += self._unlabelled_problems(weight)
+        problems += self._unlabelled_problems(weight)
         with collect_errors(problems):
             self.dialect = Dialect(encoding, quote, separator, sheet)
         with collect_errors(problems):
@@ -159,9 +156,11 @@ class FileSource(TableSource):
         return tables
 
     def _read(self, paths: Sequence[Path], columns: Columns, problems: list[str]) -> list[Table]:
+        """Read some files, and add what is wrong with them to ``problems``."""
         found = []
         for path in paths:
-            chosen = Columns(TEXT, {}) if path.is_file() and format_of(str(path)) == "txt" else columns
+            lines = path.is_file() and format_of(str(path)) == "txt"  # a file of lines has one column, "text"
+            chosen = Columns(TEXT, {}) if lines else columns
             with collect_errors(problems):
                 found.append(read(path, chosen, self.dialect, self.cache, self.settings.missing_values or ()))
         return found
@@ -170,69 +169,9 @@ class FileSource(TableSource):
         if self.unlabelled and weight is not None:
             yield "unlabelled: given beside weight, and its sentences have none; leave one of them out"
         labelled = {path.resolve() for groups in self.paths.values() for group in groups for path in group}
-        for path in (one for one in self.unlabelled if one.resolve() in labelled):
-            yield f"unlabelled: {str(path)!r} is a file of a split as well; name it once"
-
-
-def find_files(parameter: str, sources: object, formats: Sequence[str] = FORMATS) -> list[list[Path]]:
-    """Return the files of each source: one source if paths are given, several if paths by name are.
-
-    Raises:
-        ParameterError: no file, or one of an unknown format, or one that is named twice.
-    """
-    groups = sources.values() if isinstance(sources, Mapping) else [sources]
-    found = [_expand_all(parameter, paths, formats) for paths in groups]
-    counts = Counter(path.resolve() for group in found for path in group)
-    repeated = [path for path, count in counts.items() if count > 1]  # as overlapping wildcards do
-    if repeated:
-        more = f" and {len(repeated) - 1:,} more files" if len(repeated) > 1 else ""
-        hint = "name each file once, and see the wildcards"
-        raise ParameterError(f"{parameter}: {repeated[0]}{more} named more than once; {hint}")
-    return found
-
-
-def _expand_all(parameter: str, paths: object, formats: Sequence[str]) -> list[Path]:
-    patterns = [paths] if isinstance(paths, str) else paths
-    if not isinstance(patterns, Sequence) or not patterns or not all(isinstance(path, str) for path in patterns):
-        rule = "it must be a path, a list of paths, or such by the name of a source"
-        raise ParameterError(f"{parameter}: {paths!r} given; {rule}")
-    problems: list[str] = []
-    files: list[Path] = []
-    for pattern in patterns:
-        with collect_errors(problems):
-            files += _expand(parameter, pattern, formats)
-    if problems:
-        raise ParameterError("\n".join(problems))
-    return files
-
-
-def _expand(parameter: str, pattern: str, formats: Sequence[str]) -> list[Path]:
-    """Return the files that a path or a pattern stands for, in alphabetical order."""
-    literal = Path(pattern).is_file() or not has_magic(pattern)  # brackets may be part of a name
-    found = [Path(pattern)] if literal else sorted(map(Path, glob(pattern, recursive=True)))
-    if literal and (Path(pattern) / SAVED_SPLITS).is_file():
-        raise ParameterError(f"{parameter}: {_splits_hint(Path(pattern))}")
-    files = [path for path in found if path.is_file() or (path / DATA_SET).is_file()]
-    if not files:
-        raise ParameterError(f"{parameter}: no file {pattern!r}; relative paths start in the current folder")
-    problems: list[str] = []
-    for path in files:
-        with collect_errors(problems):
-            if path.is_file():
-                format_of(str(path), formats)
-    if problems:
-        raise ParameterError("\n".join(f"{parameter}: {problem}" for problem in problems))
-    return files
-
-
-def _splits_hint(folder: Path) -> str:
-    """Say how to name the splits of a folder that ``DatasetDict.save_to_disk`` wrote."""
-    splits = sorted(path.parent.name for path in folder.glob(f"*/{DATA_SET}"))
-    example = splits[0] if splits else "train"
-    return (
-        f"{str(folder)!r} holds several splits ({', '.join(splits)}); name one, as in {folder / example}, or take all "
-        f"by data=hub data.name={folder}"
-    )
+        twice = [path for path in self.unlabelled if path.resolve() in labelled]
+        if twice:
+            yield f"unlabelled: {str(twice[0])!r} is a file of a split as well; name it once"
 
 
 def _split_problems(files: Mapping[str, Sources | None]) -> Iterator[str]:

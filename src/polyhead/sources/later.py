@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from polyhead.errors import ParameterError, UserError, collect_errors, did_you_mean
-from polyhead.sources.files import Paths, find_files
+from polyhead.sources.file_paths import find_files
+from polyhead.sources.files import Paths
 from polyhead.sources.records import assign_columns
 from polyhead.sources.settings import SplitSettings
 from polyhead.sources.splits import TableSource

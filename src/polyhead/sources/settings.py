@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from polyhead.errors import ParameterError, did_you_mean, parameter_problems
 
 SPLITS = ("train", "validation", "test")
-UNLABELLED = "unlabelled"  # key of tables without labels, whose sentences are trained on and never held out
 _LARGEST_HOLDOUT = 0.5
 _MOST_FOLDS = 100
 

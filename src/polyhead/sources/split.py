@@ -6,24 +6,17 @@ Shapes: N sentences of the tables of a split.
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.errors import UserError
 from polyhead.sources.holdout import choose_folds, choose_holdout, choose_some, explain_share
-from polyhead.sources.scan import Scan
+from polyhead.sources.scan import Scan, Vocabulary, scan
+from polyhead.sources.tables import Table
 from polyhead.sources.weights import scale_weights, weight_cell
 
 log = logging.getLogger(__name__)
-
-
-class Sentence(NamedTuple):
-    """A text and its label for each task, None where it has none."""
-
-    text: str
-    labels: Mapping[str, str | None]
 
 
 @dataclass
@@ -97,6 +90,28 @@ class Split:
         """Yield the tasks whose labelled sentences all have the weight 0."""
         if self.scan.weights is not None:
             yield from Split(self.scan, self.origins, self.kept & (self.scan.weights > 0)).unlabelled(tasks)
+
+
+def scan_split(
+    groups: Sequence[Sequence[Table]],
+    unlabelled: Sequence[Sequence[Table]],
+    vocabularies: Mapping[str, Vocabulary],
+    each_pair: Sequence[str],
+) -> Split:
+    """Scan the tables of a split.
+
+    Args:
+        groups: tables by the source that they belong to.
+        unlabelled: tables of sentences that stay in the split.
+        vocabularies: of the tasks.
+        each_pair: tasks for which each pair of texts has a label.
+    """
+    found = scan([table for group in (*groups, *unlabelled) for table in group], vocabularies, each_pair)
+    sizes = [sum(map(len, group)) for group in (*groups, *unlabelled)]
+    origins = np.repeat(np.arange(len(sizes), dtype=np.uint16), sizes)
+    kept = np.ones(len(found), dtype=np.bool_)
+    kept[found.empty] = False
+    return Split(found, origins, kept, origins >= len(groups) if unlabelled else None)
 
 
 def hold_out(train: Split, name: str, share: float, seed: int) -> Split:

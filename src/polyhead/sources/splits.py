@@ -17,9 +17,9 @@ from polyhead.sources.pair_check import each_pair_lines, pair_problems
 from polyhead.sources.pairs import SECOND, label_each_pair
 from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT
 from polyhead.sources.rows import Sentence, SentencePair
-from polyhead.sources.scan import Vocabulary, group_labels, scan
-from polyhead.sources.settings import SPLITS, UNLABELLED, SplitSettings
-from polyhead.sources.split import Split, check_what_is_left, hold_out, take_fold, take_some
+from polyhead.sources.scan import Vocabulary, group_labels
+from polyhead.sources.settings import SPLITS, SplitSettings
+from polyhead.sources.split import Split, check_what_is_left, hold_out, scan_split, take_fold, take_some
 from polyhead.sources.tables import Table
 from polyhead.sources.validation import Inspection, no_labels
 from polyhead.storage.cells import TextColumns, column_names
@@ -35,6 +35,9 @@ _RESERVED = {
     WEIGHT: "weights",
 }
 """Names of columns that no task may have -> what they hold."""
+
+UNLABELLED = "unlabelled"
+"""The key of tables without labels, whose sentences are trained on and never held out."""
 
 
 class TableSource(Source):
@@ -204,19 +207,14 @@ class TableSource(Source):
                 raise UserError(f"tasks: {name!r} is the name of the {content}; {hint}")
         self._vocabularies = {task: Vocabulary() for task in tasks}
         read = self.tables(tasks, free)
-        extra = {"train": read.pop(UNLABELLED, [])}
+        bare = read.pop(UNLABELLED, [])
         present = {name for groups in read.values() for group in groups for table in group for name in table.tasks}
         columnless = [name for name in each_pair if name not in present]
-        self._splits = {name: self._scan(groups, columnless, extra.get(name, [])) for name, groups in read.items()}
+        self._splits = {
+            name: scan_split(groups, bare if name == "train" else [], self._vocabularies, columnless)
+            for name, groups in read.items()
+        }
         self._tasks, self._checked = asked, False
-
-    def _scan(self, groups: list[list[Table]], each_pair: Sequence[str], unlabelled: list[list[Table]]) -> Split:
-        found = scan([table for group in (*groups, *unlabelled) for table in group], self._vocabularies, each_pair)
-        sizes = [sum(map(len, group)) for group in (*groups, *unlabelled)]
-        origins = np.repeat(np.arange(len(sizes), dtype=np.uint16), sizes)
-        kept = np.ones(len(found), dtype=np.bool_)
-        kept[found.empty] = False
-        return Split(found, origins, kept, origins >= len(groups) if unlabelled else None)
 
     def _drop_test_duplicates(self) -> None:
         train = self._splits["train"]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:  # a command that reads a configuration alone needs neither
     from torch import Tensor
     from torchmetrics import Metric
 
-Labels = tuple[str, ...]  # class names of a task; none where it has no classes
+Labels = tuple[str, ...]
+"""Class names of a task; none where it has no classes."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Kind:
         has_head: whether there is a head; else the features are its logits.
         takes_each_pair: whether every pair has a label where the data have no column of labels.
         is_judged_whole: whether answers are judged among those for all rows of a split, see :meth:`judged`.
+        distills: whether a head can learn the logits of another, by :meth:`soft_losses`.
     """
 
     name: ClassVar[str]
@@ -55,12 +57,12 @@ class Kind:
     fits: ClassVar[str] = ""
     any_cell: ClassVar[bool] = False
     dtype: ClassVar[str] = "int32"
-    distills: ClassVar[bool] = False  # whether it has :meth:`soft_losses`
     figure: ClassVar[str] = ""
     is_pair: ClassVar[bool] = False
     has_head: ClassVar[bool] = True
     takes_each_pair: ClassVar[bool] = False
     is_judged_whole: ClassVar[bool] = False
+    distills: ClassVar[bool] = False
 
     @property
     def quadratic(self) -> bool:
@@ -141,9 +143,7 @@ class Kind:
     def features(self, first: "Tensor", second: "Tensor") -> "Tensor":
         """Return what the head is given (B, F): of a single sentence its embedding.
 
-        Args:
-            first: embeddings of the sentences (B, H).
-            second: those of the second texts (B, H), 0 where a row has none.
+        Both are embeddings (B, H), those of second texts 0 where a row has none.
         """
         return first
 
@@ -164,11 +164,16 @@ class Kind:
         return self.row_losses(logits, targets).sum()
 
     def soft_losses(self, logits: "Tensor", answers: "Tensor", temperature: float) -> "Tensor":
-        """Return how far logits are from a teacher's (B, W) in each row (B,); see :mod:`polyhead.objectives`."""
+        """Return how far logits (B, W) are from those of a teacher (B, W) in each row (B,), 0 where they say the same.
+
+        Where they are those of probabilities, both are divided by the temperature, and the divergence of the two
+        distributions is multiplied by its square, so that its gradient keeps its size (Hinton et al. 2015, arXiv
+        1503.02531).
+        """
         raise NotImplementedError
 
     def from_teacher(self, teacher: Self, logits: "Tensor") -> "Tensor":
-        """Return the logits (B, W) of a teacher's head of the same classes as those that this kind would have."""
+        """Return the logits (B, W) of a teacher's head as those that this kind would have; the classes are the same."""
         return logits
 
     # The scores.
@@ -210,12 +215,7 @@ class Kind:
         raise NotImplementedError
 
     def judged(self, logits: "NDArray[Any]", targets: "NDArray[Any]") -> "NDArray[Any]":
-        """Return what :meth:`score` takes for the answers (N,), where they are judged among each other.
-
-        Args:
-            logits: of all rows of a split (N, W).
-            targets: theirs.
-        """
+        """Return what :meth:`score` takes for answers (N,) to all rows of a split (N, W), judged among each other."""
         raise NotImplementedError
 
     def restore(self, targets: "NDArray[Any]") -> "NDArray[Any]":

@@ -38,8 +38,8 @@ class MultiLabel(Kind):
     measures: ClassVar[tuple[str, ...]] = ("micro_f1", "macro_f1", "average_precision")
     fits: ClassVar[str] = "thresholds"
     any_cell: ClassVar[bool] = True
-    distills: ClassVar[bool] = True
     figure: ClassVar[str] = "bars"
+    distills: ClassVar[bool] = True
 
     separator: str = ";"
 

@@ -1,6 +1,6 @@
 """Dimension scores: what heads reach on the first units of an embedding, as many as they were trained for.
 
-Shapes: N sentences of a split, W units of an embedding, d of its first units.
+Shapes: N sentences of a split, X texts of it, W units of an embedding, d of its first units.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ from polyhead.training.metrics import Results, TaskMetrics
 
 Module = TypeVar("Module", bound=nn.Module)
 
-Labelled = tuple[Tensor, Mapping[str, Tensor]]
-"""Embeddings (N, W), and the targets of each task (N,) or (N, C)."""
+Labelled = tuple[Tensor, Tensor | None, Mapping[str, Tensor]]
+"""Embeddings (X, W) with those of second texts behind, the sentences that have one, targets by task (N,) or (N, C)."""
 
 _TABLES = ("confusion", "f1", "reliability", "scores")  # of the whole embedding alone: a file would grow with them
 
@@ -48,10 +48,10 @@ def dimension_scores(
 def _measure(
     model: MultiTaskModel, tasks: Sequence[Task], split: Labelled, size: int, fits: Mapping[str, Fit], name: str
 ) -> Results:
-    embeddings, targets = split
+    embeddings, pairs, targets = split
     with torch.inference_mode():
         some = model.truncate(embeddings.float(), size)
-        logits = {task.name: model.classify_task(task.name, some) for task in tasks}
+        logits = {task.name: model.classify_task(task.name, some, pairs) for task in tasks}
         losses, rows = plain_losses(tasks, logits, targets)
     results: Results = {}
     for task, loss, count in zip(tasks, losses, rows, strict=True):

@@ -183,7 +183,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         aggregation = self._aggregation_for(embeddings)
         # Where the encoder gets the aggregated gradient, the heads' own backward passes end at a copy of its output.
         head_inputs = embeddings.detach().requires_grad_() if aggregation else embeddings
-        copies = copy_per_task(head_inputs, len(self.tasks))  # (T, B, H)
+        copies = copy_per_task(head_inputs, len(self.tasks))  # (T, X, H)
         names = [task.name for task in self.tasks]
         step = step_losses(self.model, names, self.loss, self.distillation, batch, copies)
         losses, labelled = step.losses, step.labelled

@@ -1,6 +1,6 @@
 """Step losses: what each task loses in a training step, by labels and by a teacher, at each width of the embedding.
 
-Shapes: T tasks, B sentences of a batch, W units of an embedding, C logits of a task.
+Shapes: T tasks, B sentences of a batch, X texts of it, W units of an embedding, C logits of a task.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ def step_losses(
         loss: of the labels.
         distillation: of the teacher's answers, where the batch has these.
         batch: with labels.
-        copies: of the embeddings, one for each task (T, B, W).
+        copies: of the embeddings, one for each task (T, X, W).
     """
     by_task = dict(zip(names, copies.unbind(), strict=True))
     first: StepLosses | None = None

@@ -200,6 +200,13 @@ def test_scripts_refuse_mistakes_and_leave_nothing(folder, tmp_path, monkeypatch
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gold.csv", "half.jsonl"]
 
 
+def test_export_refuses_a_license_and_datasets_that_the_hub_would(tmp_path):
+    wrong = ["license=My own", "datasets=[a b]"]
+    with pytest.raises(UserError, match=r"^license: 'My own' given.*\ndatasets: \['a b'\] given"):
+        run("export", f"run={tmp_path}", f"output={tmp_path / 'new'}", *wrong)
+    assert not (tmp_path / "new").exists()
+
+
 def test_export_refuses_a_checkpoint_of_another_version(folder, tmp_path, monkeypatch):
     copy = shutil.copytree(folder / "runs" / "0_seed=1,a", tmp_path / "run")
     checkpoint = torch.load(copy / "checkpoints" / "best.ckpt", weights_only=True)

@@ -8,7 +8,7 @@ from support.commands import ROOT
 
 from polyhead.app.jobs.export import stored_sentences
 from polyhead.errors import UserError
-from polyhead.sources.split import Sentence
+from polyhead.sources.rows import Sentence
 
 
 def stored(*options):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +21,7 @@ from hydra import compose, initialize_config_dir
 from support.bundles import make_bundle, manifest_of, spoken, texts
 from support.commands import ROOT
 from support.models import FAMILIES
+from support.pages import Document
 from support.servers import FakePredictor, running
 from transformers import AutoConfig, AutoModel
 
@@ -175,16 +178,70 @@ def test_page_shows_both_heads_and_the_nearest_sentences(server, folder, tmp_pat
         assert f"<h2>{task}</h2>" in page
         for label, share in shares.items():
             row = page[page.index(f"<span>{label}</span>") :]
-            shown = float(row[row.index('class="share">') + 14 :].split()[0])
+            shown = float(row[row.index('class="share">') + 14 :].split("&nbsp;")[0])
             assert abs(shown - 100 * share) < 0.11
     assert page.count("<li>") == 5
+    assert '<h1 id="name">bundle</h1>' in page
     assert 'id="problem" role="alert"></p>' in page
     assert '<p id="asked" hidden="">' in page
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_page_makes_a_table_of_many_texts(server, folder, tmp_path):
+    some = spoken(9)
+    page = rendered(f"{server}/?text={urllib.parse.quote(chr(10).join(['', *some]))}", tmp_path)
+    rows = Document(re.sub(r"(?s)<(script|style)>.*?</\1>", "", page)).tables[0]
+    assert rows[0] == ["text", "category", "sentiment"]
+    for row, text, prediction in zip(
+        rows[1:], some, Predictor.load(folder, precision="32-true").predict(some), strict=True
+    ):
+        assert row[0] == text
+        for cell, task in zip(row[1:], ("category", "sentiment"), strict=True):
+            label, share = cell.removesuffix("\u00a0%").split()
+            assert label == prediction.labels[task]
+            assert abs(float(share) - 100 * max(prediction.probabilities[task].values())) < 0.11
+    assert "9 texts" in page
+    assert page.count('class="chip"') == 3  # of the stored sentences
+    assert "Download CSV" in page
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_docs_describe_every_path_in_a_browser(server, tmp_path):
+    page = rendered(f"{server}/docs", tmp_path)
+    document = Document(re.sub(r"(?s)<(script|style)>.*?</\1>", "", page))
+    for path in ("POST /predict", "POST /v1/embeddings", "POST /neighbours", "GET /about", "GET /metrics"):
+        assert path in document.text
+    assert "data[].embedding" in document.text
+    assert 'id="problem" role="alert"></p>' in page
+
+
+def test_serve_reads_sentences_of_which_the_nearest_are_shown(folder, tmp_path):
+    """One process: the name, the examples and the sentences are what it was given."""
+    stored = spoken(6)
+    (tmp_path / "stored.csv").write_text("\n".join(["said", *stored]), encoding="utf-8")
+    given = [f"sentences={tmp_path / 'stored.csv'}", "text=said", "name=ours", "examples=[mine]"]
+    process, address = start(folder, *given)
+    try:
+        (nearest,) = post(address, "/neighbours", [stored[2]])["neighbours"]
+        with urllib.request.urlopen(f"{address}/about", timeout=60) as response:
+            about = json.load(response)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    assert nearest[0]["sentence"] == stored[2]
+    assert {entry["sentence"] for entry in nearest} <= set(stored)
+    assert (about["name"], about["examples"], about["sentences"]) == ("ours", ["mine"], 6)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["sentences=nowhere.csv"], "sentences: 'nowhere.csv' is no file; name one, or set sentences=null"),
+        (["sentences={empty}"], "sentences: .*empty.csv' holds none; set sentences=null"),
+        (["sentences={empty}", "text=words"], "words"),
+        (["examples=[1]"], r"examples: \[1\] given; it must be a list of sentences"),
+        (["examples=[' ']"], "examples: .* given; it must be a list of sentences"),
+        (["name=1"], "name: 1 given; it must be a text or null"),
         (["port={taken}"], "port: 127.0.0.1:.* cannot be served"),
         (["port=70000"], "port: 70000 given; it must be from 0 to 65535"),
         (["limits.texts=0"], r"limits\.texts: 0 given; it must be 1 or more"),
@@ -209,8 +266,9 @@ def test_serve_refuses_mistakes_in_one_line(folder, tmp_path, monkeypatch, argum
         socket.create_server(("127.0.0.1", 0)) as taken,
         initialize_config_dir(str(ROOT / "configs"), version_base="1.3"),
     ):
-        port = taken.getsockname()[1]
-        overrides = [f"model={folder}", *(argument.format(taken=port) for argument in arguments)]
+        (tmp_path / "empty.csv").write_text("text\n\n", encoding="utf-8")
+        names = {"taken": taken.getsockname()[1], "empty": tmp_path / "empty.csv"}
+        overrides = [f"model={folder}", *(argument.format(**names) for argument in arguments)]
         with pytest.raises(UserError, match=message) as error:
             run(compose("serve", overrides=overrides))
     assert "\n" not in str(error.value)

@@ -172,6 +172,16 @@ def test_unseal_accepts_hidden_files_and_an_edited_card(folder, tasks):
     assert unseal(folder) == manifest_of(tasks, category=1.5)
 
 
+def test_unseal_accepts_papers_beside_the_model_and_none_below_it(folder, tasks):
+    for name in ("LICENSE", "NOTICE.txt", "CITATION.cff"):
+        (folder / name).write_text("mine")
+        assert unseal(folder) == manifest_of(tasks, category=1.5)
+    (folder / "below").mkdir()
+    (folder / "below" / "LICENSE").write_text("mine")
+    with pytest.raises(UserError, match="the file 'below/LICENSE' does not belong to the bundle"):
+        unseal(folder)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -14,11 +14,13 @@ from polyhead.app.config.options import check_options
 from polyhead.app.config.trust import check_trust
 from polyhead.app.jobs.graphs import write_graphs
 from polyhead.app.jobs.hub import check_repository, push
+from polyhead.app.jobs.text_file import read_texts
 from polyhead.app.loaded.trained import TrainedRun, load_trained_run
 from polyhead.app.terminal.command_config import command_config
 from polyhead.app.terminal.command_names import as_called
 from polyhead.data.tokenization import TextTokenizer
 from polyhead.deployment.bundle import graph as onnx_graph
+from polyhead.deployment.bundle.card_data import Rights
 from polyhead.deployment.bundle.classifiers import write_classifiers
 from polyhead.deployment.bundle.folder import new_folder, write_model
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
@@ -31,7 +33,7 @@ from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.storage.dialect import Dialect
-from polyhead.storage.row_readers import check_format, open_rows
+from polyhead.storage.row_readers import check_format
 from polyhead.tasks import Task
 
 _GRAPHS = ("none", "onnx", "int8")
@@ -90,6 +92,8 @@ def export(config: DictConfig) -> Path:
         sheet=str | int | None,
         cache=str,
         push=str | None,
+        license=str | None,
+        datasets=Sequence | None,
     )
     trust = check_trust(config.trust)
     _check_values(config)
@@ -116,6 +120,8 @@ def _check_values(config: DictConfig) -> None:
         check_format(config.input_format)
     with collect_errors(problems):
         check_repository(config.push)
+    with collect_errors(problems):
+        _rights(config)
     with collect_errors(problems):
         Dialect(config.encoding, config.quote, config.separator, config.sheet)
     if problems:
@@ -151,7 +157,9 @@ def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConf
         dimensions=_dimensions(trained),
     )
     pooling = trained.model.encoder.describe()
-    card = model_card(name, manifest, pooling, tokenizer.prompt, config.graph != "none", trained.scores)
+    card = model_card(
+        name, manifest, pooling, tokenizer.prompt, config.graph != "none", trained.scores, _rights(config)
+    )
     (folder / "README.md").write_text(card, encoding="utf-8")
     seal(folder, manifest)
 
@@ -166,16 +174,21 @@ def stored_sentences(config: DictConfig, trained: TrainedRun) -> list[str]:
     if choice in _SPLITS:
         texts = [sentence.text for sentence in trained.sentences(choice)]
     elif Path(choice).is_file():
-        with open_rows(
-            choice, config.input_format, Dialect(config.encoding, config.quote, config.separator, config.sheet)
-        ) as reader:
-            reader.check(config.text)
-            texts = [text for text in reader.texts(config.text) if text.strip()]
+        texts = read_texts(choice, config)
     else:
         raise UserError(f"sentences: {choice!r} is no file; give one, or a split: {', '.join(_SPLITS)}")
     if not texts:
         raise UserError(f"sentences: {choice!r} holds none; set sentences=null")
     return texts
+
+
+def _rights(config: DictConfig) -> Rights:
+    """Return what the author says of license and data.
+
+    Raises:
+        ParameterError: the hub would refuse it.
+    """
+    return Rights(config.license, tuple(config.datasets or ()))
 
 
 def _neighbors(texts: Sequence[str], trained: TrainedRun, tokenizer: TextTokenizer) -> Neighbors:

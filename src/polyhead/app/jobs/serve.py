@@ -2,6 +2,8 @@
 
 import re
 import socket
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, ListConfig
@@ -9,6 +11,8 @@ from omegaconf import DictConfig, ListConfig
 from polyhead import hardware
 from polyhead.app.config.builder import build
 from polyhead.app.config.options import check_options
+from polyhead.app.jobs.text_file import read_texts
+from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.deployment.predictor import Predictor
 from polyhead.errors import UserError, check_parameters, collect_errors, require_extra
 
@@ -36,7 +40,7 @@ def run(config: DictConfig) -> None:
     hardware.keep_freed_memory()
     check_options(
         config,
-        sections=("hosts", "limits"),
+        sections=("hosts", "limits", "examples"),
         model=str,
         host=str,
         port=int,
@@ -46,6 +50,14 @@ def run(config: DictConfig) -> None:
         batch_texts=int,
         stop_seconds=int,
         token_file=str | None,
+        name=str | None,
+        sentences=str | None,
+        input_format=str,
+        text=str | Sequence,
+        encoding=str,
+        quote=str | None,
+        separator=str,
+        sheet=str | int | None,
     )
     problems: list[str] = []
     with collect_errors(problems):
@@ -57,14 +69,18 @@ def run(config: DictConfig) -> None:
         _check_open_files(limits.connections)
     with collect_errors(problems):
         token = None if config.token_file is None else read_token(config.token_file)
+    with collect_errors(problems):
+        examples = _examples(config.examples)
+    with collect_errors(problems):
+        sentences = _sentences(config)
     if problems:
         raise UserError("\n".join(problems))
     predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
     predictor.predict(["warm", "up"])  # libraries prepare on first use; the first request must not wait for that
+    shown = {"name": config.name, "examples": examples, "neighbors": _neighbors(sentences, predictor)}
     with _listen(config.host, config.port) as listener:
-        settings = _settings(
-            create_app(predictor, limits, config.batch_texts, hosts, token), limits, config.stop_seconds
-        )
+        app = create_app(predictor, limits, config.batch_texts, hosts, token, **shown)
+        settings = _settings(app, limits, config.stop_seconds)
         print(f"serving {config.model} at http://{_address(listener)}", flush=True)
         uvicorn.Server(settings).run(sockets=[listener])
 
@@ -98,6 +114,44 @@ def _hosts(given: Any) -> list[str]:
             f"hosts: {given!s} given; it must be a list of names without scheme, port and path: [example.org], or ['*']"
         )
     return names
+
+
+def _examples(given: Any) -> list[str] | None:
+    """Return the sentences to try the model with, None where the server finds some.
+
+    Raises:
+        UserError: something else than texts.
+    """
+    if given is None:
+        return None
+    texts = list(given) if isinstance(given, ListConfig) else [given]
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        raise UserError(f"examples: {given!s} given; it must be a list of sentences, [] for none, or null")
+    return texts
+
+
+def _sentences(config: DictConfig) -> list[str]:
+    """Return the sentences of which the nearest are shown; none where the bundle's own are.
+
+    Raises:
+        UserError: the file cannot be read, or holds none.
+    """
+    if config.sentences is None:
+        return []
+    if not Path(config.sentences).is_file():
+        raise UserError(f"sentences: {config.sentences!r} is no file; name one, or set sentences=null")
+    texts = read_texts(config.sentences, config)
+    if not texts:
+        raise UserError(f"sentences: {config.sentences!r} holds none; set sentences=null")
+    return texts
+
+
+def _neighbors(sentences: list[str], predictor: Predictor) -> Neighbors | None:
+    """Embed the sentences of which the nearest are shown."""
+    if not sentences:
+        return None
+    chunks = predictor.stream(sentences)
+    return Neighbors.from_embeddings(sentences, (chunk.embeddings for chunk in chunks))
 
 
 def _check_open_files(connections: int) -> None:

@@ -105,7 +105,7 @@ class EmbeddingWatch:
         for name in ("validation", *(self.data.source.test_sets if test else ())):
             if self.data.source.has(name):
                 split = self.data.split(name)
-                splits[name] = frozen.embed(split), split.all_labels()
+                splits[name] = (*_with_seconds(frozen, split), split.all_labels())
         model = copy.deepcopy(self.model).cpu().eval()
         return dimension_scores(model, self.parts.tasks, splits, model.dimensions[1:])
 
@@ -151,6 +151,14 @@ class EmbeddingWatch:
         scores = self.pairs.scores
         then, now = (pair_correlation(side["first"], side["second"], scores) for side in (before, after))
         return {"pairs": len(scores), "spearman_before": then, "spearman": now}
+
+
+def _with_seconds(frozen: FrozenActivations, split: TokenizedSplit) -> tuple[Tensor, Tensor | None]:
+    """Return the embeddings of all texts of a split (X, W), second ones behind, and the sentences that have one."""
+    embeddings = frozen.embed(split)
+    if split.second is None:
+        return embeddings, None
+    return torch.cat([embeddings, frozen.embed(split.second)]), torch.from_numpy(split.with_second)
 
 
 def _measured(before: dict[str, Tensor], after: dict[str, Tensor]) -> dict[str, float]:

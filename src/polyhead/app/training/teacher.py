@@ -24,7 +24,7 @@ from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.distillation import Distillation
 from polyhead.storage.digests import file_digest_once
-from polyhead.tasks import Task
+from polyhead.tasks import Task, of_pairs
 from polyhead.tasks.ordinal import Ordinal
 
 log = logging.getLogger(__name__)
@@ -48,8 +48,12 @@ class Teacher:
         """Check that its heads are those of the tasks that have their names.
 
         Raises:
-            UserError: a task of another kind, or with other classes, one a line; or none of its name.
+            UserError: a task of another kind, or with other classes, one a line; or none of its name; or one about two
+                texts.
         """
+        if pairs := [task.name for task in of_pairs(tasks)]:
+            hint = "and a student learns from one at a time; leave them out"
+            raise UserError(f"teacher: tasks about two texts ({', '.join(pairs)}), {hint}")
         known = {task.name: task for task in self.tasks}
         shared = [task for task in tasks if task.name in known]
         problems = [problem for task in shared if (problem := _difference(task, known[task.name], self.folder))]

@@ -24,6 +24,7 @@ from polyhead.deployment.bundle.stock_modules import write_encoder, write_prompt
 from polyhead.errors import UserError
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import AUTO, PretrainedEncoder
+from polyhead.storage.digests import file_digest
 from polyhead.storage.output import share_mode, write_atomically, write_errors
 from polyhead.tasks import Task
 
@@ -133,6 +134,16 @@ class Bundle:
     def tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the heads."""
         return tuple(entry.task for entry in self.manifest.tasks)
+
+    @property
+    def name(self) -> str:
+        """The name of the run that the weights come from; the folder's, where the bundle does not say."""
+        return self.manifest.made_with.get("run") or self.folder.resolve().name
+
+    @property
+    def version(self) -> str:
+        """The first 12 digits of the sha256 of the manifest, which holds those of all other files."""
+        return file_digest(self.folder / FILE)[:12]
 
     @property
     def is_normalized(self) -> bool:

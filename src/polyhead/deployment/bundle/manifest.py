@@ -28,7 +28,8 @@ _SINGLE_LABELS = 3  # the format of a bundle without other kinds, which older ve
 _LONGEST_REASON = 200  # characters
 _MOST_TOKENS = 1_000_000  # of a text; encoders take some thousand
 _TEMPERATURES = "between 1e-6 and 1e6, or None"
-_UNSEALED = {FILE, "README.md"}  # users may edit the model card
+_PAPERS = {"LICENSE", "LICENSE.md", "LICENSE.txt", "NOTICE", "NOTICE.md", "NOTICE.txt", "CITATION.cff"}
+_UNSEALED = {FILE, "README.md", *_PAPERS}  # users may edit the model card and add papers; no program reads them
 _METRICS_OF_FORMAT_1 = {"calibration_error": "ece", "calibration_error_scaled": "ece_scaled"}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from polyhead.deployment.bundle.card_data import card_data
+from polyhead.deployment.bundle.card_data import Rights, card_data
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry
 from polyhead.storage.markdown import markdown_table
 from polyhead.tasks import SingleLabel
@@ -83,7 +83,13 @@ DISTILLED = "distilled from"
 
 
 def model_card(
-    name: str, manifest: Manifest, pooling: str, prompt: str, graph: bool, scored: Collection[str] = ()
+    name: str,
+    manifest: Manifest,
+    pooling: str,
+    prompt: str,
+    graph: bool,
+    scored: Collection[str] = (),
+    rights: Rights | None = None,
 ) -> str:
     """Return the text of the card.
 
@@ -94,11 +100,12 @@ def model_card(
         prompt: what stands before each text; empty for nothing.
         graph: whether an ONNX graph lies in the bundle.
         scored: tasks of which scores lie in it.
+        rights: what its author says of license and data; None says nothing.
     """
     columns = sorted({metric for entry in manifest.tasks for metric in entry.metrics})
     count = sum(entry.task.kind.has_head for entry in manifest.tasks)
     return _TEMPLATE.format(
-        data=card_data(name, manifest),
+        data=card_data(name, manifest, rights or Rights()),
         name=name,
         heads=f"{count} linear {_what(manifest)}head" + "s" * (count != 1),
         distilled=_distilled(manifest),

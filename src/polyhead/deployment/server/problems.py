@@ -12,8 +12,10 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from polyhead.deployment.server.batcher import ClosingError, QueueFullError
+from polyhead.deployment.server.openai_errors import PREFIX, openai_error
 
 STOPPING = "the server is stopping; ask another one, or try again later"
+_FORMS = {"/v1/embeddings": 'send {"model": "...", "input": ["...", ...]}; GET /v1/models names the model'}
 _FORM = 'send {"texts": ["...", ...]}; GET /health lists the limits'
 _ECHOED = 100  # characters of what a client sent, in the answer to it
 
@@ -24,6 +26,22 @@ class Problem(BaseModel):
     error: str
 
 
+class OpenAIError(BaseModel):
+    """What is wrong with a request, as clients of OpenAI's API read it."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class OpenAIProblem(BaseModel):
+    """What is wrong with a request to a path below ``/v1``."""
+
+    error: OpenAIError
+
+
+_ANY_FORM = OpenAIProblem | Problem
 _DESCRIPTIONS = {
     400: "No HTTP, or a body that ends too early.",
     401: "No bearer token, or another one.",
@@ -53,6 +71,14 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return described
 
 
+def openai_refusals() -> dict[int | str, dict[str, Any]]:
+    """Return the description of the refusals below ``/v1`` for OpenAPI; those of a connection have the plain form."""
+    return {
+        "4XX": {"model": _ANY_FORM, "description": "Refused; the status is that of other paths, but 400 for 422."},
+        "5XX": {"model": _ANY_FORM, "description": "The server failed, is stopping, or has too many connections."},
+    }
+
+
 def problem(status: int, message: str, **headers: str) -> JSONResponse:
     """Return the answer to a request that is not served: what is wrong, and what to do."""
     return JSONResponse({"error": message}, status_code=status, headers=headers)
@@ -68,12 +94,12 @@ def answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return _invalid(request.headers.get("content-type", ""), error)
+        return _invalid(request, error)
 
     @app.exception_handler(HTTPException)
-    async def refused(_: Request, error: HTTPException) -> Response:
+    async def refused(request: Request, error: HTTPException) -> Response:
         if error.status_code == 400:  # no UTF-8, or nested deeper than this Python's parser goes
-            return problem(422, f"{error.detail}; {_FORM}")
+            return problem(422, f"{error.detail}; {_form(request)}")
         message = f"{error.detail}; /openapi.json lists what is served"
         return problem(error.status_code, message, **_with_head(error.headers or {}))
 
@@ -86,8 +112,11 @@ def answer_problems(app: FastAPI) -> None:
         return problem(503, STOPPING)
 
     @app.exception_handler(Exception)
-    async def failed(_: Request, _error: Exception) -> Response:
-        return problem(500, "the server failed on this request; its log says why")
+    async def failed(request: Request, _error: Exception) -> Response:
+        line = "the server failed on this request; its log says why"
+        if request.url.path.startswith(PREFIX):  # no middleware of ours stands around this handler
+            return JSONResponse({"error": openai_error(500, line)}, status_code=500)
+        return problem(500, line)
 
 
 def _with_head(headers: Any) -> dict[str, str]:
@@ -95,11 +124,17 @@ def _with_head(headers: Any) -> dict[str, str]:
     return {name: value.replace("GET", "GET, HEAD") if name == "Allow" else value for name, value in headers.items()}
 
 
-def _invalid(content_type: str, error: RequestValidationError) -> JSONResponse:
+def _form(request: Request) -> str:
+    """Return how a request to the same path looks like."""
+    return _FORMS.get(request.url.path, _FORM)
+
+
+def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
     """Name the first fault of a body, or the header that kept the body from being parsed."""
+    content_type = request.headers.get("content-type", "")
     if "json" not in content_type.lower():
         given = content_type[:_ECHOED] or "none"
-        return problem(415, f"Content-Type: {given} given; it must be application/json; {_FORM}")
+        return problem(415, f"Content-Type: {given} given; it must be application/json; {_form(request)}")
     first = error.errors()[0]
     where = ".".join(map(str, first["loc"]))[:_ECHOED]
-    return problem(422, f"{where}: {first['msg']}; {_FORM}")
+    return problem(422, f"{where}: {first['msg']}; {_form(request)}")

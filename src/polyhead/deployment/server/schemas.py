@@ -17,6 +17,9 @@ from pydantic_core import PydanticCustomError
 from polyhead.deployment.server.limits import Limits
 from polyhead.storage.cells import is_blank
 
+TEXT_PATTERN: dict[str, Any] = {"pattern": r"[^\s\x1c-\x1f\x85]"}
+"""A text is not blank; the controls are blanks in Python, and none in JavaScript."""
+
 
 class Answer(BaseModel):
     """The prediction of one task for one text."""
@@ -60,6 +63,27 @@ class Nearest(BaseModel):
     neighbours: list[list[Neighbor]]
 
 
+class AboutTask(BaseModel):
+    """One of the heads."""
+
+    name: str
+    kind: str
+    labels: list[str]
+
+
+class About(BaseModel):
+    """Which model is served, and sentences to try it with."""
+
+    name: str
+    version: Annotated[str, Field(description="the first digits of the sha256 of the bundle's tasks.json")]
+    made_with: Annotated[dict[str, str], Field(description="versions, and the run that the weights come from")]
+    tasks: list[AboutTask]
+    limits: dict[str, float]
+    examples: list[str]
+    pairs: Annotated[list[str], Field(description="the tasks about two texts")]
+    sentences: Annotated[int, Field(description="stored, of which /neighbours gives the nearest")]
+
+
 class Health(BaseModel):
     """Whether requests are served; who has no token, where one is asked for, gets no more than that."""
 
@@ -69,7 +93,7 @@ class Health(BaseModel):
     limits: dict[str, float] | None = None
 
 
-class _OnlyKnown(BaseModel):
+class OnlyKnown(BaseModel):
     """Refuses other entries one at a time: an error for each of a million would fill the memory."""
 
     model_config = ConfigDict(extra="forbid")
@@ -82,15 +106,21 @@ class _OnlyKnown(BaseModel):
         return {name: data[name] for name in (*known, *others[:1]) if name in data} if others else data
 
 
-def predict_model(limits: Limits) -> type[BaseModel]:
-    """Build the model of a request for predictions: texts, and what the answer shall have."""
+def predict_model(limits: Limits, pairs: bool = False) -> type[BaseModel]:
+    """Build the model of a request for predictions: texts, and what the answer shall have.
+
+    Args:
+        limits: of texts.
+        pairs: whether there are tasks about two texts, for which a request may have second ones.
+    """
+    seconds: dict[str, Any] = {"seconds": (_seconds(limits), None)} if pairs else {}
     about = "classes of each task in the answer, the most probable first; all of them if it is left out"
     count = Annotated[int, Field(ge=1, strict=True)]
-    top_k = Annotated[count | None, BeforeValidator(_whole), Field(description=about)]
+    top_k = Annotated[count | None, BeforeValidator(whole), Field(description=about)]
     return create_model(
         "TextsToPredict",
         __base__=texts_model(limits),
-        seconds=(_seconds(limits), None),
+        **seconds,
         top_k=(top_k, None),
         coverage=(_share("how often the set of labels shall hold the true one"), None),
         accuracy=(_share("how often an answer shall be right; texts that are too hard get null"), None),
@@ -105,7 +135,7 @@ def _seconds(limits: Limits) -> Any:
     return Annotated[seconds | None, Field(description=about)]
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     """Return 2 for 2.0, which is an integer in JSON Schema; other values as they are."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -124,14 +154,17 @@ def _refuse_blank(text: str) -> str:
     return text
 
 
+def texts_type(limits: Limits) -> Any:
+    """Build the type of the texts of a request."""
+    text = Annotated[str, _within(limits), AfterValidator(_refuse_blank)]
+    return Annotated[list[text], Field(min_length=1, max_length=limits.texts)]
+
+
 def texts_model(limits: Limits) -> type[BaseModel]:
     """Build the model of a request, whose description in OpenAPI states the limits."""
-    text = Annotated[str, _within(limits), AfterValidator(_refuse_blank)]
-    texts = Annotated[list[text], Field(min_length=1, max_length=limits.texts)]
-    return create_model("Texts", __base__=_OnlyKnown, texts=(texts, ...))
+    return create_model("Texts", __base__=OnlyKnown, texts=(texts_type(limits), ...))
 
 
 def _within(limits: Limits) -> Any:
     """Describe a text that is not blank and not too long."""
-    pattern: Any = {"pattern": r"[^\s\x1c-\x1f\x85]"}  # the controls are blanks in Python, and none in JavaScript
-    return Field(max_length=limits.characters, json_schema_extra=pattern)
+    return Field(max_length=limits.characters, json_schema_extra=TEXT_PATTERN)

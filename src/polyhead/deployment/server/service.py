@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from importlib.resources import files
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response, Security
@@ -16,27 +15,39 @@ from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.deployment.predictions import Floats, Predictions
 from polyhead.deployment.predictor import Predictor
 from polyhead.deployment.selection import Selection
+from polyhead.deployment.server.about import about, allowed_by
 from polyhead.deployment.server.access import HostMiddleware, TokenMiddleware
 from polyhead.deployment.server.batcher import Batcher, ClosingError
 from polyhead.deployment.server.body_limit import BodyLimitMiddleware
 from polyhead.deployment.server.head import HeadMiddleware
 from polyhead.deployment.server.limits import Limits
 from polyhead.deployment.server.metrics import MetricsMiddleware, ServerMetrics
-from polyhead.deployment.server.problems import answer_problems, problem, refusals
-from polyhead.deployment.server.schemas import Embedded, Health, Nearest, Predicted, predict_model, texts_model
+from polyhead.deployment.server.openai_errors import OpenAIErrorMiddleware
+from polyhead.deployment.server.openai_routes import add_openai_routes
+from polyhead.deployment.server.pages import read_page
+from polyhead.deployment.server.problems import answer_problems, openai_refusals, problem, refusals
+from polyhead.deployment.server.schemas import About, Embedded, Health, Nearest, Predicted, predict_model, texts_model
 from polyhead.deployment.server.stop import StopMiddleware
 from polyhead.errors import ParameterError, UserError, one_line
 from polyhead.tasks import Task, of_pairs
 
-PATHS = ("/predict", "/embed", "/neighbours", "/health", "/metrics", "/openapi.json", "/")
+_POSTS = ("/predict", "/embed", "/neighbours", "/v1/embeddings")
+PATHS = (*_POSTS, "/about", "/health", "/metrics", "/v1/models", "/openapi.json", "/docs", "/")
 _PAGE_POLICY = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 _LONGEST_LINE = 400  # characters; it repeats what a client sent
 _NEAREST = 5  # stored sentences shown per text
-_FREE = ("/", "/health")  # nobody is asked for a token there: the page asks for it, and probes know none
+_FREE = ("/", "/docs", "/health")  # nobody is asked for a token there: the pages ask for it, and probes know none
 
 
 def create_app(
-    predictor: Predictor, limits: Limits, batch_texts: int, hosts: Collection[str] = (), token: str | None = None
+    predictor: Predictor,
+    limits: Limits,
+    batch_texts: int,
+    hosts: Collection[str] = (),
+    token: str | None = None,
+    name: str | None = None,
+    neighbors: Neighbors | None = None,
+    examples: Sequence[str] | None = None,
 ) -> FastAPI:
     """Build the service.
 
@@ -49,6 +60,9 @@ def create_app(
         batch_texts: the most texts that are computed together.
         hosts: names that the server goes by, beside those of loopback and the address that it is reached at.
         token: that clients must send; None asks nobody.
+        name: of the model, for people and for clients of OpenAI's API; None takes the bundle's.
+        neighbors: sentences of which the nearest are shown; None takes those that the bundle stores.
+        examples: sentences to try the model with; None takes some of those that are shown, or three of ours.
 
     Raises:
         ParameterError: ``batch_texts`` is below 1.
@@ -72,11 +86,15 @@ def create_app(
     app.add_middleware(HostMiddleware, hosts=hosts)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(StopMiddleware)
+    app.add_middleware(OpenAIErrorMiddleware)
     app.add_middleware(MetricsMiddleware, metrics=metrics, paths=PATHS)
     answer_problems(app)
     asked = token is not None
-    neighbors = Neighbors.read(predictor.bundle.folder, predictor.hidden_size)
-    app.include_router(_predictions(batcher, predictor, limits, neighbors, asked))
+    stored = neighbors or Neighbors.read(predictor.bundle.folder, predictor.hidden_size)
+    known_as = name or predictor.bundle.name
+    app.include_router(_predictions(batcher, predictor, limits, stored, asked))
+    app.include_router(_openai(batcher, predictor, limits, known_as, asked))
+    app.include_router(_about(about(predictor, limits, known_as, stored, examples), asked))
     app.include_router(_status(batcher, predictor, limits, asked))
     app.include_router(_counters(metrics, asked))
     return app
@@ -84,9 +102,28 @@ def create_app(
 
 def _router(asked: bool, *refused: int) -> APIRouter:
     """Return a router whose routes are described with their refusals, and with the token where they ask for it."""
-    if not asked:
-        return APIRouter(responses=refusals(*refused))
-    return APIRouter(dependencies=[Security(HTTPBearer(auto_error=False))], responses=refusals(401, *refused))
+    return APIRouter(dependencies=_dependencies(asked), responses=refusals(*([401] if asked else []), *refused))
+
+
+def _dependencies(asked: bool) -> list[Any]:
+    return [Security(HTTPBearer(auto_error=False))] if asked else []
+
+
+def _openai(batcher: Batcher, predictor: Predictor, limits: Limits, name: str, asked: bool) -> APIRouter:
+    router = APIRouter(dependencies=_dependencies(asked), responses=openai_refusals())
+    add_openai_routes(router, batcher, predictor, limits, name)
+    return router
+
+
+def _about(served: About, asked: bool) -> APIRouter:
+    router = _router(asked)
+
+    @router.get("/about", response_model=About)
+    async def about_model() -> About:
+        """Say which model is served, and give sentences to try it with."""
+        return served
+
+    return router
 
 
 def _predictions(
@@ -94,21 +131,22 @@ def _predictions(
 ) -> APIRouter:
     router = _router(asked, 413, 415, 422, 429)
     texts: Any = texts_model(limits)
-    to_predict: Any = predict_model(limits)
+    to_predict: Any = predict_model(limits, pairs=bool(of_pairs(predictor.tasks)))
 
     @router.post("/predict", response_model=Predicted, responses=refusals(409))
     async def predict(body: to_predict) -> Response:
         """Predict every task for every text; those about two texts where there are seconds."""
         try:
-            if body.seconds is not None:
-                predictor.check_seconds(body.seconds, len(body.texts))
+            given = getattr(body, "seconds", None)  # there are none where no task is about two texts
+            if given is not None:
+                predictor.check_seconds(given, len(body.texts))
             selection = predictor.select(body.coverage, body.accuracy)
         except UserError as error:  # nothing to promise, or no number
             status = 422 if isinstance(error, ParameterError) else 409
             return problem(status, one_line(error, _LONGEST_LINE))
-        seconds = body.seconds or [None] * len(body.texts)
+        seconds = given or [None] * len(body.texts)
         predictions: Any = await batcher.submit(list(zip(body.texts, seconds, strict=True)))
-        if body.seconds is None:  # those of another client may have been computed along with these
+        if given is None:  # those of another client may have been computed along with these
             predictions = predictions.of_one_text()
         return JSONResponse({"predictions": _answers(predictions, selection, body.top_k)})
 
@@ -122,7 +160,7 @@ def _predictions(
     async def neighbors(body: texts) -> Response:
         """Find the stored sentences that are nearest to every text."""
         if stored is None:
-            return problem(404, "the bundle stores no sentences; export it with sentences=train")
+            return problem(404, "no sentences are stored; serve with sentences=FILE, or export with sentences=train")
         predictions: Any = await batcher.submit([(text, None) for text in body.texts])
         nearest = await asyncio.to_thread(stored.nearest, predictions.embeddings, _NEAREST)
         return JSONResponse({"neighbours": [_neighbors(found) for found in nearest]})
@@ -172,11 +210,10 @@ def _neighbors(found: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
 
 def _status(batcher: Batcher, predictor: Predictor, limits: Limits, asked: bool) -> APIRouter:
     router = APIRouter(responses=refusals())
-    page = (files("polyhead.deployment.server") / "page.html").read_text(encoding="utf-8")
+    index, docs = read_page("index"), read_page("docs")
     tasks = {task.name: task.labels for task in predictor.tasks}
     pairs = [task.name for task in of_pairs(predictor.tasks)]
-    manifest = predictor.bundle.manifest
-    allowed = {**vars(limits), "tokens": manifest.max_length, "windows": manifest.windows}
+    allowed = allowed_by(limits, predictor)
 
     @router.get("/health", response_model=Health, response_model_exclude_none=True)
     async def health(request: Request) -> Response:
@@ -188,8 +225,12 @@ def _status(batcher: Batcher, predictor: Predictor, limits: Limits, asked: bool)
         return JSONResponse({"status": "ok", **details})
 
     @router.get("/", include_in_schema=False)
-    async def index() -> Response:
-        return HTMLResponse(page, headers={"Content-Security-Policy": _PAGE_POLICY})
+    async def show_index() -> Response:
+        return HTMLResponse(index, headers={"Content-Security-Policy": _PAGE_POLICY})
+
+    @router.get("/docs", include_in_schema=False)
+    async def show_docs() -> Response:
+        return HTMLResponse(docs, headers={"Content-Security-Policy": _PAGE_POLICY})
 
     return router
 

@@ -1,0 +1,207 @@
+  const text = byId("text"), coverage = byId("coverage"), most = byId("most"), second = byId("second");
+  const MOST_ROWS = 500;  // of the table that is shown; the file has all
+  let served = null;  // what /about says
+  let latest = 0;  // a slow answer must not replace that of a later question
+  const pause = seconds => new Promise(done => setTimeout(done, 1000 * seconds));
+  const wanted = () => Math.max(1, Math.floor(Number(most.value)) || 8);
+  const percent = share => `${(100 * share).toFixed(1)}\u00a0%`;
+  const spoken = label => typeof label === "number" ? String(Number(label.toPrecision(4))) : label;
+  const listed = label => [label ?? []].flat().map(spoken);  // one label, several, a number, or none
+
+  async function introduce() {
+    served = await ask("about");
+    document.title = `${served.name} – Polyhead`;
+    byId("name").textContent = served.name;
+    const maker = served.made_with.polyhead ? `, exported by Polyhead ${served.made_with.polyhead}` : "";
+    byId("version").textContent = `version ${served.version}${maker} ·`;
+    second.hidden = !served.pairs.length;
+    byId("examples").replaceChildren(...served.examples.map(chip));
+  }
+
+  function chip(sentence) {
+    const button = element("button", "chip", sentence);
+    button.type = "button";
+    button.title = sentence;
+    button.addEventListener("click", () => { text.value = sentence; show(); });
+    return button;
+  }
+
+  // Ask for predictions; a full queue is waited for, and a coverage that cannot be promised is left out and told.
+  async function predict(texts, told, pair = {}) {
+    const options = coverage.value ? {coverage: coverage.value / 100, ...pair} : {...pair};
+    for (;;) {
+      try {
+        return (await ask("predict", {texts, ...options})).predictions;
+      } catch (error) {
+        if (error.status === 429) await pause(error.wait || 1);
+        else if (error.status === 409 && options.coverage) { told(error.message); delete options.coverage; }
+        else throw error;
+      }
+    }
+  }
+
+  function bar(label, share, answer) {
+    const row = element("div", listed(answer.label).includes(label) ? "row best" : "row");
+    if (answer.set && answer.set.includes(label)) row.classList.add("set");
+    const track = element("div", "track"), filled = element("div", "bar");
+    filled.style.width = `${100 * share}%`;
+    track.append(filled);
+    row.append(element("span", "", label), track, element("span", "share", percent(share)));
+    return row;
+  }
+
+  // The classes that are shown: all in their own order, or the most probable first with those that are answers.
+  function shown(answer) {
+    const classes = Object.entries(answer.probabilities);
+    if (classes.length <= wanted()) return classes;
+    const given = new Set([...listed(answer.label), ...(answer.set ?? [])]);
+    classes.sort((one, other) => other[1] - one[1]);
+    return classes.filter(([label], place) => place < wanted() || given.has(label));
+  }
+
+  // Of a task about two texts where there is one.
+  const isUnanswered = answer => answer.label === null && !Object.keys(answer.probabilities).length;
+
+  function bars(task, answer) {
+    const section = element("section", "", element("h2", "", task));
+    const classes = shown(answer), left = Object.keys(answer.probabilities).length - classes.length;
+    if (!classes.length) section.append(element("div", "best", listed(answer.label).join(", ")));
+    section.append(...classes.map(([label, share]) => bar(label, share, answer)));
+    if (left) section.append(element("div", "soft", `and ${left} less probable`));
+    return section;
+  }
+
+  function neighbours(found) {
+    const items = found.map(({sentence, cosine}) => element("li", "", `${sentence} (${cosine.toFixed(2)})`));
+    return element("section", "", element("h2", "", "nearest stored sentences"), element("ol", "", ...items));
+  }
+
+  async function one(sentence, told) {
+    const [answers] = await predict([sentence], told, second.value.trim() ? {seconds: [second.value]} : {});
+    const given = Object.entries(answers).filter(([, answer]) => !isUnanswered(answer));
+    const sections = given.map(([task, answer]) => bars(task, answer));
+    if (served.sentences) sections.push(neighbours((await ask("neighbours", {texts: [sentence]})).neighbours[0]));
+    return sections;
+  }
+
+  // Split texts into requests that keep the server's limits.
+  function* chunks(texts, {texts: number, body_bytes}) {
+    let chunk = [], bytes = 100;  // what stands around the texts
+    for (const sentence of texts) {
+      const size = new TextEncoder().encode(JSON.stringify(sentence)).length + 1;
+      if (chunk.length && (chunk.length >= number || bytes + size > body_bytes)) {
+        yield chunk;
+        [chunk, bytes] = [[], 100];
+      }
+      chunk.push(sentence);
+      bytes += size;
+    }
+    yield chunk;
+  }
+
+  async function many(texts, told, isLatest) {
+    const long = texts.findIndex(sentence => [...sentence].length > served.limits.characters);
+    if (long >= 0) throw new Error(`text ${long + 1} has more than ${served.limits.characters} characters; shorten it`);
+    const answers = [];
+    for (const chunk of chunks(texts, served.limits)) {
+      answers.push(...await predict(chunk, told));
+      if (!isLatest()) return [];
+      byId("answer").replaceChildren(element("p", "soft", `${answers.length} of ${texts.length} texts`));
+    }
+    const save = element("button", "", "Download CSV");
+    save.addEventListener("click", () => download(csv(texts, answers)));
+    const more = texts.length > MOST_ROWS ? `; the first ${MOST_ROWS} are shown, the file has all` : "";
+    const line = element("div", "line", element("span", "soft", `${texts.length} texts${more}`), save);
+    return [line, element("div", "wide", table(texts.slice(0, MOST_ROWS), answers))];
+  }
+
+  function table(texts, answers) {
+    const tasks = Object.keys(answers[0]);
+    const head = element("tr", "", ...["text", ...tasks].map(name => element("th", "", name)));
+    const rows = texts.map((sentence, row) => {
+      const cells = tasks.map(task => element("td", "", element("div", "", cell(answers[row][task]))));
+      const first = element("div", "", sentence);
+      first.title = sentence;
+      return element("tr", "", element("td", "", first), ...cells);
+    });
+    return element("table", "texts", element("thead", "", head), element("tbody", "", ...rows));
+  }
+
+  function cell(answer) {
+    if (answer.set) return `✓ ${answer.set.map(label => `${label} ${percent(answer.probabilities[label])}`).join(", ")}`;
+    const labels = listed(answer.label);
+    if (!labels.length) return "–";
+    const share = label => label in answer.probabilities ? ` ${percent(answer.probabilities[label])}` : "";
+    return labels.map(label => `${label}${share(label)}`).join(", ");
+  }
+
+  // The columns of `polyhead predict`: of one class how probable it is and the runners-up, of several classes JSON.
+  function columns(task, answer, sorted) {
+    const first = `predicted_${task}`;
+    const label = Array.isArray(answer.label) ? JSON.stringify(answer.label) : answer.label ?? "";
+    const found = {[first]: label};
+    if (!Array.isArray(answer.label) && answer.label in answer.probabilities) found[`${first}_probability`] = answer.probabilities[answer.label];
+    if (answer.set) found[`${first}_set`] = JSON.stringify(answer.set);
+    sorted.slice(1).forEach(([name, share], place) => {
+      found[`${first}_top${place + 2}`] = name;
+      found[`${first}_top${place + 2}_probability`] = share;
+    });
+    return found;
+  }
+
+  function csv(texts, answers) {
+    const single = new Set(served.tasks.filter(task => task.kind === "single_label").map(task => task.name));
+    const rows = texts.map((sentence, row) => {
+      const parts = Object.entries(answers[row]).map(([task, answer]) => {
+        const classes = single.has(task) ? Object.entries(answer.probabilities) : [];
+        classes.sort((one, other) => other[1] - one[1]);
+        return columns(task, answer, classes.slice(0, wanted()));
+      });
+      return Object.assign({text: sentence}, ...parts);
+    });
+    const names = Object.keys(rows[0]);
+    return [names, ...rows.map(row => names.map(name => row[name]))].map(cells => cells.map(quoted).join(",") + "\r\n").join("");
+  }
+
+  const quoted = value => /[",\r\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
+
+  function download(content) {
+    const link = element("a"), place = URL.createObjectURL(new Blob([content], {type: "text/csv"}));
+    link.setAttribute("href", place);
+    link.setAttribute("download", "predicted.csv");
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(place), 60000);
+  }
+
+  function texts() {
+    const lines = byId("lines").checked ? text.value.split("\n") : [text.value];
+    return lines.map(line => line.trim()).filter(line => line);
+  }
+
+  async function show() {
+    const turn = ++latest, given = texts();
+    if (!given.length) return;
+    let sections = [], trouble = "";
+    const told = line => { trouble = line; };
+    try {
+      if (!served) await introduce();
+      sections = given.length === 1 ? await one(given[0], told) : await many(given, told, () => turn === latest);
+    } catch (error) {
+      trouble = error.message;
+    }
+    if (turn !== latest) return;
+    byId("answer").replaceChildren(...sections);
+    byId("problem").textContent = trouble;
+  }
+
+  document.querySelector("form").addEventListener("submit", event => { event.preventDefault(); show(); });
+  text.addEventListener("keydown", event => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); show(); }
+  });
+  for (const option of [token, coverage, most, byId("lines")]) option.addEventListener("change", show);
+  token.addEventListener("change", () => served || introduce().catch(() => {}));
+  text.value = new URLSearchParams(location.search).get("text") ?? "";  // a link can carry sentences
+  introduce().then(show, error => {
+    if (error.status === 401) return show();  // says so, if the link carries sentences
+    byId("problem").textContent = error.message;
+  });
