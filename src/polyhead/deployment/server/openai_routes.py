@@ -34,6 +34,8 @@ def add_openai_routes(router: APIRouter, batcher: Batcher, predictor: Predictor,
         name: of the one model that there is.
     """
     to_embed: Any = openai_model(limits)
+    width, trained = predictor.hidden_size, map(int, predictor.bundle.manifest.dimensions)
+    sizes = [width, *(size for size in trained if size < width)]
 
     @router.get("/v1/models", response_model=ModelList)
     async def models() -> Response:
@@ -45,13 +47,13 @@ def add_openai_routes(router: APIRouter, batcher: Batcher, predictor: Predictor,
         """Embed every text, for clients of OpenAI's API; the vectors have length 1."""
         if body.model != name:
             return problem(404, f"model: {body.model[:_ECHOED]!r} given; this server has one model, {name!r}")
-        width = predictor.hidden_size
-        if body.dimensions not in (None, width):
-            given = f"dimensions: {body.dimensions} given"
-            return problem(422, f"{given}; it must be {width} or left out, for embeddings are not cut here")
+        size = body.dimensions or width
+        if size not in sizes:
+            allowed = " or ".join([*map(str, sizes), "left out"])
+            return problem(422, f"dimensions: {size} given; it must be {allowed}, for the model has no others")
         predictions: Any = await batcher.submit([(text, None) for text in body.input])
         tokens = await asyncio.to_thread(predictor.runner.count_tokens, body.input)
-        data = _entries(unit_vectors(predictions.embeddings), body.encoding_format)
+        data = _entries(unit_vectors(predictions.embeddings[:, :size]), body.encoding_format)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return JSONResponse({"object": "list", "data": data, "model": name, "usage": usage})
 

@@ -58,7 +58,7 @@ class _ToEmbed(OnlyKnown):
     dimensions: Annotated[
         Annotated[int, Field(ge=1, strict=True)] | None,
         BeforeValidator(whole),
-        Field(description="of the embedding; those that it has, for it is not cut"),
+        Field(description="of the embedding; its own, or fewer that the model was trained for"),
     ] = None
     user: Annotated[str | None, Field(max_length=_MOST_CHARACTERS, description="has no effect")] = None
 
