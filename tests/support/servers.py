@@ -54,7 +54,7 @@ class FakePredictor:
     hidden_size: int = 2
 
     def __post_init__(self) -> None:
-        manifest = SimpleNamespace(max_length=16, windows=1, made_with={})
+        manifest = SimpleNamespace(max_length=16, windows=1, made_with={}, dimensions={})
         self.bundle = SimpleNamespace(folder=self.folder, manifest=manifest, name="fake", version="0")
         self.runner = SimpleNamespace(count_tokens=lambda texts: sum(len(text.split()) for text in texts))
         self.go.set()

@@ -1,13 +1,15 @@
 """What clients of OpenAI's API are given, read as that API says it."""
 
 import base64
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from support.bundles import make_bundle, spoken
+from support.bundles import make_bundle, manifest_of, spoken
 from support.servers import LIMITS, FakePredictor
 
+from polyhead.deployment.bundle.manifest import seal
 from polyhead.deployment.predictor import Predictor
 from polyhead.deployment.server import create_app
 
@@ -49,6 +51,19 @@ def test_openai_base64_holds_the_same_numbers(client):
     plain = embed(client, "a b", dimensions=2, user="me").json()["data"][0]["embedding"]
     coded = embed(client, "a b", encoding_format="base64").json()["data"][0]["embedding"]
     np.testing.assert_array_equal(np.frombuffer(base64.b64decode(coded), dtype="<f4"), np.float32(plain))
+
+
+def test_openai_embeddings_come_at_the_widths_that_were_trained(tmp_path, model, tasks):
+    folder = make_bundle(tmp_path / "bundle", model, tasks)
+    seal(folder, replace(manifest_of(tasks), dimensions={"3": {}}))
+    predictor = Predictor.load(folder, precision="32-true", device="cpu")
+    expected = predictor.predict(["a b"]).embeddings[0, :3]
+    with TestClient(create_app(predictor, LIMITS, 8)) as client:
+        body = {"model": "bundle", "input": "a b"}
+        (entry,) = client.post("/v1/embeddings", json={**body, "dimensions": 3}).json()["data"]
+        refused = client.post("/v1/embeddings", json={**body, "dimensions": 2}).json()["error"]["message"]
+    np.testing.assert_allclose(entry["embedding"], expected / np.linalg.norm(expected), atol=1e-5)
+    assert refused.startswith(f"dimensions: 2 given; it must be {predictor.hidden_size} or 3 or left out")
 
 
 def test_openai_models_lists_the_name_that_is_served(tmp_path):
