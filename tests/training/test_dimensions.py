@@ -81,11 +81,11 @@ def test_results_at_a_width_are_those_of_the_cut_logits(make_encoder):
             "tags": torch.randint(0, 2, (rows, 3), generator=generator),
             "grade": torch.randint(0, 4, (rows,), generator=generator),
         }
-        splits[name] = torch.randn(rows, 16, generator=generator), labels
+        splits[name] = torch.randn(rows, 16, generator=generator), None, labels
     found = dimension_scores(model, TASKS, splits, SIZES[1:])
     assert found.keys() == {"8", "3"}
     for size in SIZES[1:]:
-        embeddings, labels = splits["test"]
+        embeddings, _, labels = splits["test"]
         for task in TASKS:
             results = found[str(size)]["test"][task.name]
             with torch.no_grad():

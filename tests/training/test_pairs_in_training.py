@@ -170,7 +170,7 @@ def test_heads_of_pairs_are_trained_on_what_they_are_given_later(make_encoder):
     embeddings = model.embed(batch)
     expected = model.classify(embeddings, batch.pairs)
     for task in PAIR_TASKS[1:]:
-        torch.testing.assert_close(model.head_logits(task.name, embeddings, batch.pairs), expected[task.name])
+        torch.testing.assert_close(model.classify_task(task.name, embeddings, batch.pairs), expected[task.name])
     first, second = 4 * embeddings[:4], 4 * embeddings[4:]
     features = torch.cat([first, second, (first - second).abs()], dim=1)
     torch.testing.assert_close(expected["relation"], model.heads["relation"](features))
