@@ -14,7 +14,7 @@ from polyhead.app.loaded.trained import load_trained_run
 from polyhead.app.training.teacher import Teacher, to_width
 from polyhead.deployment.bundle.folder import Bundle
 from polyhead.errors import UserError
-from polyhead.tasks import Task
+from polyhead.tasks import Task, make_tasks
 
 EXACT = ["accelerator=cpu", "trainer.precision=32-true"]
 STUDENT = [*SMALL_DATA, *NO_PICTURES, *EXACT, "experiment=distil"]
@@ -61,6 +61,12 @@ def teacher_of(tasks):
 def test_heads_of_a_teacher_that_do_not_fit_are_a_line(ours, theirs, message):
     with pytest.raises(UserError, match=message):
         teacher_of([theirs]).check([ours])
+
+
+def test_tasks_about_two_texts_learn_from_no_teacher():
+    tasks = make_tasks({"tone": ["a", "b"], "alike": "similarity"})
+    with pytest.raises(UserError, match=r"teacher: tasks about two texts \(alike\), and a student learns from one"):
+        teacher_of(tasks).check(tasks)
 
 
 def test_classes_of_a_teacher_may_stand_in_another_order(make_encoder):
