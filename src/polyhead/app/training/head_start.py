@@ -47,18 +47,21 @@ def solve_heads(
     # One for both splits: it reads the whole encoder to name what it keeps.
     device = trainer.strategy.root_device
     frozen = FrozenActivations(module.model.encoder, None, parts.precision, parts.activation_cache, device)
-    train = _read(frozen, data, "train", limit)
-    validation = _read(frozen, data, "validation", limit) if data.source.has("validation") else None
+    has_validation = data.source.has("validation")
     new = taken.new(parts.tasks)
     begins = module.takes_steps and not again
     options = (module.seed, again, begins)
-    found = parts.heads.solve(module.model, of_one_text(new), module.loss, train, validation, *options)
+    found: list[SolvedHead] = []
+    if of_one_text(new) or taken.added:
+        train = _read(frozen, data, "train", limit)
+        validation = _read(frozen, data, "validation", limit) if has_validation else None
+        found += parts.heads.solve(module.model, of_one_text(new), module.loss, train, validation, *options)
+        if not again:
+            parts.heads.solve_added(module.model, parts.tasks, taken.added, module.loss, train)
     for task in of_pairs(new):  # over features of their own, of the rows that have both texts
         pairs = read_pairs(frozen, data, "train", task, limit)
-        judges = read_pairs(frozen, data, "validation", task, limit) if validation is not None else None
+        judges = read_pairs(frozen, data, "validation", task, limit) if has_validation else None
         found += parts.heads.solve(module.model, [task], module.loss, pairs, judges, *options)
-    if not again:
-        parts.heads.solve_added(module.model, parts.tasks, taken.added, module.loss, train)
     for head in found:
         log.info("%s", _line(head, again))
     titles = ["head", "rows", "penalty", "temperature", "loss held out"]
