@@ -5,28 +5,25 @@ headline, as of the STS benchmark: it asks for the order of the pairs alone, so 
 matter. Nothing is calibrated. Shapes: B rows of a batch, N rows, H units of an embedding.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from math import nan
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from polyhead.errors import UserError, check_parameters, did_you_mean, is_finite, parameters_under
-from polyhead.tasks.kind import Kind, Labels
-from polyhead.tasks.number import correlation_metrics, finite_correlations, rank_correlation, read_number, tenths
+from polyhead.errors import UserError, check_parameters, is_finite, parameters_under
+from polyhead.tasks.kind import Labels
+from polyhead.tasks.scale import Scale, correlation_metrics, finite_correlations
 from polyhead.tasks.targets import is_labelled
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
     from torchmetrics import Metric
 
-_LOSSES = ("cosine", "cosent")
 _COSENT_SCALE = 20.0  # as sentence-transformers has it
 
 
 @dataclass(frozen=True)
-class Similarity(Kind):
+class Similarity(Scale):
     """A score of two texts.
 
     Args:
@@ -38,14 +35,10 @@ class Similarity(Kind):
     """
 
     name: ClassVar[str] = "similarity"
-    headline: ClassVar[str] = "spearman"
+    noun: ClassVar[str] = "score"
+    losses: ClassVar[tuple[str, ...]] = ("cosine", "cosent")
     scores: ClassVar[Mapping[str, str]] = {"spearman": "Spearman", "pearson": "Pearson"}
     measures: ClassVar[tuple[str, ...]] = ("pearson", "spearman")
-    has_classes: ClassVar[bool] = False
-    in_nats: ClassVar[bool] = False
-    any_cell: ClassVar[bool] = True
-    dtype: ClassVar[str] = "float32"
-    figure: ClassVar[str] = "scatter"
     is_pair: ClassVar[bool] = True
     has_head: ClassVar[bool] = False
 
@@ -55,8 +48,7 @@ class Similarity(Kind):
 
     def check_settings(self, task: str) -> None:
         """Check the loss and both ends of the scale."""
-        if self.loss not in _LOSSES:
-            raise UserError(f"tasks.{task}.loss: unknown {self.loss!r}; {did_you_mean(str(self.loss), _LOSSES)}")
+        self.check_loss(task, self.loss)
         both = is_finite(self.low) and is_finite(self.high)
         with parameters_under(f"tasks.{task}"):
             check_parameters(
@@ -64,34 +56,6 @@ class Similarity(Kind):
                 ("high", self.high, self.high is None or is_finite(self.high), "a number, or null"),
                 ("high", self.high, not both or self._spread > 0, "above low"),
             )
-
-    def check_labels(self, task: str, labels: Labels) -> None:
-        """Refuse class names."""
-        if labels:
-            raise UserError(f"tasks.{task}.labels: {list(labels)} given, and a score has no classes; leave them out")
-
-    def find(self, task: str, cells: Sequence[str]) -> Sequence[str]:
-        """Return no class names."""
-        return ()
-
-    def read(self, labels: Labels, cell: str) -> float:
-        """Return the score in a cell, as it stands there."""
-        return read_number(cell)
-
-    def missing(self, labels: Labels) -> float:
-        """Return NaN."""
-        return nan
-
-    def targets(self, labels: Labels, cells: Sequence[str | None]) -> "NDArray[Any]":
-        """Return the scores from 0 to 1 (N,), as far as they lie between ``low`` and ``high``."""
-        import numpy as np
-
-        numbers = np.asarray([nan if cell is None else self.read(labels, cell) for cell in cells], dtype=np.float64)
-        return ((numbers - self._low) / self._spread).astype(self.dtype)
-
-    def groups(self, labels: Labels, cells: Sequence[str]) -> "NDArray[np.int64]":
-        """Return tenths of the distinct scores in their order."""
-        return tenths([self.read(labels, cell) for cell in cells])
 
     @property
     def is_fitted(self) -> bool:
@@ -122,10 +86,6 @@ class Similarity(Kind):
         """Return 1."""
         return 1
 
-    def width(self, labels: Labels) -> int:
-        """Return 1: the cosine."""
-        return 1
-
     def row_losses(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
         """Return the squared error of each cosine (B,); with ``cosent`` that of the batch, the same for each row."""
         labelled = is_labelled(targets)
@@ -140,10 +100,6 @@ class Similarity(Kind):
         """Make Pearson's r and Spearman's rho."""
         return correlation_metrics()
 
-    def estimates(self, logits: "Tensor") -> "Tensor":
-        """Return the cosines (B,)."""
-        return logits[:, 0].float()
-
     def results(self, labels: Labels, values: dict[str, Any]) -> dict[str, Any]:
         """Return both; a correlation with what does not vary is 0."""
         return finite_correlations(values)
@@ -153,31 +109,13 @@ class Similarity(Kind):
         cosines: NDArray[Any] = logits[:, 0]
         return cosines
 
-    def codes(self, outputs: "NDArray[Any]", fit: Mapping[str, Any]) -> "NDArray[Any]":
-        """Return the cosines."""
-        return outputs
-
-    def score(self, targets: "NDArray[Any]", codes: "NDArray[Any]") -> float:
-        """Return Spearman's rho; 0 where scores or cosines do not vary."""
-        return rank_correlation(targets, codes)
-
-    def restore(self, targets: "NDArray[Any]") -> "NDArray[Any]":
-        """Return the scores as the data have them (N,)."""
-        import numpy as np
-
-        return (targets.astype(np.float64) * self._spread + self._low).astype(np.float32)
-
-    def answers(self, labels: Labels, codes: "NDArray[Any]") -> list[Any]:
-        """Return the cosines, each the shortest number that is the same in single precision."""
-        return [float(str(number)) for number in codes]
-
     @property
-    def _low(self) -> float:
+    def _origin(self) -> float:
         return 0.0 if self.low is None else self.low
 
     @property
     def _spread(self) -> float:
-        return (1.0 if self.high is None else self.high) - self._low
+        return (1.0 if self.high is None else self.high) - self._origin
 
 
 def cosent(cosines: "Tensor", scores: "Tensor", labelled: "Tensor") -> "Tensor":
