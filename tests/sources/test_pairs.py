@@ -180,3 +180,9 @@ def test_near_duplicates_are_told_of_both_texts(tmp_path, caplog):
     made = FileSource(given, cache=str(tmp_path / "cache"), pair="other", **settings)
     made.check(make_tasks({"sts": "similarity"}, made.find_labels))
     assert "1 of 11 test sentences nearly stand in train" in caplog.text
+
+
+def test_pair_column_that_no_row_has_is_a_line(tmp_path):
+    write(tmp_path / "pairs.csv")
+    with pytest.raises(UserError, match=r"data\.pair: no row has a text in 'othr'; name the column of second texts"):
+        checked(tmp_path, "pairs.csv", tasks={"tone": None}, pair="othr")

@@ -13,12 +13,18 @@ def pair_problems(
 ) -> Iterator[str]:
     """Yield a line for each task of two texts that lacks their column, or has labels in rows with one text.
 
+    A column that no row has a text in is a line, too: it is taken for a wrong name.
+
     Args:
         tasks: of all kinds.
         pair: column of the second texts; None where none is named.
         scans: by split; where there is no ``train``, sentences are evaluated, and tasks without labels are left out.
         max_examples: places that are named; the rest are counted.
     """
+    if pair is not None and not any(scan.paired.any() for scan in scans.values()):
+        key = "data.pair" if "train" in scans else "pair"
+        yield f"{key}: no row has a text in {pair!r}; name the column of second texts, or leave it out"
+        return
     for task in [task for task in tasks if task.kind.is_pair]:
         if pair is None and "train" in scans:
             hint = "name the column of the second, as in data.pair=sentence2"
