@@ -185,4 +185,4 @@ def test_near_duplicates_are_told_of_both_texts(tmp_path, caplog):
 def test_pair_column_that_no_row_has_is_a_line(tmp_path):
     write(tmp_path / "pairs.csv")
     with pytest.raises(UserError, match=r"data\.pair: no row has a text in 'othr'; name the column of second texts"):
-        checked(tmp_path, "pairs.csv", tasks={"tone": None}, pair="othr")
+        checked(tmp_path, "pairs.csv", tasks={"tone": None}, pair="othr", columns=None)
