@@ -15,8 +15,9 @@ from support.configs import CONFIGS, composed
 
 from polyhead.app.config.builder import build
 from polyhead.app.config.hydra_state import compose_as_train
-from polyhead.app.training.composition import compose_components, compose_model, compose_trainer
+from polyhead.app.training.composition import compose_components, compose_model
 from polyhead.app.training.train import run as run_training
+from polyhead.app.training.trainer import compose_trainer
 from polyhead.errors import UserError
 from polyhead.sources.synthetic.corpus import LABELS
 from polyhead.training.auto_epochs import TrainingLength

@@ -65,11 +65,6 @@ def return_freed_memory() -> None:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def first_process() -> bool:
-    """Return whether this is the first of a run's processes: the one that writes files and messages."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
-
-
 def use_cores(count: int | None) -> None:
     """Compute on ``count`` cores; None changes nothing. A job sees all cores, also those of the jobs beside it."""
     if count is not None:

@@ -12,7 +12,7 @@ from support.commands import ROOT, SMALL_DATA, TINY_ENCODER
 from polyhead.app.config.hydra_state import compose_as_train
 from polyhead.app.terminal.command_line import run
 from polyhead.app.training import train
-from polyhead.app.training.composition import compose_trainer
+from polyhead.app.training.trainer import compose_trainer
 
 CONFIGS = ROOT / "configs"
 

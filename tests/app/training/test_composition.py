@@ -1,7 +1,8 @@
 import pytest
 from support.configs import composed
 
-from polyhead.app.training.composition import compose_components, compose_trainer
+from polyhead.app.training.composition import compose_components
+from polyhead.app.training.trainer import compose_trainer
 from polyhead.errors import UserError
 from polyhead.training.auto_epochs import TrainingLength
 

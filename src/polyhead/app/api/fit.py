@@ -14,7 +14,6 @@ from typing import Any
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from polyhead import hardware
 from polyhead.app.api.handle import Run
 from polyhead.app.api.option_objects import describe, is_object, write_option
 from polyhead.app.config.config_folder import CONFIGS
@@ -25,6 +24,7 @@ from polyhead.app.config.trust import is_allowed
 from polyhead.app.terminal.override_writing import override
 from polyhead.app.terminal.run_log import run_log
 from polyhead.errors import UserError, did_you_mean
+from polyhead.processes import first_process
 from polyhead.storage.cells import TextColumns, column_names
 from polyhead.storage.frames import is_frame, write_frame
 
@@ -194,7 +194,7 @@ def _train(request: _Request, run_dir: str | Path | None, quiet: bool) -> Run:
         config.run_dir = str(folder)
     from polyhead.app.training import train  # imports torch, which takes seconds
 
-    with run_log(folder, quiet) if hardware.first_process() else nullcontext():
+    with run_log(folder, quiet) if first_process() else nullcontext():
         log.info("the same from the command line: %s", shlex.join(command))
         try:
             train.run(config, quiet=quiet, invocation=replace(invocation, command=command))
@@ -210,7 +210,7 @@ def _free(folder: Path) -> Path:
 
     Further processes of distributed training, which run the same program, take that of the first.
     """
-    if not hardware.first_process() and _CHOSEN in os.environ:
+    if not first_process() and _CHOSEN in os.environ:
         return Path(os.environ[_CHOSEN])
     names = (folder if number == 1 else folder.with_name(f"{folder.name}_{number}") for number in count(1))
     free = next(path for path in names if not path.exists())

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from polyhead.processes import first_process
 from polyhead.runs.old_names import (
     ENVIRONMENT,
     KEYS,
@@ -119,5 +120,5 @@ def _say_nothing(old: str, new: str) -> None:
 @cache
 def _announce(old: str, new: str) -> None:
     """Print a line on standard error: once in a process, and of a run's processes only in the first."""
-    if os.environ.get("LOCAL_RANK", "0") == "0":
+    if first_process():
         print(f"note: {old} is now {new}; the old name works in this version, and not in the next", file=sys.stderr)

@@ -1,20 +1,17 @@
 """Composition: configuration -> objects, with every problem reported at once, before any weights load.
 
-Classes raise errors with the names of their parameters; here the keys of the configuration are put in front. Lightning
-is imported last, so that a mistake in the rest is reported without waiting for it.
+Classes raise errors with the names of their parameters; here the keys of the configuration are put in front.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from polyhead import hardware
 from polyhead.app.config.builder import build, plain, under
-from polyhead.app.config.callback_check import best_problems, file_problems, logger_problems, monitor_problems
-from polyhead.app.config.literals import literal
-from polyhead.app.config.sections import logger_nodes
+from polyhead.app.config.callback_check import monitor_problems
 from polyhead.app.config.trainer_check import balance_problems, batch_problems
 from polyhead.app.config.value_check import check_sections, value_problems
 from polyhead.app.loaded.trained import build_encoder
@@ -44,9 +41,6 @@ from polyhead.training.auto_epochs import TrainingLength
 from polyhead.training.embedding_health import EmbeddingHealth
 from polyhead.training.optimizer import Optimization
 from polyhead.training.solved_heads import SolvedHeads
-
-if TYPE_CHECKING:
-    import lightning as L
 
 MAIN_CHOICES = ("data", "encoder", "freeze", "weighting")  # groups that distinguish runs first
 
@@ -210,41 +204,3 @@ def compose_model(config: DictConfig, components: RunComponents) -> MultiTaskMod
         encoder = components.encoder.load()
     model: MultiTaskModel = build(config.model, "model", encoder=encoder, tasks=components.tasks)
     return model
-
-
-def compose_trainer(
-    config: DictConfig, precision: str, length: TrainingLength, callbacks: list["L.Callback"]
-) -> "L.Trainer":
-    """Build Lightning's Trainer with the configured callbacks and logger.
-
-    Args:
-        config: of the run.
-        precision: as Lightning names it.
-        length: of training.
-        callbacks: besides the configured ones.
-
-    Raises:
-        UserError: Lightning refuses the values, one problem a line.
-    """
-    from lightning import Callback, Trainer
-    from lightning.pytorch.loggers import Logger
-
-    unfit = list(logger_problems(config.logger))
-    problems = [*file_problems(config), *best_problems(config), *unfit]
-    configured: list[L.Callback] = []
-    for name, node in (config.callbacks or {}).items():
-        with collect_errors(problems):
-            configured.append(build(node, f"callbacks.{name}", Callback))
-    loggers: list[Logger] = []
-    for key, node in () if unfit else logger_nodes(config.logger).items():  # one may try for minutes
-        with collect_errors(problems):
-            loggers.append(build(node, key, Logger))
-    if problems:
-        raise UserError("\n".join(problems))
-    if not loggers:  # Lightning refuses to watch rates that nobody would see
-        from lightning.pytorch.callbacks import LearningRateMonitor
-
-        configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
-    node = OmegaConf.create(literal({**plain(config.trainer), "precision": precision, **vars(length)}))
-    trainer: L.Trainer = build(node, "trainer", Trainer, callbacks=[*configured, *callbacks], logger=loggers or False)
-    return trainer

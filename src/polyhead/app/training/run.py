@@ -11,14 +11,13 @@ from typing import Any, cast
 import lightning as L
 from omegaconf import DictConfig
 
-from polyhead import hardware
 from polyhead.app.config.builder import plain
 from polyhead.app.config.invocation import Invocation
 from polyhead.app.loaded.encoder_record import encoder_changes
 from polyhead.app.terminal.run_log import silence_lightning
 from polyhead.app.training.claim import claim, noted_data
 from polyhead.app.training.components import RunComponents
-from polyhead.app.training.composition import compose_model, compose_trainer
+from polyhead.app.training.composition import compose_model
 from polyhead.app.training.embedding_watch import EmbeddingWatch
 from polyhead.app.training.head_start import solve_heads
 from polyhead.app.training.hparams import final_metrics, health_metrics, hparams, monitored_value
@@ -26,10 +25,12 @@ from polyhead.app.training.resumption import Resumption
 from polyhead.app.training.run_data import DataNotes, changed_splits, data_digests, make_data, resolve_models
 from polyhead.app.training.soup_start import start_from_average
 from polyhead.app.training.taken_heads import take_heads
+from polyhead.app.training.trainer import compose_trainer
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import attach_frozen
 from polyhead.freezing.plans import count_trained
-from polyhead.hardware import forget_peak, peak_megabytes
+from polyhead.hardware import device_type, forget_peak, peak_megabytes
+from polyhead.processes import first_process
 from polyhead.runs.contents import (
     Monitor,
     PairConflict,
@@ -66,13 +67,12 @@ class TrainingRun:
     """
 
     def __init__(self, config: DictConfig, parts: RunComponents, resumption: Resumption, asked: Invocation) -> None:
-        self.config = config
-        self.parts = parts
+        self.config, self.parts = config, parts
         self.resumption = resumption
         self.asked = asked
         self.folder = RunFolder(Path(config.run_dir))
-        self.first = hardware.first_process()
-        self.device = hardware.device_type(config.trainer.accelerator)
+        self.first = first_process()
+        self.device = device_type(config.trainer.accelerator)
         self.throughput, self.predictions = Throughput(), PredictionRecorder()
 
     def run(self, started: float, callbacks: Sequence[L.Callback], quiet: bool) -> float:

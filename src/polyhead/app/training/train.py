@@ -26,6 +26,7 @@ from polyhead.app.training.resumption import resume
 from polyhead.app.training.start_point import begin_at_start
 from polyhead.app.training.teacher import check_distillation
 from polyhead.errors import UserError, one_line
+from polyhead.processes import first_process, lost_another_process, torchrun_spread
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
 
@@ -65,7 +66,7 @@ def run(
     announce_environment()
     hardware.use_cores(asked.cores)
     logging.captureWarnings(True)  # the log file keeps them, the terminal shows progress
-    if not hardware.first_process():
+    if not first_process():
         logging.getLogger("polyhead").setLevel(logging.ERROR)
     check_choices(asked)
     begin_at_start(config, asked.overrides)
@@ -90,12 +91,19 @@ def run(
         check_same_data(components, folder, splits=None)
         log.info("done already: %s", folder.folder)
         return monitored_value(RunMetrics.read(folder))
-    if resumption.checkpoint is not None and resumption.stopped is not None and hardware.first_process():
+    if resumption.checkpoint is not None and resumption.stopped is not None and first_process():
         check_same_data(components, resumption.stopped)
     try:
         return TrainingRun(config, components, resumption, asked).run(started, callbacks, quiet)
     except MisconfigurationException as error:  # of what Lightning looks at in the middle of a run
         raise UserError(f"trainer: {one_line(error)}") from error
+    except RuntimeError as error:
+        if not lost_another_process(error):
+            raise
+        raise UserError(
+            "another process of this run has ended, or its host cannot be reached; see its own output. The same "
+            "command with resume=auto continues"
+        ) from error
 
 
 def _asks_for_all_folds(config: DictConfig) -> bool:
@@ -130,15 +138,25 @@ def check_choices(invocation: Invocation | None = None) -> None:
         invocation: how the run was asked for; None for what Hydra knows of this process.
 
     Raises:
-        UserError: a list of options for one group, or overrides that nothing reads.
+        UserError: a list of options for one group, overrides that nothing reads, or processes of torchrun without a
+            folder that all of them know.
     """
     asked = current_invocation() if invocation is None else invocation
     if not asked.choices:
         return
+    _check_shared_folder(asked.overrides)
     if several := [group for group in MAIN_CHOICES if group not in asked.choices]:
         raise UserError(f"{several[0]}: a list of options given; name one, or sweep over them with -m {several[0]}=A,B")
     if unread := list(override_problems(asked.overrides, asked.choices)):
         raise UserError("\n".join(unread))
+
+
+def _check_shared_folder(overrides: Sequence[str]) -> None:
+    spread = torchrun_spread()
+    if spread is None or spread.nodes * spread.devices == 1:
+        return
+    if not any(override.startswith(("run_dir=", "hydra.run.dir=")) for override in overrides):
+        raise UserError("run_dir: name a folder that all processes of torchrun see, as run_dir=runs/NAME")
 
 
 def prepare(config: DictConfig, invocation: Invocation | None = None) -> RunComponents:
