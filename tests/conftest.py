@@ -22,6 +22,7 @@ from polyhead.models.sentence_modules import SentenceModule
 from polyhead.tasks import Task
 
 torch.set_num_threads(1)  # tiny tensors: more threads only get in each other's way
+os.fsync = lambda file: None  # no test cuts the power, and to wait for the disk takes milliseconds, thousands of times
 
 
 def pytest_collection() -> None:
