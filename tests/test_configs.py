@@ -45,6 +45,7 @@ def own_sentences(folder, option):
     return [cache, f"data.name={folder}", "data.columns={sentiment: sentiment}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_options_compose_and_instantiate(tmp_path, monkeypatch, group, option):
     monkeypatch.chdir(tmp_path)  # MLflow opens its file where it stands

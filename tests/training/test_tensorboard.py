@@ -98,6 +98,7 @@ def test_curves_of_each_epoch_are_the_metrics(run):
         assert values(shown, name) == [pytest.approx(expected)]
 
 
+@pytest.mark.slow
 def test_curves_of_each_step_are_its_losses_weights_and_norms(run):
     history, _, shown = run
     assert values(shown, "train/loss") == pytest.approx(history.losses)

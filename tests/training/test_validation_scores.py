@@ -69,6 +69,7 @@ def test_set_threshold_covers_new_sentences_as_often_as_promised(coverage):
     assert low <= expected <= high
 
 
+@pytest.mark.slow
 def test_answer_threshold_keeps_the_accuracy_in_nine_draws_of_ten():
     dice = np.random.default_rng(2)
     population, truth = draw(dice, 200_000)

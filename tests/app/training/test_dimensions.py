@@ -20,6 +20,7 @@ def folder(tmp_path_factory):
     return place
 
 
+@pytest.mark.slow
 def test_predictions_at_a_width_have_the_score_that_was_measured(folder):
     done = script("export", "run", "output=stored", "sentences=test", cwd=folder)
     assert done.returncode == 0, done.stderr

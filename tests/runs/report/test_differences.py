@@ -18,6 +18,7 @@ def test_differences_are_significant_where_they_are_clear_and_not_where_they_may
     assert not by_name["freeze=lower"]["test"]["mean"].significant
 
 
+@pytest.mark.slow
 def test_differences_are_corrected_for_all_comparisons_of_all_test_sets(tmp_path):
     comparison = compared(make_sweep(tmp_path, extra={"news": ("sentiment",)}, none=0.10, backbone=0.40, lower=0.11))
     found = [difference for row in comparison.rows for difference in differences_of(row).values()]
@@ -26,6 +27,7 @@ def test_differences_are_corrected_for_all_comparisons_of_all_test_sets(tmp_path
     assert smallest.adjusted_p == pytest.approx(10 * smallest.p)
 
 
+@pytest.mark.slow
 def test_differences_on_a_test_set_are_those_of_its_own_scores_and_rows(tmp_path):
     """The reference goes the long way: from the predictions of each seed on the extra test set alone."""
     extra = {"news": ("sentiment",), "letters": ("category", "sentiment")}

@@ -99,6 +99,7 @@ def test_figures_of_kinds_say_what_they_show(comparison):
     assert drawn.count("<path") > draw_bars(found, [rows[0]]).count("<path")
 
 
+@pytest.mark.slow
 def test_page_has_the_figures_of_kinds_and_ordinal_classes_in_their_order(comparison, tmp_path):
     html = page(comparison.found, {}, title="kinds", folder=tmp_path)
     document = Document(html)
