@@ -10,7 +10,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from lightning import Callback
 from omegaconf import OmegaConf
-from support.commands import NO_HEALTH, NO_PICTURES, ROOT, train
+from support.commands import NO_HEALTH, NO_PICTURES, ROOT, sizes, train
 from support.configs import CONFIGS, composed
 
 from polyhead.app.config.builder import build
@@ -147,12 +147,11 @@ def test_freeze_options_move_exactly_what_they_say_in_each_epoch(tmp_path, optio
     """Two steps an epoch of a whole run, with minilm's architecture: its parameters by name, but narrower ones."""
     given, trained = TRAINED[option]
     narrow = [f"encoder.architecture.{name}" for name in ("hidden_size=24", "intermediate_size=32")]
-    sizes = [f"data.sizes.{split}=32" for split in ("train", "validation", "test")]
     run = [f"run_dir={tmp_path}", f"trainer.max_epochs={max(1, len(trained))}", "loader.batch_size=16", "test=false"]
     quiet = ["accelerator=cpu", "logger=none", "activation_cache=off", "~callbacks.progress"]
     choices = [f"freeze={option}", "heads=trained", *given, "encoder.pretrained=false", *narrow]
     quiet += [] if option == "lora" else NO_HEALTH  # measuring packs the layers, those with adapters as well
-    config = compose_as_train(CONFIGS, [*choices, *sizes, *run, *quiet])
+    config = compose_as_train(CONFIGS, [*choices, *sizes(32, 32), *run, *quiet])
     recorder = MovedParameters()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's on workers and eval mode
@@ -166,10 +165,15 @@ def test_experiments_train(tmp_path):
     of_runs = ("add_task", "distil")  # they need a run
     recipes = [option for group, option in OPTIONS if group == "experiment" and option not in of_runs]
     tiny = [f"encoder.architecture.{name}={size}" for name, size in (("hidden_size", 24), ("intermediate_size", 32))]
-    sizes = [f"data.sizes.{split}=32" for split in ("train", "validation", "test")]
-    sizes += ["encoder.pretrained=false", "accelerator=cpu", "loader.batch_size=16", "auto_epochs.min_steps=6"]
+    small = [
+        *sizes(32, 32),
+        "encoder.pretrained=false",
+        "accelerator=cpu",
+        "loader.batch_size=16",
+        "auto_epochs.min_steps=6",
+    ]
     done = train(
-        "-m", f"experiment={','.join(recipes)}", *tiny, *sizes, *NO_PICTURES, "hydra.sweep.dir=sweep", cwd=tmp_path
+        "-m", f"experiment={','.join(recipes)}", *tiny, *small, *NO_PICTURES, "hydra.sweep.dir=sweep", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("freezing plan") == len(recipes)

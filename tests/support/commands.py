@@ -14,7 +14,14 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SMALL_DATA = ["data.sizes.train=64", "data.sizes.validation=32", "data.sizes.test=32", "trainer.max_epochs=2"]
+
+
+def sizes(train, others):
+    """Return the overrides for so many sentences to train on, and so many of validation and of test each."""
+    return [f"data.sizes.train={train}", f"data.sizes.validation={others}", f"data.sizes.test={others}"]
+
+
+SMALL_DATA = [*sizes(64, 32), "trainer.max_epochs=2"]
 TINY_ENCODER = [
     "encoder.pretrained=false",
     "encoder.architecture.hidden_size=24",
