@@ -34,7 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: object) -> None:
     """Start the process that the workers of xdist share; it gets ready while they collect tests."""
-    node.workerinput[SHARED] = shared_warm()
+    if node.config.option.markexpr != "not slow":  # no fast test runs a command
+        node.workerinput[SHARED] = shared_warm()
 
 
 @cache
@@ -128,4 +129,4 @@ def graphs(model: "MultiTaskModel", tmp_path_factory: pytest.TempPathFactory) ->
     from support.bundles import shared_graphs
 
     own = tmp_path_factory.getbasetemp()
-    return shared_graphs(own.parent if SHARED in os.environ else own, model)
+    return shared_graphs(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own, model)

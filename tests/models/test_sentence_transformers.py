@@ -87,12 +87,14 @@ def test_modules_of_a_folder_are_those_of_sentence_transformers(tmp_path, transf
     check_equal(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"max_seq_length": SHORT}, {"do_lower_case": True}], ids=str)
 def test_length_and_case_of_a_folder_are_those_of_sentence_transformers(tmp_path, transformer, settings):
     write_sentence_model(tmp_path, transformer, "mean", **settings)
     check_equal(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"max_seq_length": SHORT}, {"do_lower_case": True}], ids=str)
 def test_length_and_case_of_an_old_folder_are_those_of_sentence_transformers(tmp_path, transformer, settings):
     """Older versions wrote them into a file of their own, and not into the tokenizer."""

@@ -76,6 +76,7 @@ def test_study_continues_where_it_stopped_and_begins_with_the_default(tmp_path, 
     assert capsys.readouterr().out.count("complete") == 5
 
 
+@pytest.mark.slow
 def test_study_counts_a_trial_that_breaks_as_failed(tmp_path):
     tuning = make_tuning()
     study = open_study(tmp_path, tuning, "max", None, {})
@@ -96,6 +97,7 @@ def test_study_of_several_objectives_has_a_front(tmp_path):
     assert len({trial.params["size"] for trial in study.best_trials}) == len({t.params["size"] for t in study.trials})
 
 
+@pytest.mark.slow
 def test_study_of_other_objectives_is_left_alone(tmp_path):
     open_study(tmp_path, make_tuning(), "max", None, {})
     for other in (make_tuning(objectives=["quality", "seconds"]), make_tuning()):
@@ -130,6 +132,7 @@ class FakeTrial(SimpleNamespace):
         return self.hopeless
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hopeless", "warmup", "epochs"), [(True, 0, 1), (True, 1, 2), (False, 0, 3)])
 def test_pruning_stops_a_hopeless_trial_inside_training(tmp_path, model, tasks, hopeless, warmup, epochs):
     trial = FakeTrial(reported=[], hopeless=hopeless)

@@ -41,6 +41,7 @@ def first_step(folder, model, data, rule, loss, tasks, frozen=(), accumulated=1)
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "frozen", "accumulated"),
     [

@@ -154,6 +154,7 @@ def test_test_sets_are_evaluated_once_each_and_reported_apart(tmp_path, model, t
     assert result.extra_test_sets["news"] != result.test
 
 
+@pytest.mark.slow
 def test_task_without_labels_in_a_test_set_is_not_measured_there(tmp_path, model, tasks):
     class Partial(FakeSource):
         def sentences(self, split):

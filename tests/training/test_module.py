@@ -162,6 +162,7 @@ def gradients_of(module):
     return [parameter.grad.clone() for parameter in module.parameters() if parameter.grad is not None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("algorithm", [None, "norm", "value"])
 def test_gradients_are_clipped(tmp_path, model, tasks, precision, algorithm):

@@ -49,6 +49,7 @@ def rows_of(path):
         return [json.loads(line) for line in file] if path.suffix == ".jsonl" else list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_next_labels_are_rows_of_the_table_with_the_predictions_of_the_model(folder, ending, capsys):
     label("input=pool.csv", f"output=next.{ending}", "count=12")
@@ -146,6 +147,7 @@ def test_audit_writes_a_table_without_rows_where_no_label_is_suspect(folder):
     assert rows_of(folder / "suspects.parquet") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -79,6 +79,7 @@ def test_widths_that_were_not_trained_for_are_a_line(folder, command, given, mes
     assert message in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -142,6 +142,7 @@ def test_auto_begins_where_there_is_nothing(tmp_path):
     assert (resumption.checkpoint, resumption.in_place, resumption.config.resume) == (None, False, None)
 
 
+@pytest.mark.slow
 def test_auto_continues_the_same_command_whatever_the_caches_and_the_spelling_of_the_folder(
     stop, tmp_path, monkeypatch
 ):

@@ -6,6 +6,7 @@ from support.run_folders import compared, make_run
 from polyhead.runs.report.figures import color, trade_off
 
 
+@pytest.mark.slow
 def test_trade_off_joins_the_front_of_its_own_test_set(tmp_path):
     """On test the cheapest is also the best; on news a dearer one is better, so two are on the front."""
     made = {"none": (0.1, 0.4, 10.0), "backbone": (0.2, 0.1, 20.0), "lower": (0.3, 0.3, 30.0)}

@@ -152,6 +152,7 @@ def test_imbalance_given_once_holds_for_all_tasks():
         assert measured[labels[0]] / measured[labels[-1]] == pytest.approx(4, rel=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0, 0.4, 1])
 def test_correlation_is_the_share_that_follows_the_category(correlation):
     pairs = Counter(
