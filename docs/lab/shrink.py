@@ -30,7 +30,7 @@ def scores(run: Path, sizes: list[int]) -> list[list[str]]:
         tokens = TokenizedSentences.concatenate(chunks, [task.name for task in trained.tasks])
         split = TokenizedSplit(tokens, tokenizer.padding)
         labels = {task.name: torch.from_numpy(split.labels[task.name].copy()).long() for task in trained.tasks}
-        splits[name] = frozen.embed(split), labels
+        splits[name] = frozen.embed(split), None, labels
     found = dimension_scores(model, trained.tasks, splits, [model.encoder.embedding_size, *sizes])
     return [
         [run.name, size, *(f"{found[size]['test'][task.name]['accuracy']:.3f}" for task in trained.tasks)]
