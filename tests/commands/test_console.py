@@ -22,6 +22,7 @@ def polyhead_command(tmp_path):
     return run_command
 
 
+@pytest.mark.slow
 def test_every_module_of_the_folder_is_a_command_and_help_lists_it(polyhead_command):
     code, output, _ = polyhead_command("--help")
     assert code == 0
@@ -35,6 +36,7 @@ def test_every_command_but_init_has_a_script_in_the_checkout(name):
     assert f"from polyhead.commands.{name} import command" in path.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_help_of_a_command_speaks_of_polyhead(polyhead_command, name):
     code, output, _ = polyhead_command(name, "--help")
@@ -44,6 +46,7 @@ def test_help_of_a_command_speaks_of_polyhead(polyhead_command, name):
     assert f"{own}.py" not in output.replace("train.py's", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--version"], ["-V"], ["train", "--version"], ["report", "--version"]])
 def test_version_is_that_of_polyhead(polyhead_command, arguments):
     code, output, _ = polyhead_command(*arguments)
@@ -51,6 +54,7 @@ def test_version_is_that_of_polyhead(polyhead_command, arguments):
     assert output.strip() == f"polyhead {polyhead.__version__}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

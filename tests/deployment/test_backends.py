@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from support.bundles import MAX_LENGTH, add_scores, half_right, make_bundle, manifest_of, texts
+from support.bundles import add_scores, half_right, make_bundle, manifest_of, texts
 
-from polyhead.deployment.backends import BACKENDS, GRAPH, INT8_GRAPH, open_backend
-from polyhead.deployment.bundle import graph
+from polyhead.deployment.backends import BACKENDS, GRAPH, open_backend
 from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.bundle.manifest import seal
 from polyhead.deployment.predictor import Predictor
@@ -22,18 +21,8 @@ def folder(tmp_path, model, tasks):
     return make_bundle(tmp_path / "bundle", model, tasks)
 
 
-@pytest.fixture(scope="module")
-def graphs(tmp_path_factory):
-    """The folder of the graphs of ``model``, which has the same weights in each test."""
-    return tmp_path_factory.mktemp("graphs")
-
-
 @pytest.fixture
-def with_graphs(folder, graphs, model, tasks):
-    model.eval().requires_grad_(False)
-    if not (graphs / INT8_GRAPH).exists():
-        graph.write_graph(graphs / GRAPH, model, MAX_LENGTH)
-        graph.quantize(graphs / GRAPH, graphs / INT8_GRAPH)
+def with_graphs(folder, graphs, tasks):
     shutil.copytree(graphs, folder, dirs_exist_ok=True)
     seal(folder, manifest_of(tasks))
     return folder

@@ -27,6 +27,7 @@ def write_bundle(folder, make_encoder, tasks, top=(), **changes):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("top", [(), (Normalize(),)], ids=["as pooled", "of length 1"])
 def test_predictions_at_a_width_are_those_of_the_cut_embedding_and_its_temperature(tmp_path, make_encoder, tasks, top):
     model = write_bundle(tmp_path / "bundle", make_encoder, tasks, top)

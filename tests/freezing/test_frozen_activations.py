@@ -282,6 +282,7 @@ def test_stored_token_states_of_bfloat16_training_are_bfloat16(tmp_path, model, 
     assert data.split("train").activations.dtype == torch.bfloat16
 
 
+@pytest.mark.slow
 def test_training_continues_if_activations_cannot_be_stored(tmp_path, model, tasks):
     (tmp_path / "file").write_text("")
     module, data = make_module(model, tasks, BACKBONE), make_data(tasks)

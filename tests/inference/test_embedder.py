@@ -18,6 +18,7 @@ def texts(count):
     return [" ".join(WORDS[(7 * i + j) % 90] for j in range(i % 13)) for i in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
 def test_embedder_keeps_the_order_of_the_texts_whatever_the_chunk(make_encoder, monkeypatch, chunk):
     monkeypatch.setattr(text_runner, "CHUNK", chunk)

@@ -37,6 +37,7 @@ def of_the_hub(**changes):
     return PretrainedEncoder("own/tiny", **{**values, "prompt": AUTO, **changes})
 
 
+@pytest.mark.slow
 def test_model_in_the_cache_of_the_hub_is_itself(folder, snapshot, caplog):
     import torch
 

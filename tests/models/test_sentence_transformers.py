@@ -48,6 +48,7 @@ def check_equal(folder, texts=TEXTS, **changes):
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", [*POOLINGS, ("mean", "cls"), ("max", "mean", "lasttoken")], ids=str)
 def test_pooling_of_a_folder_is_that_of_sentence_transformers(tmp_path, transformer, pooling):
     names = [LIBRARY_NAMES.get(name, name) for name in ([pooling] if isinstance(pooling, str) else pooling)]
@@ -75,6 +76,7 @@ def modules_on_top(kind):
     return [Dense(WIDTH, 6, activation_function=torch.nn.GELU()), norm, Normalize()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     ["Normalize", "Dense", "Dense without bias", "Dense with a residual", "Dropout", "Dense, LayerNorm, Normalize"],
@@ -85,12 +87,14 @@ def test_modules_of_a_folder_are_those_of_sentence_transformers(tmp_path, transf
     check_equal(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"max_seq_length": SHORT}, {"do_lower_case": True}], ids=str)
 def test_length_and_case_of_a_folder_are_those_of_sentence_transformers(tmp_path, transformer, settings):
     write_sentence_model(tmp_path, transformer, "mean", **settings)
     check_equal(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"max_seq_length": SHORT}, {"do_lower_case": True}], ids=str)
 def test_length_and_case_of_an_old_folder_are_those_of_sentence_transformers(tmp_path, transformer, settings):
     """Older versions wrote them into a file of their own, and not into the tokenizer."""
@@ -99,6 +103,7 @@ def test_length_and_case_of_an_old_folder_are_those_of_sentence_transformers(tmp
     check_equal(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("include_prompt", [True, False])
 @pytest.mark.parametrize("pooling", [("mean", "cls", "max", "weightedmean", "lasttoken"), "mean"], ids=str)
 def test_default_prompt_of_a_folder_is_applied(tmp_path, transformer, pooling, include_prompt):
@@ -124,6 +129,7 @@ def test_transformer_in_a_folder_of_its_own_is_found(tmp_path, transformer):
     assert encoder_of(tmp_path, pooling="mean").load().describe() == "mean"
 
 
+@pytest.mark.slow
 def test_prompts_are_chosen_by_name_by_text_or_not_at_all(tmp_path, transformer):
     model = write_sentence_model(tmp_path, transformer, "mean", prompts={"query": "w1 w2 ", "passage": "w5 "})
     for given, prompt in (("passage", "w5 "), ("w7 w8 ", "w7 w8 "), (None, ""), (AUTO, "w1 w2 ")):

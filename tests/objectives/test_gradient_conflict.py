@@ -145,6 +145,7 @@ def test_conflict_saves_its_sums_alone_in_double_precision():
     assert other.summary() == conflict.summary()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("frozen", "steps"), [([], 12), (["encoder"], 0)])
 def test_conflict_is_watched_where_anything_shared_is_trained(tmp_path, model, tasks, frozen, steps):
     weighting = Equal([task.name for task in tasks])

@@ -51,6 +51,7 @@ def test_tuning_names_the_keys_whose_values_lie_outside_the_space():
     assert make_tuning().outside({"lr": 0.01, "size": 3, "rule": "equal"}) == []
 
 
+@pytest.mark.slow
 def test_study_continues_on_its_own_subject_alone(tmp_path):
     subject = {"tasks.mood": ["a", "b"], "train sentences": "3f2a"}
     open_study(tmp_path, make_tuning(), "max", None, subject)
@@ -61,6 +62,7 @@ def test_study_continues_on_its_own_subject_alone(tmp_path):
         open_study(tmp_path, make_tuning(), "max", None, other)
 
 
+@pytest.mark.slow
 def test_study_continues_where_it_stopped_and_begins_with_the_default(tmp_path, capsys):
     tuning, default = make_tuning(), {"lr": 0.05, "size": 1, "rule": "equal"}
     study = open_study(tmp_path, tuning, "max", default, {})
@@ -74,6 +76,7 @@ def test_study_continues_where_it_stopped_and_begins_with_the_default(tmp_path, 
     assert capsys.readouterr().out.count("complete") == 5
 
 
+@pytest.mark.slow
 def test_study_counts_a_trial_that_breaks_as_failed(tmp_path):
     tuning = make_tuning()
     study = open_study(tmp_path, tuning, "max", None, {})
@@ -85,6 +88,7 @@ def test_study_counts_a_trial_that_breaks_as_failed(tmp_path):
     assert [trial.state.name for trial in study.trials] == ["FAIL", "FAIL"]
 
 
+@pytest.mark.slow
 def test_study_of_several_objectives_has_a_front(tmp_path):
     tuning = make_tuning(objectives=["quality", "seconds"])
     study = open_study(tmp_path, tuning, "max", None, {})
@@ -93,6 +97,7 @@ def test_study_of_several_objectives_has_a_front(tmp_path):
     assert len({trial.params["size"] for trial in study.best_trials}) == len({t.params["size"] for t in study.trials})
 
 
+@pytest.mark.slow
 def test_study_of_other_objectives_is_left_alone(tmp_path):
     open_study(tmp_path, make_tuning(), "max", None, {})
     for other in (make_tuning(objectives=["quality", "seconds"]), make_tuning()):
@@ -127,6 +132,7 @@ class FakeTrial(SimpleNamespace):
         return self.hopeless
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("hopeless", "warmup", "epochs"), [(True, 0, 1), (True, 1, 2), (False, 0, 3)])
 def test_pruning_stops_a_hopeless_trial_inside_training(tmp_path, model, tasks, hopeless, warmup, epochs):
     trial = FakeTrial(reported=[], hopeless=hopeless)
@@ -141,6 +147,7 @@ def test_pruning_stops_a_hopeless_trial_inside_training(tmp_path, model, tasks, 
     assert trial.reported == list(range(100, 100 + epochs))
 
 
+@pytest.mark.slow
 def test_a_study_that_was_killed_while_it_was_made_is_made_by_the_next_process(tmp_path, monkeypatch):
     """A kill leaves the partial file and SQLite's journal of it."""
 

@@ -74,6 +74,7 @@ def test_generate_keeps_an_existing_file_unless_forced(tmp_path):
     assert path.read_text().startswith("text,category,")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

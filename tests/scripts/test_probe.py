@@ -37,6 +37,7 @@ def test_probe_scores_rise_from_majority_to_words_to_embeddings(probe, monkeypat
         assert 0 < lowest < middle < highest < 1
 
 
+@pytest.mark.slow
 def test_probe_embeds_texts_as_polyhead_does(probe):
     """The probe has an encoder loop of its own; Polyhead's Embedder is the reference."""
     settings = yaml.safe_load((ROOT / "configs" / "encoder" / "minilm.yaml").read_text())

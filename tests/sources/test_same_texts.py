@@ -166,6 +166,7 @@ def test_same_texts_or_the_same_line_come_of_parquet(tmp_path, monkeypatch, text
     assert as_predict_reads(path, PLAIN) == as_training_reads(path, PLAIN) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
 def test_same_texts_or_the_same_line_come_of_random_files(tmp_path, name):
     chance = random.Random(name)

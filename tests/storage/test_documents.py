@@ -63,6 +63,7 @@ def test_yaml_is_read_as_omegaconf_reads_it(text):
     assert parse_yaml(text) == OmegaConf.to_container(OmegaConf.create(text))
 
 
+@pytest.mark.slow
 def test_yaml_at_the_bounds_is_read_in_a_second():
     started = time.monotonic()
     assert len(parse_yaml("\n".join(f"key{number}: {number}" for number in range(49_000)))) == 49_000

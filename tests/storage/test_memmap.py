@@ -25,6 +25,7 @@ def numbers(tmp_path):
     return map_file(tmp_path / "numbers", np.int32, NUMBERS)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is held")
 def test_release_pages_gives_memory_back_and_the_numbers_stay(numbers):
     before, total = held(), int(numbers.sum(dtype=np.int64))
@@ -46,6 +47,7 @@ def test_map_file_maps_no_numbers_of_an_empty_file(tmp_path):
     assert map_file(tmp_path / "empty", np.int32, 0).shape == (0,)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is held")
 def test_tokenized_split_does_not_come_to_hold_its_file_by_random_batches(numbers):
     offsets = np.arange(0, NUMBERS + 1, 10)

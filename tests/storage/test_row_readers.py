@@ -110,6 +110,7 @@ def test_open_rows_reads_a_pipe_as_it_comes(tmp_path):
         os.close(read_end)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "txt", "csv.gz"])
 def test_open_rows_holds_a_small_part_of_a_large_file(tmp_path, kind):
     line = json.dumps({"text": "x" * 1000}) if kind == "jsonl" else "x" * 1000

@@ -1,5 +1,6 @@
 """A tiny bundle, with random weights."""
 
+import fcntl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,11 +10,14 @@ from support.fakes import WORDS, word_tokenizer
 
 import polyhead
 from polyhead.data.tokenization import TextTokenizer
+from polyhead.deployment.backends import GRAPH, INT8_GRAPH
 from polyhead.deployment.bundle.folder import write_model
+from polyhead.deployment.bundle.graph import quantize, write_graph
 from polyhead.deployment.bundle.manifest import Manifest, TaskEntry, seal
 from polyhead.deployment.bundle.scores import write_scores
 from polyhead.deployment.predictions import Floats
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.storage.output import write_atomically
 from polyhead.tasks import Task
 from polyhead.training.validation_scores import ValidationScores
 
@@ -83,3 +87,16 @@ def make_bundle(folder: Path, model: MultiTaskModel, tasks: Sequence[Task], **te
     write_model(folder, model.eval(), bundle_tokenizer())
     seal(folder, manifest_of(tasks, **temperatures))
     return folder
+
+
+def shared_graphs(folder: Path, model: MultiTaskModel) -> Path:
+    """Return the folder of the graphs of a model in ``folder``, which all processes of a session share; made once."""
+    graphs = folder / "graphs"
+    model.eval().requires_grad_(False)
+    with (folder / "graphs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not graphs.exists():
+            with write_atomically(graphs, folder=True) as partial:
+                write_graph(partial / GRAPH, model, MAX_LENGTH)
+                quantize(partial / GRAPH, partial / INT8_GRAPH)
+    return graphs

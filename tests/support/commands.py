@@ -14,7 +14,14 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SMALL_DATA = ["data.sizes.train=64", "data.sizes.validation=32", "data.sizes.test=32", "trainer.max_epochs=2"]
+
+
+def sizes(train, others):
+    """Return the overrides for so many sentences to train on, and so many of validation and of test each."""
+    return [f"data.sizes.train={train}", f"data.sizes.validation={others}", f"data.sizes.test={others}"]
+
+
+SMALL_DATA = [*sizes(64, 32), "trainer.max_epochs=2"]
 TINY_ENCODER = [
     "encoder.pretrained=false",
     "encoder.architecture.hidden_size=24",
@@ -113,9 +120,27 @@ def start(path, *arguments, cwd, log, **environment):
         return Started([str(path), *arguments], cwd, environment, descriptors)
 
 
+SHARED = "POLYHEAD_TESTS_WARM"  # names the socket of a warm process of this checkout that another process has started
+
+
 @cache
 def _warm(root):
-    """Start the process that has the imports of a checkout; return the path of its socket."""
+    """Return the path of the socket of the process that has the imports of a checkout, once it listens."""
+    shared = os.environ.get(SHARED) if root == ROOT else None
+    path, process = (shared, None) if shared else start_warm(root)
+    end = time.monotonic() + TIMEOUT
+    while not os.path.exists(path):
+        if time.monotonic() > end or (process and process.poll() is not None):
+            raise RuntimeError("the process with the imports ended")
+        time.sleep(0.05)
+    return path
+
+
+def start_warm(root=ROOT):
+    """Start the process that has the imports of a checkout; return the path of its socket to come, and the process.
+
+    It ends with this one.
+    """
     folder = tempfile.TemporaryDirectory()
     path = str(Path(folder.name) / "socket")
     package = {} if root == ROOT else {"PYTHONPATH": str(root / "src")}
@@ -132,8 +157,4 @@ def _warm(root):
         process.wait()
         folder.cleanup()
 
-    while not os.path.exists(path):
-        if process.poll() is not None:
-            raise RuntimeError("the process with the imports ended")
-        time.sleep(0.05)
-    return path
+    return path, process

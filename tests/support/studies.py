@@ -1,5 +1,7 @@
 """A small search with a known best value."""
 
+from sqlalchemy import Engine, event
+
 from polyhead.runs.tuning import Tuning
 
 SPACE = {"lr": {"low": 1e-4, "high": 1e-1, "log": True}, "size": {"low": 1, "high": 8}, "rule": ["equal", "fixed"]}
@@ -14,3 +16,9 @@ def distance(trial, tuning):
     """Return a value that is best at lr=0.01 and size=4."""
     values = tuning.suggest(trial)
     return [-abs(values["lr"] - 0.01) - abs(values["size"] - 4)]
+
+
+@event.listens_for(Engine, "connect")
+def write_without_waiting(connection, record):
+    """Have SQLite leave it to the system when a commit reaches the disk, as conftest.py has Python."""
+    connection.execute("PRAGMA synchronous=OFF")

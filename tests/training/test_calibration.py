@@ -108,6 +108,7 @@ def test_calibration_leaves_rows_without_a_label_out():
     assert nothing.temperature.item() == 1
 
 
+@pytest.mark.slow
 def test_temperature_is_fitted_on_validation_and_kept_with_the_weights(tmp_path, model, tasks):
     module, data = make_module(model, tasks), make_data(tasks, unlabelled={"sentiment": 2})
     make_trainer(tmp_path, max_epochs=3).fit(module, data)

@@ -106,6 +106,7 @@ def test_results_at_a_width_are_those_of_the_cut_logits(make_encoder):
         assert len(fitted["validation"]["tags"]["thresholds"]) == 3
 
 
+@pytest.mark.slow
 def test_run_of_several_widths_that_was_stopped_resumes_bit_for_bit(tmp_path, make_encoder, tasks):
     class Save(Callback):
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):

@@ -76,6 +76,7 @@ def test_rows_without_any_label_train_the_heads_by_answers_alone(tmp_path, model
     assert all(seen.gradients[f"heads.{task.name}.1.weight"].abs().max() > 1e-4 for task in tasks)
 
 
+@pytest.mark.slow
 def test_distilled_run_that_was_stopped_resumes_bit_for_bit(tmp_path, make_encoder, tasks):
     class Save(Callback):
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):

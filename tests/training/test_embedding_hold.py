@@ -41,6 +41,7 @@ def first_step(folder, model, data, rule, loss, tasks, frozen=(), accumulated=1)
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "frozen", "accumulated"),
     [
@@ -90,6 +91,7 @@ def test_held_embedding_of_a_frozen_encoder_changes_nothing(tmp_path, model, tas
     assert all(torch.equal(value, steps[1].gradients[name]) for name, value in steps[0].gradients.items())
 
 
+@pytest.mark.slow
 def test_held_embedding_of_a_stopped_run_resumes_bit_for_bit(tmp_path, make_encoder, tasks):
     class Save(Callback):
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):

@@ -123,6 +123,7 @@ def test_training_that_ended_before_a_validation_leaves_its_weights_as_the_best(
     assert same(module.state_dict(), best["state_dict"])
 
 
+@pytest.mark.slow
 def test_resuming_after_the_last_epoch_leaves_a_last_checkpoint_from_which_more_epochs_continue(
     tmp_path, make_encoder, tasks
 ):
@@ -135,6 +136,7 @@ def test_resuming_after_the_last_epoch_leaves_a_last_checkpoint_from_which_more_
     assert equal(straight, again)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_weights_alone_and_too_few_epochs_are_refused(tmp_path, make_encoder, tasks):
     run(tmp_path, make_encoder, tasks, epochs=2)
     last, best = tmp_path / "last.ckpt", tmp_path / "best.ckpt"

@@ -130,6 +130,7 @@ def test_checkpoint_of_another_model_is_refused(tmp_path, model, tasks):
         fit_and_test(make_module(model, tasks), make_data(tasks), make_trainer(tmp_path), tmp_path / "best.ckpt")
 
 
+@pytest.mark.slow
 def test_test_sets_are_evaluated_once_each_and_reported_apart(tmp_path, model, tasks):
     seen = []
 
@@ -153,6 +154,7 @@ def test_test_sets_are_evaluated_once_each_and_reported_apart(tmp_path, model, t
     assert result.extra_test_sets["news"] != result.test
 
 
+@pytest.mark.slow
 def test_task_without_labels_in_a_test_set_is_not_measured_there(tmp_path, model, tasks):
     class Partial(FakeSource):
         def sentences(self, split):
@@ -184,6 +186,7 @@ def test_untrained_weights_are_saved_as_the_best(tmp_path, model, tasks):
     assert all(torch.equal(value, saved["state_dict"][name]) for name, value in module.state_dict().items())
 
 
+@pytest.mark.slow
 def test_resuming_from_format_1_restores_its_best_weights_and_metrics(tmp_path, model, tasks):
     """A checkpoint of 0.1.0 has no format and called the calibration error otherwise."""
 
@@ -218,6 +221,7 @@ def test_resuming_from_format_1_restores_its_best_weights_and_metrics(tmp_path, 
     assert "calibration_error" not in result.validation["category"]
 
 
+@pytest.mark.slow
 def test_weights_that_were_never_validated_are_saved_as_the_best(tmp_path, model, tasks):
     module = make_module(model, tasks)
     callbacks = checkpoints(tmp_path)
@@ -236,6 +240,7 @@ class Weighted(FakeSource):
         return np.arange(self.sizes[split], dtype=np.float32) % 2 if split == "train" else None
 
 
+@pytest.mark.slow
 def test_fit_leaves_out_what_has_no_weight(tmp_path, model, tasks):
     """Labels that are wrong wherever the weight is 0 change nothing."""
 

@@ -72,6 +72,7 @@ def test_heads_have_no_slope_left(smoothing):
     assert bias.grad.abs().max() < 1e-3
 
 
+@pytest.mark.slow
 def test_fits_and_tasks_that_are_solved_together_are_those_solved_alone():
     embeddings, labels = make_rows(3)
     _, others = make_rows(5, seed=2)
@@ -87,6 +88,7 @@ def test_fits_and_tasks_that_are_solved_together_are_those_solved_alone():
     torch.testing.assert_close(together[1].weight, alone.weight, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_heads_do_not_depend_on_the_chunks_in_which_rows_are_read(monkeypatch):
     embeddings, labels = make_rows(3)
     problem = HeadProblem(labels, 3, plain, [1.0])

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from support.training import make_data, make_module, make_trainer
 
@@ -10,6 +11,7 @@ def weights_after(tmp_path, model, tasks, share):
     return {name: value.clone() for name, value in module.model.named_parameters()}
 
 
+@pytest.mark.slow
 def test_weights_lie_between_those_of_the_start_and_those_of_the_end(tmp_path, model, tasks):
     start = {name: value.clone() for name, value in model.named_parameters()}
     seed = torch.get_rng_state()

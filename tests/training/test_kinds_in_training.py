@@ -44,6 +44,7 @@ def run(folder, make_encoder, weighting=None, resume=None, callbacks=(), frozen=
     return module, fit_and_test(module, make_data(), trainer, resume)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "frozen"), [(GradNorm, ()), (Uncertainty, ("heads.stars", "encoder.embeddings"))])
 def test_kinds_train_under_a_weighting_and_freezing(tmp_path, make_encoder, rule, frozen):
     weighting = rule(NAMES, alpha=1.5, lr=0.025) if rule is GradNorm else rule(NAMES)
@@ -56,6 +57,7 @@ def test_kinds_train_under_a_weighting_and_freezing(tmp_path, make_encoder, rule
     assert scalars("validation", module.results["validation"])["validation/score"] == pytest.approx(mean)
 
 
+@pytest.mark.slow
 def test_kinds_resume_bit_for_bit(tmp_path, make_encoder):
     class Stop(Callback):
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
@@ -70,6 +72,7 @@ def test_kinds_resume_bit_for_bit(tmp_path, make_encoder):
     assert resumed.results["training"] == straight.results["training"]
 
 
+@pytest.mark.slow
 def test_kinds_learn_what_words_say(tmp_path, make_encoder):
     recorder = PredictionRecorder()
     module, result = run(tmp_path, make_encoder, callbacks=[recorder])

@@ -67,6 +67,7 @@ def test_frozen_encoder_gives_the_same_output_throughout_fit(tmp_path, model, ta
     assert all(torch.equal(other, recorder.embeddings[0]) for other in recorder.embeddings[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("freeze", FROZEN)
 def test_dropout_is_off_in_the_frozen_and_on_in_the_trained_in_every_epoch(tmp_path, model, tasks, freeze):
     module, recorder = make_module(model, tasks, FROZEN[freeze]), Recorder()
@@ -161,6 +162,7 @@ def gradients_of(module):
     return [parameter.grad.clone() for parameter in module.parameters() if parameter.grad is not None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize("algorithm", [None, "norm", "value"])
 def test_gradients_are_clipped(tmp_path, model, tasks, precision, algorithm):

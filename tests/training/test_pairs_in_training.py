@@ -96,6 +96,7 @@ def test_pairs_from_stored_activations_have_the_logits_of_the_whole_encoder(tmp_
         assert stored.split("train")[[3, 4, 5, 8, 14]].windows.max() > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("weighting", "frozen"),
     [
@@ -112,6 +113,7 @@ def test_pairs_train_under_a_weighting_and_freezing(tmp_path, make_encoder, weig
             assert np.isfinite([split[task.name][name] for name in (*task.kind.measures, "loss")]).all()
 
 
+@pytest.mark.slow
 def test_pairs_resume_bit_for_bit(tmp_path, make_encoder):
     class Stop(Callback):
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
@@ -126,6 +128,7 @@ def test_pairs_resume_bit_for_bit(tmp_path, make_encoder):
     assert resumed.results["training"] == straight.results["training"]
 
 
+@pytest.mark.slow
 def test_pairs_are_recorded_as_they_are_scored(tmp_path, make_encoder):
     recorder = PredictionRecorder()
     _, result = run(tmp_path, make_encoder, callbacks=[recorder])

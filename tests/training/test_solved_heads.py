@@ -90,6 +90,7 @@ def test_heads_that_are_frozen_or_have_no_row_stay_as_they_are(make_encoder, tas
     assert SolvedHeads().solve(model, tasks, make_loss(tasks), rows) == []
 
 
+@pytest.mark.slow
 def test_auto_is_better_on_new_rows_than_a_penalty_far_off_and_gives_its_held_out_loss(make_encoder, tasks):
     model = MultiTaskModel(make_encoder(), tasks[:1], dropout=0.0)
     width = model.encoder.embedding_size

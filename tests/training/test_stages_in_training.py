@@ -100,6 +100,7 @@ def test_resumed_stages_are_the_uninterrupted_ones_bit_for_bit(tmp_path, make_en
         assert all(torch.equal(value, theirs[name]) for name, value in uninterrupted.state_dict().items())
 
 
+@pytest.mark.slow
 def test_activation_cache_covers_what_is_frozen_in_each_stage(tmp_path, model, tasks):
     depths = []
 

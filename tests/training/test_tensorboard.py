@@ -98,6 +98,7 @@ def test_curves_of_each_epoch_are_the_metrics(run):
         assert values(shown, name) == [pytest.approx(expected)]
 
 
+@pytest.mark.slow
 def test_curves_of_each_step_are_its_losses_weights_and_norms(run):
     history, _, shown = run
     assert values(shown, "train/loss") == pytest.approx(history.losses)
@@ -109,6 +110,7 @@ def test_curves_of_each_step_are_its_losses_weights_and_norms(run):
     assert values(shown, "gradients/heads.category") == pytest.approx(history.head_norms, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_pictures_are_drawn_of_each_validation_and_of_the_test(run):
     _, module, shown = run
     for task in NAMES:

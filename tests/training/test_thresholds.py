@@ -7,6 +7,7 @@ from polyhead.tasks import MISSING, Task, make_kind
 from polyhead.training.thresholds import Thresholds, best_threshold
 
 
+@pytest.mark.slow
 def test_best_threshold_has_the_best_f1_of_all():
     for seed in range(20):
         random = np.random.default_rng(seed)

@@ -55,6 +55,7 @@ def test_set_threshold_of_many_rows_is_a_thousandth_to_the_safe_side(coverage, r
     assert exact <= covered <= exact + rows / POINTS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("coverage", [0.5, 0.8, 0.95])
 def test_set_threshold_covers_new_sentences_as_often_as_promised(coverage):
     dice, rows, draws = np.random.default_rng(1), 40, 1500
@@ -69,6 +70,7 @@ def test_set_threshold_covers_new_sentences_as_often_as_promised(coverage):
     assert low <= expected <= high
 
 
+@pytest.mark.slow
 def test_answer_threshold_keeps_the_accuracy_in_nine_draws_of_ten():
     dice = np.random.default_rng(2)
     population, truth = draw(dice, 200_000)

@@ -1,6 +1,6 @@
 """Train and evaluate a multi-task sentence transformer: ``python train.py freeze=backbone``; ``--help`` for more."""
 
-import sys
+from collections.abc import Sequence
 
 import hydra
 from omegaconf import DictConfig
@@ -19,13 +19,12 @@ def main(config: DictConfig) -> float | None:
 
 def command() -> None:
     """Run the command line."""
-    run_hydra(_main_as_today, configs=CONFIGS, name="train")
+    run_hydra(main, configs=CONFIGS, name="train", rewrite=_as_today)
 
 
-def _main_as_today() -> None:
-    """Run with the overrides under the names of today, and with those of the run that is resumed."""
-    sys.argv[1:] = resumed_overrides(new_overrides(sys.argv[1:]), CONFIGS)
-    main()
+def _as_today(arguments: Sequence[str]) -> list[str]:
+    """Return the overrides under the names of today, with those of the run that is resumed."""
+    return resumed_overrides(new_overrides(arguments), CONFIGS)
 
 
 if __name__ == "__main__":

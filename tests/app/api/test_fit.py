@@ -128,6 +128,7 @@ def test_fit_takes_a_weighting_of_the_users_own(place):
     assert len(ours.predict(["a"])) == 1
 
 
+@pytest.mark.slow
 def test_fit_leaves_loggers_and_hydra_as_they_were(place):
     loggers = [logging.getLogger(name) for name in (None, "polyhead", "lightning", "lightning.pytorch")]
     before = [(logger.level, [*logger.handlers]) for logger in loggers]
@@ -234,6 +235,7 @@ def test_mistake_is_an_error_of_one_line(place, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.slow
 def test_command_of_a_run_is_written_for_a_shell(place):
     frame = [{"my text": "a", "tone": "x"}, {"my text": "b", "tone": "y"}]
     with pytest.raises(polyhead.UserError, match="stop"):

@@ -22,6 +22,7 @@ def texts(count):
     return ["".join(pick.choice(PIECES) for _ in range(pick.randint(1, 8))) for _ in range(count)]
 
 
+@pytest.mark.slow
 def test_literal_texts_mean_themselves_in_a_configuration():
     content = {"labels": texts(2000), "one": "${x}", "number": 5, "nothing": None}
     config = OmegaConf.create(literal(content))
@@ -29,6 +30,7 @@ def test_literal_texts_mean_themselves_in_a_configuration():
     assert yaml.safe_load(OmegaConf.to_yaml(config, resolve=True)) == content
 
 
+@pytest.mark.slow
 def test_quoted_texts_mean_themselves_on_a_command_line():
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         for text in [text.replace("\n", "") for text in texts(25)]:

@@ -107,6 +107,7 @@ def test_rename_hint_gives_the_new_name_of_what_was_renamed(name, hint):
     assert rename_hint(*name) == hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("given", "size"), [([], 7), (["loader.window=3"], 3), (["loader.bucket_batches=3"], 3)])
 def test_a_user_s_own_experiment_may_have_old_keys(tmp_path, given, size):
     (tmp_path / "experiment").mkdir()

@@ -146,6 +146,7 @@ def test_load_trained_run_takes_a_run_of_polyheads_own_names(run):
     assert load_trained_run(run, cache="elsewhere").config.data.get("cache") in (None, "elsewhere")
 
 
+@pytest.mark.slow
 def test_trust_allows_a_package_and_no_other(run, tmp_path, monkeypatch):
     (tmp_path / "my_package.py").write_text("import os\nclass Mine:\n    def __init__(self, **values): ...\n")
     monkeypatch.syspath_prepend(str(tmp_path))

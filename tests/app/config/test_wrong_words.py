@@ -115,6 +115,7 @@ ALONE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOGETHER)
 def test_wrong_words_are_refused_all_at_once(tmp_path, name):
     lines = refusal(tmp_path, *TOGETHER[name])
@@ -202,6 +203,7 @@ def parameters_of(target: Any) -> Iterator[tuple[str, Any]]:
             yield name, hints.get(name, Any)
 
 
+@pytest.mark.slow
 def test_stage_of_freezing_after_the_last_epoch_is_told(tmp_path, caplog):
     assert refusal(tmp_path, "freeze=schedule", "freeze.unfreeze=[{epoch:99,parts:[encoder]}]") is None
     assert "its last stage begins in epoch 99, counted from 0, and trainer.max_epochs=2 ends before it" in caplog.text

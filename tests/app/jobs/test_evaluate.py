@@ -116,6 +116,7 @@ def test_evaluate_counts_the_coverage_of_a_run_as_its_scores_promise_it(trained,
     assert found["coverage"] >= metrics.test["category"]["accuracy"] - 1e-6  # which is in single precision
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", ["coverage", "accuracy"])
 def test_evaluate_counts_what_predict_gives(tmp_path, model, tasks, capsys, wanted):
     some = [text for text in texts(80) if text.strip()]

@@ -49,6 +49,7 @@ def rows_of(path):
         return [json.loads(line) for line in file] if path.suffix == ".jsonl" else list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_next_labels_are_rows_of_the_table_with_the_predictions_of_the_model(folder, ending, capsys):
     label("input=pool.csv", f"output=next.{ending}", "count=12")
@@ -68,6 +69,7 @@ def test_next_labels_are_rows_of_the_table_with_the_predictions_of_the_model(fol
     assert "from 61 with a text, 1 of them repeated or labelled already" in said
 
 
+@pytest.mark.slow
 def test_next_labels_are_the_same_each_time(folder):
     for name in ("a", "b"):
         label("input=pool.csv", f"output={name}.csv", "count=7")
@@ -93,6 +95,7 @@ def test_next_labels_go_by_one_task_where_one_is_named(folder):
     ]
 
 
+@pytest.mark.slow
 def test_next_labels_read_other_columns_and_formats(folder):
     (folder / "pool.txt").write_text("\n".join(SENTENCES))
     (folder / "pool.jsonl").write_text("\n".join(json.dumps({"body": {"text": text}}) for text in SENTENCES))
@@ -119,6 +122,7 @@ def write_labelled(path, count=150, flipped=0.0):
     return wrong
 
 
+@pytest.mark.slow
 def test_audit_lists_the_labels_that_are_wrong_with_their_rows(folder, capsys):
     wrong = write_labelled(folder / "train.csv", 240, flipped=0.1)
     label("audit=train.csv", "output=suspects.csv")
@@ -136,12 +140,14 @@ def test_audit_lists_the_labels_that_are_wrong_with_their_rows(folder, capsys):
     assert "sentiment: not judged, fewer than 5 sentences each: Positive" in said
 
 
+@pytest.mark.slow
 def test_audit_writes_a_table_without_rows_where_no_label_is_suspect(folder):
     write_labelled(folder / "train.csv", 90)
     label("audit=[train.csv]", "output=suspects.parquet", "task=category")
     assert rows_of(folder / "suspects.parquet") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -47,6 +47,7 @@ def test_predict_keeps_the_columns_of_each_row_and_adds_its_labels(tmp_path, pre
         assert [row[f"predicted_{task}"] for row in found] == expected.labels(task)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "options"),
     [
@@ -87,6 +88,7 @@ def test_predict_names_the_row_that_has_no_text_and_leaves_nothing(tmp_path, pre
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "bundle"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["all_probabilities=true"]])
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_predict_of_no_rows_has_the_columns_of_one_with_rows(tmp_path, predict, ending, options):
@@ -116,6 +118,7 @@ def test_predict_refuses_a_header_before_anything_is_written(tmp_path, predict, 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "bundle"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_predict_adds_the_next_classes_by_top_k(tmp_path, predict, ending):
     some = [text for text in texts(12) if text.strip()]
@@ -139,6 +142,7 @@ def test_predict_refuses_a_top_k_below_one(tmp_path, predict):
         predict("a.txt", "b.jsonl", "top_k=0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_predict_gives_the_sets_of_a_coverage(tmp_path, predict, tasks, ending):
     add_scores(tmp_path / "bundle", tasks)
@@ -154,6 +158,7 @@ def test_predict_gives_the_sets_of_a_coverage(tmp_path, predict, tasks, ending):
     assert "predicted_sentiment_set" not in found[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 def test_predict_gives_no_label_where_it_is_not_sure_enough(tmp_path, predict, tasks, ending):
     add_scores(tmp_path / "bundle", tasks)

@@ -9,7 +9,7 @@ import pytest
 import torch
 import yaml
 from omegaconf import OmegaConf
-from support.commands import NO_HEALTH, NO_PICTURES, ROOT, script, train
+from support.commands import NO_HEALTH, NO_PICTURES, ROOT, script, sizes, train
 from support.configs import composed
 from support.sentence_models import SHORT, TEXTS, embedded_by_library, write_sentence_model, write_transformer
 
@@ -19,7 +19,7 @@ from polyhead.app.training.composition import compose_components
 from polyhead.errors import UserError
 from polyhead.inference.embedder import Embedder
 
-SMALL = ["data.sizes.train=64", "data.sizes.validation=32", "data.sizes.test=32", "trainer.max_epochs=1"]
+SMALL = [*sizes(64, 32), "trainer.max_epochs=1"]
 QUIET = [*SMALL, *NO_PICTURES, *NO_HEALTH, "accelerator=cpu", "logger=none", "trainer.precision=32-true"]
 PROMPT = "w1 w2 "
 TEXT = "\n".join(text for text in TEXTS if text) + "\n"

@@ -182,6 +182,7 @@ def test_provenance_of_other_types_is_refused_by_name(run, key, value):
     assert read(run).status == FAILED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", YAML, ids=lambda text: text[:15])
 def test_configurations_that_explode_are_refused(run, text):
     (run / "config.yaml").write_text(text)

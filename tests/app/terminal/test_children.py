@@ -58,6 +58,7 @@ def wait_until(condition, seconds):
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here")
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize("way", ["kill", "terminate"])
 def test_a_child_that_computes_ends_with_its_parent(way):

@@ -22,6 +22,7 @@ def read_back(text):
     return OmegaConf.to_container(OmegaConf.create({"value": value}), resolve=True)["value"]
 
 
+@pytest.mark.slow
 @settings(deadline=None, derandomize=True, max_examples=40)
 @given(VALUES)
 def test_hydra_reads_back_what_was_written(value):

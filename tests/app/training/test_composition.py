@@ -39,6 +39,7 @@ def test_problems_are_reported_all_at_once_before_weights_load(tmp_path, monkeyp
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -85,6 +86,7 @@ def test_a_value_that_lightning_refuses_is_one_line(tmp_path, override, key):
         compose_trainer(config, "32-true", TrainingLength(1, 1), [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switch", ["compile", "test", "watch_conflict"])
 def test_a_switch_is_true_or_false(tmp_path, switch):
     assert problems(tmp_path, f"{switch}=maybe") == [f"{switch}: 'maybe' given; it must be true or false"]

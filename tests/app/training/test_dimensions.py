@@ -20,6 +20,7 @@ def folder(tmp_path_factory):
     return place
 
 
+@pytest.mark.slow
 def test_predictions_at_a_width_have_the_score_that_was_measured(folder):
     done = script("export", "run", "output=stored", "sentences=test", cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -78,6 +79,7 @@ def test_widths_that_were_not_trained_for_are_a_line(folder, command, given, mes
     assert message in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "message"),
     [

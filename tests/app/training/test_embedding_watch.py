@@ -65,6 +65,7 @@ def test_frozen_encoder_keeps_its_embedding_without_measuring(tmp_path, pairs):
     assert (health["agreement"], health["spearman"]) == (1, health["spearman_before"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "message"),
     [

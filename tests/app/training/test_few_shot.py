@@ -43,6 +43,7 @@ def test_run_without_validation_trains_on_all_rows_and_tests(few):
     assert metrics["epochs"] == 4
 
 
+@pytest.mark.slow
 def test_heads_are_solved_again_over_the_tuned_encoder(few):
     run, told = few
     lines = [line for line in told.splitlines() if line.startswith("head of kind: solved")]
@@ -55,6 +56,7 @@ def test_heads_are_solved_again_over_the_tuned_encoder(few):
     assert 0 <= predicted <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("heads", "told"), [("heads.again=true", 0), ("heads.again=false", 1), ("heads=trained", 1)])
 def test_heads_that_learn_nothing_and_are_not_solved_at_the_end_are_told(tmp_path, heads, told):
     done = train(*TINY, "loss=pair_similarity", heads, "hydra.run.dir=run", cwd=tmp_path)

@@ -4,12 +4,12 @@ import json
 
 import pytest
 import yaml
-from support.commands import TINY, script, train
+from support.commands import TINY, script, sizes, train
 
 from polyhead.runs.record import read
 
 KINDS = ["data.extra=[stars,tags]", "+tasks.stars=number", "+tasks.tags=multi_label", "+tasks.topic=null"]
-SIZES = ["data.sizes.train=192", "data.sizes.validation=64", "data.sizes.test=64"]
+SIZES = sizes(192, 64)
 
 
 @pytest.fixture(scope="module")

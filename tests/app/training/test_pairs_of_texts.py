@@ -4,14 +4,14 @@ import csv
 import json
 
 import pytest
-from support.commands import TINY, script, train
+from support.commands import TINY, script, sizes, train
 
 import polyhead
 from polyhead.runs.record import read
 
 EXTRA = "data.extra=[alike,same,relation]"
 PAIRS = [EXTRA, "+tasks.alike=similarity", "+tasks.same=contrastive", "+tasks.relation=entailment"]
-SIZES = ["data.sizes.train=120", "data.sizes.validation=60", "data.sizes.test=60"]
+SIZES = sizes(120, 60)
 OPTIONS = {
     "data.folds": 2,
     "trainer.max_epochs": 1,

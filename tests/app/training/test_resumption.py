@@ -51,6 +51,7 @@ def given(tmp_path, *overrides):
     return compose_as_train(CONFIGS, [f"run_dir={tmp_path / 'new'}", *overrides])
 
 
+@pytest.mark.slow
 def test_a_run_continues_under_its_own_choices_and_those_on_top(stop, tmp_path, caplog):
     caplog.set_level("INFO", "polyhead")
     run = stop("loss=focal", "data.imbalance.category=20", "freeze=lora", "freeze.rank=2", "trainer.max_epochs=2")
@@ -65,6 +66,7 @@ def test_a_run_continues_under_its_own_choices_and_those_on_top(stop, tmp_path, 
     assert chosen_options()["freeze"] == "lora", "the new run notes what it is made of"
 
 
+@pytest.mark.slow
 def test_a_value_that_no_override_names_is_that_of_the_run(stop, tmp_path):
     """Defaults, files and the environment change in time; a run in the middle of its training does not."""
     run = stop(loader__batch_size=7, trainer__gradient_clip_val=0.5)
@@ -72,6 +74,7 @@ def test_a_value_that_no_override_names_is_that_of_the_run(stop, tmp_path):
     assert (config.loader.batch_size, config.trainer.gradient_clip_val) == (7, 2)
 
 
+@pytest.mark.slow
 def test_an_option_on_top_may_be_the_default(stop, tmp_path):
     run = stop("loss=focal", "accelerator=cpu")
     config = resume(given(tmp_path, f"resume={run}", "loss=cross_entropy", "accelerator=auto")).config
@@ -100,6 +103,7 @@ def test_what_a_checkpoint_holds_state_of_is_refused_in_one_line_if_it_differs(s
         resume(given(tmp_path, f"resume={run}", override))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("override", ["seed=1", "trainer.devices=2"])
 def test_the_order_of_batches_changes_between_epochs_alone(stop, tmp_path, override):
     resume(given(tmp_path, f"resume={stop(name='between')}", override))
@@ -107,16 +111,19 @@ def test_the_order_of_batches_changes_between_epochs_alone(stop, tmp_path, overr
         resume(given(tmp_path, f"resume={stop(name='within', within=True)}", override))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("override", ["model.dropout=0", "loader.workers=2"])
 def test_what_decides_no_state_is_free_within_an_epoch(stop, tmp_path, override):
     resume(given(tmp_path, f"resume={stop(within=True)}", override))
 
 
+@pytest.mark.slow
 def test_too_few_epochs_are_refused_before_anything_is_built(stop, tmp_path):
     with pytest.raises(UserError, match="trainer.max_epochs: 1 given"):
         resume(given(tmp_path, f"resume={stop()}", "trainer.max_epochs=1"))
 
 
+@pytest.mark.slow
 def test_a_run_resumed_in_its_own_folder_goes_on_there(stop):
     run = stop("seed=3")
     resumption = resume(compose_as_train(CONFIGS, [f"resume={run}", f"run_dir={run}", "trainer.max_epochs=9"]))
@@ -135,6 +142,7 @@ def test_auto_begins_where_there_is_nothing(tmp_path):
     assert (resumption.checkpoint, resumption.in_place, resumption.config.resume) == (None, False, None)
 
 
+@pytest.mark.slow
 def test_auto_continues_the_same_command_whatever_the_caches_and_the_spelling_of_the_folder(
     stop, tmp_path, monkeypatch
 ):
@@ -149,6 +157,7 @@ def test_auto_continues_the_same_command_whatever_the_caches_and_the_spelling_of
     assert resumption.config.tasks == {"sentiment": ["bad", "good"]}, "the classes that it found then"
 
 
+@pytest.mark.slow
 def test_auto_clears_the_folder_of_a_run_that_has_no_checkpoint_yet(stop):
     run = stop(checkpoint=False)
     (run / "left").write_text("")
@@ -159,11 +168,13 @@ def test_auto_clears_the_folder_of_a_run_that_has_no_checkpoint_yet(stop):
     assert (run / "config.yaml").exists()
 
 
+@pytest.mark.slow
 def test_auto_knows_a_run_that_is_done(stop):
     run = stop(done=True)
     assert resume(compose_as_train(CONFIGS, ["resume=auto", f"run_dir={run}"])).done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resumed", ["auto", None])
 def test_resumption_removes_what_a_killed_process_was_writing(stop, resumed):
     """Also where the run is done, and nothing will be written there any more."""
@@ -175,6 +186,7 @@ def test_resumption_removes_what_a_killed_process_was_writing(stop, resumed):
     assert not any(path.exists() for path in left)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("done", [True, False])
 def test_auto_refuses_a_folder_with_a_run_of_another_configuration(stop, done):
     run = stop("seed=3", done=done)
@@ -184,6 +196,7 @@ def test_auto_refuses_a_folder_with_a_run_of_another_configuration(stop, done):
         resume(compose_as_train(CONFIGS, ["resume=auto", f"run_dir={run}"]))
 
 
+@pytest.mark.slow
 def test_auto_leaves_a_folder_of_something_else_alone(tmp_path):
     (tmp_path / "new").mkdir()
     for content in ("precious", "- a\n- b\n", "a: [", "run_dir: 3\n"):
@@ -193,6 +206,7 @@ def test_auto_leaves_a_folder_of_something_else_alone(tmp_path):
         assert (tmp_path / "new" / "config.yaml").read_text() == content
 
 
+@pytest.mark.slow
 def test_a_run_that_builds_what_is_not_trusted_is_refused(stop, tmp_path):
     run = stop(callbacks__evil={"_target_": "os.system", "command": "true"})
     with pytest.raises(UserError, match="which is no public name of polyhead"):

@@ -110,6 +110,7 @@ def test_start_that_leaves_nothing_to_train_is_told(folder):
     assert all(torch.equal(value, same[name]) for name, value in old.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "message"),
     [

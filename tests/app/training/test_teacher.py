@@ -192,6 +192,7 @@ def test_student_of_another_width_learns_from_sentences_without_labels(folder):
         assert load_trained_run(folder / name).model.encoder.embedding_size == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "message"),
     [

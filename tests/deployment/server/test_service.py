@@ -52,6 +52,7 @@ def test_service_gives_the_most_probable_classes_by_top_k(client, predictor):
         assert next(iter(answer["probabilities"])) == answer["label"]
 
 
+@pytest.mark.slow
 def test_service_gives_each_of_many_clients_its_own_answer(client, predictor):
     some = [text for text in texts(20) if text.strip()]
     expected = predictor.predict(some).embeddings

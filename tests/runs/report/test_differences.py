@@ -9,6 +9,7 @@ def differences_of(row):
     return {(name, task): found for name, tasks in row.differences.items() for task, found in tasks.items()}
 
 
+@pytest.mark.slow
 def test_differences_are_significant_where_they_are_clear_and_not_where_they_may_be_chance(tmp_path):
     comparison = compared(make_sweep(tmp_path, none=0.10, backbone=0.40, lower=0.11))
     by_name = {row.condition.name: row.differences for row in comparison.rows}
@@ -18,6 +19,7 @@ def test_differences_are_significant_where_they_are_clear_and_not_where_they_may
     assert not by_name["freeze=lower"]["test"]["mean"].significant
 
 
+@pytest.mark.slow
 def test_differences_are_corrected_for_all_comparisons_of_all_test_sets(tmp_path):
     comparison = compared(make_sweep(tmp_path, extra={"news": ("sentiment",)}, none=0.10, backbone=0.40, lower=0.11))
     found = [difference for row in comparison.rows for difference in differences_of(row).values()]
@@ -26,6 +28,7 @@ def test_differences_are_corrected_for_all_comparisons_of_all_test_sets(tmp_path
     assert smallest.adjusted_p == pytest.approx(10 * smallest.p)
 
 
+@pytest.mark.slow
 def test_differences_on_a_test_set_are_those_of_its_own_scores_and_rows(tmp_path):
     """The reference goes the long way: from the predictions of each seed on the extra test set alone."""
     extra = {"news": ("sentiment",), "letters": ("category", "sentiment")}
@@ -46,6 +49,7 @@ def test_differences_on_a_test_set_are_those_of_its_own_scores_and_rows(tmp_path
     assert other.differences["news"].keys() == {"sentiment", "mean"}
 
 
+@pytest.mark.slow
 def test_differences_over_the_tasks_leave_out_a_task_without_labels_in_the_test_set(tmp_path):
     """With one task alone the mean over the tasks is that task, and as uncertain."""
     make_sweep(tmp_path, extra={"news": ("sentiment",)}, none=0.10, backbone=0.30)

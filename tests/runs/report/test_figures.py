@@ -1,10 +1,12 @@
 import re
 
+import pytest
 from support.run_folders import compared, make_run
 
 from polyhead.runs.report.figures import color, trade_off
 
 
+@pytest.mark.slow
 def test_trade_off_joins_the_front_of_its_own_test_set(tmp_path):
     """On test the cheapest is also the best; on news a dearer one is better, so two are on the front."""
     made = {"none": (0.1, 0.4, 10.0), "backbone": (0.2, 0.1, 20.0), "lower": (0.3, 0.3, 30.0)}
@@ -18,6 +20,7 @@ def test_trade_off_joins_the_front_of_its_own_test_set(tmp_path):
         assert len(re.findall("[ML]", dashed[1])) == count
 
 
+@pytest.mark.slow
 def test_color_tells_the_best_few_apart_and_is_gray_beyond(tmp_path):
     for number in range(10):
         make_run(tmp_path / str(number), seed=0, errors=number / 20, freeze=f"f{number}")

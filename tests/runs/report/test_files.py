@@ -27,6 +27,7 @@ def test_write_refuses_a_folder_that_cannot_be_written(tmp_path):
         write(compared(folder), {}, tmp_path / "file" / "report")
 
 
+@pytest.mark.slow
 def test_json_has_the_numbers_of_the_comparison(tmp_path):
     content = written(make_sweep(tmp_path, extra={"news": ("sentiment",)}, none=0.1, backbone=0.4))
     comparison = compared(tmp_path)

@@ -88,6 +88,7 @@ def test_bars_show_the_best_of_many_labels(tmp_path):
     assert [line.label for line in found.lines] == [f"l{number}" for number in range(MOST_BARS)]
 
 
+@pytest.mark.slow
 def test_figures_of_kinds_say_what_they_show(comparison):
     rows = comparison.found.rows
     scatter = draw_scatter(next(scatters(rows)))
@@ -99,6 +100,7 @@ def test_figures_of_kinds_say_what_they_show(comparison):
     assert drawn.count("<path") > draw_bars(found, [rows[0]]).count("<path")
 
 
+@pytest.mark.slow
 def test_page_has_the_figures_of_kinds_and_ordinal_classes_in_their_order(comparison, tmp_path):
     html = page(comparison.found, {}, title="kinds", folder=tmp_path)
     document = Document(html)

@@ -77,6 +77,7 @@ def runs(tmp_path_factory):
     return [read(path) for path in sorted(folder.iterdir())], found
 
 
+@pytest.mark.slow
 def test_report_compares_by_the_headline_of_each_kind(runs):
     records, found = runs
     assert [record.status for record in records] == ["done"] * 4
@@ -94,6 +95,7 @@ def test_report_compares_by_the_headline_of_each_kind(runs):
     assert set(best.confusion["test"]) == {"grade"}
 
 
+@pytest.mark.slow
 def test_report_says_which_headlines_there_are_and_draws_itself(runs, tmp_path):
     comparison = compare(runs[0])
     assert "Spearman of stars, macro-F1 of tags and kappa of grade" in " ".join(markdown(comparison).split())

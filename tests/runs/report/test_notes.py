@@ -31,6 +31,7 @@ def written(folder, comparison):
     return " ".join(page.split()), " ".join(table.split()), content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "truth_seed"), [(200, 7), (240, 99)])
 def test_runs_with_unlike_sentences_stand_side_by_side(tmp_path, monkeypatch, rows, truth_seed):
     make_run(tmp_path / "a", errors=0.1)
@@ -51,6 +52,7 @@ def test_runs_with_the_same_sentences_have_no_note(tmp_path):
     assert compared(tmp_path).notes == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"{a: [", b"[]", b"5", b"", b"a: &a {b: *a}", b"\xff\xfe\x00"])
 def test_run_with_a_damaged_configuration_is_a_condition_of_its_own(tmp_path, content):
     for name in ("a", "b", "c"):
@@ -78,6 +80,7 @@ def damaged_predictions():
     yield {}
 
 
+@pytest.mark.slow
 def test_run_with_damaged_predictions_is_compared_by_its_scores(tmp_path):
     make_run(tmp_path / "a", errors=0.1)
     make_run(tmp_path / "b", errors=0.3, freeze="backbone")

@@ -17,6 +17,7 @@ def page_of(folder, **settings):
     return page(comparison, curves, title="Comparison of runs", folder=folder)
 
 
+@pytest.mark.slow
 def test_page_is_whole_and_asks_no_network(tmp_path):
     html = page_of(make_sweep(tmp_path, none=0.1, backbone=0.4))
     document = Document(html)
@@ -28,6 +29,7 @@ def test_page_is_whole_and_asks_no_network(tmp_path):
     assert "#2: significantly worse than #1." in document.text
 
 
+@pytest.mark.slow
 def test_page_escapes_conditions_test_sets_and_messages(tmp_path):
     evil = "<script>alert(1)</script>$x_$"
     for name, value in (("a", evil), ("b", "plain")):
@@ -41,6 +43,7 @@ def test_page_escapes_conditions_test_sets_and_messages(tmp_path):
     assert evil in " ".join(Document(html).words)
 
 
+@pytest.mark.slow
 def test_page_has_columns_figures_differences_and_matrices_of_each_test_set(tmp_path):
     extra = {"news": ("sentiment",), "letters": ("category", "sentiment")}
     document = Document(page_of(make_sweep(tmp_path, extra=extra, none=0.1, backbone=0.4)))
@@ -60,6 +63,7 @@ def test_page_has_columns_figures_differences_and_matrices_of_each_test_set(tmp_
             assert f"#1 {task} ({name})" in document.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("last", "basis"),
     [
@@ -75,6 +79,7 @@ def test_page_says_over_what_differences_were_taken(tmp_path, last, basis):
     assert differences[1][-1] == basis
 
 
+@pytest.mark.slow
 def test_page_names_the_confused_pairs_of_many_classes(tmp_path):
     labels = [f"intent {number}" for number in range(30)]
     counts = {label: [0] * 30 for label in labels}

@@ -10,6 +10,7 @@ import polyhead
 from polyhead.runs.report.report import make_report
 
 
+@pytest.mark.slow
 def test_report_shows_in_a_notebook_the_page_that_it_writes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     runs = make_sweep(tmp_path / "runs", none=0.1, backbone=0.4)
@@ -20,6 +21,7 @@ def test_report_shows_in_a_notebook_the_page_that_it_writes(tmp_path, monkeypatc
     assert html.unescape(page) == (tmp_path / "comparison.html").read_text()
 
 
+@pytest.mark.slow
 def test_compare_takes_runs_and_folders_and_writes_where_it_is_asked_to(tmp_path):
     folder = make_sweep(tmp_path / "runs", none=0.1, backbone=0.4)
     one, *others = sorted(path.parent for path in folder.rglob("metrics.json"))

@@ -191,6 +191,7 @@ def test_resampled_accuracy_varies_as_scipys_bootstrap_does():
     assert np.mean(ours) == pytest.approx(np.mean(right), abs=0.003)
 
 
+@pytest.mark.slow
 def test_resampled_macro_f1_varies_as_that_of_rows_drawn_one_by_one():
     labels, predicted = make_predictions(seed=0, errors=0.3, rows=60)
     ours = resampled(labels, predicted, "macro_f1", resamples=2000)["category"]

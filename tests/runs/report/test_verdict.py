@@ -33,6 +33,7 @@ def test_verdict_names_the_cheapest_that_is_as_good(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_verdict_speaks_of_each_extra_test_set(tmp_path):
     extra = {"news": ("sentiment",), "letters": ("category", "sentiment")}
     comparison = compared(make_sweep(tmp_path, extra=extra, none=0.1, backbone=0.4))

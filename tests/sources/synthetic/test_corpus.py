@@ -133,6 +133,7 @@ def test_cells_of_labels_are_equally_frequent(split):
     assert set(cells.values()) == {10}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
 def test_imbalance_is_the_ratio_of_the_first_to_the_last_class(split):
     sentences = generate(split, 20_000, imbalance={"category": 8})
@@ -151,6 +152,7 @@ def test_imbalance_given_once_holds_for_all_tasks():
         assert measured[labels[0]] / measured[labels[-1]] == pytest.approx(4, rel=0.15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0, 0.4, 1])
 def test_correlation_is_the_share_that_follows_the_category(correlation):
     pairs = Counter(
@@ -162,6 +164,7 @@ def test_correlation_is_the_share_that_follows_the_category(correlation):
     assert sum(pairs.values()) == 18_000
 
 
+@pytest.mark.slow
 def test_label_noise_replaces_its_share_of_the_training_labels():
     clean, noisy = generate("train", 20_000), generate("train", 20_000, label_noise={"category": 0.3})
     pairs = [(a.labels, b.labels) for a, b in zip(clean, noisy, strict=True)]
@@ -177,6 +180,7 @@ def _pair_labels(**changes) -> list[tuple[Mapping, Mapping]]:
     return [(a.labels, b.labels) for a, b in zip(clean, changed, strict=True)]
 
 
+@pytest.mark.slow
 def test_missing_drops_its_share_of_each_tasks_training_labels():
     sentences = generate("train", 20_000, missing={"category": 0.25, "sentiment": 1})
     assert shares(sentences, "category")[None] == pytest.approx(0.25, abs=0.015)

@@ -40,6 +40,7 @@ def test_later_of_two_equally_good_epochs_is_the_best(tmp_path):
     assert not best.check_monitor_top_k(trainer, torch.tensor(0.89))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("min_rows", "best", "epochs"), [(24, 0, 2), (25, 2, 3)])
 def test_last_epoch_is_the_best_and_nothing_stops_early_where_validation_cannot_tell(
     tmp_path, model, tasks, min_rows, best, epochs

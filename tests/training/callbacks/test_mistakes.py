@@ -49,6 +49,7 @@ def test_surest_mistakes_of_processes_together_are_those_of_one():
     assert parts[0].found[:, 1].tolist() == expected(5)
 
 
+@pytest.mark.slow
 def test_mistakes_of_a_run_are_written_and_shown(tmp_path, model, tasks):
     class WithExtraTestSets(FakeSource):
         test_sets = ("test", "news", "letters")

@@ -32,6 +32,7 @@ def test_reliability_diagram_shows_every_filled_bin_before_and_after():
     assert "temperature 1.50, error 0.050" in after.get_label()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [77, 500])
 def test_confusion_matrix_of_many_classes_has_names_on_1600_pixels(classes):
     counts = np.eye(classes, dtype=int) * 5

@@ -1,3 +1,4 @@
+import pytest
 from support.training import make_data, make_module, make_trainer
 
 from polyhead.freezing.plans import FreezeSpec
@@ -16,5 +17,6 @@ def test_stopping_without_stages_is_early_stopping(tmp_path, model, tasks):
     assert epochs(tmp_path, model, tasks, FreezeSpec([])) == 2
 
 
+@pytest.mark.slow
 def test_stopping_begins_its_patience_with_the_last_stage(tmp_path, model, tasks):
     assert epochs(tmp_path, model, tasks, ProbeThenFineTune(probe_epochs=4, lr_scale=1.0)) == 6

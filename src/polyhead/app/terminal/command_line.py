@@ -30,9 +30,12 @@ from polyhead.app.terminal.children import end_with_parent
 from polyhead.app.terminal.command_names import as_called
 from polyhead.app.terminal.help import FLAGS, help_text
 from polyhead.app.terminal.run_names import folder_name  # noqa: F401
+from polyhead.app.terminal.single_job import start_job
 from polyhead.errors import UserError, interruptible, one_line
 
 log = logging.getLogger(__name__)
+
+Rewriting = Callable[[Sequence[str]], list[str]]
 
 MISTAKE = 2
 _TRUST = "trust="
@@ -42,20 +45,32 @@ _NO_LOG = "Unable to configure handler"  # what logging says of a file that it c
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def run_hydra(main: Callable[[], Any], configs: Path, name: str) -> Any:
-    """Run a command whose flags Hydra reads, as :func:`run`; a wrong flag ends in one line, too."""
+def run_hydra(main: Callable[[], Any], configs: Path, name: str, rewrite: Rewriting = list) -> Any:
+    """Run a command whose flags Hydra reads, as :func:`run`; a wrong flag ends in one line, too.
+
+    Args:
+        main: the command, which ``hydra.main`` decorated.
+        configs: the folder of its configuration.
+        name: of its configuration there.
+        rewrite: turns the arguments that are given into those that Hydra reads.
+    """
     parser = get_args_parser()
     parser.error = lambda message: _end(f"{message}; see --help")  # type: ignore[method-assign]
     if not {*FLAGS, _VERSION} & {*sys.argv[1:]}:
         parser.parse_args()
-    return run(main, configs, name)
+
+    def start() -> Any:
+        sys.argv[1:] = rewrite(sys.argv[1:])
+        return start_job(main, configs, name, sys.argv[1:])
+
+    return run(start, configs, name)
 
 
 def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
     """Run a command, or print its help; a user's mistake becomes one line on standard error, and ends the process.
 
     Args:
-        main: the command, such as a function that ``hydra.main`` decorated.
+        main: the command.
         configs: the folder of its configuration, in which the names nearest to a wrong one are looked up.
         name: of its configuration there.
     """
