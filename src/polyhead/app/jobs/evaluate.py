@@ -112,7 +112,7 @@ def _measure(
 ) -> tuple[SplitResults, dict[str, int]]:
     """Return the results by task, as training reports those of its test set, and the sentences with a label."""
     folder = Path(config.output)
-    mistakes = Mistakes(config.mistakes, config.output)
+    mistakes = Mistakes(config.mistakes, folder=config.output)
     folder.mkdir(parents=True, exist_ok=True)
     trainer = _trainer(scored, config, [mistakes, recorder])
     module = MultiTaskEvaluation(scored.model, scored.tasks)
