@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = KeyParser(__doc__, "RUN")
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--folder", type=Path, help="of the new run (RUN-again)")
+    parser.add_config_dir()
     rest, trust = take_trust(sys.argv[1:] if arguments is None else arguments)
     options = parser.parse(rest)
     from polyhead.app.config.trust import check_trust
@@ -29,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s")
     logging.getLogger().handlers[0].setLevel(logging.ERROR)  # the logger's own level would not hold Lightning back
     folder = options.folder or options.run.with_name(f"{options.run.name}-again")
-    same = run(lambda: reproduce.run(CONFIGS, options.run, folder, check_trust(trust)), CONFIGS, "train")
+    search = options.config_dir
+    same = run(lambda: reproduce.run(CONFIGS, options.run, folder, check_trust(trust), search), CONFIGS, "train")
     return 0 if same else 1
 
 

@@ -2,6 +2,7 @@
 
     python scripts/tune.py freeze=lower_layers trials=20
     python scripts/tune.py freeze=backbone data.sizes.train=500 trials=50 folder=runs/tuning-small
+    python scripts/tune.py --config-dir configs data=mine
 
 The search space stands in configs/tune.yaml. Needs the extra: pip install "polyhead[tune]"
 """
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--space", type=Path, default=CONFIGS / "tune.yaml", help="file of the search space (configs/tune.yaml)"
     )
+    parser.add_config_dir()
     options = parser.parse(arguments)
     run(lambda: _tune(options), CONFIGS, "train")
     return 0
@@ -36,7 +38,7 @@ def _tune(options: Namespace) -> None:
         import optuna  # noqa: F401
     from polyhead.app.training import tune
 
-    tune.run(CONFIGS, options.space, options.overrides, options.folder, options.trials)
+    tune.run(CONFIGS, options.space, options.overrides, options.folder, options.trials, options.config_dir)
 
 
 def command() -> None:

@@ -34,11 +34,11 @@ class LoaderSettings:
         ParameterError: values out of range, all at once.
     """
 
-    batch_size: int
-    evaluation_batch_size: int
-    bucket_batches: int
-    seed: int
-    workers: int
+    batch_size: int = 32
+    evaluation_batch_size: int = 128
+    bucket_batches: int = 50
+    seed: int = 0
+    workers: int = 0
     balance: str | None = None
 
     def __post_init__(self) -> None:

@@ -35,10 +35,10 @@ class LoRA(FreezePlan):
         UserError: PEFT is not installed.
     """
 
-    rank: int
-    alpha: float
-    targets: str | Sequence[str]
-    from_layer: int
+    rank: int = 8
+    alpha: float = 16.0
+    targets: str | Sequence[str] = "all-linear"
+    from_layer: int = 0
 
     def __post_init__(self) -> None:
         check_parameters(

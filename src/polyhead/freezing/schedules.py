@@ -29,8 +29,8 @@ class Gradual(FreezePlan):
         ParameterError: values below 1, all at once.
     """
 
-    groups: int
-    epochs: int
+    groups: int = 2
+    epochs: int = 1
 
     def __post_init__(self) -> None:
         check_parameters(
@@ -119,8 +119,8 @@ class ProbeThenFineTune(FreezePlan):
         ParameterError: fewer than 1 epoch, or a factor that is not above 0.
     """
 
-    probe_epochs: int
-    lr_scale: float
+    probe_epochs: int = 1
+    lr_scale: float = 0.5
 
     def __post_init__(self) -> None:
         check_parameters(

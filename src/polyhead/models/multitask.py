@@ -49,7 +49,7 @@ class MultiTaskModel(nn.Module):
     """
 
     def __init__(
-        self, encoder: Encoder, tasks: Sequence[Task], dropout: float, dimensions: Sequence[int] | None = None
+        self, encoder: Encoder, tasks: Sequence[Task], dropout: float = 0.1, dimensions: Sequence[int] | None = None
     ) -> None:
         super().__init__()
         check_parameters(("dropout", dropout, 0 <= dropout < 1, "0 or more, and below 1"))

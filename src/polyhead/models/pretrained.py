@@ -7,7 +7,7 @@ import copy
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, cast
 
@@ -69,11 +69,11 @@ class PretrainedEncoder:
     """
 
     location: str
-    architecture: Mapping[str, Any]
-    pretrained: bool
-    pooling: str | Sequence[str]
-    max_length: int | Literal["auto"]
-    sha256: str | None
+    architecture: Mapping[str, Any] = field(default_factory=dict)
+    pretrained: bool = True
+    pooling: str | Sequence[str] = AUTO
+    max_length: int | Literal["auto"] = AUTO
+    sha256: str | None = None
     prompt: str | None = None
     long: Literal["truncate", "windows"] = "truncate"
     windows: int = 8

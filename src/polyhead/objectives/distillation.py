@@ -32,11 +32,12 @@ class Distillation(nn.Module):
         ParameterError: values out of range, or a kind of task that cannot be distilled.
     """
 
-    def __init__(self, temperature: float, share: float, tasks: Sequence[Task]) -> None:
+    def __init__(self, temperature: float = 2.0, share: float = 0.7, tasks: Sequence[Task] = ()) -> None:
         super().__init__()
         check_parameters(
             ("temperature", temperature, 0 < temperature < inf, "above 0"),
             ("share", share, 0 < share <= 1, "above 0, up to 1"),
+            ("tasks", tuple(tasks), bool(tasks), "the tasks of the model"),
         )
         odd = [f"{task.name} ({task.kind.name})" for task in tasks if task.kind.is_pair or not task.kind.distills]
         if odd:

@@ -59,6 +59,9 @@ class CosineDistance(EmbeddingLoss):
     .. math:: \frac{1}{B} \sum_i 1 - \cos(x_i, t_i)
     """
 
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__(weight)
+
     def forward(self, embeddings: Tensor, targets: Tensor) -> Tensor:
         """Return the mean distance ()."""
         return (1 - cosine_similarity(embeddings, targets, dim=1)).mean()
@@ -74,6 +77,9 @@ class SimilarityGap(EmbeddingLoss):
     """
 
     any_width = True
+
+    def __init__(self, weight: float = 3.0) -> None:
+        super().__init__(weight)
 
     def forward(self, embeddings: Tensor, targets: Tensor) -> Tensor:
         """Return the mean squared gap () over the pairs of different sentences, 0 where there is one sentence."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from polyhead.errors import ParameterError, UserError
+from polyhead.errors import ParameterError, UserError, parameter_problems
 from polyhead.objectives.class_options import class_option_problems, for_classes, kind_problems
 from polyhead.objectives.class_weights import class_weights
 from polyhead.objectives.made_with import RecordsArguments
@@ -103,10 +103,10 @@ class MultiTaskLoss(RecordsArguments, nn.Module):
 
     def __init__(
         self,
-        label_smoothing: PerTask,
-        beta: PerTask,
-        gamma: PerTask,
-        tasks: Sequence[Task],
+        label_smoothing: PerTask = 0.0,
+        beta: PerTask = 0.0,
+        gamma: PerTask = 0.0,
+        tasks: Sequence[Task] = (),
         scale: PerTask = 1.0,
         class_weights: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
@@ -118,6 +118,7 @@ class MultiTaskLoss(RecordsArguments, nn.Module):
             *per_task_problems("beta", beta, names, _is_share, _SHARE),
             *per_task_problems("gamma", gamma, names, lambda value: value >= 0, "a number, 0 or more"),
             *per_task_problems("scale", scale, names, lambda value: value > 0, "a number, above 0"),
+            *parameter_problems(("tasks", (), bool(tasks), "the tasks of the model")),
             *class_option_problems(by_class, class_weights or {}, tasks),
             *(kind_problems(type(self).__name__, tasks) if self.of_classes else ()),
         ]

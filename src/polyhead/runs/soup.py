@@ -36,7 +36,7 @@ class Soup:
     """
 
     runs: Sequence[str]
-    recipe: Recipe
+    recipe: Recipe = "uniform"
 
     def __post_init__(self) -> None:
         if self.recipe not in _RECIPES:

@@ -8,7 +8,7 @@ from polyhead.errors import ParameterError, UserError, collect_errors
 from polyhead.sources.file_paths import find_files
 from polyhead.sources.mixing import exponent
 from polyhead.sources.records import TEXT, Columns, assign_columns
-from polyhead.sources.settings import SPLITS, SplitSettings, unknown_splits
+from polyhead.sources.settings import HOLDOUT, SPLITS, SplitSettings, unknown_splits
 from polyhead.sources.splits import UNLABELLED, TableSource
 from polyhead.sources.table_cache import TableCache
 from polyhead.sources.table_reader import datasets_library, read
@@ -60,18 +60,19 @@ class FileSource(TableSource):
     def __init__(
         self,
         files: Mapping[str, Sources | None],
-        shifted: Mapping[str, Sources] | None,
-        text: TextColumns,
-        columns: Mapping[str, TextColumns] | None,
-        encoding: str,
-        quote: str | None,
-        mixing: str,
-        temperature: float,
-        holdout: Mapping[str, float],
-        seed: int,
-        drop_test_duplicates: bool,
-        min_class_count: int,
-        max_examples: int,
+        shifted: Mapping[str, Sources] | None = None,
+        text: TextColumns = "text",
+        columns: Mapping[str, TextColumns] | None = None,
+        encoding: str = "utf-8",
+        quote: str | None = AUTO,
+        mixing: str = "proportional",
+        temperature: float = 2.0,
+        holdout: Mapping[str, float] = HOLDOUT,
+        seed: int = 0,
+        drop_test_duplicates: bool = False,
+        min_class_count: int = 10,
+        max_examples: int = 3,
+        *,
         cache: str,
         limit_gb: float = 20.0,
         missing_values: Sequence[str] | None = None,

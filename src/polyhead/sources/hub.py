@@ -4,12 +4,13 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from polyhead.errors import ParameterError, UserError, collect_errors, did_you_mean, one_line
 from polyhead.sources.column_choice import choose
 from polyhead.sources.records import assign_columns
-from polyhead.sources.settings import SplitSettings, unknown_splits
+from polyhead.sources.settings import HOLDOUT, SplitSettings, unknown_splits
 from polyhead.sources.splits import TableSource
 from polyhead.sources.table_cache import TableCache
 from polyhead.sources.table_reader import SAVED_SPLITS, datasets_library
@@ -19,6 +20,7 @@ from polyhead.storage.digests import LISTING, folder_is_intact, note_folder
 
 log = logging.getLogger(__name__)
 
+_SPLITS: Mapping[str, str | None] = MappingProxyType({"train": "train", "validation": None, "test": "test"})
 _LONGEST_REASON = 300  # characters of a message of the hub
 
 
@@ -55,15 +57,16 @@ class HubSource(TableSource):
     def __init__(
         self,
         name: str | None,
-        configuration: str | None,
-        splits: Mapping[str, str | None],
-        text: TextColumns,
-        columns: Mapping[str, TextColumns] | None,
-        holdout: Mapping[str, float],
-        seed: int,
-        drop_test_duplicates: bool,
-        min_class_count: int,
-        max_examples: int,
+        configuration: str | None = None,
+        splits: Mapping[str, str | None] = _SPLITS,
+        text: TextColumns = "text",
+        columns: Mapping[str, TextColumns] | None = None,
+        holdout: Mapping[str, float] = HOLDOUT,
+        seed: int = 0,
+        drop_test_duplicates: bool = False,
+        min_class_count: int = 10,
+        max_examples: int = 3,
+        *,
         cache: str,
         limit_gb: float = 20.0,
         missing_values: Sequence[str] | None = None,

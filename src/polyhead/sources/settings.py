@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from polyhead.errors import ParameterError, did_you_mean, parameter_problems
 
 SPLITS = ("train", "validation", "test")
+HOLDOUT: Mapping[str, float] = MappingProxyType({"validation": 0.1, "test": 0.1})
+"""Shares of the training sentences that become the splits that are not given."""
+
 _LARGEST_HOLDOUT = 0.5
 _MOST_FOLDS = 100
 

@@ -34,7 +34,7 @@ class Cache:
     """
 
     folder: str
-    limit_gb: float
+    limit_gb: float = 20.0
 
     name: ClassVar[str]
     """Of the cache, for a person."""

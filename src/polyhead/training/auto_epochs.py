@@ -41,8 +41,8 @@ class AutoEpochs:
     TrainingLength(max_epochs=12, check_val_every_n_epoch=1)
     """
 
-    epochs: int
-    min_steps: int
+    epochs: int = 3
+    min_steps: int = 100
 
     def __post_init__(self) -> None:
         check_parameters(

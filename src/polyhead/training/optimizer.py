@@ -37,13 +37,13 @@ class Optimization:
         ParameterError: values out of range, all at once.
     """
 
-    encoder_lr: float
-    head_lr: float
-    layer_decay: float
-    weight_decay: float
-    betas: Sequence[float]
-    eps: float
-    warmup: float
+    encoder_lr: float = 0.0001
+    head_lr: float = 0.001
+    layer_decay: float = 1.0
+    weight_decay: float = 0.01
+    betas: Sequence[float] = (0.9, 0.999)
+    eps: float = 1e-8
+    warmup: float = 0.1
 
     def __post_init__(self) -> None:
         betas_allowed = len(self.betas) == 2 and all(0 <= beta < 1 for beta in self.betas)

@@ -63,7 +63,9 @@ def test_mistakes_of_a_run_are_written_and_shown(tmp_path, model, tasks):
     data.source = WithExtraTestSets(data.source.sizes | {"news": 9, "letters": 9}, unlabelled={"sentiment": 2})
     logger = TensorBoardLogger(tmp_path, name="", version="", default_hp_metric=False)
     module = make_module(model, tasks, ["encoder", "heads"])
-    fit_and_test(module, data, make_trainer(tmp_path, logger=logger, callbacks=[Mistakes(3, str(tmp_path))]), None)
+    fit_and_test(
+        module, data, make_trainer(tmp_path, logger=logger, callbacks=[Mistakes(3, folder=str(tmp_path))]), None
+    )
     for split in ("test", "news"):
         with (tmp_path / file_name(split)).open(newline="") as file:
             listed = list(csv.DictReader(file))
@@ -96,4 +98,4 @@ def test_table_cannot_be_broken_by_a_sentence():
 
 def test_count_below_one_is_refused():
     with pytest.raises(ParameterError, match="^count: 0 given; it must be 1 or more$"):
-        Mistakes(0, "")
+        Mistakes(0, folder="")

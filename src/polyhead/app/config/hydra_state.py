@@ -24,12 +24,13 @@ _OWN_PROVIDERS = ("command-line", "hydra.searchpath in command-line")
 _SERIAL_LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
-def compose_as_train(configs: Path, overrides: Sequence[str]) -> DictConfig:
+def compose_as_train(configs: Path, overrides: Sequence[str], search: Sequence[Path] = ()) -> DictConfig:
     """Compose the configuration of train.py as its command line does, and make it the one that Hydra knows.
 
     Args:
         configs: the folder of the configuration.
         overrides: as on the command line, or as a run of an earlier version noted them.
+        search: folders with options of the user's own.
 
     Returns:
         The configuration without Hydra's own part, under the names of today.
@@ -39,7 +40,7 @@ def compose_as_train(configs: Path, overrides: Sequence[str]) -> DictConfig:
     """
     renamed = resumed_overrides(new_overrides(overrides), configs)
     with initialize_config_dir(str(configs.resolve()), version_base="1.3"):
-        composed = compose("train", overrides=renamed, return_hydra_config=True)
+        composed = compose("train", overrides=[*_search_path(search), *renamed], return_hydra_config=True)
     HydraConfig.instance().set_config(composed)
     config = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     return upgrade_composed(config, renamed)
@@ -73,7 +74,7 @@ def compose_run(overrides: Sequence[str], search: Sequence[Path] = ()) -> tuple[
         HydraException: the overrides are not well-formed, or name what is not there.
     """
     with _set_aside():
-        config = compose_as_train(CONFIGS, [*_search_path(search), *overrides])
+        config = compose_as_train(CONFIGS, overrides, search)
         if cast(Any, config._get_node("run_dir"))._value() == _HYDRAS_FOLDER:
             config.run_dir = literal(str(Path(HydraConfig.get().run.dir).absolute()))
         return config, current_invocation()

@@ -12,6 +12,7 @@ from polyhead import hardware
 from polyhead.app.config.hydra_state import task_overrides
 from polyhead.app.config.options import check_options
 from polyhead.app.config.trust import check_trust
+from polyhead.app.jobs.table_options import TABLE_OPTIONS, read_dialect
 from polyhead.app.loaded.trained import TrainedRun, build_encoder, load_trained_run
 from polyhead.app.terminal.progress import text_progress
 from polyhead.app.terminal.reading_notes import tell_reading
@@ -21,7 +22,6 @@ from polyhead.inference.embedder import Embedder
 from polyhead.models.encoder import Encoder
 from polyhead.models.matryoshka import truncate
 from polyhead.models.pretrained import PretrainedEncoder
-from polyhead.storage.dialect import Dialect
 from polyhead.storage.embedding_writers import open_embedding_file
 from polyhead.storage.row_readers import open_rows
 from polyhead.storage.rows import RowReader
@@ -40,12 +40,6 @@ def run(config: DictConfig) -> None:
         config,
         sections=("encoder", "trust"),
         input=str,
-        input_format=str,
-        text=str | Sequence,
-        encoding=str,
-        quote=str | None,
-        separator=str,
-        sheet=str | int | None,
         output=str,
         overwrite=bool,
         run=str | None,
@@ -53,12 +47,13 @@ def run(config: DictConfig) -> None:
         dimensions=int | None,
         precision=str,
         device=str,
+        **TABLE_OPTIONS,
     )
     check_trust(config.trust)
     keys = ("device", "precision")
     if problems := list(hardware.problems(config.device, config.precision, keys, converts_weights=True)):
         raise UserError("\n".join(problems))
-    dialect = Dialect(config.encoding, config.quote, config.separator, config.sheet)
+    dialect = read_dialect(config)
     with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
         _encode(reader, config)

@@ -17,6 +17,7 @@ from polyhead.app.config.builder import build, plain
 from polyhead.app.config.options import check_options
 from polyhead.app.config.trust import check_trust
 from polyhead.app.jobs.selection_check import describe_selection, measure_selection
+from polyhead.app.jobs.table_options import LATER_OPTIONS
 from polyhead.app.loaded.later_reading import later_files
 from polyhead.app.loaded.scored_model import ScoredModel, load_scored_model
 from polyhead.data.datamodule import Attach, SentenceData
@@ -62,10 +63,6 @@ def measure(config: DictConfig) -> EvaluationMetrics:
         pair=str | None,
         output=str,
         overwrite=bool,
-        encoding=str | None,
-        quote=str | None,
-        separator=str | None,
-        sheet=str | int | None,
         mistakes=int,
         coverage=float | Mapping | None,
         accuracy=float | Mapping | None,
@@ -73,6 +70,7 @@ def measure(config: DictConfig) -> EvaluationMetrics:
         device=str,
         cache=str,
         limit_gb=float,
+        **LATER_OPTIONS,
     )
     if problems := list(hardware.problems(config.device, config.precision, ("device", "precision"))):
         raise UserError("\n".join(problems))
@@ -114,7 +112,7 @@ def _measure(
 ) -> tuple[SplitResults, dict[str, int]]:
     """Return the results by task, as training reports those of its test set, and the sentences with a label."""
     folder = Path(config.output)
-    mistakes = Mistakes(config.mistakes, config.output)
+    mistakes = Mistakes(config.mistakes, folder=config.output)
     folder.mkdir(parents=True, exist_ok=True)
     trainer = _trainer(scored, config, [mistakes, recorder])
     module = MultiTaskEvaluation(scored.model, scored.tasks)

@@ -14,6 +14,7 @@ from polyhead.app.config.options import check_options
 from polyhead.app.config.trust import check_trust
 from polyhead.app.jobs.graphs import write_graphs
 from polyhead.app.jobs.hub import check_repository, push
+from polyhead.app.jobs.table_options import TABLE_OPTIONS, read_dialect
 from polyhead.app.jobs.text_file import read_texts
 from polyhead.app.loaded.trained import TrainedRun, load_trained_run
 from polyhead.app.terminal.command_config import command_config
@@ -32,7 +33,6 @@ from polyhead.inference.embedder import Embedder
 from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
-from polyhead.storage.dialect import Dialect
 from polyhead.storage.row_readers import check_format
 from polyhead.tasks import Task
 
@@ -84,16 +84,11 @@ def export(config: DictConfig) -> Path:
         max_int8_loss=float,
         classifiers=bool,
         sentences=str | None,
-        input_format=str,
-        text=str | Sequence,
-        encoding=str,
-        quote=str | None,
-        separator=str,
-        sheet=str | int | None,
         cache=str,
         push=str | None,
         license=str | None,
         datasets=Sequence | None,
+        **TABLE_OPTIONS,
     )
     trust = check_trust(config.trust)
     _check_values(config)
@@ -123,7 +118,7 @@ def _check_values(config: DictConfig) -> None:
     with collect_errors(problems):
         _rights(config)
     with collect_errors(problems):
-        Dialect(config.encoding, config.quote, config.separator, config.sheet)
+        read_dialect(config)
     if problems:
         raise UserError("\n".join(problems))
 

@@ -11,6 +11,7 @@ from polyhead.app.config.hydra_state import task_overrides
 from polyhead.app.config.options import check_options
 from polyhead.app.config.trust import check_trust
 from polyhead.app.jobs import label_audit, next_labels
+from polyhead.app.jobs.table_options import LATER_OPTIONS
 from polyhead.app.loaded.scored_model import ScoredModel, load_scored_model
 from polyhead.errors import UserError, check_parameters, did_you_mean
 from polyhead.tasks import Task
@@ -42,14 +43,11 @@ def run(config: DictConfig) -> None:
         count=int,
         labelled=str | Sequence | None,
         input_format=str,
-        encoding=str | None,
-        quote=str | None,
-        separator=str | None,
-        sheet=str | int | None,
         precision=str,
         device=str,
         cache=str,
         limit_gb=float,
+        **LATER_OPTIONS,
     )
     mode = _mode(config)
     _check_keys(mode, task_overrides())

@@ -13,6 +13,7 @@ from polyhead import hardware
 from polyhead.app.config.builder import plain
 from polyhead.app.config.options import check_options
 from polyhead.app.jobs.pair_columns import check_pair, second_texts, with_gaps
+from polyhead.app.jobs.table_options import TABLE_OPTIONS, read_dialect
 from polyhead.app.terminal.progress import text_progress
 from polyhead.app.terminal.reading_notes import tell_reading
 from polyhead.deployment.predictions import Floats, Predictions
@@ -21,7 +22,6 @@ from polyhead.deployment.selection import Selection, check_wanted
 from polyhead.errors import UserError, check_parameters
 from polyhead.inference.text_runner import CHUNK
 from polyhead.storage.cells import is_blank
-from polyhead.storage.dialect import Dialect
 from polyhead.storage.row_readers import open_rows
 from polyhead.storage.row_writers import open_row_file
 from polyhead.storage.rows import Row, RowReader, arrow
@@ -42,13 +42,7 @@ def run(config: DictConfig) -> None:
         sections=(),
         model=str,
         input=str,
-        input_format=str,
-        text=str | Sequence,
         pair=str | None,
-        encoding=str,
-        quote=str | None,
-        separator=str,
-        sheet=str | int | None,
         output=str,
         overwrite=bool,
         all_probabilities=bool,
@@ -60,13 +54,14 @@ def run(config: DictConfig) -> None:
         precision=str,
         device=str,
         dimensions=int | None,
+        **TABLE_OPTIONS,
     )
     if config.embeddings and config.output.endswith(".csv"):
         raise UserError("embeddings: a CSV cell holds no list; write .jsonl or .parquet, or set embeddings=false")
     check_parameters(("top_k", config.top_k, config.top_k >= 1, "1 or more"))
     wanted = {name: plain(config)[name] for name in ("coverage", "accuracy")}
     check_wanted(**wanted)
-    dialect = Dialect(config.encoding, config.quote, config.separator, config.sheet)
+    dialect = read_dialect(config)
     with open_rows(config.input, config.input_format, dialect) as reader:
         reader.check(config.text)
         predictor = Predictor.load(

@@ -2,7 +2,6 @@
 
 import re
 import socket
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from omegaconf import DictConfig, ListConfig
 from polyhead import hardware
 from polyhead.app.config.builder import build
 from polyhead.app.config.options import check_options
+from polyhead.app.jobs.table_options import TABLE_OPTIONS
 from polyhead.app.jobs.text_file import read_texts
 from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.deployment.predictor import Predictor
@@ -52,12 +52,7 @@ def run(config: DictConfig) -> None:
         token_file=str | None,
         name=str | None,
         sentences=str | None,
-        input_format=str,
-        text=str | Sequence,
-        encoding=str,
-        quote=str | None,
-        separator=str,
-        sheet=str | int | None,
+        **TABLE_OPTIONS,
     )
     problems: list[str] = []
     with collect_errors(problems):

@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig
 
-from polyhead.storage.dialect import Dialect
+from polyhead.app.jobs.table_options import read_dialect
 from polyhead.storage.row_readers import open_rows
 
 
@@ -11,12 +11,12 @@ def read_texts(path: str, config: DictConfig) -> list[str]:
 
     Args:
         path: of the table.
-        config: of the command: ``input_format``, ``text``, ``encoding``, ``quote``, ``separator`` and ``sheet``.
+        config: of the command, with all of :data:`TABLE_OPTIONS`.
 
     Raises:
         UserError: the file cannot be read, or has no such column.
     """
-    dialect = Dialect(config.encoding, config.quote, config.separator, config.sheet)
+    dialect = read_dialect(config)
     with open_rows(path, config.input_format, dialect) as reader:
         reader.check(config.text)
         return [text for text in reader.texts(config.text) if text.strip()]

@@ -4,6 +4,7 @@ import re
 import sys
 from argparse import Action, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 import polyhead
@@ -11,6 +12,7 @@ from polyhead.app.terminal.command_names import as_called, program
 
 _LIST = re.compile(r"[\[{](.*)[\]}]")
 _NO = ("false", "no", "off", "0")
+_NO_KEYS = ("help", "version", "config_dir")  # flags as those of the commands that Hydra reads
 
 
 class KeyParser(ArgumentParser):
@@ -35,6 +37,18 @@ class KeyParser(ArgumentParser):
         )
         self.add_argument("--version", action="version", version=f"polyhead {polyhead.__version__}")
 
+    def add_config_dir(self) -> None:
+        """Take ``--config-dir DIR``, as the commands that Hydra reads; ``config_dir`` lists the folders given."""
+        self.add_argument(
+            "-cd",
+            "--config-dir",
+            type=Path,
+            action="append",
+            default=[],
+            metavar="DIR",
+            help="folder with options of your own, DIR/GROUP/NAME.yaml",
+        )
+
     def parse(self, arguments: Sequence[str] | None = None) -> Any:
         """Parse the arguments of a command line; None takes those of this process."""
         given = sys.argv[1:] if arguments is None else arguments
@@ -50,7 +64,7 @@ class KeyParser(ArgumentParser):
         """Yield the flag that ``key=value`` stands for; anything else as it is, such as a folder's name with a =."""
         key, _, value = argument.partition("=")
         action = self._option_string_actions.get(f"--{key.replace('_', '-')}")
-        if action is None or "=" not in argument:
+        if action is None or action.dest in _NO_KEYS or "=" not in argument:
             yield argument
         elif action.nargs == 0:
             yield from [] if value.lower() in _NO else [action.option_strings[-1]]
@@ -70,7 +84,7 @@ class _KeyFormatter(RawDescriptionHelpFormatter):
     """Shows flags as keys."""
 
     def _format_action_invocation(self, action: Action) -> str:
-        if not action.option_strings or action.dest in ("help", "version"):
+        if not action.option_strings or action.dest in _NO_KEYS:
             return super()._format_action_invocation(action)
         return f"{action.dest}={self._shown_value(action)}"
 

@@ -14,7 +14,6 @@ from polyhead.app.config.builder import build, plain, under
 from polyhead.app.config.callback_check import monitor_problems
 from polyhead.app.config.trainer_check import balance_problems, batch_problems
 from polyhead.app.config.value_check import check_sections, value_problems
-from polyhead.app.loaded.trained import build_encoder
 from polyhead.app.training.components import RunComponents
 from polyhead.app.training.model_check import tell_late_stage, too_large
 from polyhead.app.training.monitor_choice import choose_monitor
@@ -22,7 +21,7 @@ from polyhead.app.training.run_length import find_length
 from polyhead.app.training.start_point import StartPoint, find_start
 from polyhead.app.training.taken_heads import check_classes
 from polyhead.app.training.task_fit import fit_tasks
-from polyhead.app.training.teacher import compose_teacher
+from polyhead.app.training.teacher import build_student, compose_teacher
 from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
 from polyhead.errors import UserError, collect_errors, parameters_under
@@ -57,7 +56,7 @@ def compose_components(config: DictConfig) -> RunComponents:
     source = composer.build("data", Source)
     start = composer.attempt(lambda: find_start(config))
     tasks = composer.make_tasks(source, start)
-    encoder = composer.attempt(lambda: build_encoder(config.encoder, config.get("trust", [])))
+    encoder = composer.attempt(lambda: build_student(config))
     freeze_plan = composer.build("freeze", FreezePlan)
     if start and freeze_plan and config.keep_heads:
         freeze_plan = KeptHeads(freeze_plan, list(config.keep_heads))

@@ -1,6 +1,6 @@
 """Reproduction: a run trained again from the files it left, and whether its metrics are the same."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ _MADE_WITH = ("versions", "git", "hardware", "python", "precision", "device", "d
 _MEASURED = ("validation", "test", "extra_test_sets")
 
 
-def run(configs: Path, original: Path, folder: Path, trust: Collection[str] = ()) -> bool:
+def run(configs: Path, original: Path, folder: Path, trust: Collection[str] = (), search: Sequence[Path] = ()) -> bool:
     """Train a run again in another folder, and print how the two compare.
 
     Args:
@@ -25,6 +25,7 @@ def run(configs: Path, original: Path, folder: Path, trust: Collection[str] = ()
         original: folder of a finished run.
         folder: of the new run.
         trust: packages whose names the run may build, beside polyhead's own.
+        search: folders with options of the user's own, which a run that continued another composes again.
 
     Returns:
         Whether all metrics are equal to the last bit.
@@ -35,8 +36,9 @@ def run(configs: Path, original: Path, folder: Path, trust: Collection[str] = ()
     first, second = RunFolder(original), RunFolder(folder)
     before, metrics = Provenance.read(first), RunMetrics.read(first)
     config = read_config(original, folder, trust)
-    use_own_caches(config, compose_as_train(configs, ["data=files", "activation_cache=disk"]))
-    train.run(config, quiet=True, invocation=Invocation(before.choices, new_overrides(before.overrides)))
+    use_own_caches(config, compose_as_train(configs, ["data=files", "activation_cache=disk"], search))
+    asked = Invocation(before.choices, new_overrides(before.overrides), search=search)
+    train.run(config, quiet=True, invocation=asked)
     made_with = differences(vars(before), vars(Provenance.read(second)), _MADE_WITH)
     print("\n".join(made_with) or "made with the same")
     found = list(differences(vars(metrics), vars(RunMetrics.read(second)), _MEASURED))

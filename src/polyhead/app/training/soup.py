@@ -18,15 +18,23 @@ from polyhead.runs.status import DONE, UNTESTED
 _REPLACED = ("soup", "freeze", "activation_cache", "heads", "resume")  # parts of the first run's configuration
 
 
-def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str, trust: Collection[str] = ()) -> None:
+def run(
+    configs: Path,
+    folders: Sequence[Path],
+    folder: Path,
+    recipe: str,
+    trust: Collection[str] = (),
+    search: Sequence[Path] = (),
+) -> None:
     """Average finished runs, and evaluate the average as the first of them was.
 
     Args:
         configs: the folder of train.py's configuration.
         folders: of runs, or folders that hold some; those that are not done are left out.
         folder: of the new run.
-        recipe: of :class:`polyhead.runs.soup.Soup`.
+        recipe: option of the group ``soup``.
         trust: packages whose names the runs may build, beside polyhead's own.
+        search: folders with options of the user's own.
 
     Raises:
         UserError: fewer than two finished runs, runs that do not fit together, or the new folder is taken.
@@ -38,7 +46,7 @@ def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str, trust
     noted = Provenance.read(RunFolder(first))
     config = read_config(first, folder, trust)
     ours = [f"soup={recipe}", "soup.runs=[]", "freeze=all", "activation_cache=off"]
-    composed = compose_as_train(configs, [*ours, "data=files"])
+    composed = compose_as_train(configs, [*ours, "data=files"], search)
     use_own_caches(config, composed)
     for key in _REPLACED:
         config[key] = composed.get(key)
@@ -46,7 +54,7 @@ def run(configs: Path, folders: Sequence[Path], folder: Path, recipe: str, trust
     theirs = [override for override in new_overrides(noted.overrides) if _section_of(override) not in _REPLACED]
     replaced = {group: option for group, option in chosen_options().items() if group in _REPLACED}
     # Nothing is composed from their overrides: those name files, and a run of somebody else is not to choose them.
-    train.run(config, invocation=Invocation({**noted.choices, **replaced}, [*theirs, *ours]))
+    train.run(config, invocation=Invocation({**noted.choices, **replaced}, [*theirs, *ours], search=search))
 
 
 def _section_of(override: str) -> str:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from polyhead.app.config.builder import build
-from polyhead.app.loaded.trained import load_trained_run
+from polyhead.app.loaded.trained import build_encoder, load_trained_run
 from polyhead.app.training.start_point import find_trained
 from polyhead.data.datamodule import SentenceData
 from polyhead.data.dataset import TokenizedSplit
@@ -22,6 +22,7 @@ from polyhead.deployment.bundle.manifest import FILE
 from polyhead.errors import UserError
 from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
+from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.objectives.distillation import Distillation
 from polyhead.storage.digests import file_digest_once
 from polyhead.tasks import Task, of_pairs
@@ -157,6 +158,17 @@ def check_distillation(config: DictConfig, overrides: Sequence[str] = ()) -> Non
             "data.unlabelled: without effect but with a teacher, since nothing else learns from sentences without "
             "labels; give teacher=RUN, or leave it out"
         )
+
+
+def build_student(config: DictConfig) -> PretrainedEncoder:
+    """Build the encoder of a run; where that is its teacher's, the teacher is what cannot be found.
+
+    Raises:
+        UserError: the encoder cannot be built, or is that of no teacher.
+    """
+    if "teacher" in config and isinstance(config.teacher, str) and config.encoder.get("location") == config.teacher:
+        find_trained(config, "teacher")
+    return build_encoder(config.encoder, config.get("trust", []))
 
 
 def _is_of_teacher(encoder: object) -> bool:

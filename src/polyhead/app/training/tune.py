@@ -3,7 +3,7 @@
 import logging
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -40,7 +40,13 @@ _OWN = {
 _MOST_EPOCHS = 10_000  # of one seed: where the next seed of a trial starts to count its steps
 
 
-def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, trials: int) -> None:
+Compose = Callable[[Sequence[str], Path], DictConfig]
+"""Overrides and the folder of a run -> its configuration."""
+
+
+def run(
+    configs: Path, space: Path, overrides: Sequence[str], folder: Path, trials: int, search_path: Sequence[Path] = ()
+) -> None:
     """Search until the study has its trials, and print its conclusion.
 
     Args:
@@ -49,6 +55,7 @@ def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, tria
         overrides: what all trials share, as for train.py.
         folder: of the study and its runs.
         trials: how many the study shall have in the end, with those that it has already.
+        search_path: folders with options of the user's own.
 
     Raises:
         UserError: the space, the overrides or the study are not well-formed.
@@ -56,7 +63,8 @@ def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, tria
     if trials < 1:
         raise UserError(f"--trials: {trials} given; it must be 1 or more")
     tuning = _without_given(_read(space), overrides)
-    default = _composed(configs, overrides, folder / "default")
+    compose = partial(_composed, configs, search_path)
+    default = compose(overrides, folder / "default")
     if default.data.get("folds") is not None and default.data.get("fold") is None:
         raise UserError(
             f"data.folds: {default.data.folds} given, and a study looks at the validation sentences of one run a "
@@ -76,14 +84,15 @@ def run(configs: Path, space: Path, overrides: Sequence[str], folder: Path, tria
     study = open_study(folder, tuning, default.monitor.mode, None if outside else values, subject)
 
     def objective(trial: optuna.Trial) -> list[float]:
-        return _trial(trial, tuning, configs, overrides, folder)
+        return _trial(trial, tuning, compose, overrides, folder)
 
     try:
         search(study, objective, trials)
     except (KeyboardInterrupt, SystemExit):  # the latter is what Lightning makes of Ctrl-C
         print(f"the same command continues the study in {folder}", file=sys.stderr)
         raise KeyboardInterrupt from None
-    print("\n".join(conclusion(study, tuning, overrides, folder, values)))
+    flags = [word for own in search_path for word in ("--config-dir", str(own))]
+    print("\n".join(conclusion(study, tuning, [*flags, *overrides], folder, values)))
 
 
 def _without_given(tuning: Tuning, overrides: Sequence[str]) -> Tuning:
@@ -154,17 +163,20 @@ def _read(path: Path) -> Tuning:
         raise UserError(f"--space: {str(path)!r} must hold space, objectives, seeds and pruning, as YAML") from error
 
 
-def _composed(configs: Path, overrides: Sequence[str], folder: Path) -> DictConfig:
-    return compose_as_train(configs, [*overrides, f"run_dir={quoted(str(folder))}", "test=false"])
+def _composed(configs: Path, search_path: Sequence[Path], overrides: Sequence[str], folder: Path) -> DictConfig:
+    own = [f"run_dir={quoted(str(folder))}", "test=false"]
+    return compose_as_train(configs, [*overrides, *own], search_path)
 
 
-def _trial(trial: optuna.Trial, tuning: Tuning, configs: Path, overrides: Sequence[str], folder: Path) -> list[float]:
+def _trial(
+    trial: optuna.Trial, tuning: Tuning, compose: Compose, overrides: Sequence[str], folder: Path
+) -> list[float]:
     """Run a trial's seeds and return the means of its objectives."""
     values = as_overrides(tuning.suggest(trial))
     results: list[list[float]] = []
     for index, seed in enumerate(tuning.seeds):
         run_folder = folder / f"trial={trial.number},seed={seed}"
-        config = _composed(configs, [*overrides, *values, f"seed={seed}"], run_folder)
+        config = compose([*overrides, *values, f"seed={seed}"], run_folder)
         callbacks = []
         if tuning.prunes:
             first_step = index * _MOST_EPOCHS

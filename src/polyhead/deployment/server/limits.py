@@ -32,10 +32,10 @@ class Limits:
         ParameterError: a limit below 1 (``read_seconds``: none above 0), or a total that holds less than one request.
     """
 
-    characters: int
-    texts: int
-    body_bytes: int
-    waiting_texts: int
+    characters: int = 20000
+    texts: int = 256
+    body_bytes: int = 8_000_000
+    waiting_texts: int = 4096
     waiting_bytes: int = 64_000_000
     connections: int = 1024
     read_seconds: float = 30.0

@@ -33,7 +33,7 @@ class DynamicAverage(Weighting):
     last: Tensor
     before_last: Tensor
 
-    def __init__(self, tasks: Sequence[str], temperature: float) -> None:
+    def __init__(self, tasks: Sequence[str], temperature: float = 2.0) -> None:
         super().__init__(tasks)
         check_parameters(("temperature", temperature, 0 < temperature < inf, "above 0"))
         self.temperature = temperature
@@ -76,7 +76,7 @@ class InverseLossSoftmax(Weighting):
         ParameterError: a temperature that is not above 0.
     """
 
-    def __init__(self, tasks: Sequence[str], temperature: float) -> None:
+    def __init__(self, tasks: Sequence[str], temperature: float = 1.0) -> None:
         super().__init__(tasks)
         check_parameters(("temperature", temperature, 0 < temperature < inf, "above 0"))
         self.temperature = temperature
@@ -111,7 +111,7 @@ class Famo(Weighting):
     steps: Tensor
     last: Tensor
 
-    def __init__(self, tasks: Sequence[str], lr: float, weight_decay: float) -> None:
+    def __init__(self, tasks: Sequence[str], lr: float = 0.025, weight_decay: float = 0.001) -> None:
         super().__init__(tasks)
         check_parameters(
             ("lr", lr, 0 < lr < inf, "above 0"),

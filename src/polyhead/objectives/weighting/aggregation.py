@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from polyhead.errors import check_parameters
 from polyhead.objectives.weighting.base import Weighting
-from polyhead.objectives.weighting.torchjd import torchjd_rule
+from polyhead.objectives.weighting.torchjd import NO_SETTINGS, torchjd_rule
 
 LEVELS = ("embedding", "parameters")
 
@@ -42,7 +42,12 @@ class Aggregation(Weighting):
     needs_gradients: ClassVar[bool] = True
 
     def __init__(
-        self, tasks: Sequence[str], aggregator: str, settings: Mapping[str, Any], level: str, gives_mean: bool
+        self,
+        tasks: Sequence[str],
+        aggregator: str,
+        settings: Mapping[str, Any] = NO_SETTINGS,
+        level: str = "embedding",
+        gives_mean: bool = False,
     ) -> None:
         super().__init__(tasks)
         check_parameters(("level", level, level in LEVELS, f"one of {', '.join(LEVELS)}"))

@@ -61,7 +61,7 @@ class GradNorm(Weighting):
     needs_gradients: ClassVar[bool] = True
     first_losses: Tensor
 
-    def __init__(self, tasks: Sequence[str], alpha: float, lr: float) -> None:
+    def __init__(self, tasks: Sequence[str], alpha: float = 1.5, lr: float = 0.025) -> None:
         super().__init__(tasks)
         check_parameters(
             ("alpha", alpha, 0 <= alpha < inf, "0 or more"),

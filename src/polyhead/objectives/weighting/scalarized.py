@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from polyhead.objectives.weighting.base import Weighting
-from polyhead.objectives.weighting.torchjd import torchjd_rule
+from polyhead.objectives.weighting.torchjd import NO_SETTINGS, torchjd_rule
 
 _SMALLEST = 1e-8  # added to losses, because some functions have no slope at 0
 
@@ -35,7 +35,7 @@ class Scalarized(Weighting):
             :func:`polyhead.objectives.weighting.torchjd.torchjd_rule`.
     """
 
-    def __init__(self, tasks: Sequence[str], scalarizer: str, settings: Mapping[str, Any]) -> None:
+    def __init__(self, tasks: Sequence[str], scalarizer: str, settings: Mapping[str, Any] = NO_SETTINGS) -> None:
         super().__init__(tasks)
         self.scalarizer = torchjd_rule("scalarizer", scalarizer, settings, len(self.tasks))
 

@@ -4,11 +4,15 @@ import inspect
 from collections.abc import Mapping
 from importlib import import_module
 from math import isfinite
+from types import MappingProxyType
 from typing import Any, Literal
 
 from torch import nn
 
 from polyhead.errors import ParameterError, check_parameters, did_you_mean, one_line, require_extra
+
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
+"""A rule as TorchJD has it."""
 
 _HOMES = {"scalarizer": ("torchjd.scalarization", "Scalarizer"), "aggregator": ("torchjd.aggregation", "Aggregator")}
 """Kind of rule -> TorchJD's module, and the class in it that all rules of the kind derive from."""

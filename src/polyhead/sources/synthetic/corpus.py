@@ -7,7 +7,7 @@ lie in the INI files beside it, which ``material`` reads.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice, product
 from random import Random
@@ -44,6 +44,7 @@ LABELS: dict[str, tuple[str, ...]] = {"category": CATEGORIES, "sentiment": SENTI
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 """The splits that a corpus has."""
 
+_SIZES = {"train": 4000, "validation": 1000, "test": 1000}
 _LARGEST_SIZE = 1_000_000_000
 _SHARE = "a number from 0 to 1"
 _BLOCK = len(CATEGORIES) * len(SENTIMENTS) * len(TOPICS)  # sentences, so that a balanced block has each cell once
@@ -89,12 +90,12 @@ class HypotheticalCorpus(Source):
         ParameterError: a value out of range or an unknown split or task; all problems at once, one per line.
     """
 
-    sizes: Mapping[str, int]
-    seed: int
-    label_noise: PerTask
-    imbalance: PerTask
-    correlation: float
-    missing: PerTask
+    sizes: Mapping[str, int] = field(default_factory=lambda: dict(_SIZES))
+    seed: int = 0
+    label_noise: PerTask = 0.0
+    imbalance: PerTask = 1.0
+    correlation: float = 0.0
+    missing: PerTask = 0.0
     extra: Sequence[str] = ()
 
     def __post_init__(self) -> None:

@@ -32,7 +32,7 @@ class TestGallery(Callback):
 
     __test__ = False  # pytest takes a name that begins like this for a test
 
-    def __init__(self, sentences: int) -> None:
+    def __init__(self, sentences: int = 500) -> None:
         check_parameters(("sentences", sentences, sentences >= 0, "0 or more"))
         self.sentences = sentences
         self._seen: list[tuple[list[int], Tensor, dict[str, Tensor]]] = []

@@ -24,7 +24,7 @@ class GradientNorms(Callback):
         ParameterError: a number below 1.
     """
 
-    def __init__(self, every_n_steps: int) -> None:
+    def __init__(self, every_n_steps: int = 10) -> None:
         check_parameters(("every_n_steps", every_n_steps, every_n_steps >= 1, "1 or more"))
         self.every_n_steps = every_n_steps
 

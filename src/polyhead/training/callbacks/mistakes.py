@@ -81,7 +81,7 @@ class Mistakes(Callback):
         ParameterError: a count below 1.
     """
 
-    def __init__(self, count: int, folder: str) -> None:
+    def __init__(self, count: int = 20, *, folder: str) -> None:
         check_parameters(("count", count, count >= 1, "1 or more"))
         self.count = count
         self.folder = Path(folder)
