@@ -20,7 +20,7 @@ def write_bundle(settings: Settings, folder: Path, graphs: bool = False) -> Mult
     model = MultiTaskModel(source.load(), TASKS, dropout=0.0).eval().requires_grad_(False)
     folder.mkdir()
     tokenizer = source.load_text_tokenizer()
-    write_model(folder, model, tokenizer)
+    write_model(folder, model, tokenizer, with_graph=graphs)
     if graphs:
         write_graph(folder / GRAPH, model, tokenizer.max_length)
         quantize(folder / GRAPH, folder / INT8_GRAPH)

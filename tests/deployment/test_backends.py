@@ -71,6 +71,49 @@ def test_backends_predict_what_the_model_does(with_graphs, model):
 
 
 @pytest.mark.slow
+def test_backends_find_the_graphs_where_earlier_versions_put_them(with_graphs, tasks):
+    expected = [Predictor.load(with_graphs, backend, "32-true", "cpu").predict(texts(5)) for backend in OTHERS]
+    (with_graphs / GRAPH).rename(with_graphs / "graph.onnx")
+    (with_graphs / INT8_GRAPH).rename(with_graphs / "graph.int8.onnx")
+    seal(with_graphs, manifest_of(tasks))
+    for backend, before in zip(OTHERS, expected, strict=True):
+        found = Predictor.load(with_graphs, backend, "32-true", "cpu").predict(texts(5))
+        np.testing.assert_array_equal(found.embeddings, before.embeddings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["model.onnx", "model_int8.onnx"])
+def test_graphs_lie_and_speak_as_sentence_transformers_expects(with_graphs, name):
+    """What backend="onnx" does: onnx/NAME beside config.json, inputs and one output by name, the stock pooling on it.
+
+    optimum-onnx, which does it there, needs an older transformers than this package.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    assert {"config.json", "modules.json", "onnx"} <= {path.name for path in with_graphs.iterdir()}
+    session = graph.open_session(with_graphs / "onnx" / name)
+    assert [entry.name for entry in session.get_inputs()] == ["input_ids", "attention_mask"]
+    assert [entry.name for entry in session.get_outputs()] == [
+        "sentence_embedding",
+        "category_logits",
+        "sentiment_logits",
+        "last_hidden_state",
+    ]
+    stock = SentenceTransformer(str(with_graphs), device="cpu")
+    features = stock.tokenize(texts(9))
+    names = ("input_ids", "attention_mask")
+    (states,) = session.run(["last_hidden_state"], {key: features[key].numpy() for key in names})
+    features["token_embeddings"] = torch.from_numpy(states)
+    for module in list(stock)[1:]:
+        features = module(features)
+    expected = torch.as_tensor(stock.encode(texts(9)))
+    if name == "model.onnx":
+        torch.testing.assert_close(features["sentence_embedding"], expected, atol=1e-5, rtol=0)
+    else:
+        assert cosines(features["sentence_embedding"], expected).min() > 0.99
+
+
+@pytest.mark.slow
 def test_backends_of_lower_precision_are_close_to_the_model(with_graphs):
     some = texts(60)
     whole = Predictor.load(with_graphs, "torch", "32-true", "cpu").predict(some)
@@ -93,9 +136,9 @@ def test_torch_backend_gives_embeddings_and_then_the_logits_of_all_tasks(folder,
     ("arguments", "message"),
     [
         (("tourch", "auto", "cpu"), "backend: unknown 'tourch'; did you mean 'torch'"),
-        (("onnx", "auto", "cpu"), r"has no graph\.onnx; export it again with graph=onnx"),
-        (("openvino", "auto", "cpu"), r"has no graph\.onnx; export it again with graph=onnx"),
-        (("onnx-int8", "auto", "cpu"), r"has no graph\.int8\.onnx; export it again with graph=int8"),
+        (("onnx", "auto", "cpu"), r"has no onnx/model\.onnx; export it again with graph=onnx"),
+        (("openvino", "auto", "cpu"), r"has no onnx/model\.onnx; export it again with graph=onnx"),
+        (("onnx-int8", "auto", "cpu"), r"has no onnx/model_int8\.onnx; export it again with graph=int8"),
         (("torch", "bf8", "cpu"), "precision: unknown 'bf8'"),
         (("torch", "auto", "tpu"), "device: unknown 'tpu'"),
         (("torch", "16-mixed", "cpu"), "precision=16-mixed: a CPU has no fast float16"),
@@ -119,9 +162,14 @@ def test_open_backend_does_not_ask_for_a_device_where_it_computes_on_the_process
         open_backend(Bundle.open(folder), backend, "auto", "tpu")
 
 
+def _write(path, content):
+    path.parent.mkdir()
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(("backend", "module"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
 def test_open_backend_says_what_to_install_where_a_library_is_missing(folder, tasks, monkeypatch, backend, module):
-    (folder / GRAPH).touch()
+    _write(folder / GRAPH, b"")
     seal(folder, manifest_of(tasks))
     monkeypatch.setitem(sys.modules, module, None)
     message = rf'backend: {module} is not installed; run: pip install "polyhead\[{backend}\]"'
@@ -131,9 +179,9 @@ def test_open_backend_says_what_to_install_where_a_library_is_missing(folder, ta
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
 def test_open_backend_refuses_a_damaged_graph_in_one_line(folder, tasks, backend):
-    (folder / GRAPH).write_bytes(b"no graph at all")
+    _write(folder / GRAPH, b"no graph at all")
     seal(folder, manifest_of(tasks))
-    with pytest.raises(UserError, match=r"graph\.onnx' is no graph that can be read") as error:
+    with pytest.raises(UserError, match=r"model\.onnx' is no graph that can be read") as error:
         open_backend(Bundle.open(folder), backend, "auto", "cpu")
     assert "\n" not in str(error.value)
 

@@ -16,17 +16,20 @@ from torch import Tensor
 
 from polyhead import hardware
 from polyhead.deployment.bundle.folder import Bundle
-from polyhead.deployment.bundle.graph import open_session, require
+from polyhead.deployment.bundle.graph import STATES, open_session, require
 from polyhead.errors import ParameterError, UserError, did_you_mean, require_extra
 from polyhead.inference.length_batches import inference_copy
 from polyhead.inference.packed_linear import pack_linear_layers
 from polyhead.tasks import of_one_text
 
-GRAPH, INT8_GRAPH = "graph.onnx", "graph.int8.onnx"
+GRAPH, INT8_GRAPH = "onnx/model.onnx", "onnx/model_int8.onnx"
+"""Where sentence-transformers, optimum and transformers.js look for graphs."""
+
 BACKENDS = ("torch", "onnx", "onnx-int8", "openvino")
 """The names that :func:`open_backend` knows."""
 
 _GRAPHS = {"onnx": GRAPH, "onnx-int8": INT8_GRAPH, "openvino": GRAPH}  # backend -> the graph that it runs
+_EARLIER = {GRAPH: "graph.onnx", INT8_GRAPH: "graph.int8.onnx"}  # where bundles of 0.1 have them
 _EXPORT_OPTIONS = {GRAPH: "graph=onnx", INT8_GRAPH: "graph=int8"}
 
 
@@ -86,14 +89,15 @@ class OnnxBackend:
         require("onnxruntime", parameter="backend")
         try:
             self.session = open_session(graph)
-            self.widths = {output.name: int(output.shape[1]) for output in self.session.get_outputs()}
+            outputs = [output for output in self.session.get_outputs() if output.name != STATES]
+            self.widths = {output.name: int(output.shape[1]) for output in outputs}
         except Exception as error:  # the library has a class for each kind of damage, and no common one
             raise _unreadable(graph, error) from error
         self.width = sum(self.widths.values())
 
     def __call__(self, ids: Tensor) -> Tensor:
         """Map ids (B, S) to embeddings and logits (B, H + C)."""
-        outputs = self.session.run(None, _inputs(ids))
+        outputs = self.session.run(list(self.widths), _inputs(ids))
         return torch.from_numpy(np.concatenate(outputs, axis=1))
 
 
@@ -115,7 +119,11 @@ class OpenVinoBackend:
         kind = "bf16" if precision.startswith("bf16") else "f32"
         settings = {"INFERENCE_PRECISION_HINT": kind, "PERFORMANCE_HINT": "THROUGHPUT"}
         try:
-            compiled = openvino.Core().compile_model(str(graph), "CPU", settings)
+            read = openvino.Core().read_model(str(graph))
+            outputs = [output for output in read.outputs if output.get_any_name() != STATES]
+            # Without the states, the largest of the outputs, which nobody reads.
+            answering = openvino.Model(outputs, read.get_parameters())
+            compiled = openvino.Core().compile_model(answering, "CPU", settings)
             shapes = {output.get_any_name(): output.get_partial_shape() for output in compiled.outputs}
             self.widths = {name: int(shape[1].get_length()) for name, shape in shapes.items()}
         except RuntimeError as error:
@@ -188,11 +196,12 @@ def _check_heads(widths: Mapping[str, int], bundle: Bundle, graph: Path) -> None
 
 
 def _find_graph(bundle: Bundle, name: str) -> Path:
-    path = bundle.folder / name
-    if not path.is_file():
+    places = [bundle.folder / name, bundle.folder / _EARLIER[name]]
+    found = [path for path in places if path.is_file()]
+    if not found:
         folder, option = str(bundle.folder), _EXPORT_OPTIONS[name]
         raise ParameterError(f"backend: the bundle {folder!r} has no {name}; export it again with {option}")
-    return path
+    return found[0]
 
 
 def _inputs(ids: Tensor) -> dict[str, Any]:

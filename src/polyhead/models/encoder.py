@@ -91,8 +91,12 @@ class Encoder(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Return the embeddings (B, W) of token ids (B, S) under a mask (B, S), None if nothing is padded."""
-        states = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state  # (B, S, H)
-        return self._embed(states, attention_mask)
+        return self.embed_last_states(self.last_states(input_ids, attention_mask), attention_mask)
+
+    def last_states(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Return the token states (B, S, H) of the last layer, which pooling takes."""
+        states: Tensor = self.transformer(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return states
 
     def pool_windows(self, embeddings: Tensor, lengths: Tensor, windows: Tensor) -> Tensor:
         """Return the embeddings (N, W) of texts for those of their windows (R, W).
@@ -122,9 +126,9 @@ class Encoder(nn.Module):
         """Return the embeddings (B, W) for token states (B, S, H) after the first ``depth`` layers."""
         part = upper_part(self.transformer, self.layers, depth)
         states = part(inputs_embeds=states, attention_mask=attention_mask).last_hidden_state
-        return self._embed(states, attention_mask)
+        return self.embed_last_states(states, attention_mask)
 
-    def _embed(self, states: Tensor, mask: Tensor | None) -> Tensor:
+    def embed_last_states(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """Return the embeddings (B, W) of the token states (B, S, H) of the last layer, in single precision."""
         embeddings = pool(states, mask, self.pooling, self.skipped)
         device = embeddings.device.type

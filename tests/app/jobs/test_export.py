@@ -48,8 +48,8 @@ def folder(tmp_path_factory):
     arguments = ["runs/0_seed=1,a", "output=bundle", "graph=int8", "max_int8_loss=100", "sentences=test"]
     done = script("export", *arguments, cwd=folder)
     assert done.returncode == 0, done.stderr
-    assert b"graph.onnx: differs from PyTorch by at most" in done.stdout
-    assert b"graph.int8.onnx: accuracy of sentiment on 32 test sentences" in done.stdout
+    assert b"onnx/model.onnx: differs from PyTorch by at most" in done.stdout
+    assert b"onnx/model_int8.onnx: accuracy of sentiment on 32 test sentences" in done.stdout
     return folder
 
 
@@ -86,9 +86,14 @@ def test_export_describes_the_run_in_the_manifest(folder):
     assert "0_seed=1,a" in (folder / "bundle" / "README.md").read_text()
 
 
+def test_export_with_a_graph_loads_in_sentence_transformers_with_its_onnx_backend(folder):
+    """It hands ``model_args`` to the library that opens the graph, and that refuses any it does not know."""
+    assert "model_args" not in json.loads((folder / "bundle" / "sentence_bert_config.json").read_text())
+
+
 def test_export_names_no_place_of_the_machine(folder):
     assert naming_a_path(folder / "bundle", folder) == []
-    for name in ("graph.onnx", "graph.int8.onnx"):
+    for name in ("onnx/model.onnx", "onnx/model_int8.onnx"):
         model = onnx.load(folder / "bundle" / name)
         onnx.checker.check_model(model)
         assert b"metadata" not in (folder / "bundle" / name).read_bytes()

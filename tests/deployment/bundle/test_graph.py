@@ -40,6 +40,7 @@ def check(path, model):
         "sentence_embedding",
         "category_logits",
         "sentiment_logits",
+        "last_hidden_state",
     ]
     for sentences in range(1, 34):
         tokens = 2 + 5 * sentences % (LONGEST - 3)
@@ -47,7 +48,8 @@ def check(path, model):
         mask = (torch.arange(tokens) < torch.randint(1, tokens + 1, (sentences, 1))).long()
         with torch.inference_mode():
             embeddings = model.encoder(ids, mask)
-            expected = [embeddings, *model.classify(embeddings).values()]
+            states = model.encoder.last_states(ids, mask)
+            expected = [embeddings, *model.classify(embeddings).values(), states]
         found = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
         for ours, theirs in zip(found, expected, strict=True):
             np.testing.assert_allclose(ours, theirs, atol=1e-4)

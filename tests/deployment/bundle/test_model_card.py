@@ -66,7 +66,7 @@ def test_model_card_names_the_prompt():
 
 @pytest.mark.parametrize("graph", [False, True])
 def test_model_card_describes_a_graph_where_there_is_one(graph):
-    assert ("`graph.onnx`" in card(graph)) is graph
+    assert ("`onnx/model.onnx`" in card(graph)) is graph
 
 
 @pytest.mark.slow

@@ -37,6 +37,13 @@ def test_stock_modules_give_the_embeddings_of_the_encoder(
     assert [text for text in warnings if "os_token_id" not in text] == []  # the tiny vocabulary lacks modernbert's
 
 
+@pytest.mark.parametrize("with_graph", [True, False])
+def test_write_encoder_names_no_argument_that_optimum_refuses_beside_a_graph(tmp_path, make_encoder, with_graph):
+    write_encoder(tmp_path, make_encoder(), bundle_tokenizer(), with_graph=with_graph)
+    settings = json.loads((tmp_path / "sentence_bert_config.json").read_text())
+    assert ("model_args" in settings) is not with_graph
+
+
 def test_write_encoder_adds_entries_and_removes_where_the_weights_came_from(tmp_path, make_encoder):
     encoder = make_encoder()
     encoder.transformer.config._name_or_path = "somewhere"

@@ -136,7 +136,7 @@ def _write_bundle(folder: Path, name: str, trained: TrainedRun, config: DictConf
         UserError: int8 costs too much, or the sentences to store cannot be read.
     """
     tokenizer = trained.encoder.load_text_tokenizer()
-    write_model(folder, trained.model, tokenizer)
+    write_model(folder, trained.model, tokenizer, with_graph=config.graph != "none")
     write_scores(folder, trained.scores)
     quantization = write_graphs(folder, trained, tokenizer, config)
     if config.classifiers:

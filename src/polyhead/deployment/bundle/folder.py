@@ -67,15 +67,16 @@ def _check_free(folder: Path, overwrite: bool) -> None:
         raise UserError(f"output: {str(folder)!r} is no bundle, and only those are overwritten; choose another folder")
 
 
-def write_model(folder: Path, model: MultiTaskModel, tokenizer: TextTokenizer) -> None:
+def write_model(folder: Path, model: MultiTaskModel, tokenizer: TextTokenizer, with_graph: bool = False) -> None:
     """Write encoder, heads and tokenizer; :func:`polyhead.deployment.bundle.manifest.seal` completes the bundle.
 
     Args:
         folder: empty.
         model: with a plain encoder: adapters are merged before.
         tokenizer: of the encoder, with its limit and its prompt.
+        with_graph: a graph will lie beside, see :func:`polyhead.deployment.bundle.stock_modules.write_encoder`.
     """
-    write_encoder(folder, model.encoder, tokenizer)
+    write_encoder(folder, model.encoder, tokenizer, with_graph=with_graph)
     write_prompt(folder, tokenizer.prompt)
     tensors: dict[str, Tensor] = {}
     for task in with_parameters(model):

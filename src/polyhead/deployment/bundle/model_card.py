@@ -63,8 +63,8 @@ _PAIRS = """
 the answer of `similarity` and `contrastive` is their cosine, and the head of `entailment` is given (u, v, |u - v|).
 """
 
-_GRAPH = """`graph.onnx` maps `input_ids` and `attention_mask` to `sentence_embedding` and to `TASK_logits` of every
-task about one text.
+_GRAPH = """`onnx/model.onnx` maps `input_ids` and `attention_mask` to `sentence_embedding`, to `TASK_logits` of every
+task about one text, and to `last_hidden_state`, which `SentenceTransformer(..., backend="onnx")` pools.
 """
 
 _DIMENSIONS = """

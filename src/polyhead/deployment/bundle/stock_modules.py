@@ -16,7 +16,12 @@ from polyhead.storage.output import write_atomically
 
 
 def write_encoder(
-    folder: Path, encoder: Encoder, tokenizer: TextTokenizer, top: Sequence[SentenceModule] = (), **config: Any
+    folder: Path,
+    encoder: Encoder,
+    tokenizer: TextTokenizer,
+    top: Sequence[SentenceModule] = (),
+    with_graph: bool = False,
+    **config: Any,
 ) -> None:
     """Write transformer, tokenizer, pooling and all on top, in the form that sentence-transformers reads.
 
@@ -25,6 +30,8 @@ def write_encoder(
         encoder: a plain one, without adapters.
         tokenizer: of the encoder, with its limit and its prompt.
         top: modules of the caller's on top of the encoder's own.
+        with_graph: a graph will lie beside: sentence-transformers hands the arguments of the transformer's class to
+            whatever loads it, and optimum refuses them. transformers then says that weights of a pooler are new.
         config: further entries of the transformer's ``config.json``.
     """
     transformer = cast(Any, encoder.transformer)
@@ -32,7 +39,7 @@ def write_encoder(
     tokenizer.tokenizer.save_pretrained(folder)
     _complete_config(folder / "config.json", config)
     settings: dict[str, Any] = {"max_seq_length": tokenizer.max_length, "do_lower_case": False}
-    if "add_pooling_layer" in inspect.signature(type(transformer).__init__).parameters:
+    if not with_graph and "add_pooling_layer" in inspect.signature(type(transformer).__init__).parameters:
         # The encoder has no pooler; transformers would add one with random weights, and warn.
         settings["model_args"] = {"add_pooling_layer": False}
     write_json(folder / "sentence_bert_config.json", settings)
