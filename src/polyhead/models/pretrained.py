@@ -72,7 +72,7 @@ class PretrainedEncoder:
     architecture: Mapping[str, Any] = field(default_factory=dict)
     pretrained: bool = True
     pooling: str | Sequence[str] = AUTO
-    max_length: int | Literal["auto"] = AUTO
+    max_length: int | Literal["auto"] = "auto"
     sha256: str | None = None
     prompt: str | None = None
     long: Literal["truncate", "windows"] = "truncate"
