@@ -7,7 +7,7 @@ from pathlib import Path
 
 from polyhead.errors import ParameterError, collect_errors
 from polyhead.sources.table_reader import DATA_SET, SAVED_SPLITS
-from polyhead.storage.row_readers import READERS, format_of, is_of_format
+from polyhead.storage.row_readers import READERS, format_of
 
 FORMATS = tuple(name for name in READERS if name != "txt")
 """The formats of files that can hold labels."""
@@ -52,7 +52,7 @@ def _expand(parameter: str, pattern: str, formats: Sequence[str]) -> list[Path]:
     if literal and (Path(pattern) / SAVED_SPLITS).is_file():
         raise ParameterError(f"{parameter}: {_splits_hint(Path(pattern))}")
     if literal and found[0].is_dir() and not (found[0] / DATA_SET).is_file():
-        found = _files_in(found[0], formats)
+        found = _files_in(found[0])
     files = [path for path in found if path.is_file() or (path / DATA_SET).is_file()]
     if not files:
         raise ParameterError(f"{parameter}: no file {pattern!r}; relative paths start in the current folder")
@@ -66,9 +66,9 @@ def _expand(parameter: str, pattern: str, formats: Sequence[str]) -> list[Path]:
     return files
 
 
-def _files_in(folder: Path, formats: Sequence[str]) -> list[Path]:
-    """Return the files of the formats in a folder; others, such as the marks of whoever wrote it, are passed over."""
-    return sorted(path for path in folder.iterdir() if path.is_file() and is_of_format(path, formats))
+def _files_in(folder: Path) -> list[Path]:
+    """Return the files in a folder, but for hidden ones and the marks of whoever wrote it, as ``_SUCCESS``."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith((".", "_")))
 
 
 def _splits_hint(folder: Path) -> str:

@@ -44,14 +44,6 @@ def format_of(name: str, formats: Sequence[str] = tuple(READERS)) -> str:
     return ending
 
 
-def is_of_format(path: Path, formats: Sequence[str]) -> bool:
-    """Return whether a file has one of the formats, by the ending of its name; hidden files have none."""
-    try:
-        return not path.name.startswith((".", "_")) and bool(format_of(path.name, formats))
-    except UserError:
-        return False
-
-
 def check_format(input_format: str) -> None:
     """Check the name of a format, ``auto`` among them.
 
