@@ -2,6 +2,7 @@
 
     python scripts/benchmark.py encode data=texts.csv
     python scripts/benchmark.py finetune frozen partial weighting data=/path/to/trec6 repeats=3
+    python scripts/benchmark.py profile data=/path/to/trec6 repeats=1
     python scripts/benchmark.py serve data=texts.csv
     python scripts/benchmark.py load data=texts.csv clients=64 seconds=60 repeats=1
     python scripts/benchmark.py label data=/path/to/trec6 repeats=5

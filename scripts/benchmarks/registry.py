@@ -12,11 +12,13 @@ from benchmarks.prediction import serve
 from benchmarks.server_load import load
 from benchmarks.settings import Settings
 from benchmarks.startup import startup
+from benchmarks.step_profile import step_profile
 from benchmarks.training import finetune, frozen, partly_frozen, weighting
 
 BENCHMARKS: dict[str, Callable[[Settings], Comparison]] = {
     "encode": encode,
     "finetune": finetune,
+    "profile": step_profile,
     "frozen": frozen,
     "partial": partly_frozen,
     "weighting": weighting,

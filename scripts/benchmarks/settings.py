@@ -9,6 +9,7 @@ from polyhead.errors import UserError, did_you_mean
 NAMES = (
     "encode",
     "finetune",
+    "profile",
     "frozen",
     "partial",
     "weighting",

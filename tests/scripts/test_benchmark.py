@@ -474,6 +474,49 @@ def test_many_tasks_have_the_labels_of_the_sources_own(settings):
 # Everything else
 
 
+@pytest.mark.parametrize(
+    ("operator", "kind"),
+    [
+        ("aten::addmm", "matrix products"),
+        ("aten::_scaled_dot_product_flash_attention_for_cpu_backward", "attention"),
+        ("aten::_to_copy", "casts and copies"),
+        ("aten::gelu_backward", "GELU, LayerNorm, sums"),
+        ("aten::native_layer_norm_backward", "GELU, LayerNorm, sums"),
+        ("aten::embedding_dense_backward", "embedding table"),
+        ("aten::_fused_adamw_", "optimizer"),
+        ("aten::_foreach_mul_", "clipping"),
+        ("Optimizer.step#AdamW.step", "optimizer"),
+        ("aten::never_heard_of", "other operators"),
+    ],
+)
+def test_profile_sorts_operators_by_what_they_do(operator, kind):
+    from benchmarks.step_profile import kind_of
+
+    assert kind_of(operator) == kind
+
+
+def test_profile_shares_add_up_to_the_whole_with_what_lies_outside_operators():
+    from benchmarks.step_profile import by_kind
+
+    shares = by_kind([("aten::mm", 2.0), ("aten::bmm", 1.0), ("aten::copy_", 1.0)], whole=5.0)
+    assert list(shares.values()) == pytest.approx([60, 20, 20])
+    assert sum(shares.values()) == pytest.approx(100)
+
+
+@pytest.mark.slow
+def test_profile_counts_each_step_and_sample_once(measure, settings):
+    (entry,) = measure("profile").entries
+    assert entry.units == [40] * settings.repeats
+    assert entry.rates == pytest.approx([1000 / ms for ms in entry.extra["milliseconds"]])
+
+
+def test_profile_of_a_gpu_is_refused(settings):
+    from benchmarks.step_profile import step_profile
+
+    with pytest.raises(UserError, match="profile looks at a processor alone"):
+        step_profile(replace(settings, device="gpu"))
+
+
 def test_corpus_counts_the_sentences_that_it_generates(measure, settings):
     comparison = measure("corpus")
     assert [*by_name(comparison)] == ["train", "validation", "test"]

@@ -3,17 +3,19 @@
 Shapes: N rows, n rows of a chunk, W units of an embedding, C classes of a task, F fits of a task that are made at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
+from polyhead.tasks import is_labelled
 from polyhead.training.head_problem import HeadProblem, LinearHeads
 from polyhead.training.ridge import solve_ridge
 
 _LOGITS = 2**22  # of a chunk of rows, in all fits of a task: 32 MB
 _CHUNK = 8192  # rows of a chunk, at most
 _SAMPLE = 20_000  # rows whose covariance stands for that of all
+_KEPT = 2**24  # numbers of rows that are centered once, not in each step: 128 MB
 _HISTORY = 20
 
 
@@ -22,7 +24,7 @@ class HeadSolver:
 
     .. math:: \sum_n r_n \, loss(W x_n + b, y_n) + \frac{penalty}{2} \lVert W \rVert^2
 
-    by L-BFGS (Liu and Nocedal 1989), all fits of all tasks at once, in double precision; where the loss is the squared
+    by L-BFGS (Liu and Nocedal 1989), all fits of a task at once, in double precision; where the loss is the squared
     error, in closed form (:func:`polyhead.training.ridge.solve_ridge`). With cross-entropy this is
     scikit-learn's ``LogisticRegression(C=1 / penalty)``; for two classes ``C=2 / penalty``, because there it has one
     row of weights, the difference of ours. The heads begin at 0, so the result depends on nothing but the arguments.
@@ -49,7 +51,7 @@ class HeadSolver:
         """Mean squared distance of the features from their mean."""
         return float(self._variances.sum())
 
-    def solve(self, problems: Sequence[HeadProblem], tolerance: float = 1e-7, steps: int = 1000) -> list[LinearHeads]:
+    def solve(self, problems: Sequence[HeadProblem], tolerance: float = 1e-6, steps: int = 1000) -> list[LinearHeads]:
         """Return the heads of each problem.
 
         Args:
@@ -57,19 +59,22 @@ class HeadSolver:
             tolerance: the largest slope that is left, of a mean loss in the coordinates of the search.
             steps: of L-BFGS, at most.
         """
-        others = iter(self._search([one for one in problems if not one.quadratic], tolerance, steps))
-        return [solve_ridge(self.features, one) if one.quadratic else next(others) for one in problems]
+        return [
+            solve_ridge(self.features, problem) if problem.quadratic else self._search(problem, tolerance, steps)
+            for problem in problems
+        ]
 
-    def _search(self, problems: Sequence[HeadProblem], tolerance: float, steps: int) -> list[LinearHeads]:
-        """Return the heads of each problem, by L-BFGS."""
-        if not problems:
-            return []
-        scales = [self._scales(problem) for problem in problems]
-        weights = [torch.zeros(len(p.penalties), len(self.mean), p.classes, dtype=torch.double) for p in problems]
-        biases = [torch.zeros(len(p.penalties), p.classes, dtype=torch.double) for p in problems]
-        variables = [*weights, *biases]
+    def _search(self, problem: HeadProblem, tolerance: float, steps: int) -> LinearHeads:
+        """Return the heads of a problem, by L-BFGS.
+
+        Each task by itself: in one search the others would wait for the slowest, and take its shorter steps.
+        """
+        rows = LabeledRows(self.features, self.mean, problem)
+        scale = self._scales(problem)
+        weight = torch.zeros(len(problem.penalties), len(self.mean), problem.classes, dtype=torch.double)
+        bias = torch.zeros(len(problem.penalties), problem.classes, dtype=torch.double)
         optimizer = torch.optim.LBFGS(
-            variables,
+            [weight, bias],
             max_iter=steps,
             max_eval=2 * steps,
             history_size=_HISTORY,
@@ -77,16 +82,9 @@ class HeadSolver:
             tolerance_change=0.0,
             line_search_fn="strong_wolfe",
         )
-
-        def objective() -> Tensor:
-            total = torch.zeros((), dtype=torch.double)
-            for problem, scale, weight, bias in zip(problems, scales, weights, biases, strict=True):
-                total += self._evaluate(problem, scale, weight, bias)
-            return total
-
         with torch.no_grad():
-            optimizer.step(objective)  # type: ignore[no-untyped-call]
-            return [self._heads(*found) for found in zip(scales, weights, biases, strict=True)]
+            optimizer.step(lambda: self._evaluate(rows, scale, weight, bias))  # type: ignore[no-untyped-call]
+            return self._heads(scale, weight, bias)
 
     def _scales(self, problem: HeadProblem) -> Tensor:
         """Return the factors (F, W) from the coordinates of the search to the principal components."""
@@ -98,21 +96,20 @@ class HeadSolver:
         found = self._directions @ (scale[:, :, None] * weight)  # (F, W, C)
         return LinearHeads(found.mT.contiguous(), bias - self.mean @ found)
 
-    def _evaluate(self, problem: HeadProblem, scale: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def _evaluate(self, rows: "LabeledRows", scale: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """Return the sum of a problem's objectives, each as a mean over its rows, and set the gradients."""
         fits, width, classes = weight.shape
         found = (self._directions @ (scale[:, :, None] * weight)).transpose(0, 1).reshape(width, fits * classes)
         value = torch.zeros((), dtype=torch.double)
         slope = torch.zeros_like(found)
         bias_slope = torch.zeros_like(bias)
-        for start, stop in self._chunks(fits * classes):
-            rows = self.features[start:stop].double() - self.mean  # (n, W)
-            logits = (rows @ found).view(-1, fits, classes) + bias  # (n, F, C)
-            losses, slopes = _losses(problem, logits, start, stop)
+        for chosen, centered in rows.chunks():
+            logits = (centered @ found).view(-1, fits, classes) + bias  # (n, F, C)
+            losses, slopes = _losses(rows.problem, logits, chosen)
             value += losses
-            slope += rows.T @ slopes.flatten(1)
+            slope += centered.T @ slopes.flatten(1)
             bias_slope += slopes.sum(dim=0)
-        shares = torch.tensor(problem.penalties, dtype=torch.double) / problem.totals  # (F,)
+        shares = torch.tensor(rows.problem.penalties, dtype=torch.double) / rows.problem.totals  # (F,)
         found = found.view(width, fits, classes).transpose(0, 1)  # (F, W, C)
         slope = slope.view(width, fits, classes).transpose(0, 1) + shares[:, None, None] * found
         weight.grad = scale[:, :, None] * (self._directions.T @ slope)
@@ -120,18 +117,38 @@ class HeadSolver:
         value += (shares * found.square().sum(dim=(1, 2))).sum() / 2
         return value
 
-    def _chunks(self, logits: int) -> Iterator[tuple[int, int]]:
-        size = max(1, min(_CHUNK, _LOGITS // logits))
-        for start in range(0, len(self.features), size):
-            yield start, min(start + size, len(self.features))
+
+class LabeledRows:
+    """The rows that have a label for a problem, in chunks; centered once and kept where they are few.
+
+    Args:
+        features: (N, W), which may be mapped from a file.
+        mean: of the features (W,).
+        problem: whose labels they are.
+    """
+
+    def __init__(self, features: Tensor, mean: Tensor, problem: HeadProblem) -> None:
+        self.features, self.mean, self.problem = features, mean, problem
+        labelled = torch.nonzero(is_labelled(problem.labels))[:, 0]
+        size = max(1, min(_CHUNK, _LOGITS // (len(problem.penalties) * problem.classes)))
+        self._parts = torch.split(labelled, size)
+        self._kept = list(self._read()) if len(labelled) * len(mean) <= _KEPT else None
+
+    def chunks(self) -> Iterable[tuple[Tensor, Tensor]]:
+        """Return the indices (n,) of each chunk's rows, and what they are apart from the mean (n, W)."""
+        return self._read() if self._kept is None else self._kept
+
+    def _read(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for chosen in self._parts:
+            yield chosen, self.features[chosen].double() - self.mean
 
 
-def _losses(problem: HeadProblem, logits: Tensor, start: int, stop: int) -> tuple[Tensor, Tensor]:
+def _losses(problem: HeadProblem, logits: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
     """Return the sum of the losses of some rows over all fits, each fit's as a share of its total, and its slopes."""
     fits = logits.shape[1]
     shares = 1 / problem.totals.expand(fits)  # (F,)
-    weights = shares if problem.weights is None else shares * problem.weights[:, start:stop].T.double()  # (n, F)
-    labels = problem.labels[start:stop].repeat_interleave(fits, dim=0)  # (n F,) or (n F, C)
+    weights = shares if problem.weights is None else shares * problem.weights[:, chosen].T.double()  # (n, F)
+    labels = problem.labels[chosen].repeat_interleave(fits, dim=0)  # (n F,) or (n F, C)
     with torch.enable_grad():
         leaf = logits.flatten(0, 1).requires_grad_()
         losses = problem.loss(leaf, labels).view(-1, fits)
