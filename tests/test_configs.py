@@ -42,6 +42,9 @@ def own_sentences(folder, option):
         rows = "".join(f"{name} {i},{'ab'[i % 2]},{'xy'[i % 2]}\n" for i in range(40))
         (folder / f"{name}.csv").write_text("text,category,sentiment\n" + rows)
     cache = f"data.cache={folder / 'cache'}"
+    if option == "shards":
+        named = "tasks=[{category: [a, b]},{sentiment: [x, y]}]"
+        return [cache, f"data.files.train={folder}/train.csv", f"data.files.test={folder}/test.csv", named]
     if option == "files":
         return [cache, f"data.files.train={folder}/train.csv", f"data.files.test={folder}/test.csv"]
     return [cache, f"data.name={folder}", "data.columns={sentiment: sentiment}"]
@@ -52,7 +55,7 @@ def own_sentences(folder, option):
 def test_options_compose_and_instantiate(tmp_path, monkeypatch, group, option):
     monkeypatch.chdir(tmp_path)  # MLflow opens its file where it stands
     extra = ["encoder.pretrained=false"] if option in HUB else []
-    if (group, option) in {("data", "files"), ("data", "hub")}:
+    if (group, option) in {("data", "files"), ("data", "hub"), ("data", "shards")}:
         extra += own_sentences(tmp_path, option)
     extra += [LOCAL] if (group, option) == ("encoder", "local") else []
     extra += ["soup.runs=[one,two]"] if group == "soup" else []  # read when training begins
@@ -66,7 +69,11 @@ def test_options_compose_and_instantiate(tmp_path, monkeypatch, group, option):
         return
     parts = compose_components(config)
     trainer = compose_trainer(config, parts.precision, parts.length, callbacks=[])
-    small = group == "data" and option in {"files", "hub"}  # a few sentences, which a hundred steps take often
+    small = group == "data" and option in {
+        "files",
+        "hub",
+        "shards",
+    }  # a few sentences, which a hundred steps take often
     expected = {"quick": 1, "gradual_ulmfit": 8, "few_shot": 2}.get(option, 50 if small else 3)
     assert trainer.max_epochs == expected
     assert parts.freeze_plan  # held against the skeleton of the encoder already

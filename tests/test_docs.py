@@ -1,9 +1,12 @@
 """The documents are true: their commands parse and compose, their links lead somewhere, their recipes run."""
 
 import ast
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 import textwrap
 from functools import cache, partial
 from importlib import import_module
@@ -14,7 +17,10 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
+from pyarrow import parquet
+from support.bundles import make_bundle
 from support.commands import NO_PICTURES, ROOT, TINY_ENCODER, run, script
+from support.shards import write_shards
 
 import polyhead
 from polyhead.commands.init import write_project
@@ -361,3 +367,41 @@ def test_recipe_takes_at_most_three_edits_and_its_command_runs(tmp_path, checkou
             path.unlink(missing_ok=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(list(tmp_path.glob("runs/*/metrics.json"))) == 1
+
+
+SPARK = """
+import sys, warnings
+from pyspark.sql import SparkSession
+
+settings = {"spark.ui.enabled": "false", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+spark = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
+exec(sys.stdin.read())
+spark.stop()
+"""
+
+
+@pytest.mark.slow
+def test_spark_block_of_the_scale_page_gives_what_predict_gives(tmp_path, model, tasks):
+    pytest.importorskip("pyspark", reason="PySpark, which needs Java, is no dependency")
+    bundle = make_bundle(tmp_path / "bundle", model, tasks)
+    write_shards(tmp_path / "reviews", [20, 30])
+    done = script("predict", f"model={bundle}", "input=reviews", "output=expected", "precision=32-true", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(), re.DOTALL)
+    code = code.replace('"/models/bundle"', f'"{bundle}", precision="32-true"')
+    spark = subprocess.run(
+        [sys.executable, "-c", SPARK],
+        input=code,
+        cwd=tmp_path,
+        env=os.environ | {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert spark.returncode == 0, spark.stderr[-2000:]
+    columns = ["text", "predicted_sentiment", "predicted_sentiment_probability"]
+    expected, found = (
+        parquet.read_table(tmp_path / folder, columns=columns).sort_by("text").to_pylist()
+        for folder in ("expected", "predicted")
+    )
+    assert found == expected

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from polyhead.data.dataset import TokenizedSplit
     from polyhead.data.loader import TrainingLoader
     from polyhead.data.samplers import LengthGroupedBatchSampler, LoaderSettings
+    from polyhead.data.shard_sampler import ShardedBatchSampler
     from polyhead.data.token_cache import TokenCache
     from polyhead.data.tokenization import TextTokenizer
     from polyhead.data.tokenized_sentences import TokenizedSentences
@@ -19,6 +20,7 @@ __all__ = [
     "LengthGroupedBatchSampler",
     "LoaderSettings",
     "SentenceData",
+    "ShardedBatchSampler",
     "TextTokenizer",
     "TokenCache",
     "TokenizedSentences",
@@ -35,6 +37,7 @@ __getattr__ = lazy_exports(
         "TrainingLoader": "loader",
         "LengthGroupedBatchSampler": "samplers",
         "LoaderSettings": "samplers",
+        "ShardedBatchSampler": "shard_sampler",
         "TokenCache": "token_cache",
         "TextTokenizer": "tokenization",
         "TokenizedSentences": "tokenized_sentences",

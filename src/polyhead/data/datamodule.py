@@ -1,15 +1,12 @@
 """Data module: the splits of a source, tokenized once, as length-grouped batches. Knows nothing about models."""
 
-import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from torch.utils.data import DataLoader
@@ -19,21 +16,23 @@ from polyhead.data.dataset import TokenizedSplit, attach_all
 from polyhead.data.evidence import fewest_labels, tell_if_small
 from polyhead.data.loader import TrainingLoader
 from polyhead.data.samplers import LengthGroupedBatchSampler, LoaderSettings
+from polyhead.data.shard_sampler import ShardedBatchSampler
 from polyhead.data.token_cache import TokenCache
-from polyhead.data.token_findings import row_hashes, unknown_line, unknown_tokens
+from polyhead.data.token_findings import TokenFindings
+from polyhead.data.token_reader import TokenReader
 from polyhead.data.tokenization import TextTokenizer
 from polyhead.data.tokenized_sentences import TokenizedSentences
+from polyhead.data.tokenized_shards import TokenizedShards
 from polyhead.errors import UserError
-from polyhead.sources.base import POOL, Source
+from polyhead.sources.base import POOL, LabelledSentence, Source
 from polyhead.sources.mixing import Balance, Mixture
+from polyhead.sources.shards import Shard, Shards
 from polyhead.storage.cache import Description
 from polyhead.tasks import Task
 
 log = logging.getLogger(__name__)
 
 _SHOWN = 3  # sentences that a line names
-_FORMAT = 2  # part of every key of the token cache: entries of another layout are not found
-
 Attach = Callable[[TokenizedSplit, str], None]
 """Sets the stored activations of the split with that name."""
 
@@ -70,21 +69,21 @@ class SentenceData(L.LightningDataModule):
         self.tokenizer = text_tokenizer.tokenizer
         self.loader = loader
         self.activations = activations
-        self.token_cache = token_cache
+        self._reader = TokenReader(self.tasks, text_tokenizer, token_cache)
         self.description = dict(description or {})
         self.splits: dict[str, TokenizedSplit] = {}
         self._attach: Attach | None = None
         self._pool: TokenizedSplit | None = None
-        self._hashes: dict[str, NDArray[np.uint64]] = {}
+        self._findings = TokenFindings(source, self.tokenizer)
 
     def split(self, name: str) -> TokenizedSplit:
-        """Return a split, tokenized on first use.
+        """Return a split, tokenized on first use; of shards some sentences that stand for all.
 
         Raises:
             UserError: the split is empty, or its sentences have labels that the tasks do not know.
         """
         if name not in self.splits:
-            split = self._tokenized(name)
+            split = self._tokenized(name) if self.source.shards(name) is None else self.shards.sample()
             if not self.splits:
                 self._attach = self._activations_now()
             self._attach_activations(split, name)
@@ -105,7 +104,7 @@ class SentenceData(L.LightningDataModule):
 
     def _attach_activations(self, split: TokenizedSplit, name: str) -> None:
         """Give a split its stored activations: its own, or those of the pool from which folds choose sentences."""
-        if self._attach is None:
+        if self._attach is None or self.source.shards(name) is not None:
             return
         rows = self.source.rows_in_pool(name)
         if rows is None:
@@ -127,8 +126,17 @@ class SentenceData(L.LightningDataModule):
             progress: Any = self.trainer.fit_loop.epoch_loop.batch_progress if self.trainer else None
             return int(progress.current.processed) if progress else 0
 
+        if self.source.shards("train") is not None:
+            return TrainingLoader(self.shards, self._shard_batches(), done, **self._loader_options())
         batches = self._batches("train", self.loader.batch_size, shuffle=True)
         return TrainingLoader(self.split("train"), batches, done, **self._loader_options())
+
+    @cached_property
+    def shards(self) -> TokenizedShards:
+        """The training sentences, where they are shards."""
+        shards = self.source.shards("train") or Shards((), 1)
+        padding, about = self.text_tokenizer.padding, self._describe("train")
+        return TokenizedShards(shards, self._read_shard, self.tasks, padding, about)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
         """Return the validation batches; an empty list where there is no validation split."""
@@ -169,34 +177,9 @@ class SentenceData(L.LightningDataModule):
         classes = {task.name: sentences.labels[task.name] for task in self.tasks if task.kind.one_class}
         if name != "train" and (small := tell_if_small(name, classes)):
             log.warning("%s", small)
-        self._tell_unknown(sentences, name)
-        self._tell_equal(sentences, name)
+        self._findings.tell(sentences, name)
         weights = self.source.weights(name)
         return TokenizedSplit(sentences, self.text_tokenizer.padding, self._describe(name), weights)
-
-    def _tell_unknown(self, sentences: TokenizedSentences, name: str) -> None:
-        """Log a line if many tokens of a split are unknown to the tokenizer."""
-        share, alone = unknown_tokens(sentences, self.tokenizer.unk_token_id, self.tokenizer.all_special_ids)
-        places = ", ".join(self.source.locate(name, int(row)) for row in alone[:_SHOWN])
-        if line := unknown_line(share, len(alone), len(sentences), name, places):
-            log.warning("%s", line)
-
-    def _tell_equal(self, sentences: TokenizedSentences, name: str) -> None:
-        """Log a line for each earlier split that has sentences of the same token ids, cut ones included.
-
-        Those of the same text were told by the source.
-        """
-        hashes = row_hashes(sentences)
-        for other, known in self._hashes.items():
-            rows, told = np.flatnonzero(np.isin(hashes, known)), self.source.shared(other, name)
-            rows = rows if told is None else np.setdiff1d(rows, told)
-            if len(rows):
-                places = ", ".join(self.source.locate(name, int(row)) for row in rows[:_SHOWN])
-                counts = f"{len(rows):,} of {len(sentences):,} {name} sentences"
-                log.warning(
-                    "%s have the token ids of %s sentences, and are the same to the encoder (%s)", counts, other, places
-                )
-        self._hashes[name] = hashes
 
     def _describe(self, name: str) -> Description:
         return {**self.description, "data": f"{self.source.describe(name)} {name}"}
@@ -204,26 +187,25 @@ class SentenceData(L.LightningDataModule):
     def _sentences(self, name: str) -> TokenizedSentences:
         """Read the tokens of a split from the cache, or tokenize its sentences."""
 
-        def chunks() -> Iterator[TokenizedSentences]:
+        def sentences() -> Iterable[LabelledSentence]:
             texts, size = self.source.sentences(name), self.source.size(name)
             if size is not None and Console().is_terminal:
-                texts = track(texts, f"tokenizing {name}", total=size, transient=True)
-            return self.text_tokenizer.tokenize_labeled(texts, self.tasks)
+                return track(texts, f"tokenizing {name}", total=size, transient=True)
+            return texts
 
-        names = [task.name for task in self.tasks]
-        fingerprint = self.source.fingerprint(name)
-        if self.token_cache is None or fingerprint is None:
-            tokens = TokenizedSentences.concatenate(chunks(), names)
-        else:
-            paired = any(task.kind.is_pair for task in self.tasks)
-            tokens = self.token_cache.get(self._key(fingerprint), chunks, names, self._describe(name), paired)
-        targets = {task.name: task.as_targets(tokens.labels[task.name], len(tokens)) for task in self.tasks}
-        return replace(tokens, labels=targets).in_windows(self.text_tokenizer.window)
+        return self._reader.read(sentences, self.source.fingerprint(name), self._describe(name))
 
-    def _key(self, fingerprint: str) -> str:
-        """Return the digest of all that decides the tokens and labels of a split."""
-        content = repr([_FORMAT, fingerprint, self.tasks, self.text_tokenizer.settings()])
-        return hashlib.sha256(content.encode()).hexdigest()
+    def _read_shard(self, shard: Shard) -> TokenizedSentences:
+        """Read the tokens of a shard from the cache, or tokenize its sentences.
+
+        Raises:
+            UserError: a label that its task does not have; with its row.
+        """
+        description = {**self.description, "data": shard.name}
+        try:
+            return self._reader.read(shard.sentences, shard.fingerprint(), description)
+        except UserError as error:
+            raise UserError(shard.unread_label(self.tasks) or str(error)) from error
 
     def _loader_options(self) -> dict[str, Any]:
         return {"pin_memory": torch.cuda.is_available(), "num_workers": self.loader.workers}
@@ -243,6 +225,20 @@ class SentenceData(L.LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             processes=processes,
             mixture=self._mixture(name) if shuffle else None,
+        )
+
+    def _shard_batches(self) -> ShardedBatchSampler:
+        loader, trainer = self.loader, self.trainer
+        return ShardedBatchSampler(
+            [shard.rows for shard in self.shards.shards.files],
+            self.shards.lengths,
+            loader.batch_size,
+            loader.bucket_batches,
+            loader.seed,
+            self.shards.shards.window,
+            rank=trainer.global_rank if trainer else 0,
+            processes=trainer.world_size if trainer else 1,
+            at_end=self.shards.tell_seen,
         )
 
     def _mixture(self, name: str) -> Mixture | Balance | None:

@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from polyhead.data.batch import Batch
 from polyhead.data.samplers import LengthGroupedBatchSampler
+from polyhead.data.shard_sampler import ShardedBatchSampler
 
 
 class TrainingLoader(DataLoader[Batch]):
@@ -23,7 +24,11 @@ class TrainingLoader(DataLoader[Batch]):
     """
 
     def __init__(
-        self, split: Dataset[Batch], batches: LengthGroupedBatchSampler, done: Callable[[], int], **options: Any
+        self,
+        split: Dataset[Batch],
+        batches: LengthGroupedBatchSampler | ShardedBatchSampler,
+        done: Callable[[], int],
+        **options: Any,
     ) -> None:
         super().__init__(split, sampler=batches, batch_size=None, **options)
         self.batches = batches

@@ -3,15 +3,23 @@
 Shapes: N sentences, M tokens of all of them.
 """
 
+import logging
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyhead.data.tokenized_sentences import TokenizedSentences
+from polyhead.sources.base import Source
 from polyhead.storage.memmap import release_pages
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
+
+_SHOWN = 3  # sentences that a line names
 _CHUNK = 100_000  # sentences looked at together
 _MOST_UNKNOWN = 0.1  # share of the tokens of a split that may be unknown without a word
 
@@ -101,3 +109,46 @@ def unknown_line(share: float, alone: int, sentences: int, split: str, places: s
     if share > _MOST_UNKNOWN:
         return f"{share:.0%} of the tokens of {split} are unknown to the encoder; {hint}"
     return None
+
+
+class TokenFindings:
+    """What is odd about the tokens of splits, told in the log as each is read.
+
+    Args:
+        source: of the sentences; names their places.
+        tokenizer: that made the tokens.
+    """
+
+    def __init__(self, source: Source, tokenizer: "PreTrainedTokenizerBase") -> None:
+        self.source = source
+        self.tokenizer = tokenizer
+        self._hashes: dict[str, NDArray[np.uint64]] = {}
+
+    def tell(self, sentences: TokenizedSentences, name: str) -> None:
+        """Log what is odd about a split."""
+        self._tell_unknown(sentences, name)
+        self._tell_equal(sentences, name)
+
+    def _tell_unknown(self, sentences: TokenizedSentences, name: str) -> None:
+        """Log a line if many tokens of a split are unknown to the tokenizer."""
+        share, alone = unknown_tokens(sentences, self.tokenizer.unk_token_id, self.tokenizer.all_special_ids)
+        places = ", ".join(self.source.locate(name, int(row)) for row in alone[:_SHOWN])
+        if line := unknown_line(share, len(alone), len(sentences), name, places):
+            log.warning("%s", line)
+
+    def _tell_equal(self, sentences: TokenizedSentences, name: str) -> None:
+        """Log a line for each earlier split that has sentences of the same token ids, cut ones included.
+
+        Those of the same text were told by the source.
+        """
+        hashes = row_hashes(sentences)
+        for other, known in self._hashes.items():
+            rows, told = np.flatnonzero(np.isin(hashes, known)), self.source.shared(other, name)
+            rows = rows if told is None else np.setdiff1d(rows, told)
+            if len(rows):
+                places = ", ".join(self.source.locate(name, int(row)) for row in rows[:_SHOWN])
+                counts = f"{len(rows):,} of {len(sentences):,} {name} sentences"
+                log.warning(
+                    "%s have the token ids of %s sentences, and are the same to the encoder (%s)", counts, other, places
+                )
+        self._hashes[name] = hashes

@@ -147,7 +147,7 @@ class MultiTaskLoss(RecordsArguments, nn.Module):
             labels: class index (N,) of each training sentence by task, ``MISSING`` where there is none.
         """
         for task in self.tasks:
-            if task.kind.weighs_classes and self._weighs_classes(task.name):
+            if task.kind.weighs_classes and self.weighs_classes(task.name):
                 column = labels[task.name]
                 counts = np.bincount(column[column != MISSING], minlength=len(task.labels))  # (C,)
                 weights = class_weights(counts, self.beta[task.name], self.class_weights[task.name])
@@ -186,9 +186,10 @@ class MultiTaskLoss(RecordsArguments, nn.Module):
         return torch.stack(losses), torch.stack(rows)
 
     def _is_plain(self, name: str) -> bool:
-        return not (self.label_smoothing[name] or self.gamma[name] or self._weighs_classes(name))
+        return not (self.label_smoothing[name] or self.gamma[name] or self.weighs_classes(name))
 
-    def _weighs_classes(self, name: str) -> bool:
+    def weighs_classes(self, name: str) -> bool:
+        """Return whether the weights of a task's classes follow from the counts of its training labels."""
         return bool(self.beta[name]) or any(weight != 1 for weight in self.class_weights[name])
 
     def row_losses(self, task: str, logits: Tensor, labels: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from polyhead.sources.files import FileSource
     from polyhead.sources.hub import HubSource
     from polyhead.sources.mixing import Mixture
+    from polyhead.sources.shard_source import ShardSource
     from polyhead.sources.synthetic.corpus import HypotheticalCorpus
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "HypotheticalCorpus",
     "LabelledSentence",
     "Mixture",
+    "ShardSource",
     "Source",
 ]
 
@@ -28,6 +30,7 @@ __getattr__ = lazy_exports(
         "FileSource": "files",
         "HubSource": "hub",
         "Mixture": "mixing",
+        "ShardSource": "shard_source",
         "HypotheticalCorpus": "synthetic.corpus",
     },
 )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # made-up sentences need no numpy
     from numpy.typing import NDArray
 
     from polyhead.sources.mixing import Mixture
+    from polyhead.sources.shards import Shards
 
 
 POOL = "pool"
@@ -46,6 +47,14 @@ class Source:
     def sentences(self, split: str) -> Iterable[LabelledSentence]:
         """Yield the sentences of ``split``, in the same order each time."""
         raise NotImplementedError
+
+    def shards(self, split: str) -> "Shards | None":
+        """Return the files of a split that training reads one by one; None where the split is looked at as a whole."""
+        return None
+
+    def sample(self, split: str) -> Iterable[LabelledSentence]:
+        """Yield the sentences that tell the mean and spread of numbers: all of them, but of shards."""
+        return self.sentences(split)
 
     def find_labels(
         self, names: Sequence[str], free: Sequence[str] = (), each_pair: Sequence[str] = ()

@@ -51,6 +51,8 @@ def _expand(parameter: str, pattern: str, formats: Sequence[str]) -> list[Path]:
     found = [Path(pattern)] if literal else sorted(map(Path, glob(pattern, recursive=True)))
     if literal and (Path(pattern) / SAVED_SPLITS).is_file():
         raise ParameterError(f"{parameter}: {_splits_hint(Path(pattern))}")
+    if literal and found[0].is_dir() and not (found[0] / DATA_SET).is_file():
+        found = _files_in(found[0])
     files = [path for path in found if path.is_file() or (path / DATA_SET).is_file()]
     if not files:
         raise ParameterError(f"{parameter}: no file {pattern!r}; relative paths start in the current folder")
@@ -62,6 +64,11 @@ def _expand(parameter: str, pattern: str, formats: Sequence[str]) -> list[Path]:
     if problems:
         raise ParameterError("\n".join(f"{parameter}: {problem}" for problem in problems))
     return files
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Return the files in a folder, but for hidden ones and the marks of whoever wrote it, as ``_SUCCESS``."""
+    return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith((".", "_")))
 
 
 def _splits_hint(folder: Path) -> str:

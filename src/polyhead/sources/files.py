@@ -87,7 +87,7 @@ class FileSource(TableSource):
         unlabelled: Paths | None = None,
     ) -> None:
         extra = {str(name): paths for name, paths in (shifted or {}).items() if paths}
-        problems = [*_split_problems(files), *_name_problems(extra)]
+        problems = [*_split_problems(files), *name_problems(extra)]
         self.paths: dict[str, list[list[Path]]] = {}
         self.unlabelled: list[Path] = []
         for parameter, given in (("files", files), ("shifted", extra)):
@@ -181,7 +181,8 @@ def _split_problems(files: Mapping[str, Sources | None]) -> Iterator[str]:
         yield "files.train: none given; name the files, as in data.files.train=sentences.csv"
 
 
-def _name_problems(extra_test_sets: Mapping[str, Sources]) -> Iterator[str]:
+def name_problems(extra_test_sets: Mapping[str, Sources]) -> Iterator[str]:
+    """Yield a problem for each name that no extra test set can have."""
     for name in extra_test_sets:
         if name in (*SPLITS, "training"):
             yield f"shifted: {name!r} is the name of a split; give the test set another"

@@ -169,7 +169,7 @@ class TableSource(Source):
     def is_held_out(self, split: str) -> bool:  # noqa: D102
         return split != "train" and self._splits[split].scan is self._splits["train"].scan
 
-    def shared(self, first: str, second: str) -> NDArray[np.intp]:
+    def shared(self, first: str, second: str) -> NDArray[np.intp] | None:
         """Return the positions of the second split's sentences whose texts were found, and told, in the first."""
         return self._splits[second].shared_with(self._splits[first])
 

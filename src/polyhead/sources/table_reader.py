@@ -68,7 +68,7 @@ def read(
         if path.is_dir():
             return _saved_table(path, columns, missing_values)
         with open_rows(str(path), dialect=dialect) as reader:
-            present = _present(reader, columns)
+            present = present_columns(reader, columns)
             chosen = choose(reader.name, present, columns)
             for note in reader.notes:
                 log.warning("%s", note)
@@ -92,8 +92,12 @@ def read(
         raise UserError(f"{path}: {one_line(cause)}") from error
 
 
-def _present(reader: RowReader, columns: Columns) -> Sequence[str]:
-    """Return the columns that a file may have."""
+def present_columns(reader: RowReader, columns: Columns) -> Sequence[str]:
+    """Return the columns that a file may have.
+
+    Raises:
+        UserError: a Parquet file has no row, or a column of the texts is not there or holds something else.
+    """
     if isinstance(reader, ParquetRows) and not len(reader):
         raise UserError(f"{reader.name}: no row with a sentence")
     reader.check(columns.text)

@@ -155,7 +155,7 @@ PLAIN = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf, "true": True, "fal
 FILLED_IN = {("model", "encoder"), ("model", "tasks"), ("loss", "tasks"), ("weighting", "tasks")}
 LEFT_OUT = {  # what needs files of the user, weights of the hub, or another machine
     "accelerator": ("gpu", "ddp"),
-    "data": ("files", "hub"),
+    "data": ("files", "hub", "shards"),
     "encoder": {path.stem for path in CONFIGS.glob("encoder/*.yaml")} - {"minilm"},
     "soup": ("greedy", "uniform"),
     "trainer": ("quick",),

@@ -18,6 +18,7 @@ from polyhead.app.training.components import RunComponents
 from polyhead.app.training.model_check import tell_late_stage, too_large
 from polyhead.app.training.monitor_choice import choose_monitor
 from polyhead.app.training.run_length import find_length
+from polyhead.app.training.shard_check import shard_problems
 from polyhead.app.training.start_point import StartPoint, find_start
 from polyhead.app.training.taken_heads import check_classes
 from polyhead.app.training.task_fit import fit_tasks
@@ -86,6 +87,7 @@ def compose_components(config: DictConfig) -> RunComponents:
         mixed = not composer.problems and source.mixture("train") is not None
         composer.problems += balance_problems(loader, mixed, tasks)
         composer.check_sizes(source, loader)
+        composer.problems += shard_problems(config, source, tasks, components, composer.takes_steps)
     if composer.problems:
         raise UserError("\n".join(dict.fromkeys(composer.problems)))
     precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
@@ -103,10 +105,7 @@ def compose_components(config: DictConfig) -> RunComponents:
 
 
 class _Composer:
-    """Builds the components one by one, and collects the problems of all of them.
-
-    Args:
-        config: of the run.
+    """Builds the components of a run one by one, and collects the problems of all of them.
 
     Attributes:
         problems: those found so far, a line each.
@@ -184,10 +183,11 @@ class _Composer:
         """Check that no split is empty, and that the Trainer speaks of batches that there are."""
         if self.problems:  # the sizes of sentences that were refused are not known
             return
-        splits = ["train", "validation", *(["test"] if self.config.test else [])]
+        splits = ("train", "validation", *(["test"] * self.config.test))
         sizes = {split: source.size(split) for split in splits if source.has(split)}
-        empty = [split for split, size in sizes.items() if size == 0]
-        self.problems += [f"data: the {split} split is empty; it needs at least one sentence" for split in empty]
+        line = "data: the {} split is empty; it needs at least one sentence"
+        empty = [line.format(split) for split, size in sizes.items() if size == 0]
+        self.problems += empty
         if not empty:
             found = batch_problems(plain(self.config.trainer), sizes, loader)
             self.problems += [f"trainer.{problem}" for problem in found]

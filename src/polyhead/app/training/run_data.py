@@ -28,11 +28,18 @@ def make_data(parts: RunComponents, run: str, activations: Callable[[], Attach |
 
 
 def data_digests(data: SentenceData) -> dict[str, str]:
-    """Return a hash of the sentences, as token ids, the labels and the weights of each split that was read."""
+    """Return a hash of the sentences, as token ids, the labels and the weights of each split that was read.
+
+    That of shards is of their names, sizes and ends.
+    """
     names = [*(name for name in LEARNED_FROM if name in data.splits), *data.splits]
-    return {
-        name: sentence_digest(data.splits[name].sentences, data.splits[name].weights) for name in dict.fromkeys(names)
-    }
+    return {name: _digest(data, name) for name in dict.fromkeys(names)}
+
+
+def _digest(data: SentenceData, name: str) -> str:
+    if data.source.shards(name) is not None:
+        return str(data.source.fingerprint(name))
+    return sentence_digest(data.splits[name].sentences, data.splits[name].weights)
 
 
 def changed_splits(parts: RunComponents, run: RunFolder, splits: Collection[str] | None = None) -> list[str]:

@@ -20,7 +20,7 @@ def fit_tasks(tasks: Sequence[Task], source: Source, problems: list[str]) -> tup
     fitted = list(tasks)
     for index, task in enumerate(tasks):
         if not task.kind.is_fitted:
-            cells = (sentence.labels.get(task.name) for sentence in source.sentences("train"))
+            cells = (sentence.labels.get(task.name) for sentence in source.sample("train"))
             with collect_errors(problems), _under(task):
                 fitted[index] = replace(task, kind=task.kind.fitted(task.labels, cells))
     return tuple(fitted)
