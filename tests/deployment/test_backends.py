@@ -7,7 +7,8 @@ import pytest
 import torch
 from support.bundles import add_scores, half_right, make_bundle, manifest_of, texts
 
-from polyhead.deployment.backends import BACKENDS, GRAPH, open_backend
+from polyhead.deployment.backends import BACKENDS, GRAPH, INT8_GRAPH, open_backend
+from polyhead.deployment.bundle import graph
 from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.bundle.manifest import seal
 from polyhead.deployment.predictor import Predictor

@@ -13,6 +13,7 @@ from support.commands import ROOT
 CONFIGS = ROOT / "configs"
 NONE = {
     "FileSource.files": "the data themselves",
+    "ShardSource.files": "the data themselves",
     "HubSource.name": "the data themselves",
     "PretrainedEncoder.location": "the encoder itself",
     "FreezeSpec.frozen": "the freezing itself",
@@ -29,6 +30,7 @@ NONE = {
     "SaveOnInterruption.path": "where to write",
     "FileSource.cache": "where to write",
     "HubSource.cache": "where to write",
+    "ShardSource.cache": "where to write",
     "ActivationCache.folder": "where to write",
     "TokenCache.folder": "where to write",
 }
