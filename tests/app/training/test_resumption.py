@@ -143,10 +143,11 @@ def test_auto_begins_where_there_is_nothing(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("tasks", ["tasks=[sentiment]", "tasks=[{sentiment: [bad,good]}]", "tasks={sentiment: null}"])
 def test_auto_continues_the_same_command_whatever_the_caches_and_the_spelling_of_the_folder(
-    stop, tmp_path, monkeypatch
+    tasks, stop, tmp_path, monkeypatch
 ):
-    choices = ["data=files", "data.files.train=x.csv", "tasks=[sentiment]"]
+    choices = ["data=files", "data.files.train=x.csv", tasks]
     run = stop("seed=3", *choices, tasks={"sentiment": ["bad", "good"]})
     monkeypatch.chdir(tmp_path)
     again = ["resume=auto", "seed=3", *choices, "run_dir=stopped", "tokens.folder=/other"]

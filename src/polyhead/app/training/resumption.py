@@ -162,18 +162,32 @@ def _as_config(content: dict[str, Any]) -> DictConfig:
 
 def _changes(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield each key whose value differs, and how; places and the names of tasks whose classes are found do not."""
+    tasks = _by_name(ours.get("tasks"))
+    if list(tasks) == list(theirs.get("tasks") or ()):
+        ours = {**ours, "tasks": tasks}
     old, new = (flat(without_places(side)) for side in (theirs, ours))
-    if isinstance(ours.get("tasks"), list) and ours["tasks"] == list(theirs.get("tasks", ())):
-        old, new = ({key: value for key, value in side.items() if not _under(key, "tasks")} for side in (old, new))
-    if isinstance(ours.get("tasks"), Mapping):
-        found = {
-            f"tasks.{name}" for name, labels in ours["tasks"].items() if labels is None and name in theirs["tasks"]
-        }
-        old, new = ({key: value for key, value in side.items() if key not in found} for side in (old, new))
+    found = [
+        f"tasks.{name}" for name, labels in tasks.items() if labels is None and name in (theirs.get("tasks") or ())
+    ]
+    for side in (old, new):
+        for key in [key for key in side if any(_under(key, task) for task in found)]:
+            del side[key]
     for key in sorted({*old, *new}, key=lambda key: (key.count("."), key)):  # seed before loader.seed
         before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
         if before != after and key not in _SAID_ELSEWHERE and not _under(key, "trust"):
             yield key, f"{_shown(before)} -> {_shown(after)}"
+
+
+def _by_name(tasks: object) -> dict[str, Any]:
+    """Return what is given of each task by its name: None for a name alone, whose classes are found in the data.
+
+    >>> _by_name(["topic", {"sentiment": ["bad", "good"]}])
+    {'topic': None, 'sentiment': ['bad', 'good']}
+    """
+    if isinstance(tasks, Mapping):
+        return dict(tasks)
+    given = [part if isinstance(part, Mapping) else {part: None} for part in (tasks if isinstance(tasks, list) else ())]
+    return {str(name): value for part in given for name, value in part.items()}
 
 
 def _shown(value: Any) -> str:
