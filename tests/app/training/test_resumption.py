@@ -143,7 +143,7 @@ def test_auto_begins_where_there_is_nothing(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tasks", ["tasks=[sentiment]", "tasks=[{sentiment: [bad,good]}]", "tasks={sentiment: null}"])
+@pytest.mark.parametrize("tasks", ["tasks=[sentiment]", "tasks=[{sentiment: [bad,good]}]"])
 def test_auto_continues_the_same_command_whatever_the_caches_and_the_spelling_of_the_folder(
     tasks, stop, tmp_path, monkeypatch
 ):
