@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 from support.bundles import make_bundle
+from support.kinds import TASKS
 from support.servers import LIMITS, TASK, FakePredictor
 
 from polyhead.deployment.bundle.folder import Bundle
@@ -14,10 +15,16 @@ def stored(count):
 def test_about_names_model_tasks_and_limits(tmp_path):
     found = about(FakePredictor(tmp_path), LIMITS, "reviews", None, None)
     assert (found.name, found.version, found.sentences) == ("reviews", "0", 0)
-    assert [(task.name, task.kind, task.labels) for task in found.tasks] == [
-        (TASK.name, "single_label", list(TASK.labels))
+    assert [(task.name, task.kind, task.labels, task.calibrated) for task in found.tasks] == [
+        (TASK.name, "single_label", list(TASK.labels), True)
     ]
     assert found.limits == {**vars(LIMITS), "tokens": 16, "windows": 1}
+
+
+def test_about_says_which_tasks_take_a_coverage(tmp_path):
+    found = about(FakePredictor(tmp_path, tasks=TASKS), LIMITS, "reviews", None, None)
+    assert {task.name for task in found.tasks if task.calibrated} == {"tone"}
+    assert {task.kind for task in found.tasks if not task.calibrated} == {"number", "multi_label", "ordinal"}
 
 
 def test_about_takes_examples_from_all_over_the_stored_sentences(tmp_path):

@@ -6,7 +6,7 @@ from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.deployment.predictor import Predictor
 from polyhead.deployment.server.limits import Limits
 from polyhead.deployment.server.schemas import About, AboutTask
-from polyhead.tasks import of_pairs
+from polyhead.tasks import Task, of_pairs
 
 _EXAMPLES = ("What a lovely day!", "The parcel came late, and the box was broken.", "Shares fell on Monday.")
 _SHOWN = 3  # stored sentences among the examples
@@ -30,12 +30,17 @@ def about(
         name=name,
         version=bundle.version,
         made_with=dict(bundle.manifest.made_with),
-        tasks=[AboutTask(name=task.name, kind=task.kind.name, labels=list(task.labels)) for task in predictor.tasks],
+        tasks=[_about_task(task) for task in predictor.tasks],
         limits=allowed_by(limits, predictor),
         examples=list(_spread(kept) if examples is None else examples),
         pairs=[task.name for task in of_pairs(predictor.tasks)],
         sentences=len(kept),
     )
+
+
+def _about_task(task: Task) -> AboutTask:
+    calibrated = task.kind.fits == "temperature"
+    return AboutTask(name=task.name, kind=task.kind.name, labels=list(task.labels), calibrated=calibrated)
 
 
 def allowed_by(limits: Limits, predictor: Predictor) -> dict[str, float]:

@@ -69,6 +69,7 @@ class AboutTask(BaseModel):
     name: str
     kind: str
     labels: list[str]
+    calibrated: Annotated[bool, Field(description="one class with a calibrated probability: takes coverage, accuracy")]
 
 
 class About(BaseModel):

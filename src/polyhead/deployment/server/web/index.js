@@ -26,12 +26,21 @@
     return button;
   }
 
-  // Ask for predictions; a full queue is waited for, and a coverage that cannot be promised is left out and told.
-  async function predict(texts, told, pair = {}) {
-    const options = coverage.value ? {coverage: coverage.value / 100, ...pair} : {...pair};
+  // The coverage of each task that can promise one.
+  function covered() {
+    const tasks = served.tasks.filter(task => task.calibrated);
+    if (!coverage.value || !tasks.length) return {};
+    return {coverage: Object.fromEntries(tasks.map(task => [task.name, coverage.value / 100]))};
+  }
+
+  // Ask for predictions of rows of a text, and a second one where it is given; a full queue is waited for, and a
+  // coverage that cannot be promised is left out and told.
+  async function predict(rows, told) {
+    const options = covered();
+    if ("second" in rows[0]) options.seconds = rows.map(row => row.second);
     for (;;) {
       try {
-        return (await ask("predict", {texts, ...options})).predictions;
+        return (await ask("predict", {texts: rows.map(row => row.text), ...options})).predictions;
       } catch (error) {
         if (error.status === 429) await pause(error.wait || 1);
         else if (error.status === 409 && options.coverage) { told(error.message); delete options.coverage; }
@@ -76,55 +85,60 @@
     return element("section", "", element("h2", "", "nearest stored sentences"), element("ol", "", ...items));
   }
 
-  async function one(sentence, told) {
-    const [answers] = await predict([sentence], told, second.value.trim() ? {seconds: [second.value]} : {});
+  async function one(row, told) {
+    const [answers] = await predict([row], told);
     const given = Object.entries(answers).filter(([, answer]) => !isUnanswered(answer));
     const sections = given.map(([task, answer]) => bars(task, answer));
-    if (served.sentences) sections.push(neighbours((await ask("neighbours", {texts: [sentence]})).neighbours[0]));
+    if (served.sentences) sections.push(neighbours((await ask("neighbours", {texts: [row.text]})).neighbours[0]));
     return sections;
   }
 
-  // Split texts into requests that keep the server's limits.
-  function* chunks(texts, {texts: number, body_bytes}) {
-    let chunk = [], bytes = 100;  // what stands around the texts
-    for (const sentence of texts) {
-      const size = new TextEncoder().encode(JSON.stringify(sentence)).length + 1;
+  // Split rows into requests that keep the server's limits.
+  function* chunks(rows, {texts: number, body_bytes}) {
+    const around = 100 + JSON.stringify(covered()).length;  // what stands around the texts
+    let chunk = [], bytes = around;
+    for (const row of rows) {
+      const size = new TextEncoder().encode(JSON.stringify(row)).length;
       if (chunk.length && (chunk.length >= number || bytes + size > body_bytes)) {
         yield chunk;
-        [chunk, bytes] = [[], 100];
+        [chunk, bytes] = [[], around];
       }
-      chunk.push(sentence);
+      chunk.push(row);
       bytes += size;
     }
     yield chunk;
   }
 
-  async function many(texts, told, isLatest) {
-    const long = texts.findIndex(sentence => [...sentence].length > served.limits.characters);
+  async function many(rows, told, isLatest) {
+    const isLong = sentence => [...sentence].length > served.limits.characters;
+    const long = rows.findIndex(row => Object.values(row).some(isLong));
     if (long >= 0) throw new Error(`text ${long + 1} has more than ${served.limits.characters} characters; shorten it`);
     const answers = [];
-    for (const chunk of chunks(texts, served.limits)) {
+    for (const chunk of chunks(rows, served.limits)) {
       answers.push(...await predict(chunk, told));
       if (!isLatest()) return [];
-      byId("answer").replaceChildren(element("p", "soft", `${answers.length} of ${texts.length} texts`));
+      byId("answer").replaceChildren(element("p", "soft", `${answers.length} of ${rows.length} texts`));
     }
     const save = element("button", "", "Download CSV");
-    save.addEventListener("click", () => download(csv(texts, answers)));
-    const more = texts.length > MOST_ROWS ? `; the first ${MOST_ROWS} are shown, the file has all` : "";
-    const line = element("div", "line", element("span", "soft", `${texts.length} texts${more}`), save);
-    return [line, element("div", "wide", table(texts.slice(0, MOST_ROWS), answers))];
+    save.addEventListener("click", () => download(csv(rows, answers)));
+    const more = rows.length > MOST_ROWS ? `; the first ${MOST_ROWS} are shown, the file has all` : "";
+    const line = element("div", "line", element("span", "soft", `${rows.length} texts${more}`), save);
+    return [line, element("div", "wide", table(rows.slice(0, MOST_ROWS), answers))];
   }
 
-  function table(texts, answers) {
-    const tasks = Object.keys(answers[0]);
-    const head = element("tr", "", ...["text", ...tasks].map(name => element("th", "", name)));
-    const rows = texts.map((sentence, row) => {
-      const cells = tasks.map(task => element("td", "", element("div", "", cell(answers[row][task]))));
-      const first = element("div", "", sentence);
-      first.title = sentence;
-      return element("tr", "", element("td", "", first), ...cells);
+  function table(rows, answers) {
+    const given = Object.keys(rows[0]), tasks = Object.keys(answers[0]);
+    const head = element("tr", "", ...[...given, ...tasks].map(name => element("th", "", name)));
+    const lines = rows.map((row, place) => {
+      const sentences = given.map(name => {
+        const sentence = element("div", "", row[name]);
+        sentence.title = row[name];
+        return element("td", "sentence", sentence);
+      });
+      const cells = tasks.map(task => element("td", "", element("div", "", cell(answers[place][task]))));
+      return element("tr", "", ...sentences, ...cells);
     });
-    return element("table", "texts", element("thead", "", head), element("tbody", "", ...rows));
+    return element("table", "texts", element("thead", "", head), element("tbody", "", ...lines));
   }
 
   function cell(answer) {
@@ -149,18 +163,18 @@
     return found;
   }
 
-  function csv(texts, answers) {
-    const single = new Set(served.tasks.filter(task => task.kind === "single_label").map(task => task.name));
-    const rows = texts.map((sentence, row) => {
-      const parts = Object.entries(answers[row]).map(([task, answer]) => {
-        const classes = single.has(task) ? Object.entries(answer.probabilities) : [];
+  function csv(rows, answers) {
+    const calibrated = new Set(served.tasks.filter(task => task.calibrated).map(task => task.name));
+    const lines = rows.map((row, place) => {
+      const parts = Object.entries(answers[place]).map(([task, answer]) => {
+        const classes = calibrated.has(task) ? Object.entries(answer.probabilities) : [];
         classes.sort((one, other) => other[1] - one[1]);
         return columns(task, answer, classes.slice(0, wanted()));
       });
-      return Object.assign({text: sentence}, ...parts);
+      return Object.assign({...row}, ...parts);
     });
-    const names = Object.keys(rows[0]);
-    return [names, ...rows.map(row => names.map(name => row[name]))].map(cells => cells.map(quoted).join(",") + "\r\n").join("");
+    const names = Object.keys(lines[0]);
+    return [names, ...lines.map(line => names.map(name => line[name]))].map(cells => cells.map(quoted).join(",") + "\r\n").join("");
   }
 
   const quoted = value => /[",\r\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value);
@@ -173,18 +187,29 @@
     setTimeout(() => URL.revokeObjectURL(place), 60000);
   }
 
-  function texts() {
-    const lines = byId("lines").checked ? text.value.split("\n") : [text.value];
+  function sentences(field) {
+    const lines = byId("lines").checked ? field.value.split("\n") : [field.value];
     return lines.map(line => line.trim()).filter(line => line);
   }
 
+  // A row for each text; of second ones there is none, one for all, or one for each.
+  function rows() {
+    const texts = sentences(text), seconds = sentences(second);
+    if (!seconds.length) return texts.map(sentence => ({text: sentence}));
+    if (seconds.length > 1 && seconds.length !== texts.length) {
+      throw new Error(`${seconds.length} second sentences for ${texts.length}; give one for all, or one for each`);
+    }
+    return texts.map((sentence, place) => ({text: sentence, second: seconds[seconds.length > 1 ? place : 0]}));
+  }
+
   async function show() {
-    const turn = ++latest, given = texts();
-    if (!given.length) return;
+    const turn = ++latest;
+    if (!sentences(text).length) return;
     let sections = [], trouble = "";
     const told = line => { trouble = line; };
     try {
       if (!served) await introduce();
+      const given = rows();
       sections = given.length === 1 ? await one(given[0], told) : await many(given, told, () => turn === latest);
     } catch (error) {
       trouble = error.message;
