@@ -9,8 +9,8 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 HERE = Path(__file__).parent
-LINES = {"cosine": "o-", "similarity": "s--", "interpolation": "^:"}
-TITLES = {"spearman": "Spearman on graded pairs", "agreement_vader": "agreement with the start"}
+LINES = {"cosine": "o-", "similarity": "s--"}
+TITLES = {"spearman": "Spearman on graded pairs", "agreement": "agreement with the start"}
 
 
 def main() -> None:

@@ -78,7 +78,7 @@ class SimilarityGap(EmbeddingLoss):
 
     any_width = True
 
-    def __init__(self, weight: float = 3.0) -> None:
+    def __init__(self, weight: float = 10.0) -> None:
         super().__init__(weight)
 
     def forward(self, embeddings: Tensor, targets: Tensor) -> Tensor:
