@@ -1,11 +1,15 @@
 """A user's mistakes: the one exception, its hints, and the end of a command."""
 
+import errno
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from math import isfinite
 from typing import TypeGuard
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""The numbers of the system's errors for which making room helps."""
 
 _LISTED = 50  # legal values that a message names
 

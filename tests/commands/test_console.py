@@ -96,3 +96,7 @@ def test_commands_in_texts_are_called_as_the_running_one(monkeypatch):
     monkeypatch.setattr(sys, "argv", [str(ROOT / "src" / "polyhead" / "commands" / "report.py")])
     assert program() == "polyhead report"
     assert as_called(text) == "polyhead train freeze=none; polyhead report runs; python scripts/probe.py"
+    mentioned = "a folder that scripts/export.py wrote, as for train.py; my/train.py, pretrain.py"
+    assert (
+        as_called(mentioned) == "a folder that polyhead export wrote, as for polyhead train; my/train.py, pretrain.py"
+    )

@@ -11,7 +11,7 @@ import pytest
 
 from polyhead.errors import UserError
 from polyhead.storage.embedding_writers import open_embedding_file
-from polyhead.storage.output import OutputFile, check_output, write_atomically
+from polyhead.storage.output import OutputFile, check_output, refused, write_atomically
 from polyhead.storage.partials import remove
 from polyhead.storage.row_writers import open_row_file
 
@@ -208,6 +208,19 @@ def test_output_file_reports_the_first_failure(tmp_path):
 def test_output_file_lets_a_closed_pipe_pass(tmp_path):
     with pytest.raises(BrokenPipeError), Text(tmp_path / "a.txt").opened() as file, file.writing():
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "make room, or choose another place"),
+        (errno.EROFS, "choose another place"),
+        (None, "make room, or choose another place"),  # a library's own error
+    ],
+)
+def test_refusal_advises_to_make_room_only_where_that_may_help(tmp_path, number, advice):
+    error = OSError("no words") if number is None else OSError(number, "")
+    assert str(refused(tmp_path / "a", error)).endswith(f"); {advice}")
 
 
 def test_standard_output_is_refused_where_it_is_closed(monkeypatch):

@@ -9,7 +9,7 @@ from glob import escape
 from pathlib import Path
 from typing import Self
 
-from polyhead.errors import UserError
+from polyhead.errors import DISK_FULL, UserError
 from polyhead.storage.partials import claim_partial, remove, remove_abandoned
 
 _NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP)  # of a file system that has none
@@ -108,7 +108,9 @@ def refused(path: Path, error: OSError) -> UserError:
     """Return the user error for a path that the system refuses to write."""
     reason = os.strerror(error.errno) if error.errno else error
     name = "standard output" if str(path) == "-" else repr(str(path))
-    return UserError(f"output: {name} cannot be written ({reason}); make room, or choose another place")
+    may_be_full = error.errno is None or error.errno in DISK_FULL  # a library's own error has no number
+    advice = "make room, or choose another place" if may_be_full else "choose another place"
+    return UserError(f"output: {name} cannot be written ({reason}); {advice}")
 
 
 def share_mode(folder: Path) -> None:

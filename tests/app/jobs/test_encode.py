@@ -70,6 +70,11 @@ def test_encode_takes_the_encoder_of_a_run(tmp_path):
         (["input=-"], b"x", b"output"),
         (["inptu=-", "output=a.npy"], b"x", b"did you mean 'input'"),
         (["input=-", "output=a.npy", "encoder.max_length=900"], b"x", b"encoder.max_length: 900 given"),
+        (
+            ["input=-", "output=a.npy", "encoder=teacher"],
+            b"x",
+            b"encoder=teacher: only training has a teacher; give run=RUN",
+        ),
         (["input=-", "output=a.npy", "encoder.location=none"], b"x", b"encoder.location: 'none' is no local folder"),
         (
             ["input=-", "output=a.npy", "run=a", "encoder.pooling=cls"],

@@ -159,6 +159,17 @@ def test_a_closed_pipe_ends_a_command_without_a_word():
     assert process.returncode == 1
 
 
+def test_help_for_a_reader_that_has_seen_enough_ends_without_a_word():
+    talk = "import os, sys; from polyhead.app.terminal.command_line import _show; "
+    talk += "sys.stdin.read(); _show('x' * 10**6)"
+    command = [sys.executable, "-c", talk]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        process.stdin.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
 @pytest.mark.parametrize(
     ("code", "advice"),
     [(errno.ENOSPC, "make room"), (errno.EACCES, "see that it is there and that you may use it")],

@@ -61,11 +61,13 @@ def run(config: DictConfig) -> None:
 
 
 def _check_encoder(run: object, overrides: Sequence[str]) -> None:
-    """Check that a run, which brings its own encoder, is not given another one.
+    """Check that a run, which brings its own encoder, is not given another one, nor one that only training has.
 
     Raises:
-        UserError: an override concerns the encoder of a configuration that has a run.
+        UserError: an override concerns the encoder of a configuration that has a run, or asks for that of a teacher.
     """
+    if "encoder=teacher" in overrides:
+        raise UserError("encoder=teacher: only training has a teacher; give run=RUN for the encoder of a run")
     given = [override for override in overrides if override.lstrip("+~").startswith(("encoder=", "encoder."))]
     if run is not None and given:
         raise UserError(f"{given[0]}: the encoder of the run {run!r} is taken as it was trained; leave one of them out")

@@ -3,7 +3,6 @@
 Exit codes: 0 done, 2 a mistake in what was given, 130 interrupted, 1 anything else.
 """
 
-import errno
 import gc
 import logging
 import os
@@ -31,7 +30,7 @@ from polyhead.app.terminal.command_names import as_called
 from polyhead.app.terminal.help import FLAGS, help_text
 from polyhead.app.terminal.run_names import folder_name  # noqa: F401
 from polyhead.app.terminal.single_job import start_job
-from polyhead.errors import UserError, interruptible, one_line
+from polyhead.errors import DISK_FULL, UserError, interruptible, one_line
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +41,6 @@ _TRUST = "trust="
 _VERSION = "--version"
 _EMPTY_FOLDER = re.compile(r"""\+{0,2}(?P<key>hydra\.(?:run|sweep)\.dir)=\s*(?:''|""|null)?\s*""")
 _NO_LOG = "Unable to configure handler"  # what logging says of a file that it cannot open
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def run_hydra(main: Callable[[], Any], configs: Path, name: str, rewrite: Rewriting = list) -> Any:
@@ -75,7 +73,7 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
         name: of its configuration there.
     """
     if any(flag in sys.argv[1:] for flag in FLAGS):
-        print(as_called(help_text(configs, name, sys.argv[1:])))
+        _show(as_called(help_text(configs, name, sys.argv[1:])))
         return None
     if _VERSION in sys.argv[1:]:  # Hydra would give its own
         print(f"polyhead {polyhead.__version__}")
@@ -100,6 +98,14 @@ def run(main: Callable[[], Any], configs: Path, name: str) -> Any:
             raise
         _end(explain(error, configuration))
     except OSError as error:
+        _end_refused(error)
+
+
+def _show(text: str) -> None:
+    """Print a text that may be longer than its reader wants, such as ``head``."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError as error:
         _end_refused(error)
 
 
@@ -207,7 +213,7 @@ def _end_refused(error: OSError) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     where = error.filename2 or error.filename or "writing"
-    advice = "make room" if error.errno in _FULL else "see that it is there and that you may use it"
+    advice = "make room" if error.errno in DISK_FULL else "see that it is there and that you may use it"
     _end(f"{where}: {error.strerror or error}; {advice}, or choose another folder")
 
 

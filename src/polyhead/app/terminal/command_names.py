@@ -26,7 +26,7 @@ COMMANDS = {
 """Command -> what it does, in the order of use."""
 
 _PACKAGED = Path(__file__).parents[2] / "commands"
-_IN_CHECKOUT = re.compile(rf"python (?:scripts/)?({'|'.join(COMMANDS)})\.py\b")
+_IN_CHECKOUT = re.compile(rf"(?<![\w/.-])(?:python )?(?:scripts/)?({'|'.join(COMMANDS)})\.py\b")
 
 
 def in_package() -> bool:
@@ -41,7 +41,7 @@ def program() -> str:
 
 
 def as_called(text: str) -> str:
-    """Return a text whose commands are called as the running one is.
+    """Return a text whose commands are called as the running one is, also where it only mentions them.
 
     >>> as_called("python train.py freeze=backbone")
     'python train.py freeze=backbone'
