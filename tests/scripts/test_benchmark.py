@@ -247,7 +247,7 @@ def test_machine_names_the_threads_that_compute():
 
     facts = machine()
     assert facts["hardware"]["threads"] == torch.get_num_threads()
-    assert facts["versions"]["torch"] == torch.__version__
+    assert facts["versions"]["torch"] in (torch.__version__, torch.__version__.partition("+")[0])  # as it is installed
 
 
 def test_encoder_flops_are_those_that_torch_counts():

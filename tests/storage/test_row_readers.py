@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import tracemalloc
+from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -113,8 +114,10 @@ def test_open_rows_reads_a_pipe_as_it_comes(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "txt", "csv.gz"])
 def test_open_rows_holds_a_small_part_of_a_large_file(tmp_path, kind):
-    line = json.dumps({"text": "x" * 1000}) if kind == "jsonl" else "x" * 1000
-    content = ("" if kind in ("jsonl", "txt") else "text\n") + f"{line}\n" * 20_000
+    dice = Random(0)
+    texts = [dice.randbytes(500).hex() for _ in range(20_000)]  # gzip, which reads 128 KB at once, halves them
+    lines = [json.dumps({"text": text}) for text in texts] if kind == "jsonl" else texts
+    content = "\n".join([*([] if kind in ("jsonl", "txt") else ["text"]), *lines, ""])
     path = tmp_path / f"a.{kind}"
     path.write_bytes(gzip.compress(content.encode(), 1) if kind.endswith("gz") else content.encode())
     tracemalloc.start()

@@ -36,7 +36,7 @@ class SafeCheckpointIO(CheckpointIO):
             final.parent.mkdir(parents=True, exist_ok=True)
             remove_abandoned(final.parent)
             with write_with_digest(final) as partial:
-                partial.write_bytes(content.getbuffer())
+                partial.write_bytes(content.getvalue())  # a view of the buffer would outlive an error, in its traceback
         except (OSError, UserError) as error:
             cause = error if isinstance(error, OSError) else error.__cause__
             reason = getattr(cause, "strerror", None) or error

@@ -50,7 +50,7 @@ def test_problems_are_reported_all_at_once_before_weights_load(tmp_path, monkeyp
         ("data=files data.files=a.csv", "data.files: 'a.csv' given; it must be entries with names"),
         ("data=files data.shifted=a.csv", "data.shifted: 'a.csv' given; it must be entries with names, as in {name: "),
         ("+loader.sice=3", "loader.sice: LoaderSettings has no such argument; did you mean"),
-        ("~loader.bucket_batches", "loader.bucket_batches: missing"),
+        ("~encoder.location", "encoder.location: missing"),
         ("encoder.location=nowhere", "encoder.location: 'nowhere' is no local folder"),
         ("encoder.max_length=513", "encoder.max_length: 513 given"),
         (
