@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import warnings
 
 import pytest
@@ -249,7 +250,7 @@ def test_build_is_the_only_place_that_instantiates():
 def test_commands_in_the_heads_of_entries_compose(path):
     head = [line for line in path.read_text().splitlines() if line.startswith("#")]
     script = "train.py" if path.stem == "train" else f"scripts/{path.stem}.py"
-    commands = [line.partition(f"python {script} ")[2].split() for line in head if f"python {script} " in line]
+    commands = [shlex.split(line.partition(f"python {script} ")[2]) for line in head if f"python {script} " in line]
     own = ("trials=", "folder=")  # of scripts/tune.py
     words = [word for command in commands for word in command if not word.startswith(own)]
     overrides = [word for word in words if "=" in word and "," not in word]

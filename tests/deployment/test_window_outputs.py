@@ -42,7 +42,8 @@ def write(folder, model, tasks, graphs=None, windows=9):
     folder.mkdir()
     write_model(folder, model.eval(), TextTokenizer(word_tokenizer(), MAX_LENGTH, windows=windows))
     if graphs:
-        shutil.copy(graphs / GRAPH, folder)
+        (folder / GRAPH).parent.mkdir()
+        shutil.copy(graphs / GRAPH, folder / GRAPH)
     seal(folder, replace(manifest_of(tasks), windows=windows))
     return folder
 
@@ -60,10 +61,12 @@ def expected_of(model):
 def test_predictor_gives_a_long_text_what_the_model_gives_it(
     tmp_path, request, normalized, make_encoder, tasks, backend, top
 ):
-    model = MultiTaskModel(make_encoder(top=TOPS[top]()), tasks, dropout=0.1)
-    graph = None
-    if backend != "torch":
-        graph = normalized(model) if top == "normalized" else request.getfixturevalue("graphs")
+    if top == "plain":  # the model of the graphs that all tests share: the first that a test makes
+        model = request.getfixturevalue("model")
+        graph = request.getfixturevalue("graphs") if backend != "torch" else None
+    else:
+        model = MultiTaskModel(make_encoder(top=TOPS[top]()), tasks, dropout=0.1)
+        graph = normalized(model) if backend != "torch" else None
     folder = write(tmp_path / "bundle", model, tasks, graph)
     predictor = Predictor.load(folder, backend, "32-true", "cpu")
     found = predictor.predict(LONG)

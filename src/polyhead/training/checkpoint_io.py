@@ -35,8 +35,9 @@ class SafeCheckpointIO(CheckpointIO):
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
             remove_abandoned(final.parent)
-            with write_with_digest(final) as partial:
-                partial.write_bytes(content.getvalue())  # a view of the buffer would outlive an error, in its traceback
+            # Without a with the view would outlive an error, in its traceback.
+            with write_with_digest(final) as partial, content.getbuffer() as view:
+                partial.write_bytes(view)
         except (OSError, UserError) as error:
             cause = error if isinstance(error, OSError) else error.__cause__
             reason = getattr(cause, "strerror", None) or error

@@ -256,7 +256,7 @@ def test_serve_reads_sentences_of_which_the_nearest_are_shown(folder, tmp_path):
         (["hosts=null"], "hosts: None given"),
         (["token_file=nowhere"], "token_file: nowhere cannot be read .No such file or directory."),
         (["token_file=1"], "token_file: 1 given; it must be a text or null"),
-        (["backend=onnx"], r"has no graph\.onnx; export it again with graph=onnx"),
+        (["backend=onnx"], r"has no onnx/model\.onnx; export it again with graph=onnx"),
         (["model=."], r"is no bundle, it has no tasks\.json"),
     ],
 )
