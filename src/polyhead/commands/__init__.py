@@ -7,8 +7,8 @@ import os
 
 __all__: list[str] = []
 
-# How often a thread of OpenMP looks whether the others are done before it sleeps. By default it looks for milliseconds, and
-# where other programs want the cores, too, the threads mostly wait for one that has none (docs/lab/speed.md).
+# How often a thread of OpenMP looks whether the others are done before it sleeps. By default it looks for milliseconds,
+# and where other programs want the cores, too, the threads mostly wait for one that has none (docs/lab/speed.md).
 _SPINS = "5000"
 
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & {*os.environ}:
