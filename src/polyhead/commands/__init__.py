@@ -1,7 +1,4 @@
-"""The commands, ``polyhead train`` and the others: arguments -> a call of the app, and an exit code.
-
-Before torch is imported a command tells its threads to wait for each other by a short spin, and then to sleep.
-"""
+"""The commands, ``polyhead train`` and the others: arguments -> a call of the app, and an exit code."""
 
 import os
 
