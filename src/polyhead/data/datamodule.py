@@ -32,7 +32,6 @@ from polyhead.tasks import Task
 
 log = logging.getLogger(__name__)
 
-_SHOWN = 3  # sentences that a line names
 Attach = Callable[[TokenizedSplit, str], None]
 """Sets the stored activations of the split with that name."""
 

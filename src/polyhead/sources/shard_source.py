@@ -230,11 +230,11 @@ class ShardSource(TableSource):
         if self._shards_of == names:
             return
         columns = self._columns(names, [task.name for task in tasks if task.kind.any_cell])
+        missing = self.settings.missing_values or ()
         problems: list[str] = []
         opened = []
         for path in self.paths["train"]:
             with collect_errors(problems):
-                missing = self.settings.missing_values or ()
                 opened.append(open_shard(path, columns, self.dialect, missing, self.cache.path))
         if problems:
             raise UserError("\n".join(problems))

@@ -74,11 +74,8 @@ class Shard:
             digest.update(file.read(_EDGE))
         return [self.path.name, size, self.rows, digest.hexdigest()]
 
-    def sentences(self, tasks: Sequence[Task] = ()) -> Iterator[Sentence]:
+    def sentences(self) -> Iterator[Sentence]:
         """Yield the sentences; rows without a text are left out.
-
-        Args:
-            tasks: whose labels are checked.
 
         Raises:
             UserError: the file is missing, damaged or another than it was, or a row of it is no sentence.
