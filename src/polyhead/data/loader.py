@@ -6,8 +6,7 @@ from typing import Any
 from torch.utils.data import DataLoader, Dataset
 
 from polyhead.data.batch import Batch
-from polyhead.data.samplers import LengthGroupedBatchSampler
-from polyhead.data.shard_sampler import ShardedBatchSampler
+from polyhead.data.samplers import EpochSampler
 
 
 class TrainingLoader(DataLoader[Batch]):
@@ -26,7 +25,7 @@ class TrainingLoader(DataLoader[Batch]):
     def __init__(
         self,
         split: Dataset[Batch],
-        batches: LengthGroupedBatchSampler | ShardedBatchSampler,
+        batches: EpochSampler,
         done: Callable[[], int],
         **options: Any,
     ) -> None:

@@ -1,6 +1,7 @@
 """Samplers: the rows of each batch, and their order. Knows nothing about the rows but their lengths in tokens."""
 
 import os
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +52,27 @@ class LoaderSettings:
         )
 
 
-class LengthGroupedBatchSampler(Sampler[list[int]]):
+class EpochSampler(Sampler[list[int]]):
+    """Batches whose order is a function of the epoch, some of which a resumed run leaves out.
+
+    Attributes:
+        epoch: whose order it is.
+        skip: batches that the next epoch leaves out: they were trained on before an interruption.
+    """
+
+    epoch = 0
+    skip = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of ``epoch``; Lightning calls it, also on resuming."""
+        self.epoch = epoch
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch, those that are left out included."""
+
+
+class LengthGroupedBatchSampler(EpochSampler):
     """Batches of rows of similar length in random order, so that little is padded.
 
     Rows are shuffled, cut into buckets of ``bucket_batches`` batches, sorted by length within each bucket and cut into
@@ -93,12 +114,6 @@ class LengthGroupedBatchSampler(Sampler[list[int]]):
         self.rank = rank
         self.processes = processes
         self.mixture = mixture
-        self.epoch = 0
-        self.skip = 0  # batches that the next epoch leaves out: they were trained on before an interruption
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order of ``epoch``; Lightning calls it, also on resuming."""
-        self.epoch = epoch
 
     def __len__(self) -> int:
         return len(self._starts())

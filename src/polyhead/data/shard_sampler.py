@@ -9,8 +9,8 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import Sampler
 
+from polyhead.data.samplers import EpochSampler
 from polyhead.errors import UserError, check_parameters
 
 PIECES = 8
@@ -44,7 +44,7 @@ class Piece:
         return self.start * sentences // self.of, self.stop * sentences // self.of
 
 
-class ShardedBatchSampler(Sampler[list[int]]):
+class ShardedBatchSampler(EpochSampler):
     """Batches of rows of similar length, in an order that is a function of (seed, epoch, rank, processes).
 
     Each process has as many rows as the others, but for one: the rows of all shards, one shard after the other, are
@@ -101,12 +101,6 @@ class ShardedBatchSampler(Sampler[list[int]]):
             rows, self.total * rank // processes, self.total * (rank + 1) // processes, -(-window // PIECES)
         )
         self.batches = -(-(self.total // processes) // batch_size)  # the same for each process, rounded up
-        self.epoch = 0
-        self.skip = 0  # batches that the next epoch leaves out: they were trained on before an interruption
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order of ``epoch``; Lightning calls it, also on resuming."""
-        self.epoch = epoch
 
     def __len__(self) -> int:
         return self.batches
