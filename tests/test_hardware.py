@@ -58,6 +58,16 @@ def test_precision_follows_the_processor(no_gpu, monkeypatch, avx512, amx, preci
     assert hardware.best_precision("auto") == precision
 
 
+@pytest.mark.parametrize(
+    ("given", "native", "lines"), [("bf16-mixed", False, 1), ("bf16-true", True, 0), ("auto", False, 0)]
+)
+def test_choice_of_a_precision_that_the_processor_lacks_is_a_line(no_gpu, monkeypatch, caplog, given, native, lines):
+    monkeypatch.setattr(hardware, "best_precision", lambda accelerator: "bf16-mixed" if native else "32-true")
+    assert hardware.choose_precision(given, "cpu", "trainer.precision") == given.replace("auto", "32-true")
+    assert len(caplog.messages) == lines
+    assert all(f"trainer.precision={given}" in message for message in caplog.messages)
+
+
 def test_precision_follows_the_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for supported, precision in ((True, "bf16-mixed"), (False, "32-true")):

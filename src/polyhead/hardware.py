@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import logging
 import os
 import resource
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import torch
 
 from polyhead.errors import did_you_mean
+
+log = logging.getLogger(__name__)
 
 _ACCELERATORS = ("auto", "cpu", "cuda", "gpu", "mps")
 _PRECISIONS = ("auto", "32-true", "bf16-mixed", "bf16-true", "16-mixed")
@@ -123,9 +126,20 @@ def best_precision(accelerator: str) -> str:
     return "32-true"
 
 
-def choose_precision(given: str, accelerator: str) -> str:
-    """Return the precision that is asked for, and for ``auto`` the best of the accelerator."""
-    return best_precision(accelerator) if given == "auto" else given
+def choose_precision(given: str, accelerator: str, key: str = "precision") -> str:
+    """Return the precision that is asked for, and for ``auto`` the best of the accelerator.
+
+    A processor without products in bfloat16 computes them all the same, slowly; a line says so.
+
+    Args:
+        given: as Lightning names it, or ``auto``.
+        accelerator: as Lightning names it.
+        key: its name in the configuration, for that line.
+    """
+    best = best_precision(accelerator)
+    if given.startswith("bf16") and best == "32-true" and device_type(accelerator) == "cpu":
+        log.warning("%s=%s: this processor has no products in bfloat16; %s=auto is many times faster", key, given, key)
+    return best if given == "auto" else given
 
 
 def memory_bytes() -> int | None:

@@ -170,12 +170,11 @@ def open_backend(bundle: Bundle, backend: str, precision: str, device: str) -> B
     problems = list(hardware.problems(where, precision, ("device", "precision"), converts_weights=True))
     if problems:
         raise ParameterError("\n".join(problems))
-    if precision == "auto":
-        precision = hardware.best_precision(where)
+    chosen = hardware.choose_precision(precision, where)
     if backend == "torch":
-        return TorchBackend(bundle, precision, hardware.device_type(where))
+        return TorchBackend(bundle, chosen, hardware.device_type(where))
     graph = _find_graph(bundle, _GRAPHS[backend])
-    opened = OpenVinoBackend(graph, precision) if backend == "openvino" else OnnxBackend(graph)
+    opened = OpenVinoBackend(graph, chosen) if backend == "openvino" else OnnxBackend(graph)
     _check_heads(opened.widths, bundle, graph)
     return opened
 

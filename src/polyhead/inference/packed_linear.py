@@ -5,6 +5,8 @@ precision it is also twice as fast as torch's default library on processors that
 those that ``torch.compile`` uses when it freezes a model.
 """
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 
@@ -35,22 +37,31 @@ class PackedLinear(nn.Module):
         return f"in_features={self.shape[1]}, out_features={self.shape[0]}"
 
 
-def can_pack() -> bool:
-    """Return whether this build of torch has the operators."""
-    return bool(torch.backends.mkldnn.is_available()) and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+@cache
+def can_pack(dtype: torch.dtype = torch.float32) -> bool:
+    """Return whether this build of torch has the operators, and this processor what they need for ``dtype``.
+
+    For bfloat16 they need instructions that processors without AVX-512 seldom have, while torch's own products do not.
+    """
+    if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")):
+        return False
+    with torch.inference_mode():
+        try:
+            PackedLinear(nn.Linear(8, 8, dtype=dtype))(torch.zeros(8, 8, dtype=dtype))
+        except RuntimeError:  # "bf16 path needs the cpu support ..."
+            return False
+    return True
 
 
 def pack_linear_layers(module: nn.Module) -> None:
     """Replace the linear layers below ``module`` by packed ones.
 
-    Layers on other devices than the processor stay as they are, and all do if this build of torch cannot pack. So do
-    the two matrices of a low-rank adapter, whose weights PEFT looks at.
+    Layers on other devices than the processor stay as they are, and so do those that cannot be packed here
+    (:func:`can_pack`), and the two matrices of a low-rank adapter, whose weights PEFT looks at.
     """
-    if not can_pack():
-        return
     for path, parent in list(module.named_modules()):
         if ".lora_" in path:
             continue
         for name, child in parent.named_children():
-            if type(child) is nn.Linear and child.weight.device.type == "cpu":
+            if type(child) is nn.Linear and child.weight.device.type == "cpu" and can_pack(child.weight.dtype):
                 setattr(parent, name, PackedLinear(child))

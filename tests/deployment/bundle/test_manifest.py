@@ -1,5 +1,4 @@
 import json
-import time
 
 import pytest
 from support.bundles import MAX_LENGTH, manifest_of
@@ -157,12 +156,10 @@ def test_unseal_refuses_a_damaged_folder_in_one_line(folder, damage, message):
 )
 def test_unseal_refuses_a_manifest_that_export_does_not_write(folder, change):
     edit(folder, change)
-    started = time.process_time()
     with pytest.raises(UserError, match="is not as scripts/export.py writes it") as error:
         unseal(folder)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 500
-    assert time.process_time() - started < 5
 
 
 def test_unseal_accepts_hidden_files_and_an_edited_card(folder, tasks):

@@ -102,7 +102,7 @@ def _encode(reader: RowReader, config: DictConfig) -> None:
     with parameters_under("encoder"):
         tokenizer, skeleton = source.load_text_tokenizer(), source.skeleton()
     width = _width(config, trained, skeleton)
-    precision = hardware.best_precision(config.device) if config.precision == "auto" else config.precision
+    precision = hardware.choose_precision(config.precision, config.device)
     device = torch.device(hardware.device_type(config.device))
 
     with open_embedding_file(Path(config.output), width, config.overwrite) as file:

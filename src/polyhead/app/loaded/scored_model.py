@@ -71,7 +71,7 @@ def load_scored_model(folder: Path, trust: Collection[str], device: str, precisi
         UserError: neither of them, or one that cannot be loaded.
     """
     if (folder / FILE).is_file():
-        return _from_bundle(Bundle.open(folder), hardware.best_precision(device) if precision == "auto" else precision)
+        return _from_bundle(Bundle.open(folder), hardware.choose_precision(precision, device))
     if (folder / "config.yaml").is_file():
         return _from_run(folder, trust, precision)
     raise UserError(f"model: {str(folder)!r} is neither a finished run nor a bundle; give the folder of one")

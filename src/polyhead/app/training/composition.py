@@ -90,7 +90,7 @@ def compose_components(config: DictConfig) -> RunComponents:
         composer.problems += shard_problems(config, source, tasks, components, composer.takes_steps)
     if composer.problems:
         raise UserError("\n".join(dict.fromkeys(composer.problems)))
-    precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator)
+    precision = hardware.choose_precision(config.trainer.precision, config.trainer.accelerator, "trainer.precision")
     return RunComponents(
         tasks=tasks,
         source=source,
