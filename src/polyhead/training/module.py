@@ -12,7 +12,6 @@ import torch
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import Optimizer
 
 from polyhead.data.batch import Batch
@@ -31,6 +30,7 @@ from polyhead.tasks import Task
 from polyhead.training.checkpoints import FORMAT, of_all_processes
 from polyhead.training.epochs import epoch_is_complete, reopen_epoch
 from polyhead.training.evaluation import MultiTaskEvaluation
+from polyhead.training.gradient_clipping import clip_gradients
 from polyhead.training.metrics import scalars
 from polyhead.training.optimizer import Optimization
 from polyhead.training.step_losses import step_losses
@@ -171,9 +171,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         scaling of float16 gradients by itself. bfloat16 gradients are not scaled, so their norm is right as it is.
         """
         if gradient_clip_val and not self._scales_gradients:
-            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-            clip = clip_grad_value_ if gradient_clip_algorithm == "value" else clip_grad_norm_
-            clip(parameters, gradient_clip_val)
+            clip_gradients(optimizer, gradient_clip_val, "value" if gradient_clip_algorithm == "value" else "norm")
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
