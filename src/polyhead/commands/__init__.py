@@ -2,6 +2,8 @@
 
 import os
 
+from polyhead.commands.late_imports import delay_scipy_signal
+
 __all__: list[str] = []
 
 # How often a thread of OpenMP looks whether the others are done before it sleeps. By default it looks for milliseconds,
@@ -10,3 +12,4 @@ _SPINS = "5000"
 
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & {*os.environ}:
     os.environ["GOMP_SPINCOUNT"] = _SPINS
+delay_scipy_signal()
