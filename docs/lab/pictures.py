@@ -39,14 +39,6 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-# The projector draws by WebGL, and its fields are inside elements that hide theirs.
-COLOR_BY_CATEGORY = """
-const inner = node => node.shadowRoot ? all(node.shadowRoot) : [];
-const all = root => [...root.querySelectorAll("*")].flatMap(node => [node, ...inner(node)]);
-const inside = all(document.querySelector("iframe").contentDocument);
-const item = inside.find(node => node.localName === "paper-item" && node.textContent.trim().startsWith("category"));
-item.click();
-"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -63,19 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with TemporaryDirectory() as folder, browsing(browser, driver, folder) as window:
         report, bundle = Path(folder) / "report", Path(folder) / "bundle"
         polyhead("report", str(runs), f"output={report}")
-        take(window, (report / "report.html").as_uri(), options.output / "report.png", (1100, 707), seconds=2)
-        with serving([sys.executable, "-m", "tensorboard.main", f"--logdir={runs}"], "--port={}") as address:
+        take(window, report.with_suffix(".html").as_uri(), options.output / "report.png", (1100, 707), seconds=2)
+        with serving(
+            [sys.executable, "-m", "tensorboard.main", f"--logdir={runs.name}"], "--port={}", runs.parent
+        ) as address:
             name = "tensorboard_{}.png"
-            for tab, seconds in (("custom_scalars", 15), ("hparams", 10)):
-                take(window, f"{address}/#{tab}", options.output / name.format(tab), (1100, 561), seconds)
-            take(
-                window,
-                f"{address}/#projector",
-                options.output / name.format("projector"),
-                (1100, 597),
-                25,
-                COLOR_BY_CATEGORY,
-            )
+            for tab, seconds in (("custom_scalars", 15), ("hparams", 10), ("projector", 25)):
+                take(window, f"{address}/#{tab}", options.output / name.format(tab), (1400, 720), seconds)
         last = max(path for path in runs.iterdir() if path.name.startswith("11_"))
         polyhead("export", str(last), f"output={bundle}", "sentences=train")
         serve = [sys.executable, str(ROOT / "scripts" / "serve.py"), f"model={bundle}", "name=demonstration"]
@@ -108,11 +94,11 @@ def browsing(browser: str, driver: str, folder: str) -> Iterator[Chrome]:
 
 
 @contextlib.contextmanager
-def serving(command: Sequence[str], port: str) -> Iterator[str]:
-    """Start a server on a free port of this machine, wait until it answers, and give its address."""
+def serving(command: Sequence[str], port: str, folder: Path = ROOT) -> Iterator[str]:
+    """Start a server in a folder and on a free port of this machine, wait until it answers, and give its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         number = free.getsockname()[1]
-    process = subprocess.Popen([*command, port.format(number)])
+    process = subprocess.Popen([*command, port.format(number)], cwd=folder)
     try:
         address = f"http://127.0.0.1:{number}"
         wait_for(address, process)
@@ -133,17 +119,13 @@ def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
     sys.exit(f"no answer from {address}")
 
 
-def take(
-    window: Chrome, address: str, path: Path, size: tuple[int, int], seconds: float, script: str | None = None
-) -> None:
-    """Open a page, wait until it has drawn itself, run a script in it, and write what is seen of it."""
+def take(window: Chrome, address: str, path: Path, size: tuple[int, int], seconds: float) -> None:
+    """Open a page, wait until it has drawn itself, and write what is seen of it."""
     window.get("about:blank")  # else another part of the same page would not be loaded
-    window.set_window_size(*size)
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+    window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     window.get(address)
     time.sleep(seconds)
-    if script:
-        window.execute_script(script)
-        time.sleep(3)
     picture = Image.open(io.BytesIO(window.get_screenshot_as_png())).convert("RGB")
     picture.quantize(256).save(path, optimize=True)  # a third of the size, and no difference to be seen
     print(path)

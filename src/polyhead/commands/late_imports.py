@@ -6,7 +6,6 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-
 _USES = ("__path__", "__all__")  # asked for by imports of a module inside, and of all names
 
 
