@@ -2,7 +2,7 @@
 
 import os
 
-from polyhead.commands.late_imports import delay_scipy_signal
+from polyhead.app.terminal.late_imports import delay_scipy_signal
 
 __all__: list[str] = []
 
