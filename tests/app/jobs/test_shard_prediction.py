@@ -129,6 +129,8 @@ def test_predict_names_the_shards_that_it_cannot_predict_and_predicts_the_others
         ("shards", "out", ["embeddings=true"], "embeddings: a CSV cell holds no list"),
         ("shards", "out", ["engine=spark"], "engine: unknown 'spark'; Valid: local, ray"),
         ("shards", "out", ["workers=0"], "workers: 0 given; it must be 1 or more"),
+        ("shards", "out", ["workers=2"], "workers: without effect, since engine=local is one process; set engine=ray"),
+        ("shards", "out", ["address=auto"], "address: without effect, since engine=local is one process"),
         ("shards", "out", ["text=body"], "no column 'body'"),
         ("shards", "out", ["model=nowhere"], "model: 'nowhere' is no bundle"),
         ("shards/part-0.csv", "out.csv", ["engine=ray"], "engine: ray given, and input is one file"),

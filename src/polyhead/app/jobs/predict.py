@@ -39,7 +39,7 @@ def run(config: DictConfig) -> None:
         output=str,
         overwrite=bool,
         engine=str,
-        workers=int,
+        workers=int | None,
         address=str | None,
         all_probabilities=bool,
         embeddings=bool,
@@ -54,10 +54,13 @@ def run(config: DictConfig) -> None:
     )
     check_parameters(
         ("top_k", config.top_k, config.top_k >= 1, "1 or more"),
-        ("workers", config.workers, 1 <= config.workers <= _MOST_WORKERS, "1 or more"),
+        ("workers", config.workers, config.workers is None or 1 <= config.workers <= _MOST_WORKERS, "1 or more"),
     )
     if config.engine not in ENGINES:
         raise UserError(f"engine: unknown {config.engine!r}; {did_you_mean(config.engine, ENGINES)}")
+    for name in ("workers", "address"):
+        if config.engine != "ray" and config[name] is not None:
+            raise UserError(f"{name}: without effect, since engine={config.engine} is one process; set engine=ray")
     check_wanted(**{name: plain(config)[name] for name in ("coverage", "accuracy")})
     if is_of_shards(config):
         predict_shards(config)

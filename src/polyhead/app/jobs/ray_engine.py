@@ -20,6 +20,8 @@ from polyhead.app.jobs.shard_worker import Shard, ShardResult, ShardWorker
 from polyhead.app.jobs.table_prediction import TableCounts
 from polyhead.errors import UserError, one_line, require_extra
 
+WORKERS = 2
+"""Workers where the command names no number."""
 _STORE = 100_000_000  # bytes of a local cluster's object store: names of files pass through it, and nothing else
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0"}
 """Nothing is reported to anybody."""
@@ -64,7 +66,7 @@ def predict_on_ray(config: DictConfig, shards: Sequence[Shard]) -> Iterator[Shar
         found = rows.map(
             RayWorker,
             fn_constructor_args=(plain(config),),
-            compute=ray.data.ActorPoolStrategy(size=min(config.workers, len(shards))),
+            compute=ray.data.ActorPoolStrategy(size=min(config.workers or WORKERS, len(shards))),
             num_cpus=1,
             num_gpus=gpus,
         )
@@ -89,7 +91,7 @@ def _cluster(config: DictConfig) -> Iterator[None]:
             folder = tempfile.mkdtemp(prefix="ray-")
             ray.init(
                 address="local",
-                num_cpus=config.workers,
+                num_cpus=config.workers or WORKERS,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.ERROR,
