@@ -605,7 +605,9 @@ def check_printed_medians(printed, result):
 def test_startup_steps_contain_each_other(monkeypatch, settings):
     from benchmarks import startup
 
-    steps = {name: [*startup._STEPS[name]] for name in ("python", "import torch", "train.py to its first optimizer step")}
+    steps = {
+        name: [*startup._STEPS[name]] for name in ("python", "import torch", "train.py to its first optimizer step")
+    }
     steps["train.py to its first optimizer step"] += ["data.sizes.train=64", "data.sizes.validation=32"]
     monkeypatch.setattr(startup, "_STEPS", steps)
     entries = startup.startup(replace(settings, repeats=1)).entries

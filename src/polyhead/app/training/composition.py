@@ -30,6 +30,7 @@ from polyhead.freezing.activation_cache import ActivationCache
 from polyhead.freezing.kept_heads import KeptHeads
 from polyhead.freezing.plans import FreezePlan
 from polyhead.freezing.probe_stage import takes_steps, without_probe
+from polyhead.models.compiler import check_compiler
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.objectives.embedding_loss import EmbeddingLoss
@@ -73,6 +74,8 @@ def compose_components(config: DictConfig) -> RunComponents:
         "keep_embedding": composer.build_optional("keep_embedding", EmbeddingLoss),
         "soup": composer.build_optional("soup"),
     }
+    if config.compile is True:
+        composer.attempt(lambda: check_compiler(hardware.device_type(config.trainer.accelerator)))
     if components["health"]:
         composer.attempt(under("health", components["health"].read_pairs))
     if tasks:  # without them, loss and weighting would complain about the names of tasks
