@@ -25,6 +25,7 @@ from polyhead.app.training.components import RunComponents
 from polyhead.app.training.model_check import without_effect
 from polyhead.app.training.study_conclusion import as_overrides, conclusion
 from polyhead.errors import UserError
+from polyhead.processes import launched_together
 from polyhead.runs.neutral_keys import DECIDE_NO_RESULT
 from polyhead.runs.old_names import new_key
 from polyhead.runs.record import flat, read
@@ -70,6 +71,11 @@ def run(
     """
     if trials < 1:
         raise UserError(f"--trials: {trials} given; it must be 1 or more")
+    if launched_together():
+        raise UserError(
+            "processes that share a study are each by itself; start them one by one, or as sbatch --array=1-8, and not by "
+            "srun --ntasks or torchrun"
+        )
     tuning = _without_given(_read(space), overrides)
     compose = partial(_composed, configs, search_path)
     default = compose(overrides, folder / "default")
