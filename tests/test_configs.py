@@ -64,7 +64,7 @@ def test_options_compose_and_instantiate(tmp_path, monkeypatch, group, option):
     if option in {"teacher", "distil"}:  # they need a run; tests/app/training/test_teacher.py has one
         extra += ["teacher=null", LOCAL]
     config = composed(tmp_path, f"{group}={option}", *extra)
-    if (group, option) in {("accelerator", "gpu"), ("accelerator", "ddp")} and not torch.cuda.is_available():
+    if (group, option) in {("accelerator", name) for name in ("gpu", "ddp", "fsdp")} and not torch.cuda.is_available():
         with pytest.raises(UserError, match="trainer.accelerator=gpu: none is present here"):
             compose_components(config)
         return

@@ -28,7 +28,9 @@ from polyhead.runs.contents import Provenance, RunMetrics
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.predictions import Predictions
 from polyhead.runs.report.curves import read_curves
-from polyhead.runs.tuning import open_study, search
+from polyhead.runs.search import search
+from polyhead.runs.study_file import StudyFile
+from polyhead.runs.tuning import open_study
 from polyhead.sources.records import Columns
 from polyhead.sources.table_cache import TableCache
 from polyhead.sources.table_reader import read as read_table
@@ -123,7 +125,8 @@ def made(tmp_path_factory):
     assert done.returncode == 0, done.stderr
     done = script("export", "run=run", "output=bundle", cwd=folder)
     assert done.returncode == 0, done.stderr
-    search(open_study(folder / "study", make_tuning(), "max", None, {}), _objective, 3)
+    place = StudyFile(folder / "study")
+    search(open_study(place, make_tuning(), "max", None, {}), place, _objective, 3)
     return folder
 
 
@@ -162,7 +165,7 @@ def read_bundle(made):
 
 
 def read_study(made):
-    study = open_study(made / "study", make_tuning(), "max", None, {})
+    study = open_study(StudyFile(made / "study"), make_tuning(), "max", None, {})
     trials = study.get_trials(deepcopy=False)
     return [(it.number, it.state.name, it.params, it.values, it.intermediate_values) for it in trials]
 

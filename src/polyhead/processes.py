@@ -32,6 +32,12 @@ def torchrun_spread(environment: Mapping[str, str] = os.environ) -> Spread | Non
     return Spread(int(environment["WORLD_SIZE"]) // devices, devices)
 
 
+def launched_together(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether srun or torchrun has started several processes with this one, which count as one run."""
+    counts = (environment.get(name, "1") for name in ("SLURM_NTASKS", "WORLD_SIZE"))
+    return any(count.isdigit() and int(count) > 1 for count in counts)
+
+
 def lost_another_process(error: RuntimeError) -> bool:
     """Return whether an error says that another process of the run no longer answers.
 

@@ -1,15 +1,15 @@
-import os
 import re
 from types import SimpleNamespace
 
 import optuna
 import pytest
-from support.commands import ROOT, start
 from support.studies import distance, make_tuning
 from support.training import make_data, make_module, make_trainer
 
 from polyhead.errors import ParameterError, UserError
-from polyhead.runs.tuning import Pruning, open_study, search
+from polyhead.runs.search import search
+from polyhead.runs.study_file import StudyFile
+from polyhead.runs.tuning import Pruning, open_study
 
 
 @pytest.mark.parametrize(
@@ -54,74 +54,61 @@ def test_tuning_names_the_keys_whose_values_lie_outside_the_space():
 @pytest.mark.slow
 def test_study_continues_on_its_own_subject_alone(tmp_path):
     subject = {"tasks.mood": ["a", "b"], "train sentences": "3f2a"}
-    open_study(tmp_path, make_tuning(), "max", None, subject)
-    open_study(tmp_path, make_tuning(), "max", None, subject)
+    open_study(StudyFile(tmp_path), make_tuning(), "max", None, subject)
+    open_study(StudyFile(tmp_path), make_tuning(), "max", None, subject)
     other = {"tasks.topic": ["c"], "train sentences": "77aa"}
     line = r"holds a study of something else \(tasks.mood: \['a', 'b'\] -> None, and 2 more\)"
     with pytest.raises(UserError, match=line):
-        open_study(tmp_path, make_tuning(), "max", None, other)
+        open_study(StudyFile(tmp_path), make_tuning(), "max", None, other)
 
 
 @pytest.mark.slow
 def test_study_continues_where_it_stopped_and_begins_with_the_default(tmp_path, capsys):
     tuning, default = make_tuning(), {"lr": 0.05, "size": 1, "rule": "equal"}
-    study = open_study(tmp_path, tuning, "max", default, {})
-    search(study, lambda trial: distance(trial, tuning), 3)
-    again = open_study(tmp_path, tuning, "max", default, {})
-    search(again, lambda trial: distance(trial, tuning), 5)
+    study = open_study(StudyFile(tmp_path), tuning, "max", default, {})
+    search(study, StudyFile(tmp_path), lambda trial: distance(trial, tuning), 3)
+    again = open_study(StudyFile(tmp_path), tuning, "max", default, {})
+    search(again, StudyFile(tmp_path), lambda trial: distance(trial, tuning), 5)
     assert [trial.number for trial in again.trials] == [0, 1, 2, 3, 4]
     assert again.trials[0].params == default
     assert again.best_value == max(trial.value for trial in again.trials)
-    search(again, lambda trial: pytest.fail("the study has its trials"), 5)
+    search(again, StudyFile(tmp_path), lambda trial: pytest.fail("the study has its trials"), 5)
     assert capsys.readouterr().out.count("complete") == 5
 
 
 @pytest.mark.slow
 def test_study_counts_a_trial_that_breaks_as_failed(tmp_path):
     tuning = make_tuning()
-    study = open_study(tmp_path, tuning, "max", None, {})
+    study = open_study(StudyFile(tmp_path), tuning, "max", None, {})
 
     def breaks(trial):
         raise RuntimeError("out of memory")
 
-    search(study, breaks, 2)
+    search(study, StudyFile(tmp_path), breaks, 2)
     assert [trial.state.name for trial in study.trials] == ["FAIL", "FAIL"]
 
 
 @pytest.mark.slow
 def test_study_of_several_objectives_has_a_front(tmp_path):
     tuning = make_tuning(objectives=["quality", "seconds"])
-    study = open_study(tmp_path, tuning, "max", None, {})
-    search(study, lambda trial: [size := tuning.suggest(trial)["size"], float(size)], 6)
+    study = open_study(StudyFile(tmp_path), tuning, "max", None, {})
+    search(study, StudyFile(tmp_path), lambda trial: [size := tuning.suggest(trial)["size"], float(size)], 6)
     assert not tuning.prunes
     assert len({trial.params["size"] for trial in study.best_trials}) == len({t.params["size"] for t in study.trials})
 
 
 @pytest.mark.slow
 def test_study_of_other_objectives_is_left_alone(tmp_path):
-    open_study(tmp_path, make_tuning(), "max", None, {})
+    open_study(StudyFile(tmp_path), make_tuning(), "max", None, {})
     for other in (make_tuning(objectives=["quality", "seconds"]), make_tuning()):
         with pytest.raises(UserError, match="choose another --folder"):
-            open_study(tmp_path, other, "min", None, {})
+            open_study(StudyFile(tmp_path), other, "min", None, {})
 
 
 def test_study_refuses_a_file_that_is_none(tmp_path):
     (tmp_path / "study.db").write_text("no database")
     with pytest.raises(UserError, match="is no study to continue"):
-        open_study(tmp_path, make_tuning(), "max", None, {})
-
-
-@pytest.mark.slow
-def test_study_can_be_begun_by_two_processes_at_once_that_share_its_trials(tmp_path):
-    searcher = ROOT / "tests" / "support" / "study_run.py"
-    logs = [tmp_path / "first", tmp_path / "second"]
-    paths = os.pathsep.join([str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])])
-    for process, log in [(start(searcher, str(tmp_path), cwd=ROOT, log=log, PYTHONPATH=paths), log) for log in logs]:
-        assert process.wait() == 0, log.read_text()
-    trials = open_study(tmp_path, make_tuning(), "max", None, {}).trials
-    assert [trial.number for trial in trials] == list(range(len(trials)))
-    assert 6 <= len(trials) <= 7  # the one that was running when the sixth ended
-    assert {trial.state.name for trial in trials} == {"COMPLETE"}
+        open_study(StudyFile(tmp_path), make_tuning(), "max", None, {})
 
 
 class FakeTrial(SimpleNamespace):
@@ -156,10 +143,10 @@ def test_a_study_that_was_killed_while_it_was_made_is_made_by_the_next_process(t
 
     monkeypatch.setattr("optuna.create_study", killed)
     with pytest.raises(KeyboardInterrupt):
-        open_study(tmp_path, make_tuning(), "max", None, {})
+        open_study(StudyFile(tmp_path), make_tuning(), "max", None, {})
     monkeypatch.undo()
     assert not (tmp_path / "study.db").exists()
     (tmp_path / "study.db.01234567.partial").write_text("half of its tables")
     (tmp_path / "study.db.01234567.partial-journal").write_text("the rest")
-    assert open_study(tmp_path, make_tuning(), "max", None, {}).get_trials() == []
+    assert open_study(StudyFile(tmp_path), make_tuning(), "max", None, {}).get_trials() == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["study.db", "study.lock"]

@@ -1,6 +1,6 @@
 """Trains every plan of freezing on a tiny model, in as many processes as asked for; test_distributed.py runs it.
 
-PYTHONPATH=tests python tests/support/distributed_stages.py PROCESSES FOLDER
+PYTHONPATH=tests python tests/support/distributed_stages.py PROCESSES FOLDER [spread]
 """
 
 import sys
@@ -29,11 +29,12 @@ from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives import CosineDistance
 from polyhead.tasks import Task
 from polyhead.training.callbacks.predictions import PredictionRecorder
+from polyhead.training.sharding import ShardedStrategy
 
 TASKS = (Task("category", ("Quote", "Riddle", "News")), Task("sentiment", ("Positive", "Negative")))
 
 
-def train(plan: str, processes: int, folder: Path) -> None:
+def train(plan: str, processes: int, folder: Path, spread: bool = False) -> None:
     """Train one plan and save the weights; all processes together see 8 sentences a step."""
     torch.manual_seed(0)
     transformer = AutoModel.from_config(AutoConfig.for_model("bert", **FAMILIES["bert"]))
@@ -53,10 +54,14 @@ def train(plan: str, processes: int, folder: Path) -> None:
         training.embedding_loss = CosineDistance(1.0)
         width = model.encoder.embedding_size
         data.split("train").targets = torch.randn(16, width, generator=torch.Generator().manual_seed(1))
-    strategy = "ddp" if processes > 1 else "auto"
+    strategy = ShardedStrategy() if spread else "ddp" if processes > 1 else "auto"
     epochs = 3 if plan in SCHEDULES else 2
-    trainer = make_trainer(folder, max_epochs=epochs, devices=processes, strategy=strategy, limit_val_batches=0)
+    settings = {"devices": processes, "strategy": strategy, "limit_val_batches": 0, "gradient_clip_val": 0.1}
+    trainer = make_trainer(folder, max_epochs=epochs, **settings)
     trainer.fit(training, data)
+    if spread:
+        trainer.strategy.gather()
+        assert training.model is model
     if trainer.is_global_zero:
         torch.save(model.state_dict(), folder / f"{plan}.pt")
 
@@ -74,7 +79,7 @@ class AllPairs(PairSource):
         yield from islice(pairs, self.sizes[split])
 
 
-def train_pairs(processes: int, folder: Path) -> None:
+def train_pairs(processes: int, folder: Path, spread: bool = False) -> None:
     """Train tasks about two texts, test them, and save weights and answers."""
     torch.manual_seed(0)
     transformer = AutoModel.from_config(AutoConfig.for_model("bert", **FAMILIES["bert"]))
@@ -84,9 +89,11 @@ def train_pairs(processes: int, folder: Path) -> None:
     source = AllPairs({"train": 16, "validation": 8, "test": 8})
     data = SentenceData(source, PAIR_TASKS, TextTokenizer(word_tokenizer(), 16), batching)
     training, recorder = make_module(model, PAIR_TASKS, optimization=optimization), PredictionRecorder()
-    strategy = "ddp" if processes > 1 else "auto"
+    strategy = ShardedStrategy() if spread else "ddp" if processes > 1 else "auto"
     trainer = make_trainer(folder, devices=processes, strategy=strategy, limit_val_batches=0, callbacks=[recorder])
     trainer.fit(training, data)
+    if spread:
+        trainer.strategy.gather()
     trainer.test(training, data, verbose=False)
     if trainer.is_global_zero:
         answers = {f"answers.{name}": torch.from_numpy(found) for name, found in recorder.predicted["test"].items()}
@@ -96,6 +103,7 @@ def train_pairs(processes: int, folder: Path) -> None:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    spread = sys.argv[3:] == ["spread"]
     for name in PLANS:
-        train(name, int(sys.argv[1]), Path(sys.argv[2]))
-    train_pairs(int(sys.argv[1]), Path(sys.argv[2]))
+        train(name, int(sys.argv[1]), Path(sys.argv[2]), spread)
+    train_pairs(int(sys.argv[1]), Path(sys.argv[2]), spread)

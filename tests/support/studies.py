@@ -1,5 +1,7 @@
 """A small search with a known best value."""
 
+import sqlite3
+
 from sqlalchemy import Engine, event
 
 from polyhead.runs.tuning import Tuning
@@ -21,4 +23,5 @@ def distance(trial, tuning):
 @event.listens_for(Engine, "connect")
 def write_without_waiting(connection, record):
     """Have SQLite leave it to the system when a commit reaches the disk, as conftest.py has Python."""
-    connection.execute("PRAGMA synchronous=OFF")
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")

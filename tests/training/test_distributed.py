@@ -6,19 +6,25 @@ from support.commands import ROOT, start
 from support.plans import PLANS
 
 
-def train_all(processes, folder):
+def train_all(processes, folder, *more):
     """Train every plan in one launch and return the weights of each."""
     folder.mkdir()
     script, log = ROOT / "tests" / "support" / "distributed_stages.py", folder / "log"
     paths = os.pathsep.join([str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])])
-    code = start(script, str(processes), str(folder), cwd=ROOT, log=log, PYTHONPATH=paths).wait()
+    code = start(script, str(processes), str(folder), *more, cwd=ROOT, log=log, PYTHONPATH=paths).wait()
     assert code == 0, log.read_text()[-2000:]
     return {plan: torch.load(folder / f"{plan}.pt", weights_only=True) for plan in (*PLANS, "pairs")}
 
 
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    return train_all(1, tmp_path_factory.mktemp("plans") / "one")
+
+
 @pytest.mark.slow
-def test_two_processes_with_half_the_batch_reach_the_weights_of_one_in_every_plan(tmp_path):
-    one, two = train_all(1, tmp_path / "one"), train_all(2, tmp_path / "two")
+@pytest.mark.parametrize("how", ["copies", "spread"])
+def test_two_processes_with_half_the_batch_reach_the_weights_of_one_in_every_plan(tmp_path, one, how):
+    two = train_all(2, tmp_path / "two", how)
     for plan in one:
         for name, value in one[plan].items():
             torch.testing.assert_close(

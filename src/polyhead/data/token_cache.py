@@ -48,19 +48,23 @@ class TokenCache(FolderCache):
             The sentences; in memory if they cannot be written (a full disk), with one line in the log.
         """
 
+        made = False
+
         def write(folder: Path) -> Description:
+            nonlocal made
+            made = True
             _write_files(folder, chunks(), tasks, paired)
             return description or {}
 
-        entry = self.find(key)
-        if entry is None:
-            try:
-                entry = self.make(key, write)
+        try:
+            entry = self.find_or_make(key, write)
+            if made:
                 self.evict(0, keep=[entry])
-            except OSError as error:
-                place, reason = self.path / key, error.strerror or error
-                log.warning("tokens: %s cannot be written (%s); continuing without the cache", place, reason)
-        return TokenizedSentences.concatenate(chunks(), tasks) if entry is None else _read(entry, tasks, paired)
+        except OSError as error:
+            place, reason = self.path / key, error.strerror or error
+            log.warning("tokens: %s cannot be written (%s); continuing without the cache", place, reason)
+            return TokenizedSentences.concatenate(chunks(), tasks)
+        return _read(entry, tasks, paired)
 
 
 def _read(entry: Path, tasks: Sequence[str], paired: bool) -> TokenizedSentences:

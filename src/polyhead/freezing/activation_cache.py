@@ -25,6 +25,7 @@ from polyhead.storage.cache import Cache, Description, mark_used, read_descripti
 from polyhead.storage.memmap import map_file, release_pages
 from polyhead.storage.output import write_atomically
 from polyhead.storage.partials import remove
+from polyhead.storage.turns import turn
 
 log = logging.getLogger(__name__)
 
@@ -113,22 +114,36 @@ class ActivationCache(Cache):
         """
         self.remove_abandoned()
         path = self.path / f"{key}.bin"
+        stored = self._reuse(path, shape, dtype)
+        if stored is None:
+            with turn(path.with_suffix(".lock"), self.name):
+                stored = self._reuse(path, shape, dtype)  # another process may have made it meanwhile
+                if stored is None and self._make(path, shape, dtype, compute, description or {}):
+                    stored = _read(path, shape, dtype)
+        return stored
+
+    def _reuse(self, path: Path, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor | None:
         stored = _read(path, shape, dtype)
         if stored is not None:
-            self._count(key, "reused")
-            return stored
+            self._count(path.stem, "reused")
+        return stored
+
+    def _make(
+        self, path: Path, shape: tuple[int, ...], dtype: torch.dtype, compute: Fill, description: Description
+    ) -> bool:
+        """Compute an entry and write it; return whether it could be written."""
         if path.exists():
             log.warning("activation cache: %s is damaged; computing it again", path)
         try:
             self._store(path, shape, dtype, compute)
             with write_atomically(_description_of(path)) as partial:
-                partial.write_text(json.dumps(description or {}) + "\n", encoding="utf-8")
+                partial.write_text(json.dumps(description) + "\n", encoding="utf-8")
         except OSError as error:
             reason = error.strerror or error
             log.warning("activation cache: %s cannot keep it (%s); continuing without", self.path, reason)
-            return None
-        self._count(key, "computed")
-        return _read(path, shape, dtype)
+            return False
+        self._count(path.stem, "computed")
+        return True
 
     def _count(self, key: str, how: str) -> None:
         if key not in self._counted:

@@ -1,53 +1,84 @@
-"""Study file: where a study lies, made whole or not at all and shared by processes. Knows nothing about its trials."""
+"""Study file: a study in an SQLite file, made whole or not at all, for the processes of one host."""
 
 import fcntl
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar
 
 import optuna
 from sqlalchemy.pool import NullPool
 
+from polyhead.runs.study_storage import HEARTBEAT, Direction, StudyStorage, quietly, requeue
 from polyhead.storage.output import write_atomically
 
-Direction = Literal["minimize", "maximize"]
-
-_NAME = "tuning"  # of the study in its file
-_HEARTBEAT = 60  # seconds: a trial whose process was killed counts as failed after three of them
+STUDY = "tuning"
+"""Name of the study in its file."""
 
 
-def load_or_create(folder: Path, directions: Sequence[Direction]) -> optuna.Study:
-    """Load the study in a folder, or make it.
+class StudyFile(StudyStorage):
+    """The file ``study.db`` in a folder.
 
-    Raises:
-        ValueError: its file is empty; other damage is an exception of Optuna, SQLAlchemy or SQLite.
+    Args:
+        folder: made when first needed.
+        heartbeat: see :class:`StudyStorage`.
     """
-    with warnings.catch_warnings(), (folder / "study.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two processes that make the tables at once would both fail
-        file = folder / "study.db"
-        if file.exists() and not file.stat().st_size:
-            raise ValueError(f"{file} is empty")  # SQLite would take it for a new one
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the heartbeat has been for years
-        if not file.exists():
-            _make_study(file, directions)
-        return optuna.load_study(study_name=_NAME, storage=_storage(file))
+
+    elsewhere: ClassVar[str] = "choose another --folder"
+
+    def __init__(self, folder: Path, heartbeat: int = HEARTBEAT) -> None:
+        super().__init__(STUDY, heartbeat)
+        self.folder = folder
+        self.file = folder / "study.db"
+
+    @property
+    def place(self) -> str:
+        """The file."""
+        return repr(str(self.file))
+
+    @property
+    def address(self) -> str:
+        """The file as a URL."""
+        return f"sqlite:///{self.file}"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Lock a file beside it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "study.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def load_or_create(self, directions: Sequence[Direction]) -> optuna.Study:
+        """Load the study, or make it.
+
+        Raises:
+            ValueError: its file is empty; other damage is an exception of Optuna, SQLAlchemy or SQLite.
+        """
+        with self.lock():  # two processes that make the tables at once would both fail
+            if self.file.exists() and not self.file.stat().st_size:
+                raise ValueError(f"{self.file} is empty")  # SQLite would take it for a new one
+            if not self.file.exists():
+                self._make(directions)
+            return optuna.load_study(study_name=self.study, storage=self._open(self.file))
+
+    def _make(self, directions: Sequence[Direction]) -> None:
+        """Make an empty study, whole or not at all: Optuna takes one with half of its tables for none it can read."""
+        for journal in self.folder.glob(f"{self.file.name}.*.partial-journal"):  # SQLite's, of a writer that is gone
+            journal.unlink()
+        with write_atomically(self.file, sync=True) as partial:
+            optuna.create_study(study_name=self.study, storage=self._open(partial), directions=list(directions))
+
+    def _open(self, file: Path) -> optuna.storages.RDBStorage:
+        return database(f"sqlite:///{file}", self.heartbeat)
 
 
-def _make_study(file: Path, directions: Sequence[Direction]) -> None:
-    """Make an empty study, whole or not at all: Optuna takes one with half of its tables for none that it can read."""
-    for journal in file.parent.glob(f"{file.name}.*.partial-journal"):  # SQLite's own of a partial whose writer is gone
-        journal.unlink()
-    with write_atomically(file, sync=True) as partial:
-        optuna.create_study(study_name=_NAME, storage=_storage(partial), directions=list(directions))
-
-
-def _storage(file: Path) -> optuna.storages.RDBStorage:
-    # Without a pool each connection is closed after use, also where something fails.
-    settings = {"poolclass": NullPool}
-    return optuna.storages.RDBStorage(f"sqlite:///{file}", engine_kwargs=settings, heartbeat_interval=_HEARTBEAT)
-
-
-def storage_url(folder: Path) -> str:
-    """Return the address of the study in a folder, as optuna-dashboard takes it, too."""
-    return f"sqlite:///{folder / 'study.db'}"
+def database(url: str, heartbeat: int) -> optuna.storages.RDBStorage:
+    """Return Optuna's storage in a database. Without a pool each connection is closed, also where something fails."""
+    with quietly():
+        return optuna.storages.RDBStorage(
+            url,
+            engine_kwargs={"poolclass": NullPool},
+            heartbeat_interval=heartbeat,
+            heartbeat_stale_trial_callback=requeue,
+        )

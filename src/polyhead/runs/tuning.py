@@ -1,31 +1,25 @@
-"""Tuning: a search space, a study that can be resumed and shared, and the pruning of hopeless trials.
+"""Tuning: a search space, a study on one subject that can be resumed, and the pruning of hopeless trials.
 
 Knows nothing about the meaning of the values.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
 import optuna
 from lightning.pytorch.callbacks import Callback
-from optuna.study import MaxTrialsCallback
-from optuna.trial import FrozenTrial, TrialState
 
 from polyhead.errors import UserError, check_parameters
-from polyhead.runs.study_file import Direction, load_or_create
-from polyhead.storage.digests import json_digest
+from polyhead.runs.study_storage import Direction, StudyStorage
+from polyhead.runs.trial_digest import is_damaged
 
 QUALITY = "quality"
 COSTS = ("seconds", "trainable_parameters", "peak_megabytes")
 Values = dict[str, Any]
-_ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 _RANGE_OR_LIST = "a list, or low < high, with low above 0 where log is true"
 _SUBJECT = "subject"  # what all trials share, among the attributes of a study
-_DIGEST = "digest"  # of what a trial found, among its attributes
 
 
 @dataclass(frozen=True)
@@ -82,12 +76,16 @@ class Tuning:
 
 
 def open_study(
-    folder: Path, tuning: Tuning, mode: Literal["max", "min"], default: Values | None, subject: Mapping[str, Any]
+    storage: StudyStorage,
+    tuning: Tuning,
+    mode: Literal["max", "min"],
+    default: Values | None,
+    subject: Mapping[str, Any],
 ) -> optuna.Study:
-    """Open the study in a folder, or make it.
+    """Open the study in a storage, or make it.
 
     Args:
-        folder: holds ``study.db``.
+        storage: of the study.
         tuning: how to search.
         mode: whether more quality is better.
         default: the values of the first trial, if there are any to begin with.
@@ -97,33 +95,33 @@ def open_study(
         UserError: the study there is of another subject, has other objectives, or cannot be read.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folder.mkdir(parents=True, exist_ok=True)
     better: Direction = "maximize" if mode == "max" else "minimize"
     directions: list[Direction] = [better] + ["minimize" for _ in tuning.objectives[1:]]
     try:
-        study = load_or_create(folder, directions)
-        damaged = [trial.number for trial in study.get_trials(deepcopy=False) if _is_damaged(trial)]
+        study = storage.load_or_create(directions)
+        damaged = [trial.number for trial in study.get_trials(deepcopy=False) if is_damaged(trial)]
+    except UserError:
+        raise
     except Exception as error:  # Optuna, SQLAlchemy and SQLite each have their own
-        raise UserError(f"{str(folder / 'study.db')!r} is no study to continue; choose another --folder") from error
+        raise UserError(f"{storage.place} is no study to continue; {storage.elsewhere}") from error
     if damaged:
-        raise UserError(f"{str(folder / 'study.db')!r}: trial {damaged[0]} is damaged; choose another --folder")
+        raise UserError(f"{storage.place}: trial {damaged[0]} is damaged; {storage.elsewhere}")
     objectives = list(tuning.objectives)
     same_directions = [direction.name.lower() for direction in study.directions] == directions
-    if not same_directions or study.user_attrs.get("objectives", objectives) != objectives:
-        raise UserError(f"{str(folder)!r} holds a study of other objectives; choose another --folder")
-    _check_subject(folder, study.user_attrs.get(_SUBJECT, subject), subject)
-    study.set_user_attr("objectives", objectives)
-    study.set_user_attr(_SUBJECT, dict(subject))
-    # Processes that join later must not repeat the proposals of the first.
-    study.sampler = optuna.samplers.TPESampler(seed=len(study.get_trials(deepcopy=False)), multivariate=False)
+    with storage.lock():  # two processes that come first would both begin with the default
+        if not same_directions or study.user_attrs.get("objectives", objectives) != objectives:
+            raise UserError(f"{storage.place} holds a study of other objectives; {storage.elsewhere}")
+        _check_subject(storage, study.user_attrs.get(_SUBJECT, subject), subject)
+        study.set_user_attr("objectives", objectives)
+        study.set_user_attr(_SUBJECT, dict(subject))
+        if default is not None:
+            study.enqueue_trial(default, skip_if_exists=True)
     if tuning.prunes:
         study.pruner = optuna.pruners.MedianPruner(n_startup_trials=tuning.pruning["startup_trials"], n_warmup_steps=0)
-    if default is not None:
-        study.enqueue_trial(default, skip_if_exists=True)
     return study
 
 
-def _check_subject(folder: Path, noted: Mapping[str, Any], subject: Mapping[str, Any]) -> None:
+def _check_subject(storage: StudyStorage, noted: Mapping[str, Any], subject: Mapping[str, Any]) -> None:
     """Check that a study continues with what it began with; one of version 0.1.0 noted nothing.
 
     Raises:
@@ -133,55 +131,9 @@ def _check_subject(folder: Path, noted: Mapping[str, Any], subject: Mapping[str,
     if changed:
         name, more = changed[0], f", and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise UserError(
-            f"{str(folder)!r} holds a study of something else ({name}: {noted.get(name)!r} -> {subject.get(name)!r}"
-            f"{more}), whose values do not compare; choose another --folder"
+            f"{storage.place} holds a study of something else ({name}: {noted.get(name)!r} -> {subject.get(name)!r}"
+            f"{more}), whose values do not compare; {storage.elsewhere}"
         )
-
-
-def search(study: optuna.Study, objective: Callable[[optuna.Trial], Sequence[float]], trials: int) -> None:
-    """Run trials until the study has ``trials`` of them, with those of other processes."""
-    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state in _ENDED]
-    if len(ended) < trials:
-        stop = MaxTrialsCallback(trials, states=_ENDED)
-        study.optimize(partial(_with_digest, objective), callbacks=[stop, _print_trial], catch=(RuntimeError,))
-
-
-def _with_digest(objective: Callable[[optuna.Trial], Sequence[float]], trial: optuna.Trial) -> Sequence[float]:
-    """Return the values of a trial, and note a digest of all that was found: SQLite does not see a flipped bit."""
-    try:
-        values = objective(trial)
-    except optuna.TrialPruned:
-        trial.set_user_attr(_DIGEST, _digest(_frozen(trial), None))
-        raise
-    trial.set_user_attr(_DIGEST, _digest(_frozen(trial), values))
-    return values
-
-
-def _is_damaged(trial: FrozenTrial) -> bool:
-    """Return whether a trial that ended is not as it was found; one of version 0.1.0 has no digest."""
-    noted = trial.user_attrs.get(_DIGEST)
-    if noted is None or trial.state not in (TrialState.COMPLETE, TrialState.PRUNED):
-        return False
-    return bool(noted != _digest(trial, trial.values if trial.state is TrialState.COMPLETE else None))
-
-
-def _digest(trial: FrozenTrial, values: Sequence[float] | None) -> str:
-    found = {"params": trial.params, "intermediate": {str(k): v for k, v in trial.intermediate_values.items()}}
-    return json_digest({**found, "values": None if values is None else [float(value) for value in values]})
-
-
-def _frozen(trial: optuna.Trial) -> FrozenTrial:
-    return trial.study.get_trials(deepcopy=False)[trial.number]
-
-
-def _print_trial(_: optuna.Study, trial: FrozenTrial) -> None:
-    results = "" if trial.values is None else " " + ", ".join(f"{value:.4g}" for value in trial.values)
-    values = " ".join(f"{key}={_short(value)}" for key, value in trial.params.items())
-    print(f"trial {trial.number}: {trial.state.name.lower()}{results} {values}", flush=True)
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 class Pruning(Callback):

@@ -54,7 +54,7 @@ class TableCache(FolderCache):
             return description
 
         self.keep([self.path / key])
-        return _open(self.find(key) or self.make(key, write))
+        return _open(self.find_or_make(key, write))
 
     def used(self) -> dict[Path, float]:
         """Return when each entry was last used, those of an older layout included."""

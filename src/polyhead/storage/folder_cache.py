@@ -12,6 +12,7 @@ from polyhead.storage.cache import Cache, Description, mark_used, read_descripti
 from polyhead.storage.digests import LISTING, folder_is_intact, note_folder
 from polyhead.storage.output import write_atomically
 from polyhead.storage.partials import remove
+from polyhead.storage.turns import turn
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,27 @@ class FolderCache(Cache):
             return None
         mark_used(entry / DONE)
         return entry
+
+    def find_or_make(self, key: str, write: Callable[[Path], Description]) -> Path:
+        """Return an entry; if it is missing or damaged, one process on this host makes it, and the others wait.
+
+        Args:
+            key: of the entry.
+            write: fills an empty folder with files, and returns what they were made of.
+
+        Raises:
+            OSError: it cannot be written.
+            UserError: it cannot take its name.
+        """
+        entry = self.find(key)
+        if entry is None:
+            with turn(self.path / f"{key}.lock", self.name):
+                entry = self._intact(key) or self.make(key, write)  # another process may have made it meanwhile
+        return entry
+
+    def _intact(self, key: str) -> Path | None:
+        entry = self.path / key
+        return entry if (entry / LISTING).exists() and folder_is_intact(entry) else None
 
     def make(self, key: str, write: Callable[[Path], Description]) -> Path:
         """Write an entry whole or not at all; if another process was faster, its entry stays.

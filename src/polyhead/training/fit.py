@@ -22,6 +22,7 @@ from polyhead.training.epochs import check_resumable, next_epoch
 from polyhead.training.interpolation import copy_weights, interpolate
 from polyhead.training.metrics import Results
 from polyhead.training.module import MultiTaskTraining
+from polyhead.training.sharding import ShardedStrategy
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,8 @@ def _fit(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer, resu
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
     if resume is not None:
         _save_last(trainer)
+    if isinstance(trainer.strategy, ShardedStrategy):
+        trainer.strategy.gather()
 
 
 def _measure_again(module: MultiTaskTraining, data: SentenceData, trainer: L.Trainer) -> None:

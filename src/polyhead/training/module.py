@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self, cast
 
 import torch
-from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim import Optimizer
@@ -33,6 +32,8 @@ from polyhead.training.evaluation import MultiTaskEvaluation
 from polyhead.training.gradient_clipping import clip_gradients
 from polyhead.training.metrics import scalars
 from polyhead.training.optimizer import Optimization
+from polyhead.training.sharding import ShardedStrategy
+from polyhead.training.stage_change import follow_stage
 from polyhead.training.step_losses import step_losses
 
 log = logging.getLogger(__name__)
@@ -122,10 +123,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         """Enter the epoch's stage; distributed training and stored features follow it."""
         if not self.enter(self.trainer.current_epoch):
             return
-        if isinstance(self.trainer.strategy, DDPStrategy):
-            # DDP looks at requires_grad once, when it wraps the model: what thaws later would never be averaged.
-            self.trainer.strategy.model = self
-            self.trainer.strategy.configure_ddp()
+        follow_stage(self.trainer.strategy, self)
         cast(SentenceData, self.trainer.datamodule).refresh_activations()  # type: ignore[attr-defined]
         self._log_if_nothing_shared()
 
@@ -170,7 +168,9 @@ class MultiTaskTraining(MultiTaskEvaluation):
         Lightning refuses to clip for a fused optimizer under any mixed precision, because such an optimizer undoes the
         scaling of float16 gradients by itself. bfloat16 gradients are not scaled, so their norm is right as it is.
         """
-        if gradient_clip_val and not self._scales_gradients:
+        if gradient_clip_val and isinstance(self.trainer.strategy, ShardedStrategy):
+            self.trainer.strategy.clip(optimizer, gradient_clip_val, gradient_clip_algorithm == "value")
+        elif gradient_clip_val and not self._scales_gradients:
             clip_gradients(optimizer, gradient_clip_val, "value" if gradient_clip_algorithm == "value" else "norm")
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)

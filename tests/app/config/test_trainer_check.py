@@ -46,7 +46,7 @@ def test_trainer_arguments_that_can_be_meant_pass():
         ("min_epochs", [-1, 4]),
         ("num_nodes", [0, 2]),
         ("overfit_batches", [1, 0.5]),
-        ("strategy", ["ddp_spawn", "ddp_notebook", "ddp_fork"]),
+        ("strategy", ["ddp_spawn", "ddp_notebook", "ddp_fork", "fsdp_cpu_offload"]),
         ("use_distributed_sampler", [True]),
         ("val_check_interval", [0, -1, 1.5]),
         ("logger", [None, False]),
@@ -58,6 +58,11 @@ def test_trainer_argument_that_nobody_can_mean_is_named(monkeypatch, name, value
         monkeypatch.delenv(variable, raising=False)
     for value in values:
         assert names(trainer_problems(FINE | {name: value})) == [name], value
+
+
+def test_trainer_spreads_weights_in_a_precision_whose_gradients_have_no_scale():
+    assert list(trainer_problems(FINE | {"strategy": "fsdp", "precision": "bf16-mixed"})) == []
+    assert names(trainer_problems(FINE | {"strategy": "fsdp", "precision": "16-mixed"})) == ["precision"]
 
 
 def test_trainer_takes_several_nodes_where_a_launcher_tells_of_them(monkeypatch):

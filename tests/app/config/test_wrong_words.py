@@ -154,7 +154,7 @@ NESTED = ["[]", "[1]", "[nope]", "[null]", "[[1]]", "{a: 1}", "{category: 1}", "
 PLAIN = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf, "true": True, "false": False, "null": None}
 FILLED_IN = {("model", "encoder"), ("model", "tasks"), ("loss", "tasks"), ("weighting", "tasks")}
 LEFT_OUT = {  # what needs files of the user, weights of the hub, or another machine
-    "accelerator": ("gpu", "ddp"),
+    "accelerator": ("gpu", "ddp", "fsdp"),
     "data": ("files", "hub", "shards"),
     "encoder": {path.stem for path in CONFIGS.glob("encoder/*.yaml")} - {"minilm"},
     "soup": ("greedy", "uniform"),

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import torch
-from support.commands import ENVIRONMENT, ROOT, TINY
+from support.commands import ENVIRONMENT, ROOT, TINY, train
 
 from polyhead.processes import Spread, first_process, lost_another_process, torchrun_spread
 
@@ -21,15 +21,16 @@ SAME_STEPS = [
 ]
 
 
-def start_nodes(count, folder, *arguments):
-    """Start a torchrun with one process on each of so many nodes; their output goes to files of their rank's name."""
+def start_nodes(count, folder, *arguments, processes=1, restarts=0):
+    """Start a torchrun on each of so many nodes; their output goes to files of their rank's name."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     nodes = []
     for rank in range(count):
         command = [sys.executable, "-m", "torch.distributed.run", f"--nnodes={count}", f"--node-rank={rank}"]
-        command += ["--nproc-per-node=1", "--master-addr=127.0.0.1", f"--master-port={port}", str(ROOT / "train.py")]
+        command += [f"--nproc-per-node={processes}", f"--max-restarts={restarts}"]
+        command += ["--master-addr=127.0.0.1", f"--master-port={port}", str(ROOT / "train.py")]
         with (folder / f"{rank}.log").open("w") as log:
             nodes.append(
                 subprocess.Popen(
@@ -84,10 +85,25 @@ def test_run_whose_other_node_ended_says_so_in_one_line_and_continues(tmp_path):
     assert "continued from" in log.read_text()
 
 
+@pytest.mark.slow
+def test_run_that_torchrun_restarts_after_a_kill_is_that_which_was_never_killed(tmp_path):
+    choices = [*SAME_STEPS, "data.sizes.train=256", "loader.batch_size=4"]
+    whole = train(*TINY, *choices, "accelerator=ddp_cpu", "run_dir=whole", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    more = ["callbacks.last.every_minutes=0", "resume=auto", "run_dir=killed"]
+    (node,) = start_nodes(1, tmp_path, *choices, *more, processes=2, restarts=1)
+    wait_until((tmp_path / "killed" / "checkpoints" / "last.ckpt").exists, node)
+    os.kill(children(node.pid)[1], 9)
+    assert node.wait(timeout=240) == 0, (tmp_path / "0.log").read_text()[-2000:]
+    assert "continued from" in (tmp_path / "0.log").read_text()
+    expected, found = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
 def wait_until(holds, process):
     give_up = time.monotonic() + 120
     while not holds() and process.poll() is None and time.monotonic() < give_up:
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
 def children(pid):

@@ -107,6 +107,12 @@ def test_tune_refuses_to_make_no_trial(tmp_path):
         run(ROOT / "configs", ROOT / "configs" / "tune.yaml", [], tmp_path / "study", trials=0)
 
 
+def test_tune_refuses_to_be_one_of_several_processes_of_a_launcher(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_NTASKS", "2")
+    with pytest.raises(UserError, match="start them one by one, or as sbatch --array"):
+        run(ROOT / "configs", ROOT / "configs" / "tune.yaml", [], tmp_path / "study", trials=1)
+
+
 @pytest.mark.slow
 def test_tune_explains_a_wrong_override_in_one_line(tmp_path):
     done = script("tune", "freez=none", *space_file(tmp_path))

@@ -155,8 +155,17 @@ def _contradictions(trainer: Mapping[str, Any]) -> Iterator[str]:
         yield f"val_check_interval: {trainer['val_check_interval']!r} given; it must be {_PART}, not a time"
     if any(kind in str(trainer.get("strategy")) for kind in _DETACHED):
         yield f"strategy: {trainer['strategy']!r} given; its processes keep what they learn, take ddp"
+    yield from _sharding_problems(trainer)
     if trainer.get("use_distributed_sampler") is True:
         yield "use_distributed_sampler: True given; it must be false, the batches are dealt out among processes already"
+
+
+def _sharding_problems(trainer: Mapping[str, Any]) -> Iterator[str]:
+    strategy = str(trainer.get("strategy"))
+    if strategy.startswith("fsdp") and strategy != "fsdp":
+        yield f"strategy: {strategy!r} given; take fsdp, which spreads each layer of the encoder"
+    elif strategy == "fsdp" and trainer.get("precision") == "16-mixed":
+        yield "precision: '16-mixed' given; fsdp does not share the scale of its gradients, take bf16-mixed or 32-true"
 
 
 def _device_problems(devices: Any, accelerator: str) -> Iterator[str]:

@@ -37,6 +37,8 @@ def value_problems(config: DictConfig) -> Iterator[str]:
     yield from unknown
     if not unknown:  # the devices of what is not there cannot be counted
         yield from (f"trainer.{problem}" for problem in trainer_problems(plain(config.trainer)))
+    if config.compile is True and config.trainer.get("strategy") == "fsdp":
+        yield "compile: True given; the layers that fsdp spreads are not compiled, leave one of the two out"
     problems: list[str] = []
     with collect_errors(problems):
         check_options(config, seed=int, run_dir=str, resume=str | None, compile=bool, test=bool, watch_conflict=bool)

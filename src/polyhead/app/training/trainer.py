@@ -3,7 +3,7 @@
 Imports Lightning last, so that a mistake in the rest is reported without waiting for it.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -12,6 +12,7 @@ from polyhead.app.config.callback_check import best_problems, file_problems, log
 from polyhead.app.config.literals import literal
 from polyhead.app.config.sections import logger_nodes
 from polyhead.errors import UserError, collect_errors
+from polyhead.hardware import device_type
 from polyhead.processes import torchrun_spread
 from polyhead.training.auto_epochs import AUTO, TrainingLength
 
@@ -53,8 +54,18 @@ def compose_trainer(
 
         configured = [callback for callback in configured if not isinstance(callback, LearningRateMonitor)]
     arguments = {**plain(config.trainer), **_spread(config.trainer), "precision": precision, **vars(length)}
+    objects: dict[str, Any] = {"callbacks": [*configured, *callbacks], "logger": loggers or False}
+    if arguments["strategy"] == "fsdp":
+        from polyhead.training.sharding import ShardedStrategy
+
+        objects["strategy"] = ShardedStrategy()
+        del arguments["strategy"]
+    if torchrun_spread() is not None:
+        from polyhead.training.elastic import join_again
+
+        join_again("gloo" if device_type(config.trainer.accelerator) == "cpu" else "nccl")
     node = OmegaConf.create(literal(arguments))
-    trainer: L.Trainer = build(node, "trainer", Trainer, callbacks=[*configured, *callbacks], logger=loggers or False)
+    trainer: L.Trainer = build(node, "trainer", Trainer, **objects)
     return trainer
 
 

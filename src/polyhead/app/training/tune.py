@@ -1,7 +1,6 @@
 """Tuning, from its search space to a command line: each trial is one or more runs, composed as train.py does."""
 
 import logging
-import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,16 +20,19 @@ from polyhead.app.config.old_names import new_overrides
 from polyhead.app.config.options import type_problems
 from polyhead.app.config.places import without_places
 from polyhead.app.terminal.command_line import quoted
-from polyhead.app.terminal.command_names import as_called
 from polyhead.app.training import train
 from polyhead.app.training.components import RunComponents
 from polyhead.app.training.model_check import without_effect
+from polyhead.app.training.study_conclusion import as_overrides, conclusion
 from polyhead.errors import UserError
+from polyhead.processes import launched_together
 from polyhead.runs.neutral_keys import DECIDE_NO_RESULT
 from polyhead.runs.old_names import new_key
 from polyhead.runs.record import flat, read
-from polyhead.runs.study_file import storage_url
-from polyhead.runs.tuning import QUALITY, Pruning, Tuning, Values, open_study, search
+from polyhead.runs.search import search
+from polyhead.runs.study_file import StudyFile
+from polyhead.runs.study_storage import StudyStorage
+from polyhead.runs.tuning import QUALITY, Pruning, Tuning, Values, open_study
 
 _OWN = {
     "run_dir": "the runs of a study lie in its --folder",
@@ -45,7 +47,13 @@ Compose = Callable[[Sequence[str], Path], DictConfig]
 
 
 def run(
-    configs: Path, space: Path, overrides: Sequence[str], folder: Path, trials: int, search_path: Sequence[Path] = ()
+    configs: Path,
+    space: Path,
+    overrides: Sequence[str],
+    folder: Path,
+    trials: int,
+    search_path: Sequence[Path] = (),
+    storage: StudyStorage | None = None,
 ) -> None:
     """Search until the study has its trials, and print its conclusion.
 
@@ -53,15 +61,21 @@ def run(
         configs: the folder of train.py's configuration.
         space: a file like ``configs/tune.yaml``.
         overrides: what all trials share, as for train.py.
-        folder: of the study and its runs.
-        trials: how many the study shall have in the end, with those that it has already.
+        folder: of the runs, and of the study where that has no other place.
+        trials: how many the study shall have in the end, with those that it has already and those of other processes.
         search_path: folders with options of the user's own.
+        storage: of the study; None is a file in the folder.
 
     Raises:
         UserError: the space, the overrides or the study are not well-formed.
     """
     if trials < 1:
         raise UserError(f"--trials: {trials} given; it must be 1 or more")
+    if launched_together():
+        raise UserError(
+            "processes that share a study are each by itself; start them one by one, or as sbatch --array=1-8, and not by "
+            "srun --ntasks or torchrun"
+        )
     tuning = _without_given(_read(space), overrides)
     compose = partial(_composed, configs, search_path)
     default = compose(overrides, folder / "default")
@@ -81,18 +95,19 @@ def run(
     if outside := tuning.outside(values):
         print(f"no trial is made of the configuration as it stands: {_listed(outside, values)} outside the space")
     subject = _subject(default, components, folder)
-    study = open_study(folder, tuning, default.monitor.mode, None if outside else values, subject)
+    place = storage or StudyFile(folder)
+    study = open_study(place, tuning, default.monitor.mode, None if outside else values, subject)
 
     def objective(trial: optuna.Trial) -> list[float]:
         return _trial(trial, tuning, compose, overrides, folder)
 
     try:
-        search(study, objective, trials)
+        search(study, place, objective, trials)
     except (KeyboardInterrupt, SystemExit):  # the latter is what Lightning makes of Ctrl-C
-        print(f"the same command continues the study in {folder}", file=sys.stderr)
+        print(f"the same command continues the study in {place.place}", file=sys.stderr)
         raise KeyboardInterrupt from None
     flags = [word for own in search_path for word in ("--config-dir", str(own))]
-    print("\n".join(conclusion(study, tuning, [*flags, *overrides], folder, values)))
+    print("\n".join(conclusion(study, tuning, [*flags, *overrides], place.address, values)))
 
 
 def _without_given(tuning: Tuning, overrides: Sequence[str]) -> Tuning:
@@ -210,33 +225,3 @@ def _logged(folder: Path) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         handler.close()
-
-
-def as_overrides(values: Values) -> list[str]:
-    """Write values as overrides of train.py."""
-    return [f"{key}={value}" for key, value in values.items()]
-
-
-def conclusion(
-    study: optuna.Study, tuning: Tuning, overrides: Sequence[str], folder: Path, default: Values
-) -> Iterator[str]:
-    """Say what the study came to, line by line: the best trial, or the front of trade-offs, and how to train it."""
-    best = [trial for trial in study.best_trials if trial.values is not None]
-    finished = [trial for trial in study.get_trials(deepcopy=False) if trial.values is not None]
-    states = [trial.state.name.lower() for trial in study.get_trials(deepcopy=False)]
-    yield f"{len(states)} trials: " + ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
-    as_it_stands = next((trial for trial in finished if trial.params == default), None)
-    if as_it_stands is not None:
-        yield f"as it stands (trial {as_it_stands.number}): {_named(tuning, as_it_stands.values)}"
-    if not best:
-        yield "no trial has ended; look into the train.log of its run"
-    for trial in best:
-        yield f"best (trial {trial.number}): {_named(tuning, trial.values)}"
-        choices = new_overrides([*overrides, *as_overrides(trial.params)])
-        yield as_called(f"  python train.py -m {shlex.join(choices)} seed=0,1,2")
-    yield "The best of many on validation looks better than it is; the line above trains again and tests each run."
-    yield f"look closer: optuna-dashboard {storage_url(folder)}"
-
-
-def _named(tuning: Tuning, values: Sequence[Any]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in zip(tuning.objectives, values, strict=True))

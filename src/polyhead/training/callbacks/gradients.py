@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from polyhead.errors import check_parameters
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.training.module import MultiTaskTraining
+from polyhead.training.sharding import full
 
 
 class GradientNorms(Callback):
@@ -41,7 +42,7 @@ def gradient_norms(model: MultiTaskModel) -> Iterator[tuple[str, torch.Tensor]]:
         parameters = [parameter for module in modules for parameter in module.parameters()]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         if gradients:
-            yield f"gradients/{name}", get_total_norm(gradients)
+            yield f"gradients/{name}", full(get_total_norm(gradients))
 
 
 def _parts(model: MultiTaskModel) -> Iterator[tuple[str, list[nn.Module]]]:
