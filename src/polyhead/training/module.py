@@ -123,7 +123,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         """Enter the epoch's stage; distributed training and stored features follow it."""
         if not self.enter(self.trainer.current_epoch):
             return
-        follow_stage(self.trainer.strategy, self)
+        follow_stage(self.trainer.strategy, self, self.stage)
         cast(SentenceData, self.trainer.datamodule).refresh_activations()  # type: ignore[attr-defined]
         self._log_if_nothing_shared()
 

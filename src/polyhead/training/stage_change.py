@@ -1,20 +1,17 @@
-"""Stage change: distributed training follows a module into another stage of freezing. Knows nothing about stages."""
+"""Stage change: distributed training follows a module into another stage of freezing. Knows nothing about losses."""
 
-from typing import TYPE_CHECKING
-
+import lightning as L
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 
+from polyhead.freezing.plans import Stage
 from polyhead.training.sharding import ShardedStrategy
 
-if TYPE_CHECKING:
-    from polyhead.training.module import MultiTaskTraining
 
-
-def follow_stage(strategy: Strategy, module: "MultiTaskTraining") -> None:
+def follow_stage(strategy: Strategy, module: L.LightningModule, stage: Stage) -> None:
     """Have the strategy take notice of what the module's model trains from here on."""
     if isinstance(strategy, DDPStrategy):
         # DDP looks at requires_grad once, when it wraps the model: what thaws later would never be averaged.
         strategy.model = module
         strategy.configure_ddp()
     elif isinstance(strategy, ShardedStrategy):
-        strategy.enter(module.stage)
+        strategy.enter(stage)

@@ -73,8 +73,8 @@ def run(
         raise UserError(f"--trials: {trials} given; it must be 1 or more")
     if launched_together():
         raise UserError(
-            "processes that share a study are each by itself; start them one by one, or as sbatch --array=1-8, not by "
-            "srun --ntasks or torchrun"
+            "processes that share a study are each by itself; start them one by one, or as sbatch --array=1-8, and "
+            "not by srun --ntasks or torchrun"
         )
     tuning = _without_given(_read(space), overrides)
     compose = partial(_composed, configs, search_path)
