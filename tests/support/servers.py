@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import uvicorn
+from starlette.applications import Starlette
 from support.commands import ROOT
 
 from polyhead.app.jobs.serve import _listen, _settings
@@ -161,9 +162,17 @@ def running(
     predictor: Any, limits: Limits = LIMITS, stop_seconds: float = 5, **options: Any
 ) -> Iterator[RunningServer]:
     """Serve a predictor from a thread, as scripts/serve.py does."""
+    with running_app(create_app(predictor, limits, 8, **options), limits, stop_seconds) as server:
+        server.predictor = predictor
+        yield server
+
+
+@contextlib.contextmanager
+def running_app(app: Starlette, limits: Limits = LIMITS, stop_seconds: float = 5) -> Iterator[RunningServer]:
+    """Run an application of the server from a thread."""
     with _listen("127.0.0.1", 0) as listener:
         address = listener.getsockname()[:2]
-        server = uvicorn.Server(_settings(create_app(predictor, limits, 8, **options), limits, stop_seconds))
+        server = uvicorn.Server(_settings(app, limits, stop_seconds))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
 
@@ -171,7 +180,7 @@ def running(
             server.should_exit = True
 
         try:
-            yield RunningServer(predictor, address, request_stop)
+            yield RunningServer(None, address, request_stop)
         finally:
             request_stop()
             thread.join(timeout=60)

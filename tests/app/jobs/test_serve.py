@@ -116,8 +116,8 @@ def test_server_loses_and_mixes_up_no_request_of_many_clients(folder, server):
         np.testing.assert_allclose(list(found.values()), expected[list(found)], atol=1e-5)
     with urllib.request.urlopen(f"{server}/metrics", timeout=60) as response:
         lines = dict(line.rsplit(" ", 1) for line in response.read().decode().splitlines() if line[0] != "#")
-    assert float(lines['polyhead_requests_total{path="/embed",status="200"}']) >= CLIENTS * 6
-    assert float(lines["polyhead_batch_texts_count"]) < CLIENTS * 6  # some were computed together
+    assert float(lines['polyhead_requests_total{model="bundle",path="/embed",status="200"}']) >= CLIENTS * 6
+    assert float(lines['polyhead_batch_texts_count{model="bundle"}']) < CLIENTS * 6  # some were computed together
 
 
 def test_server_finishes_what_it_accepted_when_it_stops(folder):

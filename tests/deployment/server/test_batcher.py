@@ -4,6 +4,7 @@ import threading
 import pytest
 
 from polyhead.deployment.server import Batcher, ClosingError, QueueFullError
+from polyhead.deployment.server.batcher import ComputeThread
 from polyhead.errors import ParameterError
 
 
@@ -151,3 +152,36 @@ def test_batcher_observes_the_texts_of_each_batch():
 def test_batcher_refuses_a_number_below_one(name):
     with pytest.raises(ParameterError, match=f"^{name}: 0 given; it must be 1 or more$"):
         Batcher(len, **{"batch_texts": 1, "waiting_texts": 1} | {name: 0})
+
+
+def test_batchers_of_one_thread_take_turns_and_share_its_room():
+    order = []
+
+    async def main():
+        thread = ComputeThread()
+
+        def compute(name):
+            def run(texts):
+                order.append((name, len(texts)))
+                return texts
+
+            return run
+
+        one, other = (Batcher(compute(name), 2, 6, thread=thread, name=name) for name in ("one", "other"))
+        one.start()
+        other.start()
+        await asyncio.sleep(0)
+        asked = [asyncio.create_task(batcher.submit(["a", "b"])) for batcher in (one, one, other)]
+        await asyncio.sleep(0)
+        assert dict(thread.waiting) == {"one": 4, "other": 2}
+        with pytest.raises(QueueFullError):
+            await other.submit(["c"])
+        assert await asyncio.gather(*asked) == [["a", "b"]] * 3
+        assert not thread.waiting.total()
+        await one.stop()
+        assert await other.submit(["d"]) == ["d"]  # the thread stays for the other
+        await other.stop()
+        thread.shutdown()
+
+    asyncio.run(main())
+    assert order == [("one", 2), ("other", 2), ("one", 2), ("other", 1)]

@@ -205,7 +205,7 @@ def test_connections_that_are_refused_are_counted_once(folder):
         counted = server.ask(get("/metrics")).body.decode()
     assert 'polyhead_refused_connections_total{status="400"} 1.0' in counted
     assert 'polyhead_refused_connections_total{status="408"} 1.0' in counted
-    assert 'polyhead_requests_total{path="/embed",status="400"} 1.0' in counted
+    assert 'polyhead_requests_total{model="",path="/embed",status="400"} 1.0' in counted
 
 
 def test_connections_that_stall_hold_no_more_than_the_limit_and_give_it_back(server, computed):

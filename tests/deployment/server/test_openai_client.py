@@ -84,7 +84,7 @@ def test_openai_client_is_told_that_the_queue_is_full(server):
             connection = stack.enter_context(server.connect())
             connection.sendall(post(["x"] * count, extra=bearer))
             assert server.predictor.computing.wait(timeout=20)
-        while b"polyhead_waiting_texts 16.0" not in server.ask(get("/metrics", extra=bearer)).body:
+        while b'polyhead_waiting_texts{model="fake"} 16.0' not in server.ask(get("/metrics", extra=bearer)).body:
             pass
         with client_of(server) as client, pytest.raises(openai.RateLimitError, match="try again in a second") as error:
             client.embeddings.create(model="fake", input="one")

@@ -51,7 +51,7 @@ def test_service_answers_what_it_accepts_under_overload_and_refuses_the_rest(tmp
         assert {(status, headers["retry-after"]) for status, headers in overload.refusals} == {(429, "1")}
         for row, embedding in overload.answers:
             np.testing.assert_allclose(embedding, expected[row], atol=1e-5)
-        assert b"polyhead_waiting_texts 0.0" in server.ask(get("/metrics")).body
+        assert b'polyhead_waiting_texts{model="fake"} 0.0' in server.ask(get("/metrics")).body
         for row in range(8):  # recovered: each is accepted
             np.testing.assert_allclose(server.ask(post([TEXTS[row]])).embeddings, expected[[row]], atol=1e-5)
     for share in (0.5, 0.99, 1.0):

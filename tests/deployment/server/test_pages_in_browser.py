@@ -8,11 +8,13 @@ import pytest
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 from support.browser import BROWSER, DRIVER, browsing
-from support.servers import TASK, FakePredictor, running
+from support.servers import LIMITS, TASK, FakePredictor, running, running_app
 
 from polyhead.deployment.predictions import Predictions
+from polyhead.deployment.server import ServedModel, create_service
 
 pytestmark = [
     pytest.mark.slow,
@@ -183,3 +185,25 @@ def test_documentation_page_sends_a_request(browser, server):
     answer = part.find_element(By.CSS_SELECTOR, "form pre")
     until(browser, lambda: answer.text.startswith("200"))
     assert '"sentiment"' in answer.text
+
+
+def test_page_lets_one_choose_the_model(browser, tmp_path):
+    class Other(LengthPredictor):
+        def predict(self, texts):
+            return Predictions((TASK,), {TASK.name: np.tile([0.25, 0.75], (len(texts), 1))}, np.zeros((len(texts), 2)))
+
+    models = [ServedModel("mails", LengthPredictor(tmp_path)), ServedModel("reviews", Other(tmp_path))]
+    with running_app(create_service(models, LIMITS, 8)) as server:
+        open_page(browser, server, "/?text=four")
+        assert bars(browser)[0] == ["Positive", "4.0 %"]
+        Select(by_id(browser, "model")).select_by_visible_text("reviews")
+        until(browser, lambda: bars(browser)[0] == ["Positive", "25.0 %"])
+        assert by_id(browser, "name").text == "reviews"
+        open_page(browser, server, "/?text=four&model=reviews")
+        until(browser, lambda: bars(browser)[0] == ["Positive", "25.0 %"])
+
+
+def test_page_of_one_model_offers_none(browser, server):
+    open_page(browser, server)
+    until(browser, lambda: by_id(browser, "name").text == "fake")
+    assert not by_id(browser, "choose").is_displayed()

@@ -175,7 +175,7 @@ def test_service_answers_429_to_a_full_queue_and_loses_nothing(predictor, monkey
         assert answers[0].status_code == 429
         assert answers[0].headers["Retry-After"] == "1"
         assert "try again in a second" in answers[0].json()["error"]
-        assert "polyhead_waiting_texts 16.0" in client.get("/metrics").text
+        assert 'polyhead_waiting_texts{model="bundle"} 16.0' in client.get("/metrics").text
         go.set()
         for thread in threads:
             thread.join(timeout=30)
@@ -215,9 +215,9 @@ def test_metrics_count_what_was_served_and_refused(client):
     client.post("/predict", json={"texts": ["w1", "w2"]})
     client.post("/predict", content=b"x" * 3000)
     text = client.get("/metrics").text
-    assert 'polyhead_requests_total{path="/predict",status="200"} 1.0' in text
-    assert 'polyhead_requests_total{path="/predict",status="413"} 1.0' in text
-    assert "polyhead_batch_texts_sum 2.0" in text
+    assert 'polyhead_requests_total{model="bundle",path="/predict",status="200"} 1.0' in text
+    assert 'polyhead_requests_total{model="",path="/predict",status="413"} 1.0' in text
+    assert 'polyhead_batch_texts_sum{model="bundle"} 2.0' in text
 
 
 def test_openapi_describes_every_path_with_its_limits(client):
@@ -230,8 +230,8 @@ def test_openapi_describes_every_path_with_its_limits(client):
     for path in ours:
         method = description["paths"][path]
         responses = method["post" if "post" in method else "get"]["responses"]
-        texts = {"413", "415", "422", "429"} if "post" in method else set()
-        assert set(responses) == always | texts | {"/neighbours": {"404"}, "/predict": {"409"}}.get(path, set())
+        texts = {"404", "413", "415", "422", "429"} if "post" in method else set()
+        assert set(responses) == always | texts | {"/predict": {"409"}, "/about": {"404", "422"}}.get(path, set())
         assert all(response["description"] for response in responses.values())
         assert all(set(content["content"]) == {"application/json"} for _, content in sorted(responses.items())[1:])
     assert "security" not in description["paths"]["/predict"]["post"]

@@ -2,6 +2,7 @@
 
 import re
 import socket
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,11 @@ from polyhead.app.config.builder import build
 from polyhead.app.config.options import check_options
 from polyhead.app.jobs.table_options import TABLE_OPTIONS
 from polyhead.app.jobs.text_file import read_texts
-from polyhead.deployment.bundle.neighbors import Neighbors
-from polyhead.deployment.predictor import Predictor
 from polyhead.errors import UserError, check_parameters, collect_errors, require_extra
 
 if TYPE_CHECKING:
     import uvicorn
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
     from polyhead.deployment.server import Limits
 
@@ -28,20 +27,19 @@ _HOST = re.compile(r"\*|[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]
 
 
 def run(config: DictConfig) -> None:
-    """Serve a bundle until SIGTERM or Ctrl-C, then finish the requests that were accepted.
+    """Serve bundles until SIGTERM or Ctrl-C, then finish the requests that were accepted; SIGHUP loads them again.
 
     Raises:
         UserError: the configuration has problems, a library is missing, or the port is taken.
     """
     with require_extra("serve", "serve"):
-        import uvicorn
-
-        from polyhead.deployment.server import create_app, read_token
+        from polyhead.app.jobs.served_models import Loader, Reload, load_all, read_places
+        from polyhead.deployment.server import ServerProcess, create_service, hang_up_held_back, read_token
     hardware.keep_freed_memory()
     check_options(
         config,
         sections=("hosts", "limits", "examples"),
-        model=str,
+        model=str | Sequence | Mapping,
         host=str,
         port=int,
         backend=str,
@@ -49,6 +47,7 @@ def run(config: DictConfig) -> None:
         device=str,
         batch_texts=int,
         stop_seconds=int,
+        drain_seconds=int,
         token_file=str | None,
         name=str | None,
         sentences=str | None,
@@ -57,6 +56,8 @@ def run(config: DictConfig) -> None:
     problems: list[str] = []
     with collect_errors(problems):
         _check_ranges(config)
+    with collect_errors(problems):
+        places = read_places(config)
     with collect_errors(problems):
         hosts = _hosts(config.hosts)
     with collect_errors(problems):
@@ -70,17 +71,21 @@ def run(config: DictConfig) -> None:
         sentences = _sentences(config)
     if problems:
         raise UserError("\n".join(problems))
-    predictor = Predictor.load(config.model, config.backend, config.precision, config.device)
-    predictor.predict(["warm", "up"])  # libraries prepare on first use; the first request must not wait for that
-    shown = {"name": config.name, "examples": examples, "neighbors": _neighbors(sentences, predictor)}
-    with _listen(config.host, config.port) as listener:
-        app = create_app(predictor, limits, config.batch_texts, hosts, token, **shown)
-        settings = _settings(app, limits, config.stop_seconds)
-        print(f"serving {config.model} at http://{_address(listener)}", flush=True)
-        uvicorn.Server(settings).run(sockets=[listener])
+    loader = Loader(config.backend, config.precision, config.device, sentences, examples)
+    with hang_up_held_back():
+        models = load_all(places, loader)
+        with _listen(config.host, config.port) as listener:
+            app = create_service(models, limits, config.batch_texts, hosts, token)
+            service = app.state.service
+            reload = Reload(service, places, models, loader)
+            settings = _settings(app, limits, config.stop_seconds)
+            served = ", ".join(place.folder for place in places)
+            print(f"serving {served} at http://{_address(listener)}", flush=True)
+            del models  # those that are replaced are not to stay
+            ServerProcess(settings, service.stop, config.drain_seconds, reload).run(sockets=[listener])
 
 
-def _settings(app: "FastAPI", limits: "Limits", stop_seconds: int) -> "uvicorn.Config":
+def _settings(app: "Starlette", limits: "Limits", stop_seconds: int) -> "uvicorn.Config":
     import uvicorn
 
     from polyhead.deployment.server import bounded_by
@@ -141,14 +146,6 @@ def _sentences(config: DictConfig) -> list[str]:
     return texts
 
 
-def _neighbors(sentences: list[str], predictor: Predictor) -> Neighbors | None:
-    """Embed the sentences of which the nearest are shown."""
-    if not sentences:
-        return None
-    chunks = predictor.stream(sentences)
-    return Neighbors.from_embeddings(sentences, (chunk.embeddings for chunk in chunks))
-
-
 def _check_open_files(connections: int) -> None:
     needed = connections + _BACKLOG + _OTHER_FILES
     possible = hardware.allow_open_files(needed)
@@ -168,6 +165,7 @@ def _check_ranges(config: DictConfig) -> None:
         ("host", config.host, bool(config.host.strip()), "a name or an address; 0.0.0.0 are all of this machine"),
         ("port", config.port, 0 <= config.port < 1 << 16, "from 0 to 65535"),
         ("batch_texts", config.batch_texts, config.batch_texts >= 1, "1 or more"),
+        ("drain_seconds", config.drain_seconds, config.drain_seconds >= 0, "0 or more"),
         ("stop_seconds", config.stop_seconds, config.stop_seconds >= 0, "0 or more"),
     )
 

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -141,9 +142,12 @@ class Bundle:
         """The name of the run that the weights come from; the folder's, where the bundle does not say."""
         return self.manifest.made_with.get("run") or self.folder.resolve().name
 
-    @property
+    @cached_property
     def version(self) -> str:
-        """The first 12 digits of the sha256 of the manifest, which holds those of all other files."""
+        """The first 12 digits of the sha256 of the manifest, which holds those of all other files.
+
+        It stays what it was when it was first asked for, whatever lies in the folder later.
+        """
         return file_digest(self.folder / FILE)[:12]
 
     @property

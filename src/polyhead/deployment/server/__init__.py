@@ -9,9 +9,25 @@ if TYPE_CHECKING:
     from polyhead.deployment.server.batcher import Batcher, ClosingError, QueueFullError
     from polyhead.deployment.server.connection import bounded_by
     from polyhead.deployment.server.limits import Limits
-    from polyhead.deployment.server.service import create_app
+    from polyhead.deployment.server.models import ServedModel, check_names
+    from polyhead.deployment.server.process import ServerProcess, hang_up_held_back
+    from polyhead.deployment.server.service import Service, create_app, create_service
 
-__all__ = ["Batcher", "ClosingError", "Limits", "QueueFullError", "bounded_by", "create_app", "read_token"]
+__all__ = [
+    "Batcher",
+    "ClosingError",
+    "Limits",
+    "QueueFullError",
+    "ServedModel",
+    "ServerProcess",
+    "Service",
+    "bounded_by",
+    "check_names",
+    "create_app",
+    "create_service",
+    "hang_up_held_back",
+    "read_token",
+]
 
 __getattr__ = lazy_exports(
     __name__,
@@ -21,7 +37,13 @@ __getattr__ = lazy_exports(
         "QueueFullError": "batcher",
         "Limits": "limits",
         "bounded_by": "connection",
+        "ServedModel": "models",
+        "check_names": "models",
+        "ServerProcess": "process",
+        "hang_up_held_back": "process",
+        "Service": "service",
         "create_app": "service",
+        "create_service": "service",
         "read_token": "access",
     },
 )

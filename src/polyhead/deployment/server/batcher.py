@@ -5,7 +5,7 @@ request never waits for company, and the more requests there are, the larger the
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +20,26 @@ class QueueFullError(Exception):
 
 class ClosingError(Exception):
     """The batcher finishes the requests that it has accepted, and accepts no more."""
+
+
+class ComputeThread:
+    """A thread that computes batches one at a time, those of several batchers in turn.
+
+    Attributes:
+        waiting: the number of texts that wait for it, by the names of their batchers.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: Counter[str] = Counter()
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batcher")
+
+    async def run(self, compute: Callable[[list[Any]], Sequence[Any]], texts: list[Any]) -> Sequence[Any]:
+        """Compute one batch once those that came before are done."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, compute, texts)
+
+    def shutdown(self) -> None:
+        """End the thread."""
+        self._pool.shutdown()
 
 
 @dataclass
@@ -48,8 +68,10 @@ class Batcher:
     Args:
         compute: texts, or pairs of them -> a sequence with an entry for each, which can be sliced.
         batch_texts: the most texts of a batch; a request is never split, and a larger one makes a batch of its own.
-        waiting_texts: the most texts that may wait; a request that would exceed it is refused.
+        waiting_texts: the most texts that may wait for the thread; a request that would exceed it is refused.
         observe: called with the number of texts of each batch.
+        thread: computes the batches; None makes one for this batcher alone, which ends with it.
+        name: under which the thread counts the texts that wait.
 
     Raises:
         ParameterError: a number below 1.
@@ -59,6 +81,8 @@ class Batcher:
     batch_texts: int
     waiting_texts: int
     observe: Callable[[int], None] = _ignore
+    thread: ComputeThread | None = None
+    name: str = ""
     waiting: int = field(default=0, init=False)
     closing: bool = field(default=False, init=False)
 
@@ -68,7 +92,7 @@ class Batcher:
             ("waiting_texts", self.waiting_texts, self.waiting_texts >= 1, "1 or more"),
         )
         self._queue: deque[_Request] = deque()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batcher")
+        self._thread = self.thread or ComputeThread()
 
     async def submit(self, texts: list[Any]) -> Sequence[Any]:
         """Queue some texts, and return their entries once they are computed.
@@ -79,11 +103,11 @@ class Batcher:
         """
         if self.closing:
             raise ClosingError
-        if self.waiting + len(texts) > self.waiting_texts:
+        if self._thread.waiting.total() + len(texts) > self.waiting_texts:
             raise QueueFullError
         request = _Request(texts, asyncio.get_running_loop().create_future())
         self._queue.append(request)
-        self.waiting += len(texts)
+        self._count(len(texts))
         self._arrived.set()
         return await request.answer
 
@@ -97,7 +121,12 @@ class Batcher:
         self.closing = True
         self._arrived.set()
         await self._worker
-        self._thread.shutdown()
+        if self.thread is None:
+            self._thread.shutdown()
+
+    def _count(self, texts: int) -> None:
+        self.waiting += texts
+        self._thread.waiting[self.name] += texts
 
     async def _work(self) -> None:
         while await self._requests_wait():
@@ -120,7 +149,7 @@ class Batcher:
         size = 0
         while self._queue and (not batch or size + len(self._queue[0].texts) <= self.batch_texts):
             request = self._queue.popleft()
-            self.waiting -= len(request.texts)
+            self._count(-len(request.texts))
             if not request.answer.done():  # done without an answer: the client has gone
                 batch.append(request)
                 size += len(request.texts)
@@ -130,7 +159,7 @@ class Batcher:
         texts = [text for request in batch for text in request.texts]
         self.observe(len(texts))
         try:
-            entries = await asyncio.get_running_loop().run_in_executor(self._thread, self.compute, texts)
+            entries = await self._thread.run(self.compute, texts)
         except Exception as error:  # each request gets it, and the next batch is computed all the same
             _fail(batch, error)
         else:

@@ -9,53 +9,50 @@ import base64
 from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from numpy.typing import NDArray
 
 from polyhead.deployment.bundle.neighbors import unit_vectors
 from polyhead.deployment.predictor import Predictor
-from polyhead.deployment.server.batcher import Batcher
 from polyhead.deployment.server.limits import Limits
+from polyhead.deployment.server.models import Models
 from polyhead.deployment.server.openai_schemas import EmbeddingList, ModelList, openai_model
+from polyhead.deployment.server.prediction_routes import choose
 from polyhead.deployment.server.problems import problem
 
-_ECHOED = 100  # characters of what a client sent
 
-
-def add_openai_routes(router: APIRouter, batcher: Batcher, predictor: Predictor, limits: Limits, name: str) -> None:
-    """Add ``/v1/embeddings`` and ``/v1/models`` to a router.
-
-    Args:
-        router: takes them.
-        batcher: computes the embeddings.
-        predictor: counts tokens.
-        limits: how much clients may ask for.
-        name: of the one model that there is.
-    """
+def add_openai_routes(router: APIRouter, models: Models, limits: Limits) -> None:
+    """Add ``/v1/embeddings`` and ``/v1/models`` to a router."""
     to_embed: Any = openai_model(limits)
-    width, trained = predictor.hidden_size, map(int, predictor.bundle.manifest.dimensions)
-    sizes = [width, *(size for size in trained if size < width)]
+    sizes = {model.name: _sizes(model.predictor) for model in models}
 
     @router.get("/v1/models", response_model=ModelList)
-    async def models() -> Response:
-        """List the one model, for clients of OpenAI's API."""
-        return JSONResponse({"object": "list", "data": [{"id": name, "object": "model", "owned_by": "polyhead"}]})
+    async def list_models() -> Response:
+        """List the models, for clients of OpenAI's API; the first is the default of other paths."""
+        entries = [{"id": name, "object": "model", "owned_by": "polyhead"} for name in sizes]
+        return JSONResponse({"object": "list", "data": entries})
 
     @router.post("/v1/embeddings", response_model=EmbeddingList)
-    async def embeddings(body: to_embed) -> Response:
+    async def embeddings(request: Request, body: to_embed) -> Response:
         """Embed every text, for clients of OpenAI's API; the vectors have length 1."""
-        if body.model != name:
-            return problem(404, f"model: {body.model[:_ECHOED]!r} given; this server has one model, {name!r}")
-        size = body.dimensions or width
-        if size not in sizes:
-            allowed = " or ".join([*map(str, sizes), "left out"])
+        model = choose(models, request, body.model)
+        whole, *others = sizes[model.name]
+        size = body.dimensions or whole
+        if size not in (whole, *others):
+            allowed = " or ".join([*map(str, sizes[model.name]), "left out"])
             return problem(422, f"dimensions: {size} given; it must be {allowed}, for the model has no others")
-        predictions: Any = await batcher.submit([(text, None) for text in body.input])
-        tokens = await asyncio.to_thread(predictor.runner.count_tokens, body.input)
+        predictions: Any = await model.batcher.submit([(text, None) for text in body.input])
+        tokens = await asyncio.to_thread(model.predictor.runner.count_tokens, body.input)
         data = _entries(unit_vectors(predictions.embeddings[:, :size]), body.encoding_format)
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-        return JSONResponse({"object": "list", "data": data, "model": name, "usage": usage})
+        return JSONResponse({"object": "list", "data": data, "model": model.name, "usage": usage})
+
+
+def _sizes(predictor: Predictor) -> list[int]:
+    """Return the widths of a model's embeddings, its own first."""
+    width, trained = predictor.hidden_size, map(int, predictor.bundle.manifest.dimensions)
+    return [width, *(size for size in trained if size < width)]
 
 
 def _entries(vectors: NDArray[np.float32], encoding: str) -> list[dict[str, Any]]:

@@ -6,9 +6,7 @@ from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, create_m
 from pydantic_core import PydanticCustomError
 
 from polyhead.deployment.server.limits import Limits
-from polyhead.deployment.server.schemas import TEXT_PATTERN, OnlyKnown, texts_type, whole
-
-_MOST_CHARACTERS = 1000  # of a name
+from polyhead.deployment.server.schemas import MOST_CHARACTERS, TEXT_PATTERN, OnlyKnown, texts_type, whole
 
 
 class Usage(BaseModel):
@@ -44,7 +42,7 @@ class ModelEntry(BaseModel):
 
 
 class ModelList(BaseModel):
-    """All models of the server: one."""
+    """All models of the server, the default one first."""
 
     object: Literal["list"]
     data: list[ModelEntry]
@@ -53,14 +51,14 @@ class ModelList(BaseModel):
 class _ToEmbed(OnlyKnown):
     """What a request for embeddings can have beside its texts."""
 
-    model: Annotated[str, Field(max_length=_MOST_CHARACTERS, description="the one of /v1/models")]
+    model: Annotated[str, Field(max_length=MOST_CHARACTERS, description="one of /v1/models")]
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: Annotated[
         Annotated[int, Field(ge=1, strict=True)] | None,
         BeforeValidator(whole),
         Field(description="of the embedding; its own, or fewer that the model was trained for"),
     ] = None
-    user: Annotated[str | None, Field(max_length=_MOST_CHARACTERS, description="has no effect")] = None
+    user: Annotated[str | None, Field(max_length=MOST_CHARACTERS, description="has no effect")] = None
 
 
 def openai_model(limits: Limits) -> type[BaseModel]:

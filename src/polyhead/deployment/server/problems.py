@@ -12,10 +12,10 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from polyhead.deployment.server.batcher import ClosingError, QueueFullError
-from polyhead.deployment.server.openai_errors import PREFIX, openai_error
+from polyhead.deployment.server.models import UnknownModelError
 
 STOPPING = "the server is stopping; ask another one, or try again later"
-_FORMS = {"/v1/embeddings": 'send {"model": "...", "input": ["...", ...]}; GET /v1/models names the model'}
+_FORMS = {"/v1/embeddings": 'send {"model": "...", "input": ["...", ...]}; GET /v1/models names the models'}
 _FORM = 'send {"texts": ["...", ...]}; GET /health lists the limits'
 _ECHOED = 100  # characters of what a client sent, in the answer to it
 
@@ -45,7 +45,7 @@ _ANY_FORM = OpenAIProblem | Problem
 _DESCRIPTIONS = {
     400: "No HTTP, or a body that ends too early.",
     401: "No bearer token, or another one.",
-    404: "The bundle stores no sentences.",
+    404: "The server has no such model; or, of /neighbours, it stores no sentences.",
     408: "The request did not come whole in time.",
     409: "The coverage or the accuracy cannot be promised: the error says why.",
     413: "The body is too large.",
@@ -111,12 +111,16 @@ def answer_problems(app: FastAPI) -> None:
     async def closing(_: Request, _error: ClosingError) -> Response:
         return problem(503, STOPPING)
 
-    @app.exception_handler(Exception)
-    async def failed(request: Request, _error: Exception) -> Response:
-        line = "the server failed on this request; its log says why"
-        if request.url.path.startswith(PREFIX):  # no middleware of ours stands around this handler
-            return JSONResponse({"error": openai_error(500, line)}, status_code=500)
-        return problem(500, line)
+    @app.exception_handler(UnknownModelError)
+    async def unknown(_: Request, error: UnknownModelError) -> Response:
+        return problem(404, str(error))
+
+    app.add_exception_handler(Exception, answer_failure)
+
+
+async def answer_failure(_: Request, _error: Exception) -> Response:
+    """Return the answer to a request on which the server failed."""
+    return problem(500, "the server failed on this request; its log says why")
 
 
 def _with_head(headers: Any) -> dict[str, str]:

@@ -20,6 +20,9 @@ from polyhead.storage.cells import is_blank
 TEXT_PATTERN: dict[str, Any] = {"pattern": r"[^\s\x1c-\x1f\x85]"}
 """A text is not blank; the controls are blanks in Python, and none in JavaScript."""
 
+MOST_CHARACTERS = 1000
+"""Of the name of a model."""
+
 
 class Answer(BaseModel):
     """The prediction of one task for one text."""
@@ -86,12 +89,16 @@ class About(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether requests are served; who has no token, where one is asked for, gets no more than that."""
+    """Whether requests are served, and how the first model is asked.
+
+    Who has no token, where one is asked for, gets no more than the first.
+    """
 
     status: str
     tasks: dict[str, list[str]] | None = None
     pairs: Annotated[list[str] | None, Field(description="tasks about two texts, which need seconds")] = None
     limits: dict[str, float] | None = None
+    models: Annotated[list[str] | None, Field(description="all that are served, where there are several")] = None
 
 
 class OnlyKnown(BaseModel):
@@ -163,7 +170,9 @@ def texts_type(limits: Limits) -> Any:
 
 def texts_model(limits: Limits) -> type[BaseModel]:
     """Build the model of a request, whose description in OpenAPI states the limits."""
-    return create_model("Texts", __base__=OnlyKnown, texts=(texts_type(limits), ...))
+    about = "one of /v1/models; the first of them if it is left out"
+    name = Annotated[str | None, Field(max_length=MOST_CHARACTERS, description=about)]
+    return create_model("Texts", __base__=OnlyKnown, texts=(texts_type(limits), ...), model=(name, None))
 
 
 def _within(limits: Limits) -> Any:

@@ -1,42 +1,145 @@
-"""Service: the routes of the server. Knows nothing about sockets or configurations."""
+"""Service: the application of the server, and the exchange of its models. Knows nothing about sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request, Response, Security
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
-from fastapi.security import HTTPBearer
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount
 
 from polyhead.deployment.bundle.neighbors import Neighbors
-from polyhead.deployment.predictions import Floats, Predictions
+from polyhead.deployment.predictions import Predictions
 from polyhead.deployment.predictor import Predictor
-from polyhead.deployment.selection import Selection
-from polyhead.deployment.server.about import about, allowed_by
 from polyhead.deployment.server.access import HostMiddleware, TokenMiddleware
-from polyhead.deployment.server.batcher import Batcher, ClosingError
+from polyhead.deployment.server.batcher import Batcher, ComputeThread
 from polyhead.deployment.server.body_limit import BodyLimitMiddleware
 from polyhead.deployment.server.head import HeadMiddleware
 from polyhead.deployment.server.limits import Limits
 from polyhead.deployment.server.metrics import MetricsMiddleware, ServerMetrics
+from polyhead.deployment.server.models import Models, QueuedModel, ServedModel, check_names
 from polyhead.deployment.server.openai_errors import OpenAIErrorMiddleware
 from polyhead.deployment.server.openai_routes import add_openai_routes
-from polyhead.deployment.server.pages import read_page
-from polyhead.deployment.server.problems import answer_problems, openai_refusals, problem, refusals
-from polyhead.deployment.server.schemas import About, Embedded, Health, Nearest, Predicted, predict_model, texts_model
-from polyhead.deployment.server.stop import StopMiddleware
-from polyhead.errors import ParameterError, UserError, one_line
-from polyhead.tasks import Task, of_pairs
+from polyhead.deployment.server.prediction_routes import add_prediction_routes
+from polyhead.deployment.server.problems import answer_failure, answer_problems
+from polyhead.deployment.server.router import make_openai_router, make_router
+from polyhead.deployment.server.status_routes import add_about, add_health, add_metrics, pages
+from polyhead.deployment.server.stop import Stop, StopMiddleware
+from polyhead.deployment.server.switch import Switch
 
-_POSTS = ("/predict", "/embed", "/neighbours", "/v1/embeddings")
-PATHS = (*_POSTS, "/about", "/health", "/metrics", "/v1/models", "/openapi.json", "/docs", "/")
-_PAGE_POLICY = "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-_LONGEST_LINE = 400  # characters; it repeats what a client sent
-_NEAREST = 5  # stored sentences shown per text
+PATHS = (
+    *("/predict", "/embed", "/neighbours", "/v1/embeddings", "/v1/models"),
+    *("/about", "/health", "/metrics", "/openapi.json", "/docs", "/"),
+)
 _FREE = ("/", "/docs", "/health")  # nobody is asked for a token there: the pages ask for it, and probes know none
+
+
+class Service:
+    """The models of a server, each with a queue of its own; one batch is computed at a time.
+
+    Args:
+        models: one or more; a request that names none is answered by the first.
+        limits: how much clients may ask for, of all models together.
+        batch_texts: the most texts that are computed together.
+        asked: whether clients are asked for a token.
+
+    Raises:
+        ParameterError: ``batch_texts`` is below 1, there are no models, or two of the same name.
+    """
+
+    def __init__(self, models: Sequence[ServedModel], limits: Limits, batch_texts: int, asked: bool) -> None:
+        self.limits = limits
+        self.batch_texts = batch_texts
+        self.asked = asked
+        self.metrics = ServerMetrics()
+        self.stop = Stop()
+        self._thread = ComputeThread()
+        self._changing = asyncio.Lock()
+        self._models = self._queue(models, kept={})
+        self._retired: list[QueuedModel] = []
+        self.switch = Switch(self._build(self._models))
+        self._show_versions()
+
+    async def start(self) -> None:
+        """Begin to compute, in the running event loop."""
+        for model in self._models:
+            model.batcher.start()
+
+    async def end(self) -> None:
+        """Refuse new requests, and finish those that were accepted."""
+        self.stop.begun = True
+        for model in [*self._models, *self._retired]:
+            await model.batcher.stop()
+        self._thread.shutdown()
+
+    async def replace(self, models: Sequence[ServedModel]) -> None:
+        """Serve other models from the next request on; those that are served already keep their queues.
+
+        Requests that have begun are answered by the models that they began with. It returns once the last of them is,
+        and refers to none of the models of before any more.
+
+        Raises:
+            ParameterError: there are no models, or two of the same name.
+        """
+        async with self._changing:
+            before = self._models
+            kept = {model.served: model for model in before}
+            after = self._queue(models, kept)
+            app = await asyncio.to_thread(self._build, after)
+            fresh = [model for model in after if model.served not in kept]
+            for model in fresh:
+                model.batcher.start()
+            self._models = after
+            self._retired = [model for model in before if model not in list(after)]
+            self._show_versions()
+            await self.switch.replace(app)
+            for model in self._retired:
+                await model.batcher.stop()
+            self._retired = []
+            before.forget()
+
+    def _queue(self, models: Sequence[ServedModel], kept: dict[ServedModel, QueuedModel]) -> Models:
+        """Give each model a queue."""
+        check_names([model.name for model in models])
+        queued = Models([kept.get(model) or QueuedModel(model, self._batcher(model)) for model in models])
+        for name in queued.names:
+            self.metrics.watch(name, partial(self._thread.waiting.__getitem__, name))
+        return queued
+
+    def _show_versions(self) -> None:
+        self.metrics.show_versions({model.name: model.predictor.bundle.version for model in self._models})
+
+    def _batcher(self, model: ServedModel) -> Batcher:
+        observe = self.metrics.batch_texts.labels(model.name).observe
+        compute = partial(_predict, model.predictor)
+        return Batcher(compute, self.batch_texts, self.limits.waiting_texts, observe, self._thread, model.name)
+
+    def _build(self, models: Models) -> FastAPI:
+        """Build the routes of some models."""
+        # FastAPI's own pages of documentation load scripts from elsewhere; a redirect would repeat what a client sent.
+        app = FastAPI(title="Polyhead", docs_url=None, redoc_url=None, redirect_slashes=False)
+        answer_problems(app)
+        predictions = make_router(self.asked, 404, 413, 415, 422, 429)
+        add_prediction_routes(predictions, models, self.limits)
+        openai = make_openai_router(self.asked)
+        add_openai_routes(openai, models, self.limits)
+        described = make_router(self.asked, 404, 422)
+        add_about(described, models, self.limits)
+        health = make_router(False)
+        add_health(health, models, self.limits, self.asked, self.stop)
+        counters = make_router(self.asked)
+        add_metrics(counters, self.metrics)
+        for router in (predictions, openai, described, health, pages(), counters):
+            app.include_router(router)
+        return app
+
+
+def _predict(predictor: Predictor, rows: list[tuple[str, str | None]]) -> Predictions:
+    """Predict texts, some of them with a second one."""
+    texts, seconds = [text for text, _ in rows], [second for _, second in rows]
+    return predictor.predict(texts, seconds) if any(seconds) else predictor.predict(texts)
 
 
 def create_app(
@@ -48,11 +151,8 @@ def create_app(
     name: str | None = None,
     neighbors: Neighbors | None = None,
     examples: Sequence[str] | None = None,
-) -> FastAPI:
-    """Build the service.
-
-    Time and the number of connections are limited by the server that runs it (``connection.bounded_by``), which counts
-    what it refuses by ``app.state.count_refusal``.
+) -> Starlette:
+    """Build the application of one model; :func:`create_service` says more.
 
     Args:
         predictor: computes the answers.
@@ -68,179 +168,52 @@ def create_app(
         ParameterError: ``batch_texts`` is below 1.
         UserError: the bundle's stored sentences are damaged.
     """
-    metrics = ServerMetrics(waiting=lambda: batcher.waiting)
-    batcher = Batcher(partial(_predict, predictor), batch_texts, limits.waiting_texts, metrics.batch_texts.observe)
+    return create_service([ServedModel.of(predictor, name, neighbors, examples)], limits, batch_texts, hosts, token)
+
+
+def create_service(
+    models: Sequence[ServedModel],
+    limits: Limits,
+    batch_texts: int,
+    hosts: Collection[str] = (),
+    token: str | None = None,
+) -> Starlette:
+    """Build the application of some models.
+
+    Time and the number of connections are limited by the server that runs it (``connection.bounded_by``), which counts
+    what it refuses by ``app.state.service.metrics.count_refusal``. ``app.state.service.replace`` exchanges the models.
+
+    Args:
+        models: one or more; a request that names none is answered by the first.
+        limits: how much clients may ask for, of all models together.
+        batch_texts: the most texts that are computed together.
+        hosts: names that the server goes by, beside those of loopback and the address that it is reached at.
+        token: that clients must send; None asks nobody.
+
+    Raises:
+        ParameterError: ``batch_texts`` is below 1, there are no models, or two of the same name.
+    """
+    service = Service(models, limits, batch_texts, asked=token is not None)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        batcher.start()
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await service.start()
         yield
-        await batcher.stop()
+        await service.end()
 
-    # FastAPI's own pages of documentation load scripts from elsewhere; a redirect would repeat what a client sent.
-    app = FastAPI(title="Polyhead", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.state.count_refusal = metrics.count_refusal
-    app.add_middleware(BodyLimitMiddleware, body_bytes=limits.body_bytes, waiting_bytes=limits.waiting_bytes)
-    if token is not None:
-        app.add_middleware(TokenMiddleware, token=token, free=_FREE)
-    app.add_middleware(HostMiddleware, hosts=hosts)
-    app.add_middleware(HeadMiddleware)
-    app.add_middleware(StopMiddleware)
-    app.add_middleware(OpenAIErrorMiddleware)
-    app.add_middleware(MetricsMiddleware, metrics=metrics, paths=PATHS)
-    answer_problems(app)
-    asked = token is not None
-    stored = neighbors or Neighbors.read(predictor.bundle.folder, predictor.hidden_size)
-    known_as = name or predictor.bundle.name
-    app.include_router(_predictions(batcher, predictor, limits, stored, asked))
-    app.include_router(_openai(batcher, predictor, limits, known_as, asked))
-    app.include_router(_about(about(predictor, limits, known_as, stored, examples), asked))
-    app.include_router(_status(batcher, predictor, limits, asked))
-    app.include_router(_counters(metrics, asked))
-    return app
-
-
-def _router(asked: bool, *refused: int) -> APIRouter:
-    """Return a router whose routes are described with their refusals, and with the token where they ask for it."""
-    return APIRouter(dependencies=_dependencies(asked), responses=refusals(*([401] if asked else []), *refused))
-
-
-def _dependencies(asked: bool) -> list[Any]:
-    return [Security(HTTPBearer(auto_error=False))] if asked else []
-
-
-def _openai(batcher: Batcher, predictor: Predictor, limits: Limits, name: str, asked: bool) -> APIRouter:
-    router = APIRouter(dependencies=_dependencies(asked), responses=openai_refusals())
-    add_openai_routes(router, batcher, predictor, limits, name)
-    return router
-
-
-def _about(served: About, asked: bool) -> APIRouter:
-    router = _router(asked)
-
-    @router.get("/about", response_model=About)
-    async def about_model() -> About:
-        """Say which model is served, and give sentences to try it with."""
-        return served
-
-    return router
-
-
-def _predictions(
-    batcher: Batcher, predictor: Predictor, limits: Limits, stored: Neighbors | None, asked: bool
-) -> APIRouter:
-    router = _router(asked, 413, 415, 422, 429)
-    texts: Any = texts_model(limits)
-    to_predict: Any = predict_model(limits, pairs=bool(of_pairs(predictor.tasks)))
-
-    @router.post("/predict", response_model=Predicted, responses=refusals(409))
-    async def predict(body: to_predict) -> Response:
-        """Predict every task for every text; those about two texts where there are seconds."""
-        try:
-            given = getattr(body, "seconds", None)  # there are none where no task is about two texts
-            if given is not None:
-                predictor.check_seconds(given, len(body.texts))
-            selection = predictor.select(body.coverage, body.accuracy)
-        except UserError as error:  # nothing to promise, or no number
-            status = 422 if isinstance(error, ParameterError) else 409
-            return problem(status, one_line(error, _LONGEST_LINE))
-        seconds = given or [None] * len(body.texts)
-        predictions: Any = await batcher.submit(list(zip(body.texts, seconds, strict=True)))
-        if given is None:  # those of another client may have been computed along with these
-            predictions = predictions.of_one_text()
-        return JSONResponse({"predictions": _answers(predictions, selection, body.top_k)})
-
-    @router.post("/embed", response_model=Embedded)
-    async def embed(body: texts) -> Response:
-        """Embed every text."""
-        predictions: Any = await batcher.submit([(text, None) for text in body.texts])
-        return JSONResponse({"embeddings": predictions.embeddings.tolist()})
-
-    @router.post("/neighbours", name="neighbours", response_model=Nearest, responses=refusals(404))
-    async def neighbors(body: texts) -> Response:
-        """Find the stored sentences that are nearest to every text."""
-        if stored is None:
-            return problem(404, "no sentences are stored; serve with sentences=FILE, or export with sentences=train")
-        predictions: Any = await batcher.submit([(text, None) for text in body.texts])
-        nearest = await asyncio.to_thread(stored.nearest, predictions.embeddings, _NEAREST)
-        return JSONResponse({"neighbours": [_neighbors(found) for found in nearest]})
-
-    return router
-
-
-def _predict(predictor: Predictor, rows: list[tuple[str, str | None]]) -> Predictions:
-    """Predict texts, some of them with a second one."""
-    texts, seconds = [text for text, _ in rows], [second for _, second in rows]
-    return predictor.predict(texts, seconds) if any(seconds) else predictor.predict(texts)
-
-
-def _answers(predictions: Predictions, selection: Selection, top_k: int | None) -> list[dict[str, Any]]:
-    answers = [
-        {
-            task: {"label": label, "probabilities": _most_probable(prediction.probabilities.get(task, {}), top_k)}
-            for task, label in prediction.labels.items()
-        }
-        for prediction in predictions
+    middleware = [
+        Middleware(MetricsMiddleware, metrics=service.metrics, paths=PATHS),
+        Middleware(OpenAIErrorMiddleware),
+        Middleware(StopMiddleware, stop=service.stop),
+        Middleware(HeadMiddleware),
+        Middleware(HostMiddleware, hosts=hosts),
+        *([] if token is None else [Middleware(TokenMiddleware, token=token, free=_FREE)]),
+        Middleware(BodyLimitMiddleware, body_bytes=limits.body_bytes, waiting_bytes=limits.waiting_bytes),
     ]
-    for task in filter(selection.concerns, predictions.tasks):
-        _select([answer[task.name] for answer in answers], task, predictions.probabilities[task.name], selection)
-    return answers
-
-
-def _select(answers: Sequence[dict[str, Any]], task: Task, probabilities: Floats, selection: Selection) -> None:
-    """Add the sets to the answers of a task, and take away the labels that are no answers."""
-    if task.name in selection.least_in_set:
-        for answer, labels in zip(answers, selection.label_sets(task, probabilities), strict=True):
-            answer["set"] = labels
-    if task.name in selection.least_answered:
-        for answer, is_answered in zip(answers, selection.answered(task, probabilities).tolist(), strict=True):
-            answer["label"] = answer["label"] if is_answered else None
-
-
-def _most_probable(probabilities: Mapping[str, float], top_k: int | None) -> dict[str, float]:
-    if top_k is None:
-        return dict(probabilities)
-    ordered = sorted(probabilities.items(), key=lambda entry: -entry[1])
-    return dict(ordered[:top_k])
-
-
-def _neighbors(found: Sequence[tuple[str, float]]) -> list[dict[str, Any]]:
-    return [{"sentence": sentence, "cosine": cosine} for sentence, cosine in found]
-
-
-def _status(batcher: Batcher, predictor: Predictor, limits: Limits, asked: bool) -> APIRouter:
-    router = APIRouter(responses=refusals())
-    index, docs = read_page("index"), read_page("docs")
-    tasks = {task.name: task.labels for task in predictor.tasks}
-    pairs = [task.name for task in of_pairs(predictor.tasks)]
-    allowed = allowed_by(limits, predictor)
-
-    @router.get("/health", response_model=Health, response_model_exclude_none=True)
-    async def health(request: Request) -> Response:
-        """Say whether requests are served; for which tasks and within which limits, if the client may know."""
-        if batcher.closing:
-            raise ClosingError
-        known = {"tasks": tasks, **({"pairs": pairs} if pairs else {}), "limits": allowed}
-        details = {} if asked and not request.scope["trusted"] else known
-        return JSONResponse({"status": "ok", **details})
-
-    @router.get("/", include_in_schema=False)
-    async def show_index() -> Response:
-        return HTMLResponse(index, headers={"Content-Security-Policy": _PAGE_POLICY})
-
-    @router.get("/docs", include_in_schema=False)
-    async def show_docs() -> Response:
-        return HTMLResponse(docs, headers={"Content-Security-Policy": _PAGE_POLICY})
-
-    return router
-
-
-def _counters(counters: ServerMetrics, asked: bool) -> APIRouter:
-    router = _router(asked)
-
-    @router.get("/metrics", response_class=PlainTextResponse)
-    async def metrics() -> Response:
-        """Give the counters in the text format of Prometheus."""
-        return Response(generate_latest(counters.registry), media_type=CONTENT_TYPE_LATEST)
-
-    return router
+    failures = {Exception: answer_failure}
+    app = Starlette(
+        routes=[Mount("/", service.switch)], middleware=middleware, exception_handlers=failures, lifespan=lifespan
+    )
+    app.state.service = service
+    app.state.count_refusal = service.metrics.count_refusal
+    return app

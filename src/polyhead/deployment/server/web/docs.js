@@ -89,7 +89,9 @@
     const curl = `curl -s ${location.origin}${path}${operation.security ? ' -H "Authorization: Bearer $(cat token)"' : ""}`;
     const data = body ? ` -H 'Content-Type: application/json' -d '${body}'` : "";
     part.append(element("pre", "", curl + data));
-    if (sent) part.append(element("h3", "", "what it takes"), table(["name", "type", ""], fields(sent)));
+    const asked = (operation.parameters ?? []).map(({name, description, schema}) => [`?${name}=`, words(schema), description ?? ""]);
+    const taken = [...asked, ...sent ? fields(sent) : []];
+    if (taken.length) part.append(element("h3", "", "what it takes"), table(["name", "type", ""], taken));
     const given = operation.responses["200"].content?.["application/json"]?.schema;
     if (given) part.append(element("h3", "", "what it gives"), table(["name", "type", ""], fields(given)));
     const refused = Object.entries(operation.responses).filter(([status]) => status !== "200");

@@ -1,4 +1,4 @@
-  const text = byId("text"), coverage = byId("coverage"), most = byId("most"), second = byId("second");
+  const text = byId("text"), coverage = byId("coverage"), most = byId("most"), second = byId("second"), model = byId("model");
   const MOST_ROWS = 500;  // of the table that is shown; the file has all
   let served = null;  // what /about says
   let latest = 0;  // a slow answer must not replace that of a later question
@@ -8,8 +8,24 @@
   const spoken = label => typeof label === "number" ? String(Number(label.toPrecision(4))) : label;
   const listed = label => [label ?? []].flat().map(spoken);  // one label, several, a number, or none
 
+  // What a request says of the model: nothing where there is one.
+  const chosen = () => model.value ? {model: model.value} : {};
+
+  async function offer() {
+    const names = (await ask("v1/models")).data.map(({id}) => id);
+    if (names.length < 2 || model.options.length) return;
+    model.replaceChildren(...names.map(name => element("option", "", name)));
+    const asked = new URLSearchParams(location.search).get("model");
+    if (names.includes(asked)) model.value = asked;
+    byId("choose").hidden = false;
+  }
+
   async function introduce() {
-    served = await ask("about");
+    await offer();
+    const name = model.value;
+    const found = await ask(name ? `about?model=${encodeURIComponent(name)}` : "about");
+    if (name !== model.value) return;  // another was chosen meanwhile
+    served = found;
     document.title = `${served.name} – Polyhead`;
     byId("name").textContent = served.name;
     const maker = served.made_with.polyhead ? `, exported by Polyhead ${served.made_with.polyhead}` : "";
@@ -40,7 +56,7 @@
     if ("second" in rows[0]) options.seconds = rows.map(row => row.second);
     for (;;) {
       try {
-        return (await ask("predict", {texts: rows.map(row => row.text), ...options})).predictions;
+        return (await ask("predict", {texts: rows.map(row => row.text), ...chosen(), ...options})).predictions;
       } catch (error) {
         if (error.status === 429) await pause(error.wait || 1);
         else if (error.status === 409 && options.coverage) { told(error.message); delete options.coverage; }
@@ -89,13 +105,13 @@
     const [answers] = await predict([row], told);
     const given = Object.entries(answers).filter(([, answer]) => !isUnanswered(answer));
     const sections = given.map(([task, answer]) => bars(task, answer));
-    if (served.sentences) sections.push(neighbours((await ask("neighbours", {texts: [row.text]})).neighbours[0]));
+    if (served.sentences) sections.push(neighbours((await ask("neighbours", {texts: [row.text], ...chosen()})).neighbours[0]));
     return sections;
   }
 
   // Split rows into requests that keep the server's limits.
   function* chunks(rows, {texts: number, body_bytes}) {
-    const around = 100 + JSON.stringify(covered()).length;  // what stands around the texts
+    const around = 100 + JSON.stringify({...chosen(), ...covered()}).length;  // what stands around the texts
     let chunk = [], bytes = around;
     for (const row of rows) {
       const size = new TextEncoder().encode(JSON.stringify(row)).length;
@@ -195,7 +211,7 @@
   // A row for each text; of second ones there is none, one for all, or one for each.
   function rows() {
     const texts = sentences(text), seconds = sentences(second);
-    if (!seconds.length) return texts.map(sentence => ({text: sentence}));
+    if (second.hidden || !seconds.length) return texts.map(sentence => ({text: sentence}));
     if (seconds.length > 1 && seconds.length !== texts.length) {
       throw new Error(`${seconds.length} second sentences for ${texts.length}; give one for all, or one for each`);
     }
@@ -224,6 +240,7 @@
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); show(); }
   });
   for (const option of [token, coverage, most, byId("lines")]) option.addEventListener("change", show);
+  model.addEventListener("change", () => { served = null; show(); });
   token.addEventListener("change", () => served || introduce().catch(() => {}));
   text.value = new URLSearchParams(location.search).get("text") ?? "";  // a link can carry sentences
   introduce().then(show, error => {
