@@ -126,7 +126,7 @@ def test_pages_show_many_commands():
 def composed_by(name, words):
     """Return the configuration that a command composes, and the overrides of each of its jobs."""
     if name in ("scripts/tune.py", "scripts/probe.py"):  # arguments of their own, and overrides of training
-        own = ("trials=", "folder=", "space=", "seeds=")
+        own = ("trials=", "folder=", "space=", "seeds=", "storage=", "study=")
         return "train", [[word for word in words if not word.startswith(own)]]
     overrides = jobs(words)
     if name == "scripts/export.py" and "=" not in overrides[0][0]:
