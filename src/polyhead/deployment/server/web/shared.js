@@ -24,5 +24,5 @@
     const answer = await response.json();
     if (response.ok) return answer;
     const wait = Number(response.headers.get("Retry-After"));
-    throw Object.assign(new Error(answer.error), {status: response.status, wait});
+    throw Object.assign(new Error(answer.error.message ?? answer.error), {status: response.status, wait});
   }
