@@ -31,13 +31,14 @@ from polyhead.tasks import Task
 from polyhead.training.callbacks.predictions import PredictionRecorder
 from polyhead.training.sharding import ShardedStrategy
 
+OTHER_FAMILIES = ("distilbert", "mpnet", "modernbert", "deberta-v2")  # each lays its layers out in its own way
 TASKS = (Task("category", ("Quote", "Riddle", "News")), Task("sentiment", ("Positive", "Negative")))
 
 
-def train(plan: str, processes: int, folder: Path, spread: bool = False) -> None:
+def train(plan: str, processes: int, folder: Path, spread: bool = False, family: str = "bert") -> None:
     """Train one plan and save the weights; all processes together see 8 sentences a step."""
     torch.manual_seed(0)
-    transformer = AutoModel.from_config(AutoConfig.for_model("bert", **FAMILIES["bert"]))
+    transformer = AutoModel.from_config(AutoConfig.for_model(family, **FAMILIES[family]))
     model = MultiTaskModel(Encoder(transformer, "mean"), TASKS, dropout=0.0)
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout | FastDropout):
@@ -63,7 +64,7 @@ def train(plan: str, processes: int, folder: Path, spread: bool = False) -> None
         trainer.strategy.gather()
         assert training.model is model
     if trainer.is_global_zero:
-        torch.save(model.state_dict(), folder / f"{plan}.pt")
+        torch.save(model.state_dict(), folder / f"{plan if family == 'bert' else family}.pt")
 
 
 class AllPairs(PairSource):
@@ -106,4 +107,6 @@ if __name__ == "__main__":
     spread = sys.argv[3:] == ["spread"]
     for name in PLANS:
         train(name, int(sys.argv[1]), Path(sys.argv[2]), spread)
+    for name in OTHER_FAMILIES:
+        train("none", int(sys.argv[1]), Path(sys.argv[2]), spread, name)
     train_pairs(int(sys.argv[1]), Path(sys.argv[2]), spread)

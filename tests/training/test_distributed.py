@@ -3,6 +3,7 @@ import os
 import pytest
 import torch
 from support.commands import ROOT, start
+from support.distributed_stages import OTHER_FAMILIES
 from support.plans import PLANS
 
 
@@ -13,7 +14,7 @@ def train_all(processes, folder, *more):
     paths = os.pathsep.join([str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])])
     code = start(script, str(processes), str(folder), *more, cwd=ROOT, log=log, PYTHONPATH=paths).wait()
     assert code == 0, log.read_text()[-2000:]
-    return {plan: torch.load(folder / f"{plan}.pt", weights_only=True) for plan in (*PLANS, "pairs")}
+    return {plan: torch.load(folder / f"{plan}.pt", weights_only=True) for plan in (*PLANS, *OTHER_FAMILIES, "pairs")}
 
 
 @pytest.fixture(scope="module")

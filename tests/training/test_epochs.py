@@ -39,11 +39,21 @@ class LimitTime(Callback):
         trainer.should_stop = trainer.global_step >= self.steps
 
 
-def run(folder, make_encoder, tasks, callbacks=(), resume=None, workers=0, epochs=EPOCHS, **settings):
+class CountBatches(Callback):
+    """Counts the batches of each epoch."""
+
+    def __init__(self):
+        self.counts = {}
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        self.counts[trainer.current_epoch] = self.counts.get(trainer.current_epoch, 0) + 1
+
+
+def run(folder, make_encoder, tasks, callbacks=(), resume=None, workers=0, epochs=EPOCHS, batch_size=8, **settings):
     torch.manual_seed(0)
     module = make_module(MultiTaskModel(make_encoder(), tasks, dropout=0.1), tasks, weighting=rule(tasks))
     data = make_data(tasks)
-    data.loader = type(data.loader)(**vars(data.loader) | {"workers": workers})
+    data.loader = type(data.loader)(**vars(data.loader) | {"workers": workers, "batch_size": batch_size})
     best = BestCheckpoint(folder, "best", monitor=METRIC, mode="max", save_weights_only=True)
     last = LastCheckpoint(str(folder), "last")
     patience = LastStageStopping(METRIC, mode="max", patience=9)
@@ -51,6 +61,18 @@ def run(folder, make_encoder, tasks, callbacks=(), resume=None, workers=0, epoch
         folder, max_epochs=epochs, enable_checkpointing=True, callbacks=[best, last, patience, *callbacks], **settings
     )
     return module, fit_and_test(module, data, trainer, resume)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("batch_size", "steps"), [(4, 12), (16, 3)])
+def test_epochs_after_the_end_of_one_have_all_batches_of_another_size(tmp_path, make_encoder, tasks, batch_size, steps):
+    run(tmp_path / "a", make_encoder, tasks, epochs=2)
+    counted = CountBatches()
+    run(tmp_path / "b", make_encoder, tasks, [counted], resume=tmp_path / "a" / "last.ckpt", batch_size=batch_size)
+    assert counted.counts == {2: steps, 3: steps}
+    last = load_checkpoint(tmp_path / "b" / "last.ckpt")
+    assert last["global_step"] == 2 * STEPS + 2 * steps
+    assert not within_epoch(last)
 
 
 def rule(tasks):

@@ -64,3 +64,17 @@ def reopen_epoch(checkpoint: dict[str, Any]) -> None:
     for progress in (batches["current"], batches["total"]):
         progress["completed"] = progress["processed"] - 1
     loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
+
+
+def count_whole_epoch(trainer: L.Trainer) -> None:
+    """Count an epoch that a checkpoint says is over as over, also where it would have more batches now.
+
+    Lightning compares the batches that were trained on with those that an epoch has by now: under smaller batches, or
+    with fewer processes, it would train on the rest in the place of the next epoch.
+    """
+    progress = trainer.fit_loop.epoch_loop.batch_progress
+    if not progress.is_last_batch or not progress.current.ready:
+        return
+    more = int(trainer.num_training_batches) - progress.current.ready
+    for count in ("ready", "started", "processed", "completed"):
+        setattr(progress.current, count, getattr(progress.current, count) + more)

@@ -27,7 +27,7 @@ from polyhead.objectives.losses import MultiTaskLoss, check_finite
 from polyhead.objectives.weighting import Aggregation, Weighting, surrogate_loss
 from polyhead.tasks import Task
 from polyhead.training.checkpoints import FORMAT, of_all_processes
-from polyhead.training.epochs import epoch_is_complete, reopen_epoch
+from polyhead.training.epochs import count_whole_epoch, epoch_is_complete, reopen_epoch
 from polyhead.training.evaluation import MultiTaskEvaluation
 from polyhead.training.gradient_clipping import clip_gradients
 from polyhead.training.metrics import scalars
@@ -109,11 +109,12 @@ class MultiTaskTraining(MultiTaskEvaluation):
         return changed
 
     def on_train_start(self) -> None:
-        """Continue within the epoch in which a checkpoint was written.
+        """Continue within the epoch in which a checkpoint was written, or with the next.
 
         The schedule needs the number of steps, so Lightning makes the loader before it has read the checkpoint, and
         does not give it its state afterwards; the loader's state follows from the trainer's progress, though.
         """
+        count_whole_epoch(self.trainer)
         loader = self.trainer.train_dataloader
         if isinstance(loader, TrainingLoader):
             loader.load_state_dict(loader.state_dict())
