@@ -14,6 +14,12 @@ from polyhead.app.terminal.sweeps import SweepStatus, _rename_params, _Watch, fi
 from polyhead.runs.folder import RunFolder
 
 GRID = [*TINY, "trainer.max_epochs=1", "freeze=none,backbone", "logger=none", "hydra.sweep.dir=sweep"]
+RAY = ["+hydra.launcher.ray.init.num_cpus=2", "+hydra.launcher.ray.remote.num_cpus=1"]
+SHARES = [  # launchers, and by which each runs two jobs at once, a core each
+    ("joblib", ["hydra.launcher.n_jobs=2"]),
+    ("submitit_local", ["hydra.launcher.cpus_per_task=1"]),
+    pytest.param("ray", RAY, marks=pytest.mark.campaign),  # its launcher is installed for these alone
+]
 
 
 def unchanged(_):
@@ -43,11 +49,10 @@ def test_a_sweep_that_is_continued_repeats_nothing_and_finishes_the_rest(tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("launcher", "threads"), [("joblib", 1), ("submitit_local", 1)])
-def test_launchers_run_jobs_side_by_side_on_their_share_of_the_cores(tmp_path, launcher, threads):
-    share = {"joblib": "hydra.launcher.n_jobs=2", "submitit_local": "hydra.launcher.cpus_per_task=1"}[launcher]
+@pytest.mark.parametrize(("launcher", "share"), SHARES)
+def test_launchers_run_jobs_side_by_side_on_their_share_of_the_cores(tmp_path, launcher, share):
     environment = {"OMP_NUM_THREADS": ""} if (os.cpu_count() or 1) < 4 else {}  # what the jobs' processes begin with
-    arguments = ["-m", *GRID, f"hydra/launcher={launcher}", share]
+    arguments = ["-m", *GRID, f"hydra/launcher={launcher}", *share]
     code = start(ROOT / "train.py", *arguments, cwd=tmp_path, log=tmp_path / "log", **environment).wait()
     printed = (tmp_path / "log").read_text()
     assert code == 0, printed
@@ -56,7 +61,7 @@ def test_launchers_run_jobs_side_by_side_on_their_share_of_the_cores(tmp_path, l
     assert len(runs(tmp_path)) == 2
     for run in runs(tmp_path):
         provenance = json.loads((run / "provenance.json").read_text())
-        assert provenance["hardware"]["threads"] == threads
+        assert provenance["hardware"]["threads"] == 1
         assert "accelerator=cpu" in provenance["overrides"]
 
 

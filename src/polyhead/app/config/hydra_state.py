@@ -146,8 +146,9 @@ def shares_the_terminal() -> bool:
 
 def cores_per_job() -> int | None:
     """Return the number of cores that the launcher gives to each job; None where it does not divide them."""
-    count: int | None = HydraConfig.get().launcher.get("cpus_per_task")
-    return count
+    launcher = HydraConfig.get().launcher
+    count = launcher.get("cpus_per_task") or OmegaConf.select(launcher, "ray.remote.num_cpus")
+    return None if count is None else max(1, int(count))  # Ray also gives parts of a core
 
 
 def ensure_run_dir(config: DictConfig) -> None:
