@@ -11,6 +11,7 @@ from benchmarks.measurement import Comparison
 from benchmarks.prediction import serve
 from benchmarks.server_load import load
 from benchmarks.settings import Settings
+from benchmarks.shard_reading import shards
 from benchmarks.startup import startup
 from benchmarks.step_profile import step_profile
 from benchmarks.training import finetune, frozen, partly_frozen, weighting
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Comparison]] = {
     "conflict": conflict,
     "startup": startup,
     "corpus": corpus,
+    "shards": shards,
     "serve": serve,
     "load": load,
     "label": label,

@@ -16,6 +16,7 @@ NAMES = (
     "conflict",
     "startup",
     "corpus",
+    "shards",
     "serve",
     "load",
     "label",

@@ -106,6 +106,7 @@ def write_csv(folder, rows=24):
         (["encode", f"against={ROOT / 'src'}"], "no checkout of Polyhead; it needs train.py and src/polyhead"),
         (["encode", "serve", f"against={ROOT}"], "serve: against= compares startup, finetune, encode alone"),
         (["encode", f"data={ROOT / 'scripts'}"], "train.csv is not there"),
+        (["shards", f"data={ROOT / 'scripts'}"], "shards are made here, of hypothetical sentences; leave data= out"),
         (["encode", f"data={ROOT / 'train.py'}"], "train.py has no column called text"),
     ],
 )
@@ -527,6 +528,12 @@ def test_corpus_counts_the_sentences_that_it_generates(measure, settings):
     for entry in comparison.entries:
         assert entry.units == [settings.rows] * settings.repeats
         assert all(0.9 < share <= 1 for share in entry.extra["distinct"])
+
+
+def test_shards_makes_batches_of_every_row_of_a_share_of_the_files(measure):
+    comparison = measure("shards")
+    assert [entry.units for entry in comparison.entries] == [[1], [6], [64]]  # of 64 files of a row each
+    assert all(entry.extra["peak MB"][0] > 100 for entry in comparison.entries)
 
 
 def test_label_learns_faster_from_chosen_sentences_where_a_class_is_rare():
