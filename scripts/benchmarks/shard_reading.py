@@ -40,13 +40,13 @@ def shards(settings: Settings) -> Comparison:
 
 def write_shards(folder: Path, rows: int, shard: int) -> list[Path]:
     """Write hypothetical sentences, ``shard`` of them in each file, and return the files."""
-    import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow as pa
     from pyarrow import parquet
 
     names = [task.name for task in TASKS]
     corpus = HypotheticalCorpus({"train": rows}, 0, label_noise=0, imbalance=1, correlation=0, missing=0)
     sentences = corpus.sentences("train")
-    paths = []
+    paths: list[Path] = []
     while part := [{"text": one.text, **one.labels} for one in islice(sentences, shard)]:
         paths.append(folder / f"{len(paths):05}.parquet")
         parquet.write_table(
