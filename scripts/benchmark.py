@@ -9,6 +9,7 @@
     python scripts/benchmark.py few_shot data=/path/to/trec6 labels=8 repeats=5
     python scripts/benchmark.py startup corpus
     python scripts/benchmark.py shards rows=20000000 repeats=1
+    python scripts/benchmark.py scale axis=tasks
     python scripts/benchmark.py finetune device=gpu encoder=bert_base length=128 batch_size=64 compile=1
     python scripts/benchmark.py startup finetune encode against=/path/to/another/checkout
 

@@ -78,7 +78,7 @@ def conflict(settings: Settings) -> Comparison:
     """Measure what watching conflict adds to a step: with few and many tasks, in a tiny and in a real encoder."""
     settings = replace(settings, length=settings.length or _LENGTH)
     native = multiplies_bf16(settings)
-    encoders = {"a tiny encoder": _tiny(open_encoder(settings)), settings.encoder: open_encoder(settings)}
+    encoders = {"a tiny encoder": tiny(open_encoder(settings)), settings.encoder: open_encoder(settings)}
     baselines = {
         f"{count} tasks, {name}": Baseline(partial(steps_in_turn, settings, encoder, count), native)
         for name, encoder in encoders.items()
@@ -115,7 +115,8 @@ def many_tasks(settings: Settings, count: int) -> tuple[Source, tuple[Task, ...]
     return ManyTasks(source, names), tuple(made)
 
 
-def _tiny(encoder: PretrainedEncoder) -> PretrainedEncoder:
+def tiny(encoder: PretrainedEncoder) -> PretrainedEncoder:
+    """Return an encoder of two narrow layers with random weights, which reads the same tokens."""
     return replace(encoder, architecture=_TINY, pretrained=False)
 
 

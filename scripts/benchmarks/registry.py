@@ -9,6 +9,7 @@ from benchmarks.few_labels import defaults, few_shot
 from benchmarks.labeling import label
 from benchmarks.measurement import Comparison
 from benchmarks.prediction import serve
+from benchmarks.scaling import scale
 from benchmarks.server_load import load
 from benchmarks.settings import Settings
 from benchmarks.shard_reading import shards
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[Settings], Comparison]] = {
     "startup": startup,
     "corpus": corpus,
     "shards": shards,
+    "scale": scale,
     "serve": serve,
     "load": load,
     "label": label,

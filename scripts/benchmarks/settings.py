@@ -17,6 +17,7 @@ NAMES = (
     "startup",
     "corpus",
     "shards",
+    "scale",
     "serve",
     "load",
     "label",
@@ -25,7 +26,11 @@ NAMES = (
 )
 COMPARABLE = ("startup", "finetune", "encode")
 """Benchmarks that can also measure another checkout."""
-_CHOICES = {"device": ("cpu", "gpu"), "encoder": ("minilm", "bert_base")}
+_CHOICES = {
+    "device": ("cpu", "gpu"),
+    "encoder": ("minilm", "bert_base"),
+    "axis": ("sentences", "tasks", "classes", "tokens", "layers"),
+}
 _MAY_BE_ZERO = ("rows", "length", "compile")
 
 
@@ -48,6 +53,7 @@ class Settings:
         sample: sentences, drawn at random, that are trained on, in defaults.
         clients: of the server at a time, in load.
         seconds: for which they send, in load.
+        axis: what grows in scale: ``sentences``, ``tasks``, ``classes``, ``tokens`` or ``layers``.
         against: folder of another checkout, which takes the peers' place in startup, finetune and encode.
         json: file that also takes the results; empty for none.
     """
@@ -66,6 +72,7 @@ class Settings:
     sample: int = 1000
     clients: int = 64
     seconds: int = 60
+    axis: str = "tokens"
     against: str = ""
     json: str = ""
 

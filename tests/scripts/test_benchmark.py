@@ -102,6 +102,7 @@ def write_csv(folder, rows=24):
         (["encode", "rows=-1"], "rows=-1: it must be a whole number, 0 or more"),
         (["encode", "device=tpu"], "device=tpu: it must be cpu or gpu"),
         (["encode", "data=nowhere"], "data=nowhere: neither hypothetical nor a file"),
+        (["scale", "axis=widths"], "axis=widths: it must be sentences or tasks or classes or tokens or layers"),
         (["encode", "encoder=gpt"], "encoder=gpt: it must be minilm or bert_base"),
         (["encode", f"against={ROOT / 'src'}"], "no checkout of Polyhead; it needs train.py and src/polyhead"),
         (["encode", "serve", f"against={ROOT}"], "serve: against= compares startup, finetune, encode alone"),
@@ -530,6 +531,26 @@ def test_corpus_counts_the_sentences_that_it_generates(measure, settings):
         assert all(0.9 < share <= 1 for share in entry.extra["distinct"])
 
 
+@pytest.mark.slow
+def test_scale_puts_the_cost_beside_the_work_as_one_thing_grows(measure, settings, monkeypatch):
+    from benchmarks import registry, scaling
+
+    monkeypatch.setitem(scaling.AXES, "sentences", (64, 128))
+    for axis, growth in (("sentences", 2), ("layers", 6), ("classes", 1)):
+        comparison = registry.BENCHMARKS["scale"](replace(settings, axis=axis, batch_size=4))
+        works = [entry.extra["GFLOP"][0] for entry in comparison.entries]
+        assert works == sorted(works)
+        assert works[-1] / works[0] == pytest.approx(growth, rel=0.02) or axis == "classes"
+        assert comparison.notes[0].startswith(f"{axis} x ")
+
+
+def test_scale_finds_the_steepest_piece_of_a_curve():
+    from benchmarks.scaling import _steepest
+
+    assert _steepest([1, 10, 100], [2.0, 20.0, 2000.0]) == pytest.approx(2)
+
+
+@pytest.mark.slow
 def test_shards_makes_batches_of_every_row_of_a_share_of_the_files(measure):
     comparison = measure("shards")
     assert [entry.units for entry in comparison.entries] == [[1], [6], [64]]  # of 64 files of a row each
