@@ -2,7 +2,7 @@
 
 import os
 
-from polyhead.app.terminal.late_imports import delay_scipy_signal
+from polyhead.app.terminal.late_imports import delay_unused
 
 __all__: list[str] = []
 
@@ -12,4 +12,4 @@ _SPINS = "5000"
 
 if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & {*os.environ}:
     os.environ["GOMP_SPINCOUNT"] = _SPINS
-delay_scipy_signal()
+delay_unused()

@@ -5,6 +5,7 @@ from omegaconf import DictConfig
 
 from polyhead.app.config.config_folder import CONFIGS
 from polyhead.app.terminal.command_line import run_hydra, run_job
+from polyhead.app.terminal.late_imports import delay_training
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="serve")
@@ -15,6 +16,7 @@ def main(config: DictConfig) -> None:
 
 def command() -> None:
     """Run the command line."""
+    delay_training()
     run_hydra(main, configs=CONFIGS, name="serve")
 
 

@@ -1,3 +1,5 @@
+"""Late imports: what a command does not use is not imported, and what is used is itself."""
+
 import subprocess
 import sys
 
@@ -39,3 +41,48 @@ def test_scipy_signal_is_itself_for_those_who_use_it(use):
 def test_scipy_signal_stays_where_it_was_imported_before():
     code = "import scipy.signal as before, sys, polyhead.commands; print(sys.modules['scipy.signal'] is before)"
     assert python(code) == "True\n"
+
+
+COMPILES = """
+import torch
+class Halves(torch.nn.Module):
+    def forward(self, x):
+        return x / 2
+print(torch.compile(Halves(), backend="eager")(torch.ones(2)).tolist(), torch._dynamo.is_compiling())
+"""
+MASKS = """
+import torch
+from torch._dynamo._trace_wrapped_higher_order_op import TransformGetItemToIndex
+rows = torch.arange(6).reshape(3, 2)
+with TransformGetItemToIndex():
+    print(torch.vmap(lambda index: rows[index])(torch.arange(3)).tolist())
+"""
+LISTS = """
+import transformers
+import transformers.models
+print(len(dir(transformers)), len(dir(transformers.models)))
+print(sorted(transformers.models._class_to_module.items())[::997])
+"""
+SPREAD = "import torch; from torch.distributed.tensor import DTensor; print(DTensor.__module__)"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("use", [COMPILES, MASKS, LISTS, SPREAD], ids=["compiler", "masks", "lists", "spread"])
+def test_what_answers_do_not_need_is_itself_for_those_who_use_it(use):
+    delayed = (
+        "import polyhead.commands; from polyhead.app.terminal.late_imports import delay_training; delay_training()"
+    )
+    assert python(f"{delayed}\n{use}") == python(use)
+
+
+@pytest.mark.slow
+def test_prediction_imports_no_compiler_and_nothing_that_spreads_weights(tmp_path):
+    (tmp_path / "a.txt").write_text("words\n")
+    arguments = [f"input={tmp_path / 'a.txt'}", f"output={tmp_path / 'a.npy'}"]
+    unused = ["torch._dynamo.convert_frame", "torch.distributed.tensor", "scipy.optimize", "lightning"]
+    found = python(
+        f"import sys; sys.argv = ['encode', *{arguments!r}]\n"
+        "from polyhead.commands.encode import command\n"
+        f"command(); print([name for name in {unused} if name in sys.modules])"
+    )
+    assert found.splitlines()[-1] == "[]"
