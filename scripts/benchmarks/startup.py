@@ -1,4 +1,4 @@
-"""The benchmark ``startup``: from the command to the first optimizer step."""
+"""The benchmark ``startup``: from the command to the first optimizer step, and to the answers for a few texts."""
 
 import os
 import subprocess
@@ -6,10 +6,13 @@ import sys
 import tempfile
 import time
 from functools import partial
+from itertools import islice
+from pathlib import Path
 
+from benchmarks.bundle import write_bundle
 from benchmarks.measurement import Baseline, Comparison, Measurement, compare
 from benchmarks.settings import Settings
-from benchmarks.workload import ROOT
+from benchmarks.workload import ROOT, texts_of
 
 STOP = "+callbacks.clock._target_=benchmarks.clock.StopAfterFirstStep"
 """Override by which ``train.py`` ends after its first optimizer step."""
@@ -25,9 +28,27 @@ _STEPS = {
 
 
 def startup(settings: Settings) -> Comparison:
-    """Measure the seconds from the command to the first optimizer step, and those of the parts of that way."""
-    baselines = {name: Baseline(partial(start, arguments)) for name, arguments in _STEPS.items()}
-    return compare("startup", "starts", baselines, settings)
+    """Measure the seconds from a command to its first optimizer step or its end, and those of the parts of that way."""
+    with tempfile.TemporaryDirectory() as folder:
+        steps = _STEPS | answers(settings, Path(folder))
+        baselines = {name: Baseline(partial(start, arguments)) for name, arguments in steps.items()}
+        return compare("startup", "starts", baselines, settings)
+
+
+def answers(settings: Settings, folder: Path) -> dict[str, list[str]]:
+    """Write a bundle and texts into a folder, and return the commands that answer for them."""
+    write_bundle(settings, folder / "bundle")
+    for count in (10, 100):
+        texts = islice(texts_of(settings), count)
+        lines = [" ".join(text.split()) for text in texts]
+        (folder / f"{count}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    to = "overwrite=true"
+    predict = [f"model={folder / 'bundle'}", f"input={folder / '10.txt'}", f"output={folder / 'predicted.csv'}", to]
+    encode = [f"input={folder / '100.txt'}", f"output={folder / 'embeddings.npy'}", to]
+    return {
+        "predict.py on 10 lines": ["scripts/predict.py", *predict],
+        "encode.py on 100 lines": ["scripts/encode.py", *encode],
+    }
 
 
 def start(arguments: list[str], _: int) -> Measurement:

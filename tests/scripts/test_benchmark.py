@@ -638,10 +638,22 @@ def test_startup_steps_contain_each_other(monkeypatch, settings):
     }
     steps["train.py to its first optimizer step"] += ["data.sizes.train=64", "data.sizes.validation=32"]
     monkeypatch.setattr(startup, "_STEPS", steps)
+    monkeypatch.setattr(startup, "answers", lambda *_: {})
     entries = startup.startup(replace(settings, repeats=1)).entries
     seconds = [entry.extra["seconds"][0] for entry in entries]
     assert seconds == sorted(seconds)
     assert [entry.rates[0] for entry in entries] == pytest.approx([1 / taken for taken in seconds])
+
+
+@pytest.mark.slow
+def test_startup_commands_answer_for_ten_and_a_hundred_texts(tmp_path, settings):
+    import numpy as np
+    from benchmarks import startup
+
+    for arguments in startup.answers(settings, tmp_path).values():
+        assert startup.start(arguments, 0).units == 1
+    assert len((tmp_path / "predicted.csv").read_text().splitlines()) == 1 + 10
+    assert len(np.load(tmp_path / "embeddings.npy")) == 64  # all that the settings have
 
 
 # Another checkout
