@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from support.commands import TINY, script, train
+from support.commands import ROOT, TINY, script, start, train
 
 EXACT = ["trainer.precision=32-true"]
 
@@ -39,6 +39,20 @@ def test_predictions_at_a_width_have_the_score_that_was_measured(folder):
             assert np.mean(right) == pytest.approx(results["test"][task]["accuracy"])
             temperature = results["validation"][task]["temperature"]
             assert predictor.fits[task]["temperature"] == pytest.approx(temperature)
+
+
+@pytest.mark.slow
+def test_table_of_scores_against_width_has_those_that_were_measured(folder):
+    log = folder / "table.log"
+    code = start(ROOT / "docs" / "lab" / "shrink.py", "run", "sizes=12,6", cwd=folder, log=log).wait()
+    assert code == 0, log.read_text()
+    rows = [line.strip("| \n").split("|") for line in log.read_text().splitlines() if line.startswith("| run |")]
+    printed = {cells[1].strip(): [float(cell) for cell in cells[2:]] for cells in rows if cells[1].strip().isdigit()}
+    metrics = json.loads((folder / "run" / "metrics.json").read_text())
+    for size, scores in printed.items():
+        measured = metrics["dimensions"][size]["test"] if size in metrics["dimensions"] else metrics["test"]
+        assert scores == [pytest.approx(measured[task]["accuracy"], abs=6e-4) for task in ("category", "sentiment")]
+    assert printed.keys() == {"24", "12", "6"}
 
 
 @pytest.mark.slow
