@@ -55,10 +55,16 @@ class Replica:
         options = [f"model={bundle}", f"port={port}", "drain_seconds=2", "precision=32-true", "device=cpu"]
         self.port = port
         self.process = start(ROOT / "scripts" / "serve.py", *options, cwd=bundle.parent, log=log)
-        until(lambda: is_healthy(port))
+
+    def wait(self):
+        until(lambda: is_healthy(self.port))
 
     def stop(self):
         os.kill(self.process.pid, signal.SIGTERM)
+        self.process.wait()
+
+    def kill(self):
+        self.process.kill()
         self.process.wait()
 
 
@@ -103,7 +109,9 @@ def test_rolling_update_loses_no_request(bundles, tmp_path, trials, capsys):
     with ExitStack() as stack:
         replicas = [Replica(before, free_port(), tmp_path / f"{number}.log") for number in range(2)]
         for place in range(2):
-            stack.callback(lambda place=place: replicas[place].stop())
+            stack.callback(lambda place=place: replicas[place].kill())
+        for replica in replicas:
+            replica.wait()
         address = stack.enter_context(proxy(tmp_path, [replica.port for replica in replicas]))
         with Load(address, clients=4) as load:
             until(lambda: load.answered > 50)
@@ -111,6 +119,7 @@ def test_rolling_update_loses_no_request(bundles, tmp_path, trials, capsys):
                 for place, replica in enumerate(replicas):
                     replica.stop()
                     replicas[place] = Replica(after, replica.port, tmp_path / f"{place}-{round_}.log")
+                    replicas[place].wait()
             answered = load.answered
             until(lambda: load.answered > answered + 50)
     assert set(load.outcomes) == {"200"}, load.outcomes
