@@ -69,10 +69,11 @@ def test_class_numbers_of_a_data_set_become_their_names(tmp_path):
 
 def test_lists_of_class_numbers_of_a_data_set_become_lists_of_names(tmp_path):
     features = datasets.Features({"tags": datasets.List(datasets.ClassLabel(names=["bad", "good"]))})
-    dataset = datasets.Dataset.from_dict({"tags": [[1, 0], [], None]}, features=features)
+    dataset = datasets.Dataset.from_dict({"tags": [[1, 0], [], None, [-1]]}, features=features)
     assert [row["tags"] for row in lines(write_frame(dataset, "train", ["tags"], tmp_path))] == [
         ["good", "bad"],
         [],
+        None,
         None,
     ]
 

@@ -138,8 +138,9 @@ def _class_names(feature: Any) -> Sequence[str] | None:
 
 
 def _class_name(cell: Any, names: Sequence[str] | None) -> Any:
-    if isinstance(cell, list):
-        return [_class_name(part, names) for part in cell]
+    if isinstance(cell, list) and names is not None:
+        known = all(part is not None and part >= 0 for part in cell)
+        return [names[part] for part in cell] if known else None
     if names is None or not isinstance(cell, int):
         return cell
     return names[cell] if cell >= 0 else None
