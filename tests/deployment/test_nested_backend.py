@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
-from support.bundles import bundle_tokenizer, manifest_of, texts
+from support.bundles import add_scores, bundle_tokenizer, manifest_of, texts
 
 from polyhead.deployment.bundle.folder import write_model
 from polyhead.deployment.bundle.manifest import FORMAT, seal, unseal
@@ -74,7 +74,14 @@ def test_windows_are_refused_at_a_width(tmp_path, make_encoder, tasks):
 
 def test_promises_of_the_whole_embedding_are_not_given_at_a_width(tmp_path, make_encoder, tasks):
     write_bundle(tmp_path / "bundle", make_encoder, tasks)
-    assert Predictor.load(tmp_path / "bundle", **EXACT, dimensions=8).scores == {}
+    add_scores(tmp_path / "bundle", tasks)
+    seal(tmp_path / "bundle", replace(manifest_of(tasks), dimensions=FITS))
+    cut = Predictor.load(tmp_path / "bundle", **EXACT, dimensions=8)
+    with pytest.raises(UserError, match="dimensions: coverage and accuracy are promised of the whole embedding alone"):
+        cut.select(coverage={"category": 0.9})
+    assert cut.select().least_in_set == {}
+    whole = Predictor.load(tmp_path / "bundle", **EXACT, dimensions=16)
+    assert whole.select(coverage=0.9) == Predictor.load(tmp_path / "bundle", **EXACT).select(coverage=0.9)
 
 
 def test_manifest_keeps_the_widths_and_stays_as_it_was_without(tmp_path, make_encoder, tasks):

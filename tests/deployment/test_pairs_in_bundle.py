@@ -5,7 +5,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 from sentence_transformers import SentenceTransformer
-from support.bundles import MAX_LENGTH, bundle_tokenizer, spoken
+from support.bundles import MAX_LENGTH, bundle_tokenizer, made_up_scores, spoken
 from support.kinds import PAIR_TASKS
 
 from polyhead.data.dataset import TokenizedSplit
@@ -152,6 +152,19 @@ def test_server_answers_for_pairs_where_there_are_second_texts(predictor):
     assert (short.status_code, short.json()["error"].partition(";")[0]) == (422, "seconds: 2 given for 6 texts")
     assert blank.status_code == 422
     assert health["pairs"] == ["alike", "answers", "relation"]
+
+
+def test_server_answers_null_for_a_row_without_a_second_text_whoever_asks_beside_it(predictor):
+    predictor.scores = made_up_scores([task for task in PAIR_TASKS if task.name == "relation"])
+    with TestClient(create_app(predictor, LIMITS, 8), base_url="http://localhost") as client:
+        alone, beside = (
+            client.post("/predict", json={"texts": FIRST[:2], "seconds": seconds, "coverage": {"relation": 0.9}})
+            for seconds in ([None, None], [None, SECOND[1]])
+        )
+    for answer in (alone.json()["predictions"][0], beside.json()["predictions"][0]):
+        assert answer["relation"] == {"label": None, "probabilities": {}, "set": None}
+        assert {task.name for task in PAIR_TASKS} == {*answer}
+    assert beside.json()["predictions"][1]["relation"]["set"]
 
 
 def test_classifiers_are_refused_of_pairs(tmp_path, model):

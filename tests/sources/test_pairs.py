@@ -111,10 +111,11 @@ def test_column_of_second_texts_has_no_other_purpose(tmp_path):
         checked(tmp_path, "pairs.csv", pair="one")
 
 
-def test_each_pair_counts_where_no_column_says_which(tmp_path, caplog):
-    write(tmp_path / "pairs.csv")
+@pytest.mark.parametrize("name", ["pairs.csv", "pairs.jsonl"])
+def test_each_pair_counts_where_no_column_says_which(tmp_path, caplog, name):
+    write(tmp_path / name)
     with caplog.at_level(logging.INFO, "polyhead"):
-        found = checked(tmp_path, "pairs.csv", tasks={"tone": None, "near": "contrastive"}, columns=None)
+        found = checked(tmp_path, name, tasks={"tone": None, "near": "contrastive"}, columns=None)
     rows = [row for split in ("train", "validation", "test") for row in found.sentences(split)]
     assert all(row.labels["near"] == (None if row.second is None else "1") for row in rows)
     assert "near: no column of that name, so each pair counts (train 60); data.columns={near: COLUMN}" in caplog.text

@@ -8,6 +8,7 @@ import datasets
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from polyhead.errors import UserError
@@ -66,9 +67,29 @@ def test_class_numbers_of_a_data_set_become_their_names(tmp_path):
     assert [row["tone"] for row in lines(write_frame(dataset, "train", ["tone"], tmp_path))] == ["good", "bad", None]
 
 
+def test_lists_of_class_numbers_of_a_data_set_become_lists_of_names(tmp_path):
+    features = datasets.Features({"tags": datasets.List(datasets.ClassLabel(names=["bad", "good"]))})
+    dataset = datasets.Dataset.from_dict({"tags": [[1, 0], [], None, [-1]]}, features=features)
+    assert [row["tags"] for row in lines(write_frame(dataset, "train", ["tags"], tmp_path))] == [
+        ["good", "bad"],
+        [],
+        None,
+        None,
+    ]
+
+
+def test_arrays_in_cells_are_lists_as_pandas_reads_them_from_parquet(tmp_path):
+    pa.parquet.write_table(pa.Table.from_pylist([{"tags": ["a", "b"]}, {"tags": ["c"]}]), tmp_path / "t.parquet")
+    frame = pd.read_parquet(tmp_path / "t.parquet")
+    assert isinstance(frame["tags"][0], np.ndarray)
+    found = lines(write_frame(frame, "train", ["tags"], tmp_path / "new"))
+    assert [row["tags"] for row in found] == [["a", "b"], ["c"]]
+
+
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
+        (pd.DataFrame([["a", "b"]], columns=["text", "text"]), "train: the column 'text' stands there twice"),
         ([{"txt": "a"}], "train: no column 'text'; did you mean 'txt'"),
         (pd.DataFrame({"text": []}), "train: no rows given"),
         ([{"text": "a"}, {"text": object()}], "train row 2: .* give texts and numbers"),

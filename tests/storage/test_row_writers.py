@@ -31,6 +31,14 @@ def test_csv_file_has_a_header_and_json_for_lists(tmp_path):
     assert json.loads(rows[0]["tags"]) == ["a", 1]
 
 
+def test_csv_file_keeps_line_ends_of_every_kind(tmp_path):
+    texts = ["old\rmac", "win\r\ndows", "uni\nx", "end\r"]
+    path = written(tmp_path / "a.csv", [{"text": text, "score": 0.5} for text in texts])
+    with path.open(newline="") as file:
+        assert [row["text"] for row in csv.DictReader(file)] == texts
+    assert path.read_bytes().startswith(b"text,score\n")
+
+
 def test_parquet_file_keeps_types_that_are_known(tmp_path):
     table = parquet.read_table(written(tmp_path / "a.parquet", types={"score": pyarrow.float32()}))
     assert table.to_pylist() == ROWS

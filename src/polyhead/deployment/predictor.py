@@ -49,7 +49,8 @@ class Predictor:
             raise UserError(f"{str(bundle.folder)!r}: its graph does not fit its tasks.json; export the bundle again")
         whole = backend.whole if isinstance(backend, NestedBackend) else self.hidden_size
         self.pair_heads = PairHeads.read(bundle.folder, self.tasks, whole, self.hidden_size)
-        self.scores = read_scores(bundle.folder, self.tasks)
+        self.is_cut = self.hidden_size < whole
+        self.scores = {} if self.is_cut else read_scores(bundle.folder, self.tasks)  # of the whole embedding
         tokenizer = bundle.load_text_tokenizer()
         pool = None
         if tokenizer.windows > 1:
@@ -84,9 +85,7 @@ class Predictor:
         opened = open_backend(bundle, backend, precision, device)
         if dimensions is None:
             return cls(bundle, opened)
-        made = cls(nested_bundle(bundle, dimensions), NestedBackend(opened, bundle, dimensions))
-        made.scores = {}  # they are of the whole embedding
-        return made
+        return cls(nested_bundle(bundle, dimensions), NestedBackend(opened, bundle, dimensions))
 
     def select(self, coverage: Wanted = None, accuracy: Wanted = None) -> Selection:
         """Return which labels to give, so that a wanted coverage or accuracy is kept::
@@ -100,9 +99,11 @@ class Predictor:
 
         Raises:
             ParameterError: a value that is not above 0 and below 1.
-            UserError: both are wanted, a task that there is not, a bundle without the scores of validation, or a
-                promise that validation does not allow.
+            UserError: both are wanted, a task that there is not, a bundle without the scores of validation, fewer
+                units than the whole embedding has, or a promise that validation does not allow.
         """
+        if self.is_cut and (coverage is not None or accuracy is not None):
+            raise UserError("dimensions: coverage and accuracy are promised of the whole embedding alone; leave it out")
         return Selection.fit(self.scores, self.tasks, coverage, accuracy)
 
     @property

@@ -71,6 +71,8 @@ class Selection:
     def label_sets(self, task: Task, probabilities: NDArray[np.floating]) -> list[list[str]]:
         """Return the labels of each text's set by probabilities (N, C), the most probable first.
 
+        It is empty where a task about two texts was given one.
+
         >>> task = Task("kind", ("a", "b", "c"))
         >>> Selection({"kind": 0.25}, {}).label_sets(task, np.array([[0.125, 0.5, 0.375], [0.5, 0.25, 0.25]]))
         [['b', 'c'], ['a', 'b', 'c']]
@@ -80,9 +82,9 @@ class Selection:
         return [[task.labels[index] for index in row[:size]] for row, size in zip(order.tolist(), sizes, strict=True)]
 
     def set_sizes(self, task: Task, probabilities: NDArray[np.floating]) -> NDArray[np.intp]:
-        """Return how many labels each text's set has (N,), by probabilities (N, C)."""
+        """Return how many labels each text's set has (N,), by probabilities (N, C); none where these are no numbers."""
         sizes: NDArray[np.intp] = (probabilities >= self.least_in_set[task.name]).sum(axis=1)
-        return np.maximum(sizes, 1)
+        return np.where(np.isnan(probabilities[:, 0]), 0, np.maximum(sizes, 1))
 
     def answered(self, task: Task, probabilities: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Return whether each text is answered (N,), by probabilities (N, C)."""

@@ -41,10 +41,14 @@ def label_cells(array: "Array", feature: Any, free: bool, missing_values: Sequen
 
 
 def _joined_lists(lists: "Array", names: Sequence[str] | None) -> "Array":
-    """Return lists of labels as texts; ``names`` are those of classes, where the lists have indices."""
+    """Return lists of labels as texts; ``names`` are those of classes, where they have indices, -1 for no label."""
     import pyarrow as pa
 
     rows = lists.to_pylist()
     if names is not None:
-        rows = [None if row is None else [names[index] for index in row] for row in rows]
+        rows = [[names[index] for index in row] if _are_classes(row) else None for row in rows]
     return pa.array([None if row is None else list_text(row) for row in rows], pa.large_string())
+
+
+def _are_classes(indices: Sequence[int | None] | None) -> bool:
+    return indices is not None and all(index is not None and index >= 0 for index in indices)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from polyhead.errors import UserError, one_line, require_extra
 from polyhead.sources.column_choice import choose
-from polyhead.sources.records import JOINED, ROW, TEXT, Columns, records
+from polyhead.sources.pairs import SECOND
+from polyhead.sources.records import JOINED, ROW, TEXT, WEIGHT, Columns, records
 from polyhead.sources.table_cache import TableCache
 from polyhead.sources.tables import Table, check_types
 from polyhead.storage.arrow_readers import ArrowRows, ParquetRows
@@ -82,6 +83,7 @@ def read(
             check_types(rows, chosen, str(path), free)
         else:
             rows, held = _text_table(path, chosen, dialect, cache, stamp, free)
+            held = held if reader.columns else _without_empty_keys(rows, held)
         known = reader.columns or _first_keys(path, dialect)
         numbered = not isinstance(reader, ParquetRows | ArrowRows)
         return Table(str(path), rows, held, stamp, numbered, known, missing_values, free)
@@ -105,6 +107,12 @@ def present_columns(reader: RowReader, columns: Columns) -> Sequence[str]:
     others = [column for column in (columns.weight, columns.pair) if column is not None]
     labels = [column for given in columns.labels.values() for column in column_names(given)]
     return reader.columns or [*column_names(columns.text), *labels, *others]
+
+
+def _without_empty_keys(rows: "Dataset", held: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns without those of labels that no row of a JSON file has: it has no such key."""
+    empty = [name for name in held if rows.data.column(name).null_count == len(rows)]
+    return {name: ours for name, ours in held.items() if name not in empty or ours in (TEXT, SECOND, WEIGHT)}
 
 
 def _first_keys(path: Path, dialect: Dialect) -> list[str]:

@@ -36,8 +36,8 @@ def write_frame(frame: Any, name: str, columns: Sequence[str], folder: Path, req
         required: columns that the frame must have; of ``body.text`` also one that holds ``text``.
 
     Raises:
-        UserError: a frame of another kind, without rows or a column that it must have, or with a cell that is no text
-            or number; or the file cannot be written.
+        UserError: a frame of another kind, without rows or a column that it must have, with two of a name, or a cell
+            that is no text or number; or the file cannot be written.
     """
     present = frame_columns(frame, name)
     for column in required:
@@ -45,6 +45,8 @@ def write_frame(frame: Any, name: str, columns: Sequence[str], folder: Path, req
             raise UserError(f"{name}: no column {column!r}; {did_you_mean(column, present)}")
     read = {part for column in columns for part in (column, column.partition(".")[0])}
     chosen = [column for column in present if column in read]
+    if doubled := [column for column in chosen if chosen.count(column) > 1]:
+        raise UserError(f"{name}: the column {doubled[0]!r} stands there twice; rename one")
     digest = hashlib.sha256()
     for line in _lines(frame, name, chosen):
         digest.update(line.encode())
@@ -122,14 +124,23 @@ def _rows(frame: Any, columns: Sequence[str]) -> Iterable[Row]:
 
 def _dataset_rows(dataset: Any, columns: Sequence[str]) -> Iterator[Row]:
     """Yield the rows of a data set; class numbers become the names that it has for them, -1 no label."""
-    names = {column: getattr(dataset.features[column], "names", None) for column in columns}
+    names = {column: _class_names(dataset.features[column]) for column in columns}
     for batch in dataset.select_columns(list(columns)).with_format(None).iter(_BATCH):
         for cells in zip(*(batch[column] for column in columns), strict=True):
             row = dict(zip(columns, cells, strict=True))
             yield {column: _class_name(cell, names[column]) for column, cell in row.items()}
 
 
+def _class_names(feature: Any) -> Sequence[str] | None:
+    """Return the names of the classes whose numbers a column has, or lists of them; None where it has others."""
+    names: Sequence[str] | None = getattr(getattr(feature, "feature", feature), "names", None)
+    return names
+
+
 def _class_name(cell: Any, names: Sequence[str] | None) -> Any:
+    if isinstance(cell, list) and names is not None:
+        known = all(part is not None and part >= 0 for part in cell)
+        return [names[part] for part in cell] if known else None
     if names is None or not isinstance(cell, int):
         return cell
     return names[cell] if cell >= 0 else None
@@ -143,6 +154,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
+    if getattr(value, "ndim", 0):  # an array, as pandas has for a list in a Parquet file
+        return _plain(value.tolist())
     if type(value).__name__ in ("NAType", "NaTType") or value != value:  # NaN alone differs from itself
         return None
     if isinstance(value, date):

@@ -107,9 +107,24 @@ class CsvFile(RowFile):
                 self._begin(self.columns)
 
     def _begin(self, columns: Sequence[str]) -> "csv.DictWriter[str]":
-        self.writer = csv.DictWriter(self.file, columns, lineterminator="\n")
+        self.writer = csv.DictWriter(_UnixLines(self.file), columns)
         self.writer.writeheader()
         return self.writer
+
+
+class _UnixLines:
+    """Ends the lines of a csv writer as Unix does; before Python 3.13 it quotes a carriage return only if its own do.
+
+    Args:
+        file: takes the lines.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+
+    def write(self, line: str) -> None:
+        """Write a line."""
+        self.file.write(line.removesuffix("\r\n") + "\n")
 
 
 class ParquetFile(RowFile):

@@ -124,6 +124,7 @@ def test_predict_names_the_shards_that_it_cannot_predict_and_predicts_the_others
         ("shards", "shards", [], "output: '.*shards' is the folder of the input; name another"),
         ("shards", "no/out", [], "no/out.*(cannot|No such)"),
         ("*/part-0.csv", "out", [], "input: two shards are called 'part-0.csv', and a folder holds one"),
+        ("shards", "out", ["input_format=tsv"], "input_format: 'tsv' given, and the endings of shards say theirs"),
         ("odd", "out", [], "a.tsv: shards are .csv, .jsonl, .parquet, each written in its own format"),
         ("gone/*.csv", "out", [], "input: no file '.*gone/\\*.csv'"),
         ("shards", "out", ["embeddings=true"], "embeddings: a CSV cell holds no list"),

@@ -50,6 +50,17 @@ def test_trained_run_reads_the_splits_of_own_files(tmp_path):
     assert not {sentence.text for sentence in train} & {sentence.text for sentence in test}
 
 
+def test_trained_run_says_which_split_it_does_not_have(tmp_path):
+    (tmp_path / "train.csv").write_text("text,sentiment\n" + "".join(f"w{i},{'ab'[i % 2]}\n" for i in range(40)))
+    data = [f"data.cache={tmp_path / 'cache'}", f"data.files.train={tmp_path}/train.csv", "data.holdout.validation=0"]
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        config = compose("train", overrides=["data=files", f"run_dir={tmp_path}", *data])
+    tasks = (Task("sentiment", ("a", "b")),)
+    trained = TrainedRun(tmp_path, config, tasks, encoder=None, model=None, metrics=make_metrics({}))
+    with pytest.raises(UserError, match="had no validation sentences; do without them, or train with some"):
+        trained.sentences("validation")
+
+
 def test_trained_run_refuses_held_out_sentences_that_are_not_those_of_its_training(tmp_path):
     (tmp_path / "train.csv").write_text("text,sentiment\n" + "".join(f"w{i},{'ab'[i % 2]}\n" for i in range(40)))
     data = [f"data.cache={tmp_path / 'cache'}", f"data.files.train={tmp_path}/train.csv"]

@@ -74,6 +74,39 @@ def test_training_starts_from_an_average(runs, tmp_path):
     assert not torch.allclose(states[2][head], (states[0][head] + states[1][head]) / 2, atol=1e-4)
 
 
+@pytest.fixture(scope="module")
+def old(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("start")
+    done = train(*TINY, "heads=trained", "~tasks.sentiment", "hydra.run.dir=old", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "old"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["start={old}", "~tasks.category"],
+        ["teacher={old}", "distillation.share=0.5", "keep_embedding=cosine"],
+        ["model.dimensions=[24,12]"],
+    ],
+    ids=["start", "teacher", "dimensions"],
+)
+def test_soup_takes_runs_that_began_or_learned_elsewhere(old, tmp_path, given):
+    small = [word for word in TINY if not word.startswith("encoder.")] if given[0].startswith("start") else TINY
+    choices = [word.replace("{old}", str(old)) for word in given]
+    done = train("-m", *small, *choices, "heads=trained", "seed=0,1", "hydra.sweep.dir=sweep", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    soup = script("soup", "sweep", "folder=soup", cwd=tmp_path)
+    assert soup.returncode == 0, soup.stdout + soup.stderr
+    runs = sorted(path for path in (tmp_path / "sweep").iterdir() if path.is_dir())
+    first, second, average = (load_trained_run(folder) for folder in (*runs, tmp_path / "soup"))
+    for name, value in average.model.state_dict().items():
+        mean = (first.model.state_dict()[name].double() + second.model.state_dict()[name].double()) / 2
+        torch.testing.assert_close(value.double(), mean, rtol=1e-6, atol=1e-7)
+    assert average.metrics.kept_heads == first.metrics.kept_heads
+    assert average.metrics.dimensions.keys() == first.metrics.dimensions.keys()
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

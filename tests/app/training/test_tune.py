@@ -1,6 +1,7 @@
 """Whole searches by ``scripts/tune.py``, on a tiny encoder."""
 
 import json
+import re
 import shlex
 
 import pytest
@@ -42,6 +43,25 @@ def test_tune_ends_with_a_line_to_paste_and_never_looks_at_the_test_set(tmp_path
         if (folder / "metrics.json").exists():
             assert json.loads((folder / "metrics.json").read_text())["test"] == {}
     assert "lightning" not in done.stdout.lower() + done.stderr.lower()
+
+
+@pytest.mark.slow
+def test_tune_tries_null_beside_other_values_and_begins_with_it_where_it_stands(tmp_path):
+    space = space_file(tmp_path, space={"loader.balance": [None, "category"]}, seeds=[0])
+    done = script("tune", *TINY, "logger=none", "trials=4", *space)
+    assert done.returncode == 0, done.stderr
+    trials = re.findall(r"^trial \d: complete .* loader.balance=(\w+)$", done.stdout, re.MULTILINE)
+    assert trials[0] == "None"
+    assert {*trials} == {"None", "category"}
+
+
+def test_tune_needs_validation(tmp_path):
+    (tmp_path / "train.csv").write_text("text,tone\n" + "".join(f"w{i},{'ab'[i % 2]}\n" for i in range(40)))
+    data = ["data=files", f"data.files.train={tmp_path}/train.csv", "tasks=[tone]", "data.holdout.validation=0"]
+    space = tmp_path / "space.yaml"
+    space.write_text(yaml.safe_dump(SPACE))
+    with pytest.raises(UserError, match="data: a study goes by validation, and no sentences are given or held out"):
+        run(ROOT / "configs", space, [*TINY[3:], *data, f"data.cache={tmp_path}/cache"], tmp_path / "study", 1)
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,12 @@ def test_service_answers_head_where_it_answers_get(client, path):
     assert head.headers["Content-Type"] == get.headers["Content-Type"]
 
 
+@pytest.mark.parametrize(("path", "status"), [("/predict", 405), ("/v1/embeddings", 405), ("/nowhere", 404)])
+def test_service_refuses_head_as_it_refuses_get(client, path, status):
+    head, get = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"") == (status, b"")
+
+
 def test_service_allows_no_page_of_another_origin_to_read_it(client):
     origin = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     asked = client.options("/predict", headers=origin)

@@ -116,3 +116,14 @@ def test_resampled_headlines_lie_around_those_of_all_rows():
     for task, score in scores(labels, predicted).items():
         assert found[task].mean() == pytest.approx(score, abs=0.03)
         assert 0.001 < found[task].std() < 0.1
+
+
+def test_resampled_macro_f1_of_several_labels_is_their_headline():
+    labels, predicted = predictions(0, 0.8)
+    kinds = {"tags": KINDS["multi_label"], "grade": KINDS["ordinal"]}
+    columns = ({task: of_kind[task] for task in kinds} for of_kind in (labels, predicted))
+    found = resampled(*columns, "macro_f1", 200, kinds)
+    assert found["tags"].mean() == pytest.approx(scores(labels, predicted)["tags"], abs=0.03)
+    assert found["grade"].mean() == pytest.approx(
+        f1_score(labels["grade"], predicted["grade"], average="macro"), abs=0.03
+    )

@@ -4,9 +4,10 @@ import html
 import re
 
 import pytest
-from support.run_folders import make_sweep
+from support.run_folders import make_metrics, make_sweep
 
 import polyhead
+from polyhead.runs.folder import RunFolder
 from polyhead.runs.report.report import make_report
 
 
@@ -29,6 +30,14 @@ def test_compare_takes_runs_and_folders_and_writes_where_it_is_asked_to(tmp_path
     assert len(report.comparison.records) == 6
     assert str(report) == (tmp_path / "out.md").read_text()
     assert str(polyhead.compare(folder, baseline="freeze=none")) == str(report)
+
+
+def test_compare_goes_by_the_headline_of_each_kind_as_the_command_does(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    run.claim("{seed: 0}")
+    results = {"stars": {"kind": "number", "spearman": 0.5, "mae": 0.5, "pearson": 0.5, "loss": 0.5}}
+    make_metrics(results).write(run)
+    assert "Score: Spearman of stars." in str(polyhead.compare(run.folder))
 
 
 @pytest.mark.parametrize(

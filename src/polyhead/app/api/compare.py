@@ -15,7 +15,7 @@ def compare(
     runs: Sequence[Run | str | Path] | Run | str | Path,
     *,
     baseline: str | None = None,
-    metric: str = "macro_f1",
+    metric: str | None = None,
     over: Sequence[str] = ("seed",),
     output: str | Path | None = None,
 ) -> "Report":
@@ -24,7 +24,8 @@ def compare(
     Args:
         runs: what :func:`polyhead.fit` returned, folders of runs, or folders that hold some.
         baseline: the condition to compare with, as ``freeze=none``; None takes the best on validation.
-        metric: ``macro_f1`` or ``accuracy``.
+        metric: ``macro_f1``, ``accuracy`` or ``score``, the headline of each task; None is ``macro_f1`` where that is
+            the headline of all tasks, else ``score``.
         over: keys of the configuration to average over.
         output: also write ``OUTPUT.html``, ``OUTPUT.md`` and ``OUTPUT.json``; None writes nothing.
 

@@ -14,6 +14,7 @@ from typing import Any
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
+from polyhead.app.api.asked_columns import AskedColumns, ask_columns, listed
 from polyhead.app.api.handle import Run
 from polyhead.app.api.option_objects import describe, is_object, write_option
 from polyhead.app.config.config_folder import CONFIGS
@@ -25,7 +26,7 @@ from polyhead.app.terminal.override_writing import override
 from polyhead.app.terminal.run_log import run_log
 from polyhead.errors import UserError, did_you_mean
 from polyhead.processes import first_process
-from polyhead.storage.cells import TextColumns, column_names
+from polyhead.storage.cells import TextColumns
 from polyhead.storage.frames import is_frame, write_frame
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def fit(
     if config_dir is not None:
         request.search.append(_existing(Path(config_dir)))
     splits = {"train": train, "validation": validation, "test": test}
-    request.add_data(splits, text, _listed(tasks), columns, weight, pair, choices)
+    request.add_data(splits, text, listed(tasks), columns, weight, pair, choices)
     request.add_choices(choices)
     request.add_values({"trainer.max_epochs": epochs, "seed": seed})
     request.overrides += [override(str(key), value) for key, value in (options or {}).items()]
@@ -130,19 +131,19 @@ class _Request:
             if tasks is None:
                 raise UserError('tasks: missing; name the columns of labels, as in tasks=["sentiment"]')
             self.overrides.append("data=files")
-        texts, others = _columns(text, tasks or [], columns or {}, [weight, pair])
+        asked = ask_columns(text, tasks or [], columns or {}, [weight, pair])
         for split, data in given.items():
-            self.overrides.append(override(f"data.files.{split}", self._files(data, split, texts, others)))
+            self.overrides.append(override(f"data.files.{split}", self._files(data, split, asked)))
         self.add_values({"data.text": text, "tasks": tasks, "data.columns": columns})
         self.add_values({"data.weight": weight, "data.pair": pair})
 
-    def _files(self, data: Any, split: str, texts: list[str], others: list[str]) -> Any:
+    def _files(self, data: Any, split: str, asked: AskedColumns) -> Any:
         """Return paths as they are, and the paths of the files that are written for frames."""
         if is_frame(data):
-            required = [*texts, *others] if split == "train" else texts  # of several sources each has its own labels
-            return write_frame(data, split, [*texts, *others], self.beside / "data", required)
+            required = asked.needed if split == "train" else asked.texts  # of several sources each has its own labels
+            return write_frame(data, split, asked.all, self.beside / "data", required)
         if isinstance(data, Mapping):
-            return {name: self._files(part, f"{split}.{name}", texts, others) for name, part in data.items()}
+            return {name: self._files(part, f"{split}.{name}", asked) for name, part in data.items()}
         if isinstance(data, str | Path):
             return data
         if isinstance(data, list | tuple) and data and all(isinstance(part, str | Path) for part in data):
@@ -222,28 +223,3 @@ def _existing(folder: Path) -> Path:
     if not folder.is_dir():
         raise UserError(f"config_dir: no folder {str(folder)!r}")
     return folder
-
-
-def _listed(tasks: Sequence[Any] | Mapping[str, Any] | None) -> list[Any] | None:
-    """Return tasks as the configuration has them: names, and names with classes.
-
-    Raises:
-        UserError: one name in place of several.
-    """
-    if tasks is None:
-        return None
-    if isinstance(tasks, Mapping):
-        return [name if classes is None else {name: classes} for name, classes in tasks.items()]
-    if isinstance(tasks, str) or not isinstance(tasks, Sequence):
-        raise UserError(f"tasks: {tasks!r} given; it must be a list of names, or a dict")
-    return list(tasks)
-
-
-def _columns(
-    text: TextColumns | None, tasks: Sequence[Any], columns: Mapping[str, TextColumns], others: Sequence[str | None]
-) -> tuple[list[str], list[str]]:
-    """Return the names of the columns of texts that training reads, and those of labels and what else is named."""
-    names = [name for task in tasks for name in (task if isinstance(task, Mapping) else [task])]
-    texts = ["text"] if text is None else column_names(text)
-    labels = [str(column) for name in names for column in column_names(columns.get(name, name))]
-    return texts, [*labels, *(name for name in others if name is not None)]

@@ -55,7 +55,7 @@ def run(scored: ScoredModel, config: DictConfig) -> None:
             file.append([_ranked(row, rank) for rank, row in enumerate(rows, start=1)])
     tell_reading(reader)
     fewer = f", all there are of count={config.count}" if len(rows) < config.count else ""
-    cut = f", {predictor.runner.truncated:,} of them cut" if predictor.runner.truncated else ""
+    cut = f", {predictor.truncated:,} of them cut" if predictor.truncated else ""
     print(
         f"{len(rows):,} sentences to label{fewer}, written to {config.output}: {_summary(candidates)}{cut}",
         file=sys.stderr,

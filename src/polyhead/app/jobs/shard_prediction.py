@@ -24,6 +24,7 @@ from polyhead.app.terminal.progress import text_progress
 from polyhead.deployment.bundle.manifest import FILE
 from polyhead.errors import UserError
 from polyhead.sources.file_paths import find_files
+from polyhead.storage.dialect import AUTO
 from polyhead.storage.digests import file_digest
 from polyhead.storage.input import STANDARD_INPUT
 from polyhead.storage.output import write_atomically, write_errors
@@ -127,6 +128,10 @@ def _find(config: DictConfig) -> list[Shard]:
     folder = Path(config.output)
     if folder.suffix in ENDINGS or config.output == STANDARD_INPUT:
         raise UserError(f"output: {config.output!r} given, and the input is of shards; name a folder for as many")
+    if config.input_format != AUTO:
+        raise UserError(
+            f"input_format: {config.input_format!r} given, and the endings of shards say theirs; leave it out"
+        )
     (paths,) = find_files("input", config.input)
     unfit = [path for path in paths if path.suffix not in ENDINGS or not path.is_file()]
     if unfit:

@@ -55,13 +55,16 @@ def later_files(scored: ScoredModel, config: DictConfig, files: Paths, parameter
     Raises:
         ParameterError: as :class:`LaterFiles`.
     """
-    reading = later_reading(scored, config)
+    reading, names = later_reading(scored, config), [task.name for task in scored.tasks]
+    columns = reading["columns"] or {}
+    if config.columns is None:  # those of the training, of which some tasks may be left out now
+        columns = {name: column for name, column in columns.items() if name in names}
     return LaterFiles(
         files,
         reading["text"],
-        reading["columns"] or {},
+        columns,
         dialect_of(reading),
-        [task.name for task in scored.tasks],
+        names,
         TableCache(config.cache, config.limit_gb),
         reading["missing_values"] or (),
         parameter,

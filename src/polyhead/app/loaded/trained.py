@@ -65,15 +65,16 @@ class TrainedRun:
         """Return the sentences of a split of the run.
 
         Raises:
-            UserError: another version held out other sentences, so that the model was trained on some of these.
+            UserError: there is no such split, or another version held out others, and the model learned from these.
         """
+        if not self.source.has(split):
+            raise UserError(f"data: {str(self.folder)!r} had no {split} sentences; do without them, or train with some")
         found = list(self.source.sentences(split))
         noted = Provenance.read(RunFolder(self.folder)).data.get(split)
         if noted is not None and self.source.is_held_out(split) and noted != self._digest(found):
             raise UserError(
-                f"data: the {split} sentences that are held out here are not those of {str(self.folder)!r}, which has "
-                f"learned from some of these; its files changed, or another version held them out: train again, or "
-                f"give {split} sentences in files"
+                f"data: the {split} sentences that are held out here are not those of {str(self.folder)!r}, which "
+                f"learned from some: files changed, or another version held them out; train again, or give its files"
             )
         return found
 
@@ -85,10 +86,9 @@ class TrainedRun:
     @property
     def fits(self) -> Mapping[str, Mapping[str, Any]]:
         """What validation fitted by task, as kinds take it; nothing of a task whose kind fits nothing."""
-        known = {**self.metrics.validation, **self.metrics.kept_heads}  # kept as they were there
+        known: Mapping[str, Any] = {**self.metrics.validation, **self.metrics.kept_heads}  # kept as they were there
         found: dict[str, dict[str, Any]] = {}
-        for task in self.tasks:
-            results: Mapping[str, Any] = known.get(task.name, {})
+        for task, results in [(task, known.get(task.name, {})) for task in self.tasks]:
             if task.kind.fits and task.kind.fits in results:
                 found[task.name] = {task.kind.fits: results[task.kind.fits]}
                 task.kind.check_fit(task.labels, found[task.name])

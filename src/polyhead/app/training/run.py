@@ -98,7 +98,7 @@ class TrainingRun:
         L.seed_everything(self.config.seed, workers=True, verbose=False)
         module = self._module()
         soup = self._start_from_average(module, trainer)
-        taken = take_heads(self.parts.start, module, self.parts.tasks)
+        taken = take_heads(None if self.parts.soup else self.parts.start, module, self.parts.tasks)
         data = self._data(module, trainer)
         trainable, total = count_trained(module.model, module.stages)
         parameters = ParameterCounts(trainable=trainable, total=total)

@@ -25,7 +25,7 @@ def shard_problems(
     if shards is None:
         return
     loader, loss, heads = (components.get(name) for name in ("loader", "loss", "heads"))
-    if not takes_steps:
+    if not takes_steps and components.get("soup") is None:
         yield "data: shards are trained on by steps, and nothing is; set heads=trained, or freeze less"
     if heads is not None and heads.again:
         yield "heads.again: true given; it needs the embeddings of all sentences, and those of shards are not kept"

@@ -15,7 +15,10 @@ from polyhead.runs.folder import RunFolder
 from polyhead.runs.record import read_all
 from polyhead.runs.status import DONE, UNTESTED
 
-_REPLACED = ("soup", "freeze", "activation_cache", "heads", "resume")  # parts of the first run's configuration
+_REPLACED = (  # parts of the first run's configuration: nothing learns here, from labels, a teacher or an embedding
+    *("soup", "freeze", "activation_cache", "heads", "resume"),
+    *("teacher", "distillation", "keep_embedding"),
+)
 
 
 def run(
@@ -45,11 +48,13 @@ def run(
     first = records[0].folder
     noted = Provenance.read(RunFolder(first))
     config = read_config(first, folder, trust)
-    ours = [f"soup={recipe}", "soup.runs=[]", "freeze=all", "activation_cache=off"]
+    ours = [f"soup={recipe}", "soup.runs=[]", "freeze=all", "heads=trained", "activation_cache=off"]
     composed = compose_as_train(configs, [*ours, "data=files"], search)
     use_own_caches(config, composed)
     for key in _REPLACED:
         config[key] = composed.get(key)
+    if "unlabelled" in config.data:
+        config.data.unlabelled = None  # a teacher's, and never held out
     config.soup.runs = literal([str(record.folder.resolve()) for record in records])
     theirs = [override for override in new_overrides(noted.overrides) if _section_of(override) not in _REPLACED]
     replaced = {group: option for group, option in chosen_options().items() if group in _REPLACED}

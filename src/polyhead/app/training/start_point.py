@@ -97,11 +97,17 @@ def begin_at_start(config: DictConfig, overrides: Sequence[str] = ()) -> None:
         if config.get("keep_heads", AUTO) != AUTO and config.keep_heads:
             raise UserError("keep_heads: without effect but with start; give start=RUN, or leave it out")
         return
-    if config.get("soup"):
+    if config.get("soup") and not _is_that_of_soup(config):
         raise UserError("start: given beside a soup, which begins with the average of its runs; leave one of them out")
     _take_encoder(config, start, overrides)
     if isinstance(config.tasks, DictConfig | ListConfig):
         _keep_tasks(config, start)
+
+
+def _is_that_of_soup(config: DictConfig) -> bool:
+    """Return whether the runs of a soup had this start: then it says which heads are kept, and gives no weights."""
+    runs, trust = config.soup.get("runs") or (), check_trust(config.get("trust", []))
+    return all(read_config(Path(run), trust=trust).get("start") == config.start for run in runs)
 
 
 def find_start(config: DictConfig) -> StartPoint | None:

@@ -8,12 +8,17 @@ import optuna
 
 from polyhead.app.config.old_names import new_overrides
 from polyhead.app.terminal.command_names import as_called
+from polyhead.app.terminal.override_writing import written
 from polyhead.runs.tuning import Tuning, Values
 
 
 def as_overrides(values: Values) -> list[str]:
-    """Write values as overrides of train.py."""
-    return [f"{key}={value}" for key, value in values.items()]
+    """Write values as overrides of train.py; a text stands for itself in their grammar.
+
+    >>> as_overrides({"freeze": "none", "trainer.gradient_clip_val": None, "freeze.frozen": "[encoder]"})
+    ['freeze=none', 'trainer.gradient_clip_val=null', 'freeze.frozen=[encoder]']
+    """
+    return [f"{key}={value if isinstance(value, str) else written(value, key)}" for key, value in values.items()]
 
 
 def conclusion(

@@ -39,6 +39,7 @@ _OWN = {
     "seed": "a trial is the mean over the seeds of the --space; give them there",
     "test": "a study never looks at the test set; leave it out",
 }
+_ABSENT = object()
 _MOST_EPOCHS = 10_000  # of one seed: where the next seed of a trial starts to count its steps
 
 
@@ -86,6 +87,8 @@ def run(
         )
     train.check_choices()
     components = train.prepare(default)  # a mistake that all trials share is told before the first
+    if not components.source.has("validation"):
+        raise UserError("data: a study goes by validation, and no sentences are given or held out for it; give some")
     if components.heads and not components.takes_steps and not {*tuning.space} - {*without_effect(tuning.space)}:
         raise UserError(
             f"space: {', '.join(tuning.space)} change nothing, since heads are solved and nothing else is trained; set "
@@ -158,8 +161,8 @@ def _defaults(tuning: Tuning, config: DictConfig) -> Values:
     found = {}
     for key in tuning.space:
         name = new_key(key)
-        found[key] = options.get(name, OmegaConf.select(config, name))
-    if unknown := [key for key, value in found.items() if value is None]:
+        found[key] = options.get(name, OmegaConf.select(config, name, default=_ABSENT))
+    if unknown := [key for key, value in found.items() if value is _ABSENT]:
         raise UserError(f"space: {', '.join(unknown)}: no such key or group of this configuration")
     return found
 

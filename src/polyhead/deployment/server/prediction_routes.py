@@ -92,7 +92,7 @@ def _select(answers: Sequence[dict[str, Any]], task: Task, probabilities: Floats
     """Add the sets to the answers of a task, and take away the labels that are no answers."""
     if task.name in selection.least_in_set:
         for answer, labels in zip(answers, selection.label_sets(task, probabilities), strict=True):
-            answer["set"] = labels
+            answer["set"] = labels or None
     if task.name in selection.least_answered:
         for answer, is_answered in zip(answers, selection.answered(task, probabilities).tolist(), strict=True):
             answer["label"] = answer["label"] if is_answered else None

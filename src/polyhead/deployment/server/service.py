@@ -28,6 +28,7 @@ from polyhead.deployment.server.router import make_openai_router, make_router
 from polyhead.deployment.server.status_routes import add_about, add_health, add_metrics, pages
 from polyhead.deployment.server.stop import Stop, StopMiddleware
 from polyhead.deployment.server.switch import Switch
+from polyhead.tasks import of_pairs
 
 PATHS = (
     *("/predict", "/embed", "/neighbours", "/v1/embeddings", "/v1/models"),
@@ -137,9 +138,9 @@ class Service:
 
 
 def _predict(predictor: Predictor, rows: list[tuple[str, str | None]]) -> Predictions:
-    """Predict texts, some of them with a second one."""
+    """Predict texts, some of them with a second one; tasks about two texts answer null where there is none."""
     texts, seconds = [text for text, _ in rows], [second for _, second in rows]
-    return predictor.predict(texts, seconds) if any(seconds) else predictor.predict(texts)
+    return predictor.predict(texts, seconds) if of_pairs(predictor.tasks) else predictor.predict(texts)
 
 
 def create_app(
@@ -203,9 +204,9 @@ def create_service(
 
     middleware = [
         Middleware(MetricsMiddleware, metrics=service.metrics, paths=PATHS),
+        Middleware(HeadMiddleware),
         Middleware(OpenAIErrorMiddleware),
         Middleware(StopMiddleware, stop=service.stop),
-        Middleware(HeadMiddleware),
         Middleware(HostMiddleware, hosts=hosts),
         *([] if token is None else [Middleware(TokenMiddleware, token=token, free=_FREE)]),
         Middleware(BodyLimitMiddleware, body_bytes=limits.body_bytes, waiting_bytes=limits.waiting_bytes),

@@ -148,7 +148,7 @@ def resampled(
     tables: dict[str, _Table | _Answers] = {}
     for task, column in labels.items():
         kind = (kinds or {}).get(task, SingleLabel)
-        counted = metric != "score" or kind.name == SingleLabel.name
+        counted = kind.one_class and (metric != "score" or kind.name == SingleLabel.name)
         tables[task] = (
             _Table(column, predicted[task], resamples) if counted else _Answers(kind, column, predicted[task])
         )
@@ -189,7 +189,7 @@ class _Table:
 
 
 class _Answers:
-    """The headline scores of a task's resamples.
+    """The headline scores of a task's resamples, of several labels their macro-F1.
 
     Args:
         kind: of the task.

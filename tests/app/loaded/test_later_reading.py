@@ -1,0 +1,28 @@
+"""How files are read that a trained model is given: as those of its training, of the tasks that are asked for."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from polyhead.app.loaded.later_reading import later_files
+from polyhead.app.loaded.scored_model import ScoredModel
+from polyhead.errors import ParameterError
+from polyhead.tasks import Task
+
+TRAINED = {"text": "body", "columns": {"tone": "mood", "topic": "subject"}}
+
+
+def files(folder, columns=None):
+    (folder / "later.csv").write_text("body,mood,subject\nhello,dry,news\n")
+    scored = ScoredModel(None, (Task("tone", ("dry", "warm")),), None, {}, {}, "32-true", None, False, TRAINED)
+    config = OmegaConf.create({"columns": columns, "cache": str(folder / "cache"), "limit_gb": 1.0})
+    return later_files(scored, config, str(folder / "later.csv"), "audit")
+
+
+def test_columns_of_the_training_are_those_of_the_tasks_that_are_left(tmp_path):
+    found = files(tmp_path)
+    assert (found.text, found.columns) == ("body", {"tone": "mood"})
+
+
+def test_columns_of_the_command_are_of_tasks_that_there_are(tmp_path):
+    with pytest.raises(ParameterError, match="columns: unknown task 'topic'; Valid: tone"):
+        files(tmp_path, {"topic": "subject"})
