@@ -81,6 +81,19 @@ def test_epochs_after_the_end_of_one_have_all_batches_of_another_size(tmp_path, 
     assert counted.rates == pytest.approx(whole[2 * steps :])  # those of a run that had such batches throughout
 
 
+@pytest.mark.slow
+def test_epochs_of_some_of_the_batches_continue_bit_for_bit(tmp_path, make_encoder, tasks):
+    limit = {"limit_train_batches": 4}
+    module, _ = run(tmp_path / "whole", make_encoder, tasks, **limit)
+    stopped, _ = run(tmp_path / "stopped", make_encoder, tasks, [LimitSteps(8)], **limit)
+    assert not equal(module, stopped)
+    counted = CountBatches()
+    last = tmp_path / "stopped" / "last.ckpt"
+    resumed, _ = run(tmp_path / "resumed", make_encoder, tasks, [counted], resume=last, **limit)
+    assert counted.counts == {2: 4, 3: 4}
+    assert equal(module, resumed)
+
+
 def rule(tasks):
     return DynamicAverage([task.name for task in tasks], 2.0)
 
