@@ -240,6 +240,8 @@ def test_class_weights_of_wrong_names_and_values_are_refused_together():
     assert [line.split(":")[0] for line in lines] == ["class_weights.a.X", "class_weights.a.y", "class_weights"]
     with pytest.raises(ParameterError, match="all are 0"):
         MultiTaskLoss(0.0, 0.0, 0.0, TASKS, class_weights={"b": {"p": 0, "q": 0}})
+    with pytest.raises(ParameterError, match="all are 0"):  # as YAML reads {stars: {1: 0, 2: 0}}
+        MultiTaskLoss(0.0, 0.0, 0.0, [Task("stars", ("1", "2"))], class_weights={"stars": {1: 0, 2: 0}})
 
 
 def make_full_loss():

@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 from torchmetrics.functional.retrieval import retrieval_reciprocal_rank
 
 from polyhead.errors import UserError
+from polyhead.objectives.losses import MultiTaskLoss
 from polyhead.tasks import Task, is_labelled, make_kind, make_tasks
 from polyhead.tasks.retrieval import Retrieval, reciprocal_ranks
 from polyhead.training.metrics import TaskMetrics
@@ -196,3 +197,18 @@ def test_contrastive_reads_1_and_0():
     np.testing.assert_array_equal(task.targets(["1", "true", "Yes", "0", "no", None]), [1, 1, 1] + [np.nan] * 3)
     with pytest.raises(UserError, match="tasks.pairly: '0.7' given; it must be 1 where the two texts belong together"):
         task.index("0.7")
+
+
+@pytest.mark.parametrize("task", [task_of("similarity", loss="cosent"), task_of("contrastive")])
+def test_row_of_weight_zero_is_left_out_of_the_losses_of_other_rows(task):
+    first, second = embeddings(8)
+    logits = task.kind.features(first, second)
+    targets = torch.ones(8) if task.kind.name == "contrastive" else torch.linspace(0, 1, 8)
+    weights = torch.ones(8)
+    weights[[1, 5]] = 0.0
+    kept = weights > 0
+    loss = MultiTaskLoss(tasks=[task])
+    weighted, rows = loss({"pairly": logits}, {"pairly": targets}, weights)
+    without, expected = loss({"pairly": logits[kept]}, {"pairly": targets[kept]})
+    torch.testing.assert_close(weighted, without)
+    assert rows.tolist() == expected.tolist() == [6]

@@ -12,6 +12,7 @@ from torch.nn.functional import normalize
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.sentence_modules import Normalize
 from polyhead.objectives import CosineDistance, MultiTaskLoss, SimilarityGap
+from polyhead.tasks import Task, make_kind
 from polyhead.training.dimension_scores import dimension_scores
 from polyhead.training.fit import fit_and_test
 from polyhead.training.metrics import TaskMetrics
@@ -104,6 +105,16 @@ def test_results_at_a_width_are_those_of_the_cut_logits(make_encoder):
             float((model.classify_task("tone", embeddings[:, :size]).argmax(dim=1) == labels["tone"]).float().mean())
         )
         assert len(fitted["validation"]["tags"]["thresholds"]) == 3
+
+
+def test_loss_of_pairs_at_a_width_is_over_as_many_as_evaluation_takes_together(make_encoder):
+    task = Task("same", (), make_kind("same", "contrastive", {}))
+    model = nested(make_encoder, [task]).eval()
+    embeddings, pairs, targets = torch.randn(40, 16), torch.arange(20), torch.ones(20)
+    found = dimension_scores(model, [task], {"test": (embeddings, pairs, {"same": targets})}, [8], batch=10)
+    logits = model.classify_task("same", embeddings[:, :8], pairs)
+    halves = [task.kind.row_losses(logits[rows], targets[rows]).mean() for rows in (slice(10), slice(10, 20))]
+    assert found["8"]["test"]["same"]["loss"] == pytest.approx(float(sum(halves) / 2), rel=1e-5)
 
 
 @pytest.mark.slow

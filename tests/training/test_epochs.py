@@ -14,6 +14,7 @@ from polyhead.training.callbacks.stopping import LastStageStopping
 from polyhead.training.checkpoints import load_checkpoint
 from polyhead.training.epochs import check_resumable, next_epoch, within_epoch
 from polyhead.training.fit import fit_and_test
+from polyhead.training.lr_schedule import linear_schedule
 
 EPOCHS, STEPS = 4, 6  # steps per epoch: 48 sentences in batches of eight
 METRIC = "validation/macro_f1"
@@ -40,13 +41,16 @@ class LimitTime(Callback):
 
 
 class CountBatches(Callback):
-    """Counts the batches of each epoch."""
+    """Counts the batches of each epoch, and notes the learning rate of each step."""
 
     def __init__(self):
-        self.counts = {}
+        self.counts, self.rates = {}, []
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
         self.counts[trainer.current_epoch] = self.counts.get(trainer.current_epoch, 0) + 1
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        self.rates.append(optimizer.param_groups[0]["lr"])
 
 
 def run(folder, make_encoder, tasks, callbacks=(), resume=None, workers=0, epochs=EPOCHS, batch_size=8, **settings):
@@ -73,6 +77,21 @@ def test_epochs_after_the_end_of_one_have_all_batches_of_another_size(tmp_path, 
     last = load_checkpoint(tmp_path / "b" / "last.ckpt")
     assert last["global_step"] == 2 * STEPS + 2 * steps
     assert not within_epoch(last)
+    whole = [1e-2 * linear_schedule(step, EPOCHS * steps, 0.1) for step in range(EPOCHS * steps)]
+    assert counted.rates == pytest.approx(whole[2 * steps :])  # those of a run that had such batches throughout
+
+
+@pytest.mark.slow
+def test_epochs_of_some_of_the_batches_continue_bit_for_bit(tmp_path, make_encoder, tasks):
+    limit = {"limit_train_batches": 4}
+    module, _ = run(tmp_path / "whole", make_encoder, tasks, **limit)
+    stopped, _ = run(tmp_path / "stopped", make_encoder, tasks, [LimitSteps(8)], **limit)
+    assert not equal(module, stopped)
+    counted = CountBatches()
+    last = tmp_path / "stopped" / "last.ckpt"
+    resumed, _ = run(tmp_path / "resumed", make_encoder, tasks, [counted], resume=last, **limit)
+    assert counted.counts == {2: 4, 3: 4}
+    assert equal(module, resumed)
 
 
 def rule(tasks):

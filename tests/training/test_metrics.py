@@ -2,8 +2,9 @@ import pytest
 import torch
 from sklearn import metrics as sklearn_metrics
 from torch.nn.functional import cross_entropy
+from torchmetrics import Metric
 
-from polyhead.tasks import MISSING, Task
+from polyhead.tasks import MISSING, Task, make_kind
 from polyhead.training.metrics import TaskMetrics, scalars
 
 TASK = Task("category", ("a", "b", "c", "d"))
@@ -78,3 +79,33 @@ def test_scalars_have_names_and_the_mean_over_tasks():
 
 def test_scalars_of_nothing_measured_are_none():
     assert scalars("test", {}) == {}
+
+
+@pytest.mark.parametrize("kind", ["single_label", "ordinal", "multi_label", "number", "similarity", "contrastive"])
+def test_process_without_a_labelled_row_has_the_scores_of_the_others(kind):
+    labels = () if kind in ("number", "similarity", "contrastive") else ("a", "b", "c")
+    task = Task("it", labels, make_kind("it", kind, {}))
+    logits = torch.randn(6, task.width or 8)
+    missing = torch.tensor(task.kind.missing(task.labels)).expand(6, *torch.tensor(task.kind.missing(labels)).shape)
+    targets = torch.arange(6.0) if task.kind.dtype == "float32" else torch.randint(0, 2, missing.shape)
+    sent = []
+
+    def send(tensor, group=None):
+        sent.append(tensor)
+        return [tensor]
+
+    def receive(tensor, group=None):
+        other = sent.pop(0)
+        assert (tensor.dtype, tensor.shape[1:]) == (other.dtype, other.shape[1:])
+        return [tensor, other]
+
+    results = []
+    for exchange, given, rows in ((send, targets, 6), (receive, missing, 0)):
+        metrics = TaskMetrics(task)
+        for metric in metrics.modules():
+            if isinstance(metric, Metric):
+                metric.distributed_available_fn, metric.dist_sync_fn = (lambda: True), exchange
+        metrics.update(logits, given, torch.tensor(0.5 * bool(rows)), torch.tensor(rows))
+        results.append(metrics.compute())
+    assert not sent
+    assert results[0] == results[1]

@@ -68,11 +68,16 @@ def test_text_holds_all_cells():
 
 
 def test_plan_table_says_which_heads_are_solved(model):
-    def heads(frozen):
+    def heads(frozen, taken=()):
         stages = FreezeSpec(frozen).stages(model)
-        rows = plan_table(model, stages, OPTIMIZATION, 2, solved=True).rows
+        rows = plan_table(model, stages, OPTIMIZATION, 2, solved=True, taken=taken).rows
         return {row[0]: row[2] for row in rows if row[0].startswith("heads.")}
 
     assert heads(["encoder"]) == {"heads.category": "solved", "heads.sentiment": "solved"}
     assert heads([]) == {"heads.category": "solved, then 0.01", "heads.sentiment": "solved, then 0.01"}
     assert heads(["heads.category"]) == {"heads.category": "frozen", "heads.sentiment": "solved, then 0.01"}
+    assert heads(["encoder"], ["category"]) == {"heads.category": "from start", "heads.sentiment": "solved"}
+    assert heads([], ["category"]) == {
+        "heads.category": "from start, then 0.01",
+        "heads.sentiment": "solved, then 0.01",
+    }

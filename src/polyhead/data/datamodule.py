@@ -123,7 +123,8 @@ class SentenceData(L.LightningDataModule):
 
         def done() -> int:
             progress: Any = self.trainer.fit_loop.epoch_loop.batch_progress if self.trainer else None
-            return int(progress.current.processed) if progress else 0
+            # An epoch may be over before its last batch, by limit_train_batches.
+            return 0 if progress is None or progress.is_last_batch else int(progress.current.processed)
 
         if self.source.shards("train") is not None:
             return TrainingLoader(self.shards, self._shard_batches(), done, **self._loader_options())

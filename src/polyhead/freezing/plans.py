@@ -195,9 +195,14 @@ def eval_frozen_modules(model: MultiTaskModel) -> None:
 
 def count_trained(model: MultiTaskModel, stages: Sequence[Stage]) -> tuple[int, int]:
     """Return the number of parameters that are trained in at least one stage, and the number of all."""
-    always_frozen = set.intersection(*(stage.freezing.frozen_parameters(model) for stage in stages))
-    trained = [parameter.numel() for parameter in model.parameters() if id(parameter) not in always_frozen]
+    frozen = never_trained(model, stages)
+    trained = [parameter.numel() for parameter in model.parameters() if id(parameter) not in frozen]
     return sum(trained), sum(parameter.numel() for parameter in model.parameters())
+
+
+def never_trained(model: MultiTaskModel, stages: Sequence[Stage]) -> set[int]:
+    """Return the identities (``id``) of the parameters that are frozen in all stages."""
+    return set.intersection(*(stage.freezing.frozen_parameters(model) for stage in stages))
 
 
 def count_parameters(module: nn.Module) -> tuple[int, int]:

@@ -53,6 +53,7 @@ def class_weight_problems(given: Mapping[str, Mapping[str, float]], tasks: Seque
             if label_text(label) not in labels[name]:
                 problems.append(f"{key}: unknown label; {did_you_mean(label_text(label), labels[name])}")
             problems += parameter_problems((key, weight, is_finite(weight) and weight >= 0, "a number, 0 or more"))
-        if not problems and not any(by_class.get(label, 1) for label in labels[name]):
+        named = {label_text(label): weight for label, weight in by_class.items()}  # YAML has numbers for 1 and 2
+        if not problems and not any(named.get(label, 1) for label in labels[name]):
             problems.append(f"class_weights.{name}: all are 0; give one class a weight above 0")
     return problems

@@ -17,6 +17,7 @@ from polyhead.objectives.class_options import class_option_problems, for_classes
 from polyhead.objectives.class_weights import class_weights
 from polyhead.objectives.made_with import RecordsArguments
 from polyhead.tasks import MISSING, PerTask, Task, is_labelled, label_text, per_task_problems, value_for
+from polyhead.tasks.targets import keep_labels
 
 _LEAST_DOUBT = 1e-6  # lower bound of 1 - p in the focal loss
 _SHARE = "a number, 0 or more and below 1"
@@ -169,8 +170,7 @@ class MultiTaskLoss(RecordsArguments, nn.Module):
         losses = []
         for name, loss, count in zip(logits, plain, rows, strict=True):
             other = None if self._is_plain(name) else self.row_losses(name, logits[name], labels[name]).sum()
-            mean = loss if other is None else other / count.clamp(min=1)
-            losses.append(mean * self.scale[name])
+            losses.append(self.scale[name] * (loss if other is None else other / count.clamp(min=1)))
         return torch.stack(losses), rows
 
     def _weighted_means(
@@ -178,9 +178,10 @@ class MultiTaskLoss(RecordsArguments, nn.Module):
     ) -> tuple[Tensor, Tensor]:
         losses, rows = [], []
         for name in logits:
-            counted = weights * is_labelled(labels[name])  # (B,)
+            targets = keep_labels(labels[name], weights > 0)  # those left out are no candidates for others either
+            counted = weights * is_labelled(targets)  # (B,)
             total = counted.sum()
-            summed = (counted * self.row_losses(name, logits[name], labels[name])).sum()
+            summed = (counted * self.row_losses(name, logits[name], targets)).sum()
             losses.append(summed / total.where(total > 0, 1.0) * self.scale[name])
             rows.append((counted > 0).sum())
         return torch.stack(losses), torch.stack(rows)

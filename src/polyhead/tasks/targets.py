@@ -6,6 +6,7 @@ A target is a class index, a number, or a column of 0 and 1 for each class. Shap
 import json
 from collections.abc import Iterable
 from contextlib import suppress
+from math import nan
 from typing import Any
 
 MISSING = -100
@@ -25,6 +26,17 @@ def is_labelled(targets: Any) -> Any:
     if "float" in str(first.dtype):
         return first == first  # NaN is no number, not even itself
     return first != MISSING
+
+
+def keep_labels(targets: Any, kept: Any) -> Any:
+    """Return a tensor of targets (N,) or (N, C) without those of the sentences that ``kept`` (N,) is false for.
+
+    >>> import torch
+    >>> keep_labels(torch.tensor([0, 1]), torch.tensor([True, False])).tolist()
+    [0, -100]
+    """
+    missing = nan if targets.is_floating_point() else MISSING
+    return targets.masked_fill(~kept if targets.ndim == 1 else ~kept[:, None], missing)
 
 
 def list_text(labels: Iterable[str | float]) -> str:

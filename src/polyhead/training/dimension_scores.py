@@ -25,7 +25,7 @@ _TABLES = ("confusion", "f1", "reliability", "scores")  # of the whole embedding
 
 
 def dimension_scores(
-    model: MultiTaskModel, tasks: Sequence[Task], splits: Mapping[str, Labelled], sizes: Sequence[int]
+    model: MultiTaskModel, tasks: Sequence[Task], splits: Mapping[str, Labelled], sizes: Sequence[int], batch: int = 128
 ) -> dict[str, dict[str, Results]]:
     """Return the results of each split by width: ``{"96": {"test": {"category": {"accuracy": 0.9}}}}``.
 
@@ -36,27 +36,37 @@ def dimension_scores(
         tasks: of the heads.
         splits: ``validation`` and test sets.
         sizes: widths, below the whole.
+        batch: sentences whose losses are computed together: those of pairs depend on the others.
     """
     ordered = sorted(splits, key=lambda name: name != "validation")  # what is fitted there is used on the others
     found: dict[str, dict[str, Results]] = {}
     for size in sizes:
         fits = {task.name: _alone(fit) for task in tasks if (fit := make_fit(task)) is not None}
-        found[str(size)] = {name: _measure(model, tasks, splits[name], size, fits, name) for name in ordered}
+        found[str(size)] = {name: _measure(model, tasks, splits[name], size, fits, name, batch) for name in ordered}
     return found
 
 
 def _measure(
-    model: MultiTaskModel, tasks: Sequence[Task], split: Labelled, size: int, fits: Mapping[str, Fit], name: str
+    model: MultiTaskModel,
+    tasks: Sequence[Task],
+    split: Labelled,
+    size: int,
+    fits: Mapping[str, Fit],
+    name: str,
+    batch: int,
 ) -> Results:
     embeddings, pairs, targets = split
     with torch.inference_mode():
         some = model.truncate(embeddings.float(), size)
         logits = {task.name: model.classify_task(task.name, some, pairs) for task in tasks}
-        losses, rows = plain_losses(tasks, logits, targets)
     results: Results = {}
-    for task, loss, count in zip(tasks, losses, rows, strict=True):
+    for task in tasks:
         metrics = _alone(TaskMetrics(task))
-        metrics.update(logits[task.name], targets[task.name], loss, count)
+        parts = (torch.split(rows[task.name], batch) for rows in (logits, targets))
+        for given, truth in zip(*parts, strict=True):
+            with torch.inference_mode():
+                losses, counts = plain_losses([task], {task.name: given}, {task.name: truth})
+            metrics.update(given, truth, losses[0], counts[0])
         values = metrics.compute()
         if values and task.name in fits:
             values |= _fitted(fits[task.name], logits[task.name], targets[task.name], name)

@@ -14,6 +14,11 @@ def epoch_is_complete(trainer: L.Trainer) -> bool:
     return bool(trainer.fit_loop.epoch_loop.batch_progress.is_last_batch)
 
 
+def steps_per_epoch(trainer: L.Trainer) -> int:
+    """Return the optimizer steps of an epoch."""
+    return -(-int(trainer.num_training_batches) // trainer.accumulate_grad_batches)  # rounded up
+
+
 def within_epoch(checkpoint: Mapping[str, Any]) -> bool:
     """Return whether a checkpoint was written before the last batch of its epoch was trained on."""
     progress = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_loop.batch_progress", {})
@@ -66,7 +71,13 @@ def reopen_epoch(checkpoint: dict[str, Any]) -> None:
     loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
 
 
-def count_whole_epoch(trainer: L.Trainer) -> None:
+def continue_from_here(trainer: L.Trainer) -> None:
+    """Have all that training goes by agree with the epochs that are over, as a fit begins or continues."""
+    _count_whole_epoch(trainer)
+    _place_schedule(trainer)
+
+
+def _count_whole_epoch(trainer: L.Trainer) -> None:
     """Count an epoch that a checkpoint says is over as over, also where it would have more batches now.
 
     Lightning compares the batches that were trained on with those that an epoch has by now: under smaller batches, or
@@ -78,3 +89,22 @@ def count_whole_epoch(trainer: L.Trainer) -> None:
     more = int(trainer.num_training_batches) - progress.current.ready
     for count in ("ready", "started", "processed", "completed"):
         setattr(progress.current, count, getattr(progress.current, count) + more)
+
+
+def _place_schedule(trainer: L.Trainer) -> None:
+    """Have learning rates stand where the epochs do, also where those before had more steps than they would have now.
+
+    A checkpoint has the number of steps so far, by which a schedule of fewer steps would be over; and the rates of a
+    schedule that may have had another end. Under ``max_steps`` steps count, not epochs.
+    """
+    schedule: Any = trainer.lr_scheduler_configs[0].scheduler
+    progress = trainer.fit_loop.epoch_loop.batch_progress
+    between_epochs = progress.is_last_batch or not progress.current.ready
+    if between_epochs and trainer.max_steps == -1:
+        schedule.last_epoch = trainer.current_epoch * steps_per_epoch(trainer)
+    rates = [
+        rate * factor(schedule.last_epoch) for rate, factor in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
+    ]
+    for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    schedule._last_lr = rates

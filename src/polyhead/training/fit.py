@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from polyhead.data.datamodule import SentenceData
 from polyhead.data.dataset import TokenizedSplit
 from polyhead.errors import UserError
-from polyhead.freezing.plans import count_parameters
+from polyhead.freezing.plans import count_parameters, never_trained
 from polyhead.objectives.losses import MultiTaskLoss
 from polyhead.training.callbacks.best import BestCheckpoint
 from polyhead.training.checkpoint_io import SafeCheckpointIO
@@ -80,7 +80,8 @@ def fit_and_test(
     if solve_heads and trained and (resume is None or interpolation < 1):  # a resumed run is to know where it began
         solve_heads(False)
     if module.takes_steps:
-        start = copy_weights(module.model) if interpolation < 1 else {}
+        frozen = never_trained(module.model, module.stages)
+        start = copy_weights(module.model, frozen) if interpolation < 1 else {}
         _fit(module, data, trainer, resume)
         best_epoch = _restore_best(module, trainer)
         module.enter(best_epoch)

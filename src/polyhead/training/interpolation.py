@@ -1,14 +1,20 @@
 """Interpolation: weights between those of the start and those of the end. Knows nothing about training."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
 
 
-def copy_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Return copies of the parameters of a model that are trained, by name."""
-    return {name: weights.detach().clone() for name, weights in model.named_parameters() if weights.requires_grad}
+def copy_weights(model: nn.Module, frozen: Collection[int] = ()) -> dict[str, Tensor]:
+    """Return copies of the parameters of a model by name, but for some that are never trained.
+
+    Args:
+        model: as it is before training.
+        frozen: identities (``id``) of those.
+    """
+    trained = [(name, weights) for name, weights in model.named_parameters() if id(weights) not in frozen]
+    return {name: weights.detach().clone() for name, weights in trained}
 
 
 def interpolate(model: nn.Module, start: Mapping[str, Tensor], share: float) -> None:

@@ -40,6 +40,7 @@ class TaskMetrics(nn.Module):
         self.rows = SumMetric()
         self._pending: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
         self._pending_rows = 0
+        self._nothing: tuple[Tensor, Tensor] | None = None  # estimates and labels of no rows, in their shapes
 
     def update(self, logits: Tensor, labels: Tensor, loss: Tensor, rows: Tensor) -> None:
         """Add logits (B, W), labels (B,) or (B, C), and their mean ``loss`` () over the ``rows`` () with a label."""
@@ -51,6 +52,7 @@ class TaskMetrics(nn.Module):
     def compute(self) -> dict[str, Any]:
         """Return the metrics as plain numbers, and reset them; nothing where no row had a label."""
         self._flush()
+        self._shape_lists()
         values: dict[str, Any] = {}
         if self.rows.compute():
             with warnings.catch_warnings():
@@ -95,12 +97,20 @@ class TaskMetrics(nn.Module):
         if self._pending:
             predictions, labels, losses, rows = self._joined_pending()
             labelled = is_labelled(labels)
+            self._nothing = predictions[:0], labels[:0]
             if labelled.any():  # some metrics refuse to look at nothing
                 self.metrics.update(predictions[labelled], labels[labelled])
             self.loss.update(losses, weight=rows)
             self.rows.update(labelled.sum())
             self._pending.clear()
             self._pending_rows = 0
+
+    def _shape_lists(self) -> None:
+        """Give lists without a row the shape and type of those of other processes, with which they are joined."""
+        for metric in self.metrics.values():
+            lists = [name for name, start in metric._defaults.items() if isinstance(start, list)]
+            if lists and self._nothing is not None and not any(getattr(metric, name) for name in lists):
+                metric.update(*self._nothing)
 
 
 def _on_cpu(state: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -27,7 +27,7 @@ from polyhead.objectives.losses import MultiTaskLoss, check_finite
 from polyhead.objectives.weighting import Aggregation, Weighting, surrogate_loss
 from polyhead.tasks import Task
 from polyhead.training.checkpoints import FORMAT, of_all_processes
-from polyhead.training.epochs import count_whole_epoch, epoch_is_complete, reopen_epoch
+from polyhead.training.epochs import continue_from_here, epoch_is_complete, reopen_epoch, steps_per_epoch
 from polyhead.training.evaluation import MultiTaskEvaluation
 from polyhead.training.gradient_clipping import clip_gradients
 from polyhead.training.metrics import scalars
@@ -114,7 +114,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         The schedule needs the number of steps, so Lightning makes the loader before it has read the checkpoint, and
         does not give it its state afterwards; the loader's state follows from the trainer's progress, though.
         """
-        count_whole_epoch(self.trainer)
+        continue_from_here(self.trainer)
         loader = self.trainer.train_dataloader
         if isinstance(loader, TrainingLoader):
             loader.load_state_dict(loader.state_dict())
@@ -147,10 +147,9 @@ class MultiTaskTraining(MultiTaskEvaluation):
             raise UserError("trainer.max_epochs: -1 given; the schedule needs an end, set max_epochs or max_steps")
         if self.trainer.num_training_batches == float("inf"):  # with max_steps alone Lightning has not looked yet
             self.trainer.fit_loop.setup_data()
-        batches, accumulated = int(self.trainer.num_training_batches), self.trainer.accumulate_grad_batches
-        steps_per_epoch = -(-batches // accumulated)  # rounded up
+        every = steps_per_epoch(self.trainer)
         optimizer, schedule = self.optimization.build(
-            self.model, self.weighting, self.stages, int(steps), steps_per_epoch, fused=not self._scales_gradients
+            self.model, self.weighting, self.stages, int(steps), every, fused=not self._scales_gradients
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -16,7 +16,7 @@ SIZES = sizes(192, 64)
 def made(tmp_path_factory):
     """Train heads of all kinds over a frozen encoder, and export them with a graph."""
     folder = tmp_path_factory.mktemp("kinds")
-    done = train(*TINY, *SIZES, *KINDS, "freeze=backbone", "run_dir=run", cwd=folder)
+    done = train(*TINY, *SIZES, *KINDS, "freeze=backbone", "run_dir=run", "resume=auto", cwd=folder)
     assert done.returncode == 0, done.stderr
     exported = script("export", "run=run", "output=bundle", "graph=onnx", cwd=folder)
     assert exported.returncode == 0, exported.stderr
@@ -34,6 +34,14 @@ def test_kinds_train_solved_and_say_by_what_the_run_goes(made):
     assert 2 < config["tasks"]["stars"]["mean"] < 4
     assert config["tasks"]["tags"]["labels"][0] == "critical"
     assert read(folder / "run").status == "done"
+
+
+@pytest.mark.slow
+def test_same_command_again_knows_that_it_is_done(made):
+    folder, _ = made
+    done = train(*TINY, *SIZES, *KINDS, "freeze=backbone", "run_dir=run", "resume=auto", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "done already" in done.stdout
 
 
 @pytest.mark.slow

@@ -140,6 +140,37 @@ def test_a_run_resumed_in_its_own_folder_goes_on_there(stop):
 def test_auto_begins_where_there_is_nothing(tmp_path):
     resumption = resume(given(tmp_path, "resume=auto"))
     assert (resumption.checkpoint, resumption.in_place, resumption.config.resume) == (None, False, None)
+    resumption.config.monitor.metric = "validation/score"  # as a run chooses that knows its tasks
+    assert resumption.config.callbacks.best.monitor == "validation/score"
+
+
+NUMBER = {"kind": "number", "loss": "squared", "mean": 3.0, "spread": 1.0}
+ORDINAL = {"kind": "ordinal", "labels": ["1", "2", "3"]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tasks", "noted", "same"),
+    [
+        ("tasks=[{stars: number}]", {"stars": NUMBER}, True),
+        ("tasks=[{stars: {kind: number, loss: huber}}]", {"stars": NUMBER}, False),
+        ("tasks=[{stars: {kind: number, mean: 3}}]", {"stars": NUMBER}, True),
+        ("tasks=[{stars: number}]", {"stars": ORDINAL}, False),
+        ("tasks=[{stars: ordinal}]", {"stars": ORDINAL}, True),
+        ("tasks=[{stars: {kind: ordinal, labels: [1,2,3]}}]", {"stars": ORDINAL}, True),
+        ("tasks=[{stars: {kind: ordinal, labels: [3,2,1]}}]", {"stars": ORDINAL}, False),
+    ],
+)
+def test_auto_knows_tasks_of_all_kinds_again(stop, tmp_path, tasks, noted, same):
+    choices = ["data=files", "data.files.train=x.csv", tasks]
+    run = stop(*choices, tasks=noted, monitor__metric="validation/score")
+    again = compose_as_train(CONFIGS, ["resume=auto", *choices, f"run_dir={run}"])
+    if same:
+        config = resume(again).config
+        assert (config.tasks, config.callbacks.best.monitor) == (noted, "validation/score")
+    else:
+        with pytest.raises(UserError, match=r"another configuration \(tasks\.stars"):
+            resume(again)
 
 
 @pytest.mark.slow

@@ -100,6 +100,16 @@ def test_kept_head_stays_while_the_encoder_is_trained_and_a_line_says_what_that_
 
 
 @pytest.mark.slow
+def test_head_of_the_start_is_solved_again_over_the_encoder_as_trained(folder):
+    sizes = [f"data.sizes.{split}=32" for split in ("train", "validation", "test")]
+    given = [f"start={folder}/old", "~tasks.category", *sizes, "loss=pair_similarity", "heads.again=true"]
+    done = train(*QUICK, *given, "hydra.run.dir=again", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "head of sentiment: solved over" not in done.stdout
+    assert "head of sentiment: solved again over 32 rows" in done.stdout
+
+
+@pytest.mark.slow
 def test_start_that_leaves_nothing_to_train_is_told(folder):
     sizes = [f"data.sizes.{split}=32" for split in ("train", "validation", "test")]
     given = [f"start={folder}/old", "freeze=backbone", "~tasks.category", *sizes, "hydra.run.dir=same"]

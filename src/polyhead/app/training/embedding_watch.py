@@ -107,7 +107,8 @@ class EmbeddingWatch:
                 split = self.data.split(name)
                 splits[name] = (*_with_seconds(frozen, split), split.all_labels())
         model = copy.deepcopy(self.model).cpu().eval()
-        return dimension_scores(model, self.parts.tasks, splits, model.dimensions[1:])
+        batch = self.parts.loader.evaluation_batch_size
+        return dimension_scores(model, self.parts.tasks, splits, model.dimensions[1:], batch)
 
     def health(self) -> dict[str, float]:
         """Return how the embedding is, and how it was at the start, by the names that ``metrics.json`` has.

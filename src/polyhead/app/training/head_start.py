@@ -39,8 +39,8 @@ def solve_heads(
         module: with its encoder as it starts.
         data: the sentences.
         trainer: on whose device embeddings are computed; its loggers get a table.
-        taken: heads that are not solved, but for classes that they have had added.
-        again: at the end, over an encoder that has seen the training rows.
+        taken: heads that are not solved at the start, but for classes that they have had added.
+        again: at the end, over an encoder that has seen the training rows; all heads that are trained.
     """
     assert parts.heads is not None
     limit = _ROWS if module.takes_steps and not again else None
@@ -48,16 +48,16 @@ def solve_heads(
     device = trainer.strategy.root_device
     frozen = FrozenActivations(module.model.encoder, None, parts.precision, parts.activation_cache, device)
     has_validation = data.source.has("validation")
-    new = taken.new(parts.tasks)
+    stay = TakenHeads() if again else taken  # none stays as it was for another encoder
+    new = stay.new(parts.tasks)
     begins = module.takes_steps and not again
     options = (module.seed, again, begins)
     found: list[SolvedHead] = []
-    if of_one_text(new) or taken.added:
+    if of_one_text(new) or stay.added:
         train = _read(frozen, data, "train", limit)
         validation = _read(frozen, data, "validation", limit) if has_validation else None
         found += parts.heads.solve(module.model, of_one_text(new), module.loss, train, validation, *options)
-        if not again:
-            parts.heads.solve_added(module.model, parts.tasks, taken.added, module.loss, train)
+        parts.heads.solve_added(module.model, parts.tasks, stay.added, module.loss, train)
     for task in of_pairs(new):  # over features of their own, of the rows that have both texts
         pairs = read_pairs(frozen, data, "train", task, limit)
         judges = read_pairs(frozen, data, "validation", task, limit) if has_validation else None

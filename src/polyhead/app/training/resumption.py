@@ -19,6 +19,8 @@ from polyhead.app.config.resume_point import AUTO, find_resume_point, last_check
 from polyhead.app.config.run_config import read_config
 from polyhead.app.config.trust import check_trust
 from polyhead.app.terminal.command_line import quoted
+from polyhead.app.training.monitor_choice import follow_monitor
+from polyhead.app.training.noted_tasks import as_noted, tasks_by_name
 from polyhead.app.training.start_point import begin_at_start
 from polyhead.errors import UserError
 from polyhead.runs.folder import RunFolder
@@ -95,11 +97,14 @@ def resume(config: DictConfig, search: Sequence[Path] = ()) -> Resumption:
 def _same_command_again(config: DictConfig) -> Resumption:
     """Continue the run in the folder of this one, if there is one and its configuration is the same."""
     folder = RunFolder(Path(config.run_dir))
-    fresh = _as_config({**_resolved(config), "resume": None})
+    config = config.copy()
+    config.resume = None
     if not folder.claimed:
-        return Resumption(fresh)
+        return Resumption(config)
     theirs = read_noted(folder.folder)  # it decides nothing but whether it is the same: nothing of it is built
-    changes = list(_changes(theirs, _resolved(config)))
+    follow_monitor(config, theirs)
+    ours = _resolved(config)
+    changes = list(_changes(theirs, ours))
     if changes:
         key, change = changes[0]
         more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
@@ -108,6 +113,7 @@ def _same_command_again(config: DictConfig) -> Resumption:
             f"a new folder, or continue that run under this one by resume={folder.folder}"
         )
     folder.remove_abandoned()
+    fresh = _as_config(ours)
     fresh.tasks = literal(theirs["tasks"])
     return Resumption(fresh, last_checkpoint(folder.folder), folder, in_place=True, done=folder.done)
 
@@ -162,32 +168,14 @@ def _as_config(content: dict[str, Any]) -> DictConfig:
 
 def _changes(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield each key whose value differs, and how; places and the names of tasks whose classes are found do not."""
-    tasks = _by_name(ours.get("tasks"))
-    if list(tasks) == list(theirs.get("tasks") or ()):
-        ours = {**ours, "tasks": tasks}
+    given, noted = tasks_by_name(ours.get("tasks")), tasks_by_name(theirs.get("tasks"))
+    if isinstance(ours.get("tasks"), Mapping) or list(given) == list(noted):
+        ours = {**ours, "tasks": {name: as_noted(name, value, noted.get(name)) for name, value in given.items()}}
     old, new = (flat(without_places(side)) for side in (theirs, ours))
-    found = [
-        f"tasks.{name}" for name, labels in tasks.items() if labels is None and name in (theirs.get("tasks") or ())
-    ]
-    for side in (old, new):
-        for key in [key for key in side if any(_under(key, task) for task in found)]:
-            del side[key]
     for key in sorted({*old, *new}, key=lambda key: (key.count("."), key)):  # seed before loader.seed
         before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
         if before != after and key not in _SAID_ELSEWHERE and not _under(key, "trust"):
             yield key, f"{_shown(before)} -> {_shown(after)}"
-
-
-def _by_name(tasks: object) -> dict[str, Any]:
-    """Return what is given of each task by its name: None for a name alone, whose classes are found in the data.
-
-    >>> _by_name(["topic", {"sentiment": ["bad", "good"]}])
-    {'topic': None, 'sentiment': ['bad', 'good']}
-    """
-    if isinstance(tasks, Mapping):
-        return dict(tasks)
-    given = [part if isinstance(part, Mapping) else {part: None} for part in (tasks if isinstance(tasks, list) else ())]
-    return {str(name): value for part in given for name, value in part.items()}
 
 
 def _shown(value: Any) -> str:
