@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
@@ -43,8 +44,9 @@ def test_request_that_has_begun_is_answered_by_the_model_it_began_with(client, f
         early = pool.submit(client.post, "/embed", json={"texts": ["a"] * 3})
         assert first.predictor.computing.wait(timeout=30)
         exchanging = pool.submit(exchange, client, served(tmp_path, 2))
+        ended = time.monotonic() + 30
         while client.get("/about").json()["version"] != "v2":
-            pass
+            assert time.monotonic() < ended
         late = threading.Thread(target=client.post, args=["/embed"], kwargs={"json": {"texts": ["late"]}})
         late.start()
         assert not exchanging.done()  # it waits for the early one

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -65,7 +66,7 @@ def predict_on_ray(config: DictConfig, shards: Sequence[Shard]) -> Iterator[Shar
         gpus = 1 if config.device in ("gpu", "cuda") else 0
         found = rows.map(
             RayWorker,
-            fn_constructor_args=(plain(config),),
+            fn_constructor_args=({**plain(config), "model": str(Path(config.model).absolute())},),
             compute=ray.data.ActorPoolStrategy(size=min(config.workers or WORKERS, len(shards))),
             num_cpus=1,
             num_gpus=gpus,

@@ -42,9 +42,12 @@ def run(
     Raises:
         UserError: fewer than two finished runs, runs that do not fit together, or the new folder is taken.
     """
-    records = [record for record in read_all(folders) if record.status in (DONE, UNTESTED)]
+    found = read_all(folders)
+    records = [record for record in found if record.status in (DONE, UNTESTED)]
     if len(records) < 2:
-        raise UserError(f"{len(records)} finished runs in {', '.join(map(str, folders))}; an average needs two")
+        left_out = next((record for record in found if record not in records), None)
+        why = f" ({left_out.folder.name}: {left_out.message or left_out.status})" if left_out else ""
+        raise UserError(f"{len(records)} finished runs in {', '.join(map(str, folders))}{why}; an average needs two")
     first = records[0].folder
     noted = Provenance.read(RunFolder(first))
     config = read_config(first, folder, trust)
