@@ -108,12 +108,17 @@ def test_effective_weights_of_absent_tasks_stay():
     torch.testing.assert_close(weighting.weights(), torch.tensor([0.5, 1.0, 0.5]))
 
 
-def test_stateful_aggregator_steps_aside_without_all_tasks():
+def test_stateful_aggregator_steps_aside_without_all_tasks_and_says_so_once(caplog):
     weighting = make("NashMTL", n_tasks=3)
     gradients = torch.randn(3, 5)
     before = weighting.get_extra_state()
-    combined = weighting.aggregate(gradients, torch.tensor([True, False, True]))
+    for _ in range(2):
+        combined = weighting.aggregate(gradients, torch.tensor([True, False, True]))
     torch.testing.assert_close(combined, gradients[0] + gradients[2])
+    (line,) = caplog.messages
+    assert line.startswith(
+        f"weighting: NashMTL balances all tasks or none; steps without labels, as one of {weighting.tasks[1]}"
+    )
     assert str(weighting.get_extra_state()) == str(before)
     assert not torch.allclose(weighting.aggregate(gradients, ALL), gradients.sum(dim=0))
 

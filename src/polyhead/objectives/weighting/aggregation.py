@@ -1,5 +1,6 @@
 """Gradients of the tasks -> one gradient for the encoder that they share."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, cast
 
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from polyhead.errors import check_parameters
 from polyhead.objectives.weighting.base import Weighting
 from polyhead.objectives.weighting.torchjd import NO_SETTINGS, torchjd_rule
+
+log = logging.getLogger(__name__)
 
 LEVELS = ("embedding", "parameters")
 
@@ -54,6 +57,7 @@ class Aggregation(Weighting):
         self.aggregator = torchjd_rule("aggregator", aggregator, settings, len(self.tasks))
         self.level = level
         self.gives_mean = gives_mean
+        self._told = False
 
     def weigh(self, losses: Tensor, labelled: Tensor, gradients: Tensor | None) -> Tensor:
         """Return ones (T,): without a shared gradient to aggregate, all losses count alike."""
@@ -66,12 +70,23 @@ class Aggregation(Weighting):
             # An aggregator with a state keeps it for all tasks; some of them alone would not fit it.
             fits_state = len(present) == len(self.tasks) or not self._stateful_modules()
             if len(present) < 2 or not fits_state or not present.any():
+                if not fits_state:
+                    self._tell_lacking(labelled)
                 return present.sum(dim=0)
             combined: Tensor = self.aggregator(present)
             if self.gives_mean:
                 combined = len(present) * combined
             self._note_effective_weights(present, combined, labelled)
             return combined
+
+    def _tell_lacking(self, labelled: Tensor) -> None:
+        """Log once that steps without labels of some task do not balance."""
+        if not self._told:
+            self._told = True
+            lacking = ", ".join(name for name, has in zip(self.tasks, labelled.tolist(), strict=True) if not has)
+            rule = type(self.aggregator).__name__
+            told = "weighting: %s balances all tasks or none; steps without labels, as one of %s, take the sum"
+            log.warning(told, rule, lacking)
 
     def _note_effective_weights(self, present: Tensor, combined: Tensor, labelled: Tensor) -> None:
         """Keep the least-squares weights of the rows: they express the aggregate in terms of losses."""
