@@ -66,6 +66,16 @@ def test_openai_embeddings_come_at_the_widths_that_were_trained(tmp_path, model,
     assert refused.startswith(f"dimensions: 2 given; it must be {predictor.hidden_size} or 3 or left out")
 
 
+def test_openai_embeddings_of_windows_come_at_their_own_width_alone(tmp_path, model, tasks):
+    folder = make_bundle(tmp_path / "bundle", model, tasks)
+    seal(folder, replace(manifest_of(tasks), dimensions={"3": {}}, windows=2))
+    predictor = Predictor.load(folder, precision="32-true", device="cpu")
+    with TestClient(create_app(predictor, LIMITS, 8)) as client:
+        given = {"model": "bundle", "input": "a b", "dimensions": 3}
+        refused = client.post("/v1/embeddings", json=given).json()["error"]["message"]
+    assert refused.startswith(f"dimensions: 3 given; it must be {predictor.hidden_size} or left out")
+
+
 def test_openai_models_lists_the_name_that_is_served(tmp_path):
     with TestClient(create_app(FakePredictor(tmp_path), LIMITS, 8, name="reviews")) as client:
         content = client.get("/v1/models").json()

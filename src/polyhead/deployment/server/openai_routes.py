@@ -50,8 +50,9 @@ def add_openai_routes(router: APIRouter, models: Models, limits: Limits) -> None
 
 
 def _sizes(predictor: Predictor) -> list[int]:
-    """Return the widths of a model's embeddings, its own first."""
-    width, trained = predictor.hidden_size, map(int, predictor.bundle.manifest.dimensions)
+    """Return the widths of a model's embeddings, its own first; averages of windows have no other."""
+    width, manifest = predictor.hidden_size, predictor.bundle.manifest
+    trained = map(int, manifest.dimensions) if manifest.windows == 1 else ()
     return [width, *(size for size in trained if size < width)]
 
 
