@@ -73,6 +73,8 @@ def scale(settings: Settings) -> Comparison:
     native = multiplies_bf16(settings)
     measure = epoch if settings.axis == "sentences" else step
     values = AXES[settings.axis]
+    if settings.axis == "sentences" and settings.rows:
+        values = tuple(value for value in values if value <= max(settings.rows, values[1]))
     baselines = {f"{value:,} {settings.axis}": Baseline(partial(measure, settings, value), native) for value in values}
     comparison = compare("scale", "sentences", baselines, settings, apart=True)
     costs = [median(entry.extra["milliseconds"]) for entry in comparison.entries]
