@@ -14,20 +14,13 @@ from lightning.pytorch.callbacks import Callback
 from benchmarks.measurement import Baseline, Comparison, Measurement, compare
 from benchmarks.settings import Settings
 from benchmarks.training_run import EVERYTHING_TRAINED, build
-from benchmarks.workload import multiplies_bf16, open_data, open_encoder, precision_of
+from benchmarks.workload import multiplies_bf16, open_data, open_encoder, precision_of, tiny
 from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.sources.base import Source
 from polyhead.sources.synthetic.corpus import Sentence
 from polyhead.tasks import Task
 
 _TASKS = (2, 30)
-_TINY = {
-    "model_type": "bert",
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-}
 _LENGTH = 32  # tokens of every text where none is given: steps must be alike
 _FIRST = 4  # steps that do not count: memory and kernels are made ready in them
 
@@ -113,11 +106,6 @@ def many_tasks(settings: Settings, count: int) -> tuple[Source, tuple[Task, ...]
     made = [Task(f"task_{index}", tasks[index % len(tasks)].labels) for index in range(count)]
     names = {task.name: tasks[index % len(tasks)].name for index, task in enumerate(made)}
     return ManyTasks(source, names), tuple(made)
-
-
-def tiny(encoder: PretrainedEncoder) -> PretrainedEncoder:
-    """Return an encoder of two narrow layers with random weights, which reads the same tokens."""
-    return replace(encoder, architecture=_TINY, pretrained=False)
 
 
 def _wait() -> None:

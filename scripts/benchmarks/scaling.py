@@ -12,11 +12,11 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
-from benchmarks.conflict import tiny
 from benchmarks.measurement import Baseline, Comparison, Measurement, compare
 from benchmarks.settings import Settings
 from benchmarks.training_run import EVERYTHING_TRAINED, build
-from benchmarks.workload import encoder_flops_per_token, multiplies_bf16, open_data, open_encoder, precision_of
+from benchmarks.workload import encoder_flops_per_token, multiplies_bf16, open_data, open_encoder, precision_of, tiny
+from polyhead.errors import UserError
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.pretrained import PretrainedEncoder
 from polyhead.sources.base import Source
@@ -74,7 +74,11 @@ def scale(settings: Settings) -> Comparison:
     measure = epoch if settings.axis == "sentences" else step
     values = AXES[settings.axis]
     if settings.axis == "sentences" and settings.rows:
-        values = tuple(value for value in values if value <= max(settings.rows, values[1]))
+        values = tuple(value for value in values if value <= settings.rows)
+        if len(values) < 2:
+            raise UserError(
+                f"rows={settings.rows}: it must be {AXES['sentences'][1]:,} or more with axis=sentences, or 0"
+            )
     baselines = {f"{value:,} {settings.axis}": Baseline(partial(measure, settings, value), native) for value in values}
     comparison = compare("scale", "sentences", baselines, settings, apart=True)
     costs = [median(entry.extra["milliseconds"]) for entry in comparison.entries]
@@ -117,6 +121,9 @@ def _train(settings: Settings, encoder: PretrainedEncoder, tasks: tuple[Task, ..
     )
     times = StepTimes()
     trainer.callbacks.append(times)  # type: ignore[attr-defined]
+    found = len(loaded.split("train"))
+    if found < settings.rows:
+        raise UserError(f"data={settings.data}: {found:,} sentences, and scale needs {settings.rows:,}")
     trainer.fit(module, loaded)
     length = float(loaded.split("train").lengths.mean())
     return 3 * _forward_flops(module.model, tasks, length), times.median()  # backward is twice forward

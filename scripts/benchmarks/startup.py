@@ -6,7 +6,6 @@ import sys
 import tempfile
 import time
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from benchmarks.bundle import write_bundle
@@ -38,10 +37,9 @@ def startup(settings: Settings) -> Comparison:
 def answers(settings: Settings, folder: Path) -> dict[str, list[str]]:
     """Write a bundle and texts into a folder, and return the commands that answer for them."""
     write_bundle(settings, folder / "bundle")
+    lines = [" ".join(text.split()) + "\n" for text in texts_of(settings)[:100]]
     for count in (10, 100):
-        texts = islice(texts_of(settings), count)
-        lines = [" ".join(text.split()) for text in texts]
-        (folder / f"{count}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (folder / f"{count}.txt").write_text("".join(lines[:count]), encoding="utf-8")
     to = "overwrite=true"
     predict = [f"model={folder / 'bundle'}", f"input={folder / '10.txt'}", f"output={folder / 'predicted.csv'}", to]
     encode = [f"input={folder / '100.txt'}", f"output={folder / 'embeddings.npy'}", to]

@@ -28,6 +28,14 @@ TASKS = tuple(Task(name, LABELS[name]) for name in ("category", "sentiment"))
 """Those of the hypothetical sentences; a file may have a column for each of the same names."""
 _SIZES = {"train": 4000, "validation": 1000, "test": 1000}  # hypothetical sentences where rows=0
 
+_TINY = {
+    "model_type": "bert",
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+}
+
 
 class CsvFolder(Source):
     """Sentences from train.csv, validation.csv and test.csv.
@@ -130,6 +138,11 @@ def open_encoder(settings: Settings) -> PretrainedEncoder:
     if settings.length:
         source = replace(source, max_length=settings.length)
     return source
+
+
+def tiny(encoder: PretrainedEncoder) -> PretrainedEncoder:
+    """Return an encoder of two narrow layers with random weights, which reads the same tokens."""
+    return replace(encoder, architecture=_TINY, pretrained=False)
 
 
 def device_of(settings: Settings) -> torch.device:

@@ -537,11 +537,27 @@ def test_scale_puts_the_cost_beside_the_work_as_one_thing_grows(measure, setting
 
     monkeypatch.setitem(scaling.AXES, "sentences", (64, 128))
     for axis, growth in (("sentences", 2), ("layers", 6), ("classes", 1)):
-        comparison = registry.BENCHMARKS["scale"](replace(settings, axis=axis, batch_size=4))
+        comparison = registry.BENCHMARKS["scale"](replace(settings, rows=128, axis=axis, batch_size=4))
         works = [entry.extra["GFLOP"][0] for entry in comparison.entries]
         assert works == sorted(works)
         assert works[-1] / works[0] == pytest.approx(growth, rel=0.02) or axis == "classes"
         assert comparison.notes[0].startswith(f"{axis} x ")
+
+
+def test_scale_refuses_too_few_sentences(settings, tmp_path):
+    from benchmarks import scaling
+
+    with pytest.raises(UserError, match="rows=64: it must be 10,000 or more with axis=sentences, or 0"):
+        scaling.scale(replace(settings, axis="sentences"))
+    write_csv(tmp_path)
+    with pytest.raises(UserError, match="24 sentences, and scale needs 40"):
+        scaling.step(replace(settings, data=str(tmp_path), axis="tasks", batch_size=4), 1, 0)
+
+
+def test_scale_knows_every_axis_that_may_be_chosen():
+    from benchmarks import scaling, settings
+
+    assert (*scaling.AXES,) == settings._CHOICES["axis"]
 
 
 def test_scale_finds_the_steepest_piece_of_a_curve():

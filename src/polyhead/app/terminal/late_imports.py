@@ -1,7 +1,7 @@
 """Late imports: what a library imports for another's sake, and nobody here uses, waits until somebody does.
 
-Each of these takes a tenth to a third of the time that a command needs to begin (docs/lab/speed.md). What is used all
-the same is imported then, and is itself.
+Together they take a third of the time that a command which computes answers needs to begin (docs/lab/speed.md). What is
+used all the same is imported then, and is itself.
 """
 
 import sys
@@ -30,9 +30,7 @@ class LateModule(ModuleType):
     def __init__(self, name: str, package: bool, **names: Any) -> None:
         super().__init__(name)
         self.__spec__ = ModuleSpec(name, None)
-        self._uses = (
-            ("__path__", "__all__") if package else ("__all__",)
-        )  # asked for by imports inside, and of all names
+        self._uses = ("__path__", "__all__") if package else ("__all__",)  # for imports inside it, and of all names
         self.__dict__.update(names)
 
     def __getattr__(self, name: str) -> Any:
