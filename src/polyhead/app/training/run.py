@@ -183,12 +183,12 @@ class TrainingRun:
         return start_from_average(self.parts.soup, module, data, trainer, self.config)
 
     def _announce(
-        self, module: MultiTaskTraining, trainer: L.Trainer, counts: ParameterCounts, taken: TakenHeads
+        self, module: MultiTaskTraining, trainer: L.Trainer, size: ParameterCounts, taken: TakenHeads
     ) -> None:
         """Show the plan of training in the log and on the dashboard."""
         optimization, solved = self.parts.optimization, self._solves_heads
         plan = plan_table(module.model, module.stages, optimization, trainer.max_epochs, solved, taken.added)
-        trainable, total = counts["trainable"], counts["total"]
+        trainable, total = size["trainable"], size["total"]
         if self.first:
             log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
             if trainable:
