@@ -102,7 +102,7 @@ class TrainingRun:
         data = self._data(module, trainer)
         trainable, total = count_trained(module.model, module.stages)
         parameters = ParameterCounts(trainable=trainable, total=total)
-        self._announce(module, trainer, parameters, taken)
+        self._announce(module, trainer, taken)
         solve = partial(solve_heads, self.parts, module, data, trainer, taken) if self._solves_heads else None
         again = self.parts.heads is not None and self.parts.heads.again
         watch = EmbeddingWatch(self.parts, module, data, trainer.strategy.root_device, measures=self.first)
@@ -182,13 +182,11 @@ class TrainingRun:
         data = self._data(module, trainer, cached=False)  # the encoder is another in a moment
         return start_from_average(self.parts.soup, module, data, trainer, self.config)
 
-    def _announce(
-        self, module: MultiTaskTraining, trainer: L.Trainer, size: ParameterCounts, taken: TakenHeads
-    ) -> None:
+    def _announce(self, module: MultiTaskTraining, trainer: L.Trainer, taken: TakenHeads) -> None:
         """Show the plan of training in the log and on the dashboard."""
         optimization, solved = self.parts.optimization, self._solves_heads
         plan = plan_table(module.model, module.stages, optimization, trainer.max_epochs, solved, taken.added)
-        trainable, total = size["trainable"], size["total"]
+        trainable, total = count_trained(module.model, module.stages)
         if self.first:
             log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
             if trainable:
