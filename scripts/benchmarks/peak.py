@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from benchmarks.measurement import Comparison
+from benchmarks.second_half import SECOND_HALF
 from polyhead.runs.environment import describe_environment
 
 _SHAPES = [(2048, 384, 1536), (2048, 1024, 1024), (4096, 2048, 2048)]  # (m, k, n) of products (m, k) @ (k, n)
@@ -16,6 +17,8 @@ _QUEUED = 5  # a GPU works through a queue: waiting after every product would me
 
 def note_share_of_peak(comparison: Comparison, flops_per_token: float, length: float, device: torch.device) -> None:
     """Note tokens per second of each entry, and their share of the machine's rate of matrix products.
+
+    Of training it is the rate of the second half: compiling and warming up multiply nothing.
 
     Args:
         comparison: of a benchmark whose unit is a sentence.
@@ -32,7 +35,7 @@ def note_share_of_peak(comparison: Comparison, flops_per_token: float, length: f
         comparison.notes.append(f"matrix products in {dtype}: {peak / 1e9:,.0f} GFLOP/s")
     for entry in comparison.entries:
         dtype = torch.bfloat16 if entry.bf16 else torch.float32
-        tokens = statistics.median(entry.rates) * length
+        tokens = statistics.median(entry.extra.get(SECOND_HALF, entry.rates)) * length
         flops = tokens * flops_per_token
         comparison.notes.append(
             f"{entry.name}: {tokens:,.0f} tokens/s, {flops / 1e9:,.0f} GFLOP/s, "

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from benchmarks import training_run
 from benchmarks.measurement import Measurement
+from benchmarks.second_half import HuggingFaceSecondHalf
 from benchmarks.settings import Settings
 from polyhead.data.batch import Batch
 from polyhead.data.tokenization import TextTokenizer
@@ -58,6 +59,7 @@ def hugging_face(settings: Settings, frozen: FreezeSpec, options: dict[str, Any]
     optimizers = module.optimization.build(
         module.model, module.weighting, module.stages, steps, steps_per_epoch=steps, fused=True
     )
+    clock = HuggingFaceSecondHalf()
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             folder,
@@ -78,11 +80,13 @@ def hugging_face(settings: Settings, frozen: FreezeSpec, options: dict[str, Any]
             train_dataset=rows,
             data_collator=DataCollatorWithPadding(data.tokenizer),
             optimizers=optimizers,
+            callbacks=[clock],
         )
         seconds = trainer.train().metrics["train_runtime"]
     module.to("cpu")
-    figures = training_run.accuracies_on_test(module, data, evaluator)
-    return Measurement(len(rows) * settings.epochs, seconds, {"steps": trainer.state.global_step, **figures})
+    figures = {"steps": trainer.state.global_step, **clock.figures(settings.batch_size)}
+    figures |= training_run.accuracies_on_test(module, data, evaluator)
+    return Measurement(len(rows) * settings.epochs, seconds, figures)
 
 
 def train_with_defaults(

@@ -133,7 +133,7 @@ def test_predictor_refuses_a_chunk_below_one(predictor, chunk):
 
 def test_predictor_refuses_a_backend_that_does_not_fit_the_tasks(folder):
     class Narrow:
-        width, streams = 5, 1  # as wide as the logits of both tasks, with no embedding
+        width, streams, device = 5, 1, torch.device("cpu")  # as wide as the logits of both tasks, with no embedding
 
     with pytest.raises(UserError, match=r"its graph does not fit its tasks\.json; export the bundle again"):
         Predictor(Bundle.open(folder), Narrow())

@@ -4,6 +4,7 @@ import torch
 from support.models import VOCABULARY
 
 from polyhead.data.tokenized_sentences import TokenizedSentences
+from polyhead.inference import length_batches
 from polyhead.inference.length_batches import equal_length_batches, inference_copy, run_batches
 from polyhead.models.sentence_modules import IDENTITY, Dense, Normalize
 
@@ -65,6 +66,24 @@ def test_run_batches_gives_the_same_side_by_side():
         run_batches(TokenizedSentences(tokens, offsets), lambda ids: ids.sum(dim=1), receive, streams)
     np.testing.assert_array_equal(received[3], np.add.reduceat(tokens, offsets[:-1]))
     np.testing.assert_array_equal(received[1], received[3])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_run_batches_on_a_gpu_hands_over_every_batch_on_the_processor(make_encoder, monkeypatch):
+    monkeypatch.setattr(length_batches, "TOKENS_PER_GPU_BATCH", 20)
+    encoder = make_encoder().eval()
+    tokens = torch.randint(3, VOCABULARY, (int(LENGTHS.sum()),)).numpy().astype(np.int32)
+    sentences = TokenizedSentences(tokens, np.concatenate([[0], np.cumsum(LENGTHS)]))
+    received = {"cpu": torch.full((len(LENGTHS), 16), torch.nan), "cuda": torch.full((len(LENGTHS), 16), torch.nan)}
+    for device, into in received.items():
+
+        def receive(rows, values, into=into):
+            assert values.device.type == "cpu"
+            into[torch.from_numpy(rows)] = values
+
+        run_batches(sentences, encoder.to(device), receive, device=torch.device(device))
+    torch.testing.assert_close(received["cuda"], received["cpu"], atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("streams", [1, 2])

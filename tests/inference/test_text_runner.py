@@ -5,7 +5,7 @@ from support.fakes import word_tokenizer
 
 from polyhead.data.tokenization import TextTokenizer
 from polyhead.errors import UserError
-from polyhead.inference.text_runner import TextRunner
+from polyhead.inference.text_runner import TextRunner, one_ahead
 
 TEXTS = [" ".join(f"w{j}" for j in range(i % 13)) for i in range(60)]
 
@@ -58,3 +58,37 @@ def test_text_runner_refuses_anything_but_texts_with_the_position_among_all(wron
     with pytest.raises(UserError, match=r"position 17 \(counted from 0\)") as error:
         list(runner().run([*TEXTS[:17], wrong, *TEXTS], chunk))
     assert str(error.value).isprintable()
+
+
+def test_one_ahead_gives_the_items_in_order_and_makes_the_next_meanwhile():
+    made = []
+
+    def items():
+        for number in range(5):
+            made.append(number)
+            yield number
+
+    ahead = one_ahead(items())
+    assert next(ahead) == 0
+    assert list(ahead) == [1, 2, 3, 4]
+    assert made == [0, 1, 2, 3, 4]
+
+
+def test_one_ahead_raises_the_error_of_an_item_after_those_before_it():
+    def items():
+        yield 1
+        raise ZeroDivisionError
+
+    ahead = one_ahead(items())
+    assert next(ahead) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(ahead)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("chunk", [1, 7, None])
+def test_text_runner_gives_the_same_rows_from_a_gpu(chunk):
+    on_gpu = TextRunner(TextTokenizer(word_tokenizer(), 16), 2, sums, device=torch.device("cuda"))
+    found = np.concatenate(list(on_gpu.run(iter(TEXTS), chunk)))
+    np.testing.assert_array_equal(found, np.concatenate(list(runner().run(TEXTS))))

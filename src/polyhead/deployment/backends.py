@@ -39,10 +39,12 @@ class Backend(Protocol):
     Attributes:
         width: H + C.
         streams: batches that it computes side by side, each called for by a thread of its own.
+        device: where it takes its ids.
     """
 
     width: int
     streams: int
+    device: torch.device
 
     def __call__(self, ids: Tensor) -> Tensor: ...  # noqa: D102
 
@@ -68,7 +70,7 @@ class TorchBackend:
         self.width = self.encoder.embedding_size + sum(task.width for task in tasks)
 
     def __call__(self, ids: Tensor) -> Tensor:
-        """Map ids (B, S) to embeddings and logits (B, H + C)."""
+        """Map ids (B, S), on any device, to embeddings and logits (B, H + C)."""
         embeddings = self.encoder(ids.to(self.device))  # (B, H)
         return torch.cat([embeddings, *(head(embeddings) for head in self.heads)], dim=1)
 
@@ -84,6 +86,7 @@ class OnnxBackend:
     """
 
     streams = 1
+    device = torch.device("cpu")
 
     def __init__(self, graph: Path) -> None:
         require("onnxruntime", parameter="backend")
@@ -112,6 +115,8 @@ class OpenVinoBackend:
     Raises:
         UserError: OpenVINO is not installed, or cannot read the graph.
     """
+
+    device = torch.device("cpu")
 
     def __init__(self, graph: Path, precision: str) -> None:
         with require_extra("openvino", "backend"):

@@ -40,7 +40,7 @@ class NestedBackend:
                 "whole; leave it out"
             )
         self.backend, self.size, self.whole = backend, size, whole
-        self.width, self.streams = size + logits, backend.streams
+        self.width, self.streams, self.device = size + logits, backend.streams, backend.device
         self.heads = WindowOutputs.read(bundle.folder, bundle.tasks, whole, bundle.is_normalized)
 
     def __call__(self, ids: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class Predictor:
         pool = None
         if tokenizer.windows > 1:
             pool = WindowOutputs.read(bundle.folder, self.tasks, self.hidden_size, bundle.is_normalized)
-        self.runner = TextRunner(tokenizer, backend.width, backend, backend.streams, pool)
+        self.runner = TextRunner(tokenizer, backend.width, backend, backend.streams, pool, backend.device)
 
     @classmethod
     def load(

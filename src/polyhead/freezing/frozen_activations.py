@@ -165,9 +165,9 @@ def _fill_states(
 
     def receive(rows: NDArray[np.int64], states: Tensor) -> None:
         places = windows.offsets[rows][:, None] + np.arange(states.shape[1])  # (B, S)
-        array[torch.from_numpy(places)] = states.to("cpu", array.dtype)
+        array[torch.from_numpy(places)] = states.to(array.dtype)
 
-    run_batches(windows, lambda ids: encoder.lower_states(depth, ids.to(device)), receive)
+    run_batches(windows, lambda ids: encoder.lower_states(depth, ids), receive, device=device)
 
 
 def _fill_embeddings(encoder: Encoder, sentences: TokenizedSentences, array: Tensor, device: torch.device) -> None:
@@ -186,9 +186,9 @@ def _fill_embeddings(encoder: Encoder, sentences: TokenizedSentences, array: Ten
 
 def _embed_rows(encoder: Encoder, sentences: TokenizedSentences, array: Tensor, device: torch.device) -> None:
     def receive(rows: NDArray[np.int64], embeddings: Tensor) -> None:
-        array[torch.from_numpy(rows)] = embeddings.to("cpu", array.dtype)
+        array[torch.from_numpy(rows)] = embeddings.to(array.dtype)
 
-    run_batches(sentences, lambda ids: encoder(ids.to(device)), receive)
+    run_batches(sentences, encoder, receive, device=device)
 
 
 def _trains(module: nn.Module) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from polyhead.data.tokenization import TextTokenizer
 from polyhead.inference.length_batches import inference_copy
@@ -37,7 +36,7 @@ class Embedder:
         self.encoder = inference_copy(encoder, precision, device)
         pack_linear_layers(self.encoder)
         width, pool = self.encoder.embedding_size, self.encoder.pool_windows
-        self.runner = TextRunner(tokenizer, width, self._embed_ids, pool=pool)
+        self.runner = TextRunner(tokenizer, width, self.encoder, pool=pool, device=device)
         self.device = device
 
     @property
@@ -52,7 +51,3 @@ class Embedder:
             UserError: one of them is no text.
         """
         return self.runner.run(texts)
-
-    def _embed_ids(self, ids: Tensor) -> Tensor:
-        embeddings: Tensor = self.encoder(ids.to(self.device))
-        return embeddings

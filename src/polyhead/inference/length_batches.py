@@ -18,8 +18,13 @@ from polyhead.models.encoder import Encoder
 
 TOKENS_PER_BATCH = 2048
 """Enough for the matrix products to run at full speed, few enough to stay in the processor's caches."""
+TOKENS_PER_GPU_BATCH = 32_768
+"""Enough for the products of a batch to take longer than launching them does."""
 
 Rows = NDArray[np.int64]
+Receive = Callable[[Rows, Tensor], None]
+
+PROCESSOR = torch.device("cpu")
 
 
 def equal_length_batches(lengths: NDArray[np.integer[Any]], tokens_per_batch: int = TOKENS_PER_BATCH) -> Iterator[Rows]:
@@ -45,33 +50,67 @@ def equal_length_batches(lengths: NDArray[np.integer[Any]], tokens_per_batch: in
 def run_batches(
     sentences: TokenizedSentences,
     network: Callable[[Tensor], Tensor],
-    receive: Callable[[Rows, Tensor], None],
+    receive: Receive,
     streams: int = 1,
+    device: torch.device = PROCESSOR,
 ) -> None:
     """Run a network over all sentences, in batches of equal length.
 
     Args:
         sentences: N of them.
-        network: token ids (B, S) -> values (B, ...).
-        receive: called with the rows (B,) of each batch and the network's values for them.
+        network: token ids (B, S), on ``device`` -> values (B, ...).
+        receive: called with the rows (B,) of each batch and the network's values for them, on the processor.
         streams: batches that run side by side, each in a thread; above 1 both functions must be safe to call so.
+        device: where the network computes. A GPU gets larger batches, and the next one while the values of the last
+            are on their way back.
     """
     ids, offsets = sentences.ids, sentences.offsets
+    on_gpu = device.type == "cuda"
+    late = _LateReceive(receive)
 
     def run(rows: Rows) -> None:
         length = int(offsets[rows[0] + 1] - offsets[rows[0]])
         positions = offsets[rows][:, None] + np.arange(length)  # (B, S)
         batch = torch.from_numpy(ids[positions].astype(np.int64))
         with torch.inference_mode():
-            receive(rows, network(batch))
+            if on_gpu:
+                late(rows, network(batch.pin_memory().to(device, non_blocking=True)))
+            else:
+                receive(rows, network(batch.to(device)).cpu())
 
-    batches = equal_length_batches(sentences.lengths)
+    batches = equal_length_batches(sentences.lengths, TOKENS_PER_GPU_BATCH if on_gpu else TOKENS_PER_BATCH)
     if streams == 1:
         for rows in batches:
             run(rows)
     else:
         with ThreadPoolExecutor(streams) as pool:
             list(pool.map(run, batches))  # of nothing, but making the list raises whatever a batch raised
+    late.finish()
+
+
+class _LateReceive:
+    """Hands over the values of a batch once the next one is queued, so that the GPU never waits for the processor."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.receive = receive
+        self.copied: tuple[Rows, Tensor, torch.cuda.Event] | None = None
+
+    def __call__(self, rows: Rows, values: Tensor) -> None:
+        """Start copying the values of a batch to the processor, and hand over those of the last."""
+        copy_of_values = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+        copy_of_values.copy_(values, non_blocking=True)
+        done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        done.record()
+        self.finish()
+        self.copied = (rows, copy_of_values, done)
+
+    def finish(self) -> None:
+        """Hand over the values that were not, if any."""
+        if self.copied is not None:
+            rows, values, done = self.copied
+            done.synchronize()
+            self.copied = None
+            self.receive(rows, values)
 
 
 def inference_copy(encoder: Encoder, precision: str, device: torch.device) -> Encoder:
