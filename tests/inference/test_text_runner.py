@@ -12,7 +12,7 @@ TEXTS = [" ".join(f"w{j}" for j in range(i % 13)) for i in range(60)]
 
 def sums(ids):
     """Give for each text the sum of its ids, and their number."""
-    return torch.stack([ids.sum(dim=1), torch.full((len(ids),), ids.shape[1])], dim=1)
+    return torch.stack([ids.sum(dim=1), torch.full_like(ids[:, 0], ids.shape[1])], dim=1)
 
 
 def runner(max_length=16):

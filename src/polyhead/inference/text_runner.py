@@ -23,8 +23,6 @@ PoolWindows = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 CHUNK = 16_384
 """Texts sorted by length together: enough for full batches of each length, few enough to fit in little memory."""
-GPU_CHUNK = 65_536
-"""The same for a GPU, whose batches are larger."""
 
 
 class TextRunner:
@@ -65,14 +63,13 @@ class TextRunner:
 
         Args:
             texts: any number of them.
-            chunk: texts per chunk; None is ``CHUNK``, and ``GPU_CHUNK`` on a GPU.
+            chunk: texts per chunk; None is ``CHUNK``.
 
         Raises:
             UserError: one of them is no text.
         """
-        on_gpu = self.device.type == "cuda"
-        chunks = self._tokenized(texts, chunk or (GPU_CHUNK if on_gpu else CHUNK))
-        for sentences in one_ahead(chunks) if on_gpu else chunks:
+        chunks = self._tokenized(texts, chunk or CHUNK)
+        for sentences in one_ahead(chunks) if self.device.type == "cuda" else chunks:
             yield self._values(sentences)
 
     def count_tokens(self, texts: Iterable[str]) -> int:
