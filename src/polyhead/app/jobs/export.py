@@ -207,6 +207,9 @@ def _dimensions(trained: TrainedRun) -> dict[str, dict[str, dict[str, Any]]]:
         results: Mapping[str, Mapping[str, Any]] = splits.get("validation", {})
         known = [task for task in trained.tasks if task.kind.fits and task.kind.fits in results.get(task.name, {})]
         found[size] = {task.name: {task.kind.fits: results[task.name][task.kind.fits]} for task in known}
+        for name, kept in trained.metrics.kept_heads.items():  # nothing was fitted of them here
+            if size in kept.get("dimensions", {}):
+                found[size][name] = {"temperature": kept["dimensions"][size]}
     return found
 
 
