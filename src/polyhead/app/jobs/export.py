@@ -16,7 +16,8 @@ from polyhead.app.jobs.graphs import write_graphs
 from polyhead.app.jobs.hub import check_repository, push
 from polyhead.app.jobs.table_options import TABLE_OPTIONS, read_dialect
 from polyhead.app.jobs.text_file import read_texts
-from polyhead.app.loaded.trained import TrainedRun, load_trained_run
+from polyhead.app.loaded.trained import load_trained_run
+from polyhead.app.loaded.trained_run import TrainedRun
 from polyhead.app.terminal.command_config import command_config
 from polyhead.app.terminal.command_names import as_called
 from polyhead.data.tokenization import TextTokenizer
