@@ -9,14 +9,14 @@ from pathlib import Path
 
 from benchmarks.measurement import Baseline, Comparison, Measurement, compare
 from benchmarks.settings import Settings
-from benchmarks.workload import TASKS, open_encoder
+from benchmarks.workload import TASKS, loader_settings, open_encoder
 from polyhead.data.datamodule import SentenceData
-from polyhead.data.samplers import LoaderSettings
 from polyhead.data.token_cache import TokenCache
 from polyhead.errors import UserError
 from polyhead.hardware import forget_peak, peak_megabytes
 from polyhead.sources.shard_source import ShardSource
 from polyhead.sources.synthetic.corpus import HypotheticalCorpus
+from polyhead.storage.row_writers import ParquetFile
 
 _ROWS = 1_000_000  # where rows=0
 _PERCENTS = (1, 10, 100)
@@ -41,29 +41,29 @@ def shards(settings: Settings) -> Comparison:
 def write_shards(folder: Path, rows: int, shard: int) -> list[Path]:
     """Write hypothetical sentences, ``shard`` of them in each file, and return the files."""
     import pyarrow as pa
-    from pyarrow import parquet
 
-    names = [task.name for task in TASKS]
+    types = {
+        "text": pa.string(),
+        **{task.name: pa.string() for task in TASKS},
+    }  # also where a label is missing throughout
     corpus = HypotheticalCorpus({"train": rows}, 0, label_noise=0, imbalance=1, correlation=0, missing=0)
     sentences = corpus.sentences("train")
     paths: list[Path] = []
     while part := [{"text": one.text, **one.labels} for one in islice(sentences, shard)]:
         paths.append(folder / f"{len(paths):05}.parquet")
-        parquet.write_table(
-            pa.Table.from_pylist(part, pa.schema([(name, pa.string()) for name in ("text", *names)])), paths[-1]
-        )
+        with ParquetFile(paths[-1], types, list(types)).opened() as file:
+            file.append(part)
     return paths
 
 
 def read(settings: Settings, paths: Sequence[Path], seed: int) -> Measurement:
     """Make the batches of one epoch of files, with empty caches."""
     tokenizer = open_encoder(settings).load_text_tokenizer()
-    loader = LoaderSettings(settings.batch_size, evaluation_batch_size=128, bucket_batches=50, seed=seed, workers=0)
     with tempfile.TemporaryDirectory(dir=paths[0].parent) as caches:
         source = ShardSource({"train": [*map(str, paths)]}, cache=f"{caches}/tables", limit_gb=1e3)
         source.check(TASKS)
         tokens = TokenCache(f"{caches}/tokens", limit_gb=1e3)
-        data = SentenceData(source, TASKS, tokenizer, loader, token_cache=tokens)
+        data = SentenceData(source, TASKS, tokenizer, loader_settings(settings, seed), token_cache=tokens)
         forget_peak()
         started = time.process_time()
         rows = sum(len(batch) for batch in data.train_dataloader())

@@ -7,9 +7,8 @@ from typing import Any
 import lightning as L
 
 from benchmarks.settings import Settings
-from benchmarks.workload import device_of, open_data, open_encoder
+from benchmarks.workload import device_of, loader_settings, open_data, open_encoder
 from polyhead.data.datamodule import SentenceData
-from polyhead.data.samplers import LoaderSettings
 from polyhead.errors import UserError
 from polyhead.freezing.activation_cache import ActivationCache
 from polyhead.freezing.frozen_activations import attach_frozen
@@ -67,8 +66,7 @@ def build(
     weighting = Aggregation(names, **rule) if rule else Equal(names)
     module = MultiTaskTraining(model, tasks, weighting, frozen, OPTIMIZATION, watch_conflict=watch_conflict)
     attach = partial(attach_frozen, model.encoder, precision, cache, device_of(settings)) if cache else None
-    loader = LoaderSettings(settings.batch_size, evaluation_batch_size=128, bucket_batches=50, seed=seed, workers=0)
-    loaded = SentenceData(corpus, tasks, source.load_text_tokenizer(), loader, attach)
+    loaded = SentenceData(corpus, tasks, source.load_text_tokenizer(), loader_settings(settings, seed), attach)
     trainer = L.Trainer(
         accelerator=settings.device,
         devices=1,

@@ -13,6 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from benchmarks.settings import Settings
+from polyhead.data.samplers import LoaderSettings
 from polyhead.errors import UserError
 from polyhead.hardware import best_precision
 from polyhead.inference.embedder import Embedder
@@ -143,6 +144,11 @@ def open_encoder(settings: Settings) -> PretrainedEncoder:
 def tiny(encoder: PretrainedEncoder) -> PretrainedEncoder:
     """Return an encoder of two narrow layers with random weights, which reads the same tokens."""
     return replace(encoder, architecture=_TINY, pretrained=False)
+
+
+def loader_settings(settings: Settings, seed: int) -> LoaderSettings:
+    """Return the sizes and order of batches, which this process makes itself."""
+    return LoaderSettings(settings.batch_size, evaluation_batch_size=128, bucket_batches=50, seed=seed, workers=0)
 
 
 def device_of(settings: Settings) -> torch.device:

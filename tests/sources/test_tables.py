@@ -67,6 +67,19 @@ def test_table_gives_class_labels_of_the_hub_by_name():
     assert content(table)["tone"] == ["warm", "dry", None]
 
 
+@pytest.mark.parametrize("cells", [[0, 1, 7], [[0], [], [1, 7]]])
+def test_table_refuses_the_number_of_no_class(cells):
+    import datasets
+
+    label = datasets.ClassLabel(names=["dry", "warm"])
+    kinds = datasets.Features({"text": datasets.Value("string"), "label": label if cells[0] == 0 else [label]})
+    plain = datasets.Dataset.from_dict({"text": ["x", "y", "z"], "label": cells})
+    rows = datasets.Dataset(plain.data, datasets.DatasetInfo(features=kinds))  # the library does not look at them
+    free = [] if cells[0] == 0 else ["tone"]
+    with pytest.raises(UserError, match=r"hub row 3: label: 7 is the number of no class; they are 0 to 1, and -1"):
+        content(Table("hub", rows, {"text": "text", "label": "tone"}, "", free=free))
+
+
 @pytest.mark.parametrize(
     ("frame", "message"),
     [

@@ -67,6 +67,14 @@ def test_class_numbers_of_a_data_set_become_their_names(tmp_path):
     assert [row["tone"] for row in lines(write_frame(dataset, "train", ["tone"], tmp_path))] == ["good", "bad", None]
 
 
+def test_number_of_no_class_is_refused(tmp_path):
+    features = datasets.Features({"tone": datasets.ClassLabel(names=["bad", "good"])})
+    plain = datasets.Dataset.from_dict({"tone": [1, 2]})
+    dataset = datasets.Dataset(plain.data, datasets.DatasetInfo(features=features))
+    with pytest.raises(UserError, match="train row 2: 2 is the number of no class; they are 0 to 1"):
+        write_frame(dataset, "train", ["tone"], tmp_path)
+
+
 def test_lists_of_class_numbers_of_a_data_set_become_lists_of_names(tmp_path):
     features = datasets.Features({"tags": datasets.List(datasets.ClassLabel(names=["bad", "good"]))})
     dataset = datasets.Dataset.from_dict({"tags": [[1, 0], [], None, [-1]]}, features=features)

@@ -1,4 +1,6 @@
+import logging
 import os
+import platform
 import threading
 import time
 
@@ -6,6 +8,7 @@ import pytest
 import torch
 from support.commands import ROOT, start
 
+from polyhead.storage import turns
 from polyhead.storage.turns import turn
 
 ATTACH = ROOT / "tests" / "support" / "attach_run.py"
@@ -74,6 +77,28 @@ def test_turns_of_one_path_follow_each_other_and_leave_no_file(tmp_path):
         thread.join()
     assert most == [1] * 8
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_turn_that_lasts_is_said_from_time_to_time_to_those_who_wait(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(turns, "FIRST_REMINDER", 0.01)
+    monkeypatch.setattr(turns, "REMINDER", 0.01)
+    caplog.set_level(logging.WARNING)
+    got = threading.Event()
+
+    def wait():
+        with turn(tmp_path / "key.lock", "things"):
+            got.set()
+
+    waiting = threading.Thread(target=wait)
+    with turn(tmp_path / "key.lock", "things"):
+        waiting.start()
+        wait_until(lambda: len(caplog.messages) >= 3)
+        assert not got.is_set()
+    waiting.join()
+    assert got.is_set()
+    maker = f"things: still waiting for process {os.getpid()} of {platform.node()}, since {time.strftime('%Y-')}"
+    assert all(message.startswith(maker) for message in caplog.messages)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_turn_is_over_where_its_block_fails(tmp_path):

@@ -6,6 +6,7 @@ from lightning.pytorch.callbacks import Callback
 from support.training import make_data, make_module, make_trainer
 
 from polyhead.errors import UserError
+from polyhead.freezing.schedules import Gradual
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.weighting import DynamicAverage
 from polyhead.training.callbacks.best import BestCheckpoint
@@ -53,9 +54,11 @@ class CountBatches(Callback):
         self.rates.append(optimizer.param_groups[0]["lr"])
 
 
-def run(folder, make_encoder, tasks, callbacks=(), resume=None, workers=0, epochs=EPOCHS, batch_size=8, **settings):
+def run(
+    folder, make_encoder, tasks, callbacks=(), resume=None, workers=0, epochs=EPOCHS, batch_size=8, plan=(), **settings
+):
     torch.manual_seed(0)
-    module = make_module(MultiTaskModel(make_encoder(), tasks, dropout=0.1), tasks, weighting=rule(tasks))
+    module = make_module(MultiTaskModel(make_encoder(), tasks, dropout=0.1), tasks, *plan, weighting=rule(tasks))
     data = make_data(tasks)
     data.loader = type(data.loader)(**vars(data.loader) | {"workers": workers, "batch_size": batch_size})
     best = BestCheckpoint(folder, "best", monitor=METRIC, mode="max", save_weights_only=True)
@@ -79,6 +82,36 @@ def test_epochs_after_the_end_of_one_have_all_batches_of_another_size(tmp_path, 
     assert not within_epoch(last)
     whole = [1e-2 * linear_schedule(step, EPOCHS * steps, 0.1) for step in range(EPOCHS * steps)]
     assert counted.rates == pytest.approx(whole[2 * steps :])  # those of a run that had such batches throughout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("batch_size", "limit", "rest"), [(16, 100, 2 * 3), (16, 17, 5), (4, 100, 2 * 12), (4, 40, 2 * 12), (4, 20, 8)]
+)
+def test_learning_rates_end_with_training_whichever_limit_comes_first(
+    tmp_path, make_encoder, tasks, batch_size, limit, rest
+):
+    run(tmp_path / "a", make_encoder, tasks, epochs=2)
+    counted = CountBatches()
+    options = {"resume": tmp_path / "a" / "last.ckpt", "batch_size": batch_size, "max_steps": limit}
+    run(tmp_path / "b", make_encoder, tasks, [counted], **options)
+    steps = min(limit, EPOCHS * 48 // batch_size)
+    assert counted.rates == pytest.approx(
+        [1e-2 * linear_schedule(steps - left, steps, 0.1) for left in range(rest, 0, -1)]
+    )
+
+
+@pytest.mark.slow
+def test_schedule_of_freezing_is_refused_where_steps_end_training_and_epochs_have_others_by_now(
+    tmp_path, make_encoder, tasks
+):
+    plan = [Gradual(groups=2, epochs=1)]
+    run(tmp_path / "a", make_encoder, tasks, epochs=1, plan=plan)
+    options = {"resume": tmp_path / "a" / "last.ckpt", "plan": plan, "max_steps": 20}
+    with pytest.raises(UserError, match="max_steps: 20 given.* 1 so far had 6 steps and would have 12 each by now"):
+        run(tmp_path / "b", make_encoder, tasks, batch_size=4, **options)
+    module, _ = run(tmp_path / "c", make_encoder, tasks, **options)
+    assert module.trainer.global_step == 20
 
 
 @pytest.mark.slow

@@ -1,9 +1,13 @@
+from copy import deepcopy
+
 import pytest
 import torch
 from support.training import make_data, make_module, make_trainer
 
+from polyhead.freezing.lora import LoRA, merge_adapters
 from polyhead.freezing.schedules import Gradual
 from polyhead.training.fit import fit_and_test
+from polyhead.training.interpolation import copy_weights, interpolate
 
 
 def weights_after(tmp_path, model, tasks, share):
@@ -33,3 +37,23 @@ def test_parts_that_are_unfrozen_later_move_back_as_well(tmp_path, model, tasks)
     fit_and_test(module, make_data(tasks), trainer, resume=None, interpolation=1e-9)
     for name, value in model.named_parameters():
         torch.testing.assert_close(value, start[name])
+
+
+def merged_weights(model):
+    merged = deepcopy(model.encoder)
+    merge_adapters(merged)
+    return dict(merged.layers.named_parameters())
+
+
+def test_updates_of_lora_move_back_as_the_weights_that_they_are_added_to_would(model):
+    LoRA(rank=2).prepare(model)
+    before, start = merged_weights(model), copy_weights(model)
+    with torch.no_grad():
+        for name, weights in model.named_parameters():
+            if ".lora_" in name:
+                weights.add_(torch.randn_like(weights))  # as training does
+    after = merged_weights(model)
+    assert any(not torch.allclose(before[name], weights) for name, weights in after.items())
+    interpolate(model, start, 0.75)
+    for name, weights in merged_weights(model).items():
+        torch.testing.assert_close(weights, 0.25 * before[name] + 0.75 * after[name])

@@ -14,6 +14,8 @@ from polyhead.models.encoder import Encoder
 from polyhead.models.multitask import MultiTaskModel
 
 ALL_LINEAR = "all-linear"
+FACTOR_A = ".lora_A."
+"""Part of the names of the weights A, by which they are known."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NotRequired, Self, TypedDict
 from polyhead.errors import UserError, did_you_mean
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.formats import read_fields, write_fields
+from polyhead.runs.kept_head import KeptHead, check_kept_head, check_temperature
 from polyhead.tasks import KINDS, SingleLabel
 
 
@@ -91,18 +92,6 @@ class PairConflict(TypedDict):
     conflicting_share: float
 
 
-class KeptHead(TypedDict):
-    """What a run says of a head that it took from elsewhere and has no labels for: as it was there.
-
-    Attributes:
-        temperature: above 0.
-        scores: of validation, see :mod:`polyhead.training.validation_scores`; None where there are none.
-    """
-
-    temperature: float
-    scores: Any
-
-
 @dataclass(frozen=True, kw_only=True)
 class RunMetrics:
     """What a run measured: ``metrics.json``, the last file that it writes.
@@ -174,8 +163,8 @@ class RunMetrics:
         for results in (metrics.validation, metrics.test, *metrics.extra_test_sets.values()):
             for task, values in results.items():
                 _check_results(path, task, values)
-        for task, kept in metrics.kept_heads.items():  # nothing was measured of them
-            _check_temperature(path, task, kept)
+        for task, kept in metrics.kept_heads.items():
+            check_kept_head(path, task, kept)
         return metrics
 
 
@@ -193,13 +182,7 @@ def _check_results(path: str, task: str, values: Mapping[str, Any]) -> None:
     lacking = [metric for metric in (*kind.measures, *kind.fit_measures, *tables) if metric not in values]
     if lacking:
         raise UserError(f"{path!r} has {task}.{lacking[0]}: missing; it was damaged or changed: run train.py again")
-    _check_temperature(path, task, values)
-
-
-def _check_temperature(path: str, task: str, values: Mapping[str, Any]) -> None:
-    """Refuse a temperature that is not above 0; a task need not have one."""
-    if values.get("temperature", 1.0) <= 0:
-        raise UserError(f"{path!r} has the temperature {values['temperature']} for {task}; it must be above 0")
+    check_temperature(path, task, values.get("temperature", 1.0))  # a task need not have one
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from polyhead.storage.class_names import class_names, name_classes
 from polyhead.tasks import list_text
 
 if TYPE_CHECKING:
@@ -20,16 +21,17 @@ def label_cells(array: "Array", feature: Any, free: bool, missing_values: Sequen
 
     Raises:
         ArrowInvalid: a cell that is no label.
+        ValueError: a number of no class.
     """
     import pyarrow as pa
     from pyarrow import compute
 
+    names = class_names(feature)
+    if names is not None:
+        array = _named(array, names)
     if free and pa.types.is_nested(array.type):
-        array = _joined_lists(array, getattr(getattr(feature, "feature", None), "names", None))
-    names = getattr(feature, "names", None)
-    if names is not None:  # class indices with their names; hub data sets mark a missing label by -1
-        named = compute.if_else(compute.less(array, 0), len(names), array)
-        array = pa.array([*names, None]).take(named)
+        rows = array.to_pylist()
+        array = pa.array([None if row is None else list_text(row) for row in rows], pa.large_string())
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_floating(array.type):
@@ -40,15 +42,12 @@ def label_cells(array: "Array", feature: Any, free: bool, missing_values: Sequen
     return compute.if_else(compute.is_in(trimmed, missing), None, trimmed)
 
 
-def _joined_lists(lists: "Array", names: Sequence[str] | None) -> "Array":
-    """Return lists of labels as texts; ``names`` are those of classes, where they have indices, -1 for no label."""
+def _named(array: "Array", names: Sequence[str]) -> "Array":
+    """Return the names of class numbers, or of lists of them."""
     import pyarrow as pa
 
-    rows = lists.to_pylist()
-    if names is not None:
-        rows = [[names[index] for index in row] if _are_classes(row) else None for row in rows]
-    return pa.array([None if row is None else list_text(row) for row in rows], pa.large_string())
-
-
-def _are_classes(indices: Sequence[int | None] | None) -> bool:
-    return indices is not None and all(index is not None and index >= 0 for index in indices)
+    if pa.types.is_nested(array.type):
+        return pa.array([name_classes(cell, names) for cell in array.to_pylist()], pa.list_(pa.string()))
+    numbers = array.dictionary_encode()
+    known = [name_classes(number, names) for number in numbers.dictionary.to_pylist()]
+    return pa.array(known, pa.string()).take(numbers.indices)

@@ -154,9 +154,11 @@ class Table:
                 free = self.columns[column] in self.free
                 texts = label_cells(array, _feature(self._features, column), free, self.missing_values)
             texts.validate(full=True)  # Parquet takes any bytes for text
-        except pa.ArrowInvalid as error:
+        except ValueError as error:  # ArrowInvalid is one
             for index in range(len(array)) if len(array) > 1 else ():  # Arrow does not say where
                 self._checked_texts(column, array.slice(index, 1), before + index)
+            if not isinstance(error, pa.ArrowInvalid):
+                raise UserError(f"{self.name} row {self.row(before)}: {column}: {error}") from error
             rule = "it must be" if self.columns[column] in (TEXT, SECOND) else "a label must be a whole number or"
             hint = "; for numbers set its kind to number" if pa.types.is_floating(array.type) else ""
             raise UserError(

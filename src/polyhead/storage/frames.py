@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from polyhead.errors import UserError, did_you_mean
+from polyhead.storage.class_names import class_names, name_classes
 from polyhead.storage.output import write_atomically, write_errors
 from polyhead.storage.rows import Row
 
@@ -91,10 +92,10 @@ def _lines(frame: Any, name: str, columns: Sequence[str]) -> Iterator[str]:
     Raises:
         UserError: there is no row, or a cell that JSON does not hold.
     """
-    number = 0
+    number, classes = 0, _classes(frame, columns)
     for number, row in enumerate(_rows(frame, columns), start=1):
-        cells = {column: _plain(value) for column, value in row.items()}
         try:
+            cells = {column: _plain(_named(value, classes.get(column))) for column, value in row.items()}
             yield json.dumps(cells, ensure_ascii=False, allow_nan=False) + "\n"
         except (TypeError, ValueError) as error:
             raise UserError(f"{name} row {number}: {error}; give texts and numbers") from error
@@ -123,27 +124,21 @@ def _rows(frame: Any, columns: Sequence[str]) -> Iterable[Row]:
 
 
 def _dataset_rows(dataset: Any, columns: Sequence[str]) -> Iterator[Row]:
-    """Yield the rows of a data set; class numbers become the names that it has for them, -1 no label."""
-    names = {column: _class_names(dataset.features[column]) for column in columns}
+    """Yield the rows of a data set, with class numbers as they are."""
     for batch in dataset.select_columns(list(columns)).with_format(None).iter(_BATCH):
         for cells in zip(*(batch[column] for column in columns), strict=True):
-            row = dict(zip(columns, cells, strict=True))
-            yield {column: _class_name(cell, names[column]) for column, cell in row.items()}
+            yield dict(zip(columns, cells, strict=True))
 
 
-def _class_names(feature: Any) -> Sequence[str] | None:
-    """Return the names of the classes whose numbers a column has, or lists of them; None where it has others."""
-    names: Sequence[str] | None = getattr(getattr(feature, "feature", feature), "names", None)
-    return names
+def _classes(frame: Any, columns: Sequence[str]) -> dict[str, Sequence[str]]:
+    """Return the names of classes by column, where a data set has numbers for them."""
+    features: Mapping[str, Any] = frame.features if _library(frame) == "datasets" else {}
+    found = {column: class_names(features[column]) for column in columns if column in features}
+    return {column: names for column, names in found.items() if names is not None}
 
 
-def _class_name(cell: Any, names: Sequence[str] | None) -> Any:
-    if isinstance(cell, list) and names is not None:
-        known = all(part is not None and part >= 0 for part in cell)
-        return [names[part] for part in cell] if known else None
-    if names is None or not isinstance(cell, int):
-        return cell
-    return names[cell] if cell >= 0 else None
+def _named(cell: Any, classes: Sequence[str] | None) -> Any:
+    return cell if classes is None else name_classes(cell, classes)
 
 
 def _plain(value: Any) -> Any:

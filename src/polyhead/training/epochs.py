@@ -71,10 +71,19 @@ def reopen_epoch(checkpoint: dict[str, Any]) -> None:
     loop["epoch_loop.state_dict"]["_batches_that_stepped"] -= 1
 
 
-def continue_from_here(trainer: L.Trainer) -> None:
-    """Have all that training goes by agree with the epochs that are over, as a fit begins or continues."""
+def continue_from_here(trainer: L.Trainer, in_stages: bool) -> None:
+    """Have all that training goes by agree with the epochs that are over, as a fit begins or continues.
+
+    Args:
+        trainer: of the fit.
+        in_stages: whether something else is trained from some epoch on.
+
+    Raises:
+        UserError: steps end training, and the epochs that are over had more or fewer than those to come, so that the
+            schedule of learning rates would enter a stage at another epoch than the model does.
+    """
     _count_whole_epoch(trainer)
-    _place_schedule(trainer)
+    _place_schedule(trainer, in_stages)
 
 
 def _count_whole_epoch(trainer: L.Trainer) -> None:
@@ -91,20 +100,36 @@ def _count_whole_epoch(trainer: L.Trainer) -> None:
         setattr(progress.current, count, getattr(progress.current, count) + more)
 
 
-def _place_schedule(trainer: L.Trainer) -> None:
-    """Have learning rates stand where the epochs do, also where those before had more steps than they would have now.
+def _place_schedule(trainer: L.Trainer, in_stages: bool) -> None:
+    """Have learning rates stand as far before their end as training does.
 
     A checkpoint has the number of steps so far, by which a schedule of fewer steps would be over; and the rates of a
-    schedule that may have had another end. Under ``max_steps`` steps count, not epochs.
+    schedule that may have had another end.
     """
     schedule: Any = trainer.lr_scheduler_configs[0].scheduler
     progress = trainer.fit_loop.epoch_loop.batch_progress
-    between_epochs = progress.is_last_batch or not progress.current.ready
-    if between_epochs and trainer.max_steps == -1:
-        schedule.last_epoch = trainer.current_epoch * steps_per_epoch(trainer)
+    if progress.is_last_batch or not progress.current.ready:  # between two epochs
+        every = steps_per_epoch(trainer)
+        schedule.last_epoch = int(trainer.estimated_stepping_batches) - _steps_to_come(trainer, every)
+        if in_stages and schedule.last_epoch != trainer.current_epoch * every:
+            raise UserError(
+                f"trainer.max_steps: {trainer.max_steps} given, and the freezing plan goes by epochs, of which the "
+                f"{trainer.current_epoch} so far had {trainer.global_step} steps and would have {every} each by now; "
+                "resume with the batches that they had, or set trainer.max_steps=-1 and trainer.max_epochs"
+            )
     rates = [
         rate * factor(schedule.last_epoch) for rate, factor in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
     ]
     for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
     schedule._last_lr = rates
+
+
+def _steps_to_come(trainer: L.Trainer, every: int) -> int:
+    """Return the steps until training ends, by epochs of ``every`` steps or by ``max_steps``."""
+    limits = []
+    if trainer.max_epochs is not None and trainer.max_epochs != -1:
+        limits.append((trainer.max_epochs - trainer.current_epoch) * every)
+    if trainer.max_steps != -1:
+        limits.append(trainer.max_steps - trainer.global_step)
+    return min(limits)

@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping
 import torch
 from torch import Tensor, nn
 
+from polyhead.freezing.lora import FACTOR_A
+
 
 def copy_weights(model: nn.Module, frozen: Collection[int] = ()) -> dict[str, Tensor]:
     """Return copies of the parameters of a model by name, but for some that are never trained.
@@ -23,7 +25,8 @@ def interpolate(model: nn.Module, start: Mapping[str, Tensor], share: float) -> 
     .. math:: w = (1 - share) \\, w_{start} + share \\, w_{trained}
 
     WiSE-FT (Wortsman et al. 2022, "Robust Fine-Tuning of Zero-Shot Models", arXiv 2109.01903): the path between the two
-    often leads over weights that are better than both ends on other data, and as good on those trained on.
+    often leads over weights that are better than both ends on other data, and as good on those trained on. The update
+    that LoRA makes to a weight is a product BA, which starts at 0 with B: B alone moves back, and so the product does.
 
     >>> model = nn.Linear(1, 1, bias=False)
     >>> start = copy_weights(model)
@@ -39,5 +42,5 @@ def interpolate(model: nn.Module, start: Mapping[str, Tensor], share: float) -> 
     """
     with torch.no_grad():
         for name, weights in model.named_parameters():
-            if name in start:
+            if name in start and FACTOR_A not in name:
                 weights.copy_(torch.lerp(start[name].to(weights.device), weights, share))

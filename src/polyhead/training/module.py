@@ -114,7 +114,7 @@ class MultiTaskTraining(MultiTaskEvaluation):
         The schedule needs the number of steps, so Lightning makes the loader before it has read the checkpoint, and
         does not give it its state afterwards; the loader's state follows from the trainer's progress, though.
         """
-        continue_from_here(self.trainer)
+        continue_from_here(self.trainer, in_stages=len(self.stages) > 1)
         loader = self.trainer.train_dataloader
         if isinstance(loader, TrainingLoader):
             loader.load_state_dict(loader.state_dict())

@@ -9,7 +9,7 @@ from support.run_folders import make_metrics, make_provenance
 
 from polyhead.app.config.run_config import read_config
 from polyhead.app.loaded.sentence_digest import sentence_digest
-from polyhead.app.loaded.trained import TrainedRun
+from polyhead.app.loaded.trained_run import TrainedRun
 from polyhead.data.tokenization import TextTokenizer
 from polyhead.data.tokenized_sentences import TokenizedSentences
 from polyhead.errors import UserError

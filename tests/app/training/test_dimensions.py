@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from support.commands import ROOT, TINY, script, start, train
+from support.commands import NO_HEALTH, NO_PICTURES, ROOT, TINY, script, start, train
 
 EXACT = ["trainer.precision=32-true"]
+QUICK = [*NO_PICTURES, *NO_HEALTH, *EXACT, "accelerator=cpu", "trainer.max_epochs=1"]
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,26 @@ def test_encoded_embeddings_at_a_width_are_those_of_predictions(folder):
     rows = [json.loads(line)["embedding"] for line in (folder / "out.jsonl").read_text().splitlines()]
     np.testing.assert_allclose(np.load(folder / "out.npy"), rows, atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("origin", ["run", "bundle"])
+def test_head_that_is_kept_has_the_temperatures_of_its_widths(folder, origin):
+    rows = [f"{label} thing number {i},{label}" for i in range(16) for label in ("sea", "sky")]
+    (folder / "topics.csv").write_text("\n".join(["text,topic", *rows]))
+    files = [f"data.files.{split}=topics.csv" for split in ("train", "validation", "test")]
+    given = [*QUICK, f"start={origin}", "freeze=backbone", "heads=trained", "data=files", *files, "tasks=[topic]"]
+    name = f"added_to_{origin}"
+    done = train(*given, "model.dimensions=[24,12]", f"hydra.run.dir={name}", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert script("export", name, f"output={name}_bundle", cwd=folder).returncode == 0
+    old, new = (json.loads((folder / made / "tasks.json").read_text()) for made in ("bundle", f"{name}_bundle"))
+    assert new["dimensions"]["12"]["sentiment"] == old["dimensions"]["12"]["sentiment"]
+    assert new["dimensions"].keys() == {"12"}
+    refused = train(*given, "model.dimensions=[24,8]", cwd=folder)
+    assert refused.returncode == 2
+    message = f"model.dimensions: 8 given, and the head of category in '{origin}', which is kept as it is, was not"
+    assert message in refused.stderr, refused.stderr
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ from polyhead.app.config.hydra_state import task_overrides
 from polyhead.app.config.options import check_options
 from polyhead.app.config.trust import check_trust
 from polyhead.app.jobs.table_options import TABLE_OPTIONS, read_dialect
-from polyhead.app.loaded.trained import TrainedRun, build_encoder, load_trained_run
+from polyhead.app.loaded.trained import build_encoder, load_trained_run
+from polyhead.app.loaded.trained_run import TrainedRun
 from polyhead.app.terminal.progress import text_progress
 from polyhead.app.terminal.reading_notes import tell_reading
 from polyhead.deployment.nested_backend import check_size

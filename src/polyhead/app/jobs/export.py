@@ -16,7 +16,8 @@ from polyhead.app.jobs.graphs import write_graphs
 from polyhead.app.jobs.hub import check_repository, push
 from polyhead.app.jobs.table_options import TABLE_OPTIONS, read_dialect
 from polyhead.app.jobs.text_file import read_texts
-from polyhead.app.loaded.trained import TrainedRun, load_trained_run
+from polyhead.app.loaded.trained import load_trained_run
+from polyhead.app.loaded.trained_run import TrainedRun
 from polyhead.app.terminal.command_config import command_config
 from polyhead.app.terminal.command_names import as_called
 from polyhead.data.tokenization import TextTokenizer
@@ -207,6 +208,9 @@ def _dimensions(trained: TrainedRun) -> dict[str, dict[str, dict[str, Any]]]:
         results: Mapping[str, Mapping[str, Any]] = splits.get("validation", {})
         known = [task for task in trained.tasks if task.kind.fits and task.kind.fits in results.get(task.name, {})]
         found[size] = {task.name: {task.kind.fits: results[task.name][task.kind.fits]} for task in known}
+        for name, kept in trained.metrics.kept_heads.items():  # nothing was fitted of them here
+            if size in kept.get("dimensions", {}):
+                found[size][name] = {"temperature": kept["dimensions"][size]}
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 
-from polyhead.app.loaded.trained import TrainedRun
+from polyhead.app.loaded.trained_run import TrainedRun
 from polyhead.data.tokenization import TextTokenizer
 from polyhead.deployment.backends import GRAPH, INT8_GRAPH, OnnxBackend
 from polyhead.deployment.bundle import graph as onnx_graph

@@ -16,7 +16,7 @@ from polyhead.objectives.distillation import Distillation
 from polyhead.objectives.embedding_loss import EmbeddingLoss
 from polyhead.objectives.losses import MultiTaskLoss
 from polyhead.objectives.weighting import Weighting
-from polyhead.runs.contents import KeptHead
+from polyhead.runs.kept_head import KeptHead
 from polyhead.sources.base import Source
 from polyhead.tasks import Task
 from polyhead.training.auto_epochs import TrainingLength

@@ -1,9 +1,7 @@
 """One training run: build, train, test, write, show."""
 
-import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -13,34 +11,24 @@ from omegaconf import DictConfig
 
 from polyhead.app.config.builder import plain
 from polyhead.app.config.invocation import Invocation
-from polyhead.app.loaded.encoder_record import encoder_changes
 from polyhead.app.terminal.run_log import silence_lightning
-from polyhead.app.training.claim import claim, noted_data
 from polyhead.app.training.components import RunComponents
 from polyhead.app.training.composition import compose_model
 from polyhead.app.training.embedding_watch import EmbeddingWatch
 from polyhead.app.training.head_start import solve_heads
 from polyhead.app.training.hparams import final_metrics, health_metrics, hparams, monitored_value
 from polyhead.app.training.resumption import Resumption
-from polyhead.app.training.run_data import DataNotes, changed_splits, data_digests, make_data, resolve_models
+from polyhead.app.training.run_data import DataNotes, data_digests, make_data
+from polyhead.app.training.run_notes import RunNotes
 from polyhead.app.training.soup_start import start_from_average
-from polyhead.app.training.taken_heads import TakenHeads, take_heads
+from polyhead.app.training.taken_heads import take_heads
 from polyhead.app.training.trainer import compose_trainer
+from polyhead.app.training.training_plan import TrainingPlan
 from polyhead.data.datamodule import SentenceData
 from polyhead.freezing.frozen_activations import attach_frozen
-from polyhead.freezing.plans import count_trained
 from polyhead.hardware import device_type, forget_peak, peak_megabytes
 from polyhead.processes import first_process
-from polyhead.runs.contents import (
-    Monitor,
-    PairConflict,
-    ParameterCounts,
-    Provenance,
-    RunMetrics,
-    Seconds,
-    SplitResults,
-)
-from polyhead.runs.environment import describe_environment
+from polyhead.runs.contents import Monitor, PairConflict, ParameterCounts, RunMetrics, Seconds, SplitResults
 from polyhead.runs.folder import RunFolder
 from polyhead.runs.predictions import Predictions
 from polyhead.runs.summary import show
@@ -50,10 +38,7 @@ from polyhead.training.fit import FitResult, fit_and_test
 from polyhead.training.loggers import close_loggers, log_table, open_loggers
 from polyhead.training.metrics import Results, scalars
 from polyhead.training.module import MultiTaskTraining
-from polyhead.training.plan_table import plan_table
 from polyhead.training.tensorboard import log_final_metrics, log_hparams, log_layout
-
-log = logging.getLogger(__name__)
 
 
 class TrainingRun:
@@ -71,6 +56,7 @@ class TrainingRun:
         self.resumption = resumption
         self.asked = asked
         self.folder = RunFolder(Path(config.run_dir))
+        self.notes = RunNotes(config, parts, resumption, asked)
         self.first = first_process()
         self.device = device_type(config.trainer.accelerator)
         self.throughput, self.predictions = Throughput(), PredictionRecorder()
@@ -90,8 +76,7 @@ class TrainingRun:
         forget_peak()
         quiet = quiet or self.asked.shares_terminal
         trainer = self._trainer(callbacks, quiet)
-        provenance = self._provenance()
-        made_before = self._claim(provenance) if self.first else None
+        made_before = self.notes.claim() if self.first else None
         if made_before is not None:
             return monitored_value(made_before)
         open_loggers(trainer)
@@ -100,18 +85,17 @@ class TrainingRun:
         soup = self._start_from_average(module, trainer)
         taken = take_heads(None if self.parts.soup else self.parts.start, module, self.parts.tasks)
         data = self._data(module, trainer)
-        trainable, total = count_trained(module.model, module.stages)
-        parameters = ParameterCounts(trainable=trainable, total=total)
-        self._announce(module, trainer, taken)
+        plan = TrainingPlan.of(module, trainer.max_epochs, self._solves_heads, taken.added)
+        self._announce(plan, trainer)
         solve = partial(solve_heads, self.parts, module, data, trainer, taken) if self._solves_heads else None
         again = self.parts.heads is not None and self.parts.heads.again
         watch = EmbeddingWatch(self.parts, module, data, trainer.strategy.root_device, measures=self.first)
         share = self.config.get("interpolation", 1.0)  # runs made before version 0.2 have none
         result = fit_and_test(module, data, trainer, self.resumption.checkpoint, self.config.test, solve, again, share)
         measured = watch.measured(self.config.test) if self.first else {}
-        metrics = self._metrics(result, module, parameters, soup, measured, seconds=time.perf_counter() - started)
+        metrics = self._metrics(result, module, plan.parameters, soup, measured, seconds=time.perf_counter() - started)
         if self.first:
-            self._write(metrics, replace(provenance, data=data_digests(data)))
+            self._write(metrics, data_digests(data))
             final = final_metrics(metrics), health_metrics(metrics)
             log_final_metrics(trainer, hparams(self.config, self.asked), *final)
             close_loggers(trainer)
@@ -120,28 +104,11 @@ class TrainingRun:
         return monitored_value(metrics)
 
     def _trainer(self, callbacks: Sequence[L.Callback], quiet: bool) -> L.Trainer:
-        own = [self.throughput, self.predictions, DataNotes(self._note_data), *callbacks]
+        own = [self.throughput, self.predictions, DataNotes(self.notes.add_data), *callbacks]
         trainer = compose_trainer(self.config, self.parts.precision, self.parts.length, callbacks=own)
         if quiet and trainer.progress_bar_callback:
             trainer.progress_bar_callback.disable()
         return trainer
-
-    def _claim(self, provenance: Provenance) -> RunMetrics | None:
-        """Take the run's folder, and note with what it is made; return the metrics of a run that is done already."""
-        known = noted_data(self.resumption)
-        changes = partial(self._changes, provenance.encoder)
-        made_before = claim(self.folder, self.config, self.resumption, changes, self.asked.in_multirun)
-        if made_before is None:
-            replace(provenance, data=known).write(self.folder)
-        return made_before
-
-    def _changes(self, encoder: Mapping[str, str], run: RunFolder) -> list[str]:
-        """Return in words what is not as another run of this configuration had it."""
-        splits = changed_splits(self.parts, run)
-        return [f"other {', '.join(splits)} sentences"] * bool(splits) + encoder_changes(run, encoder)
-
-    def _note_data(self, digests: Mapping[str, str]) -> None:
-        replace(Provenance.read(self.folder), data=digests).write(self.folder)
 
     def _module(self) -> MultiTaskTraining:
         model = compose_model(self.config, self.parts)
@@ -182,28 +149,13 @@ class TrainingRun:
         data = self._data(module, trainer, cached=False)  # the encoder is another in a moment
         return start_from_average(self.parts.soup, module, data, trainer, self.config)
 
-    def _announce(self, module: MultiTaskTraining, trainer: L.Trainer, taken: TakenHeads) -> None:
+    def _announce(self, plan: TrainingPlan, trainer: L.Trainer) -> None:
         """Show the plan of training in the log and on the dashboard."""
-        optimization, solved = self.parts.optimization, self._solves_heads
-        plan = plan_table(module.model, module.stages, optimization, trainer.max_epochs, solved, taken.added)
-        trainable, total = count_trained(module.model, module.stages)
         if self.first:
-            log.info("trainable %s of %s (%.2f %%)", f"{trainable:,}", f"{total:,}", 100 * trainable / total)
-            if trainable:
-                log.info(plan.text())
+            plan.log()
         log_hparams(trainer, hparams(self.config, self.asked))
         log_layout(trainer, [task.name for task in self.parts.tasks])
-        log_table(trainer, "freezing plan", plan.titles, plan.rows)
-
-    def _provenance(self) -> Provenance:
-        return Provenance(
-            **self.asked.noted(),
-            **describe_environment(self.asked.command),
-            seed=self.config.seed,
-            precision=self.parts.precision,
-            device=self.device,
-            encoder=resolve_models(self.parts),
-        )
+        log_table(trainer, "freezing plan", plan.table.titles, plan.table.rows)
 
     def _metrics(
         self,
@@ -237,9 +189,9 @@ class TrainingRun:
             kept_heads=self.parts.kept_heads(),
         )
 
-    def _write(self, metrics: RunMetrics, provenance: Provenance) -> None:
+    def _write(self, metrics: RunMetrics, digests: Mapping[str, str]) -> None:
         """Write the results of the run; the metrics last, because they say that the run is done."""
-        provenance.write(self.folder)
+        self.notes.complete(digests)
         if self.config.test:
             Predictions(self.predictions.labels, self.predictions.predicted).write(self.folder)
         metrics.write(self.folder)

@@ -1,6 +1,6 @@
 """Start point: a run or a bundle whose encoder and heads a new run begins with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from polyhead.deployment.bundle.manifest import FILE
 from polyhead.deployment.bundle.scores import read_scores
 from polyhead.errors import UserError, did_you_mean
 from polyhead.models.multitask import MultiTaskModel
-from polyhead.runs.contents import KeptHead, RunMetrics
+from polyhead.runs.contents import RunMetrics
 from polyhead.runs.folder import RunFolder
+from polyhead.runs.kept_head import KeptHead
 from polyhead.tasks import SingleLabel, Task, make_tasks
 
 _OWN = ("pooling", "max_length", "prompt")  # of an encoder: as its folder says, where nothing else is given
@@ -66,18 +67,48 @@ class StartPoint:
         """Return what a prediction needs of each task beside its head."""
         if self.is_bundle:
             scores = {task: found.plain() for task, found in read_scores(self.folder, self.tasks).items()}
+            manifest = Bundle.open(self.folder).manifest
             return {
-                entry.name: KeptHead(temperature=entry.temperature or 1.0, scores=scores.get(entry.name))
-                for entry in Bundle.open(self.folder).manifest.tasks
+                entry.name: _kept(entry.name, entry.temperature or 1.0, scores.get(entry.name), manifest.dimensions)
+                for entry in manifest.tasks
                 if entry.name not in self.others
             }
         metrics = RunMetrics.read(RunFolder(self.folder))
+        fits = {size: splits.get("validation", {}) for size, splits in metrics.dimensions.items()}
         measured = {
-            task: KeptHead(temperature=results["temperature"], scores=results.get("scores"))
+            task: _kept(task, results["temperature"], results.get("scores"), fits)
             for task, results in metrics.validation.items()
             if task not in self.others
         }
         return {**metrics.kept_heads, **measured}
+
+    def check_widths(self, kept: Sequence[str], sizes: Sequence[int]) -> None:
+        """Check that heads that are kept were trained for widths of the embedding.
+
+        Args:
+            kept: their tasks.
+            sizes: the widths, below the whole.
+
+        Raises:
+            UserError: one was not.
+        """
+        described = Bundle.open(self.folder).manifest if self.is_bundle else RunMetrics.read(RunFolder(self.folder))
+        heads = self.calibration()
+        for task in kept:
+            known = {*described.dimensions, *(heads[task].get("dimensions", {}) if task in heads else ())}
+            if lacking := [size for size in sizes if str(size) not in known]:
+                raise UserError(
+                    f"model.dimensions: {lacking[0]} given, and the head of {task} in {str(self.folder)!r}, which is "
+                    f"kept as it is, was not trained for that; leave {lacking[0]} out, or set keep_heads=[]"
+                )
+
+
+def _kept(task: str, temperature: float, scores: Any, fits: Mapping[str, Mapping[str, Any]]) -> KeptHead:
+    """Describe a head; ``fits`` has what validation fitted by width and task."""
+    kept = KeptHead(temperature=temperature, scores=scores)
+    if widths := {size: by_task[task]["temperature"] for size, by_task in fits.items() if task in by_task}:
+        kept["dimensions"] = widths
+    return kept
 
 
 def begin_at_start(config: DictConfig, overrides: Sequence[str] = ()) -> None:

@@ -112,16 +112,18 @@ def _asks_for_all_folds(config: DictConfig) -> bool:
     return isinstance(folds, int) and folds >= 2 and data.get("fold") is None
 
 
-def check_steps(components: RunComponents, dimensions: object) -> None:
-    """Check that there are steps for what steps alone can learn.
+def check_steps(components: RunComponents, dimensions: Sequence[int] | None) -> None:
+    """Check that there are steps for what steps alone can learn, or that it was learned before.
 
     Args:
         components: of the run.
         dimensions: the widths of ``model.dimensions``.
 
     Raises:
-        UserError: there are none, or heads are solved again after them.
+        UserError: there are none, or heads are solved again after them, or a kept head does not know a width.
     """
+    if dimensions and components.start:
+        components.start.check_widths(components.kept_names, dimensions[1:])
     if dimensions and components.heads and (components.heads.again or not components.takes_steps):
         raise UserError(
             "model.dimensions: heads are solved for the whole embedding alone; set heads=trained, or freeze less and "
