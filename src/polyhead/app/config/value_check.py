@@ -1,6 +1,7 @@
 """The check of what is a value by itself in the configuration of a run, and no part of an object."""
 
 from collections.abc import Iterator
+from typing import Literal
 
 from omegaconf import DictConfig, ListConfig
 
@@ -41,7 +42,8 @@ def value_problems(config: DictConfig) -> Iterator[str]:
         yield "compile: True given; the layers that fsdp spreads are not compiled, leave one of the two out"
     problems: list[str] = []
     with collect_errors(problems):
-        check_options(config, seed=int, run_dir=str, resume=str | None, compile=bool, test=bool, watch_conflict=bool)
+        check_options(config, seed=int, run_dir=str, resume=str | None, test=bool, watch_conflict=bool)
+        check_options(config, compile=bool | Literal["auto"])
         if "start" in config:  # configurations of 0.1.0 have none
             check_options(config, start=str | None)
         if "teacher" in config:

@@ -34,6 +34,7 @@ from polyhead.runs.predictions import Predictions
 from polyhead.runs.summary import show
 from polyhead.training.callbacks.predictions import PredictionRecorder
 from polyhead.training.callbacks.throughput import Throughput
+from polyhead.training.compilation import CompileLongTraining
 from polyhead.training.fit import FitResult, fit_and_test
 from polyhead.training.loggers import close_loggers, log_table, open_loggers
 from polyhead.training.metrics import Results, scalars
@@ -104,7 +105,9 @@ class TrainingRun:
         return monitored_value(metrics)
 
     def _trainer(self, callbacks: Sequence[L.Callback], quiet: bool) -> L.Trainer:
-        own = [self.throughput, self.predictions, DataNotes(self.notes.add_data), *callbacks]
+        own: list[L.Callback] = [self.throughput, self.predictions, DataNotes(self.notes.add_data), *callbacks]
+        if self.config.compile == "auto":
+            own.append(CompileLongTraining())
         trainer = compose_trainer(self.config, self.parts.precision, self.parts.length, callbacks=own)
         if quiet and trainer.progress_bar_callback:
             trainer.progress_bar_callback.disable()
@@ -112,7 +115,7 @@ class TrainingRun:
 
     def _module(self) -> MultiTaskTraining:
         model = compose_model(self.config, self.parts)
-        if self.config.compile:
+        if self.config.compile is True:
             model.encoder.compile_layers()
         parts = self.parts
         return MultiTaskTraining(
