@@ -56,6 +56,18 @@ def test_fit_without_a_monitoring_checkpoint_takes_the_last_weights(tmp_path, mo
     assert result.test.keys() == {"category", "sentiment"}
 
 
+def test_fit_that_takes_no_step_and_evaluates_nothing_writes_its_weights_all_the_same(
+    tmp_path, model, tasks, monkeypatch
+):
+    module, data = make_module(model, tasks, ["encoder", "heads"]), make_data(tasks)
+    monkeypatch.setattr(type(data.source), "has", lambda source, split: split != "validation")
+    trainer = make_trainer(tmp_path, enable_checkpointing=True, callbacks=checkpoints(tmp_path))
+    result = fit_and_test(module, data, trainer, resume=None, test=False)
+    assert (result.validation, result.test) == ({}, {})
+    saved = load_checkpoint(tmp_path / "best.ckpt")["state_dict"]
+    assert all(torch.equal(value, saved[name]) for name, value in module.state_dict().items())
+
+
 def test_fit_with_everything_frozen_evaluates_the_untouched_network(tmp_path, model, tasks):
     before = {name: p.clone() for name, p in model.named_parameters()}
     module = make_module(model, tasks, ["encoder", "heads"])

@@ -96,7 +96,7 @@ def fit_and_test(
         module.results["validation"] = {}
     elif module.results.get("validation") is None:
         trainer.validate(module, data, verbose=False)
-    _save_best(trainer)
+    _save_best(module, trainer)
     tested = {}
     for name in data.source.test_sets if test else ():
         with module.evaluating(name):
@@ -166,10 +166,12 @@ def _best(trainer: L.Trainer) -> BestCheckpoint | None:
     return next((callback for callback in trainer.checkpoint_callbacks if isinstance(callback, BestCheckpoint)), None)
 
 
-def _save_best(trainer: L.Trainer) -> None:
+def _save_best(module: MultiTaskTraining, trainer: L.Trainer) -> None:
     """Write the weights as the best, where no epoch was validated, for export and encode."""
     best = _best(trainer)
     if best is not None and best.dirpath and not best.best_model_path:
+        if trainer.model is None:  # nothing took steps, was validated or tested: the trainer has not seen the module
+            trainer.strategy.connect(module)
         trainer.save_checkpoint(Path(best.dirpath) / f"{best.filename}.ckpt", weights_only=True)
 
 
