@@ -116,8 +116,8 @@ def delay_training() -> None:
 
     - ``torch._dynamo``, the front of torch's compiler, which transformers imports to mark functions for it.
     - ``torch.distributed.tensor``, weights that lie on several devices.
-    - ``torch._meta_registrations``, by which the compiler works out shapes. Encoders without memory are built by it, too,
-      but what torch has in C++ is enough for them, and needs no sympy; of each family the outcome is the same.
+    - ``torch._meta_registrations``, by which the compiler works out shapes. Encoders without memory are built by it,
+      too, but what torch has in C++ is enough for them, and needs no sympy; of each family the outcome is the same.
     """
     sys.modules.setdefault(_KERNELS, LateModule(_KERNELS, package=False))
     marks = {"disable": _unmarked, "assume_constant_result": _unmarked, "allow_in_graph": _unmarked}
