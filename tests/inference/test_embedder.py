@@ -28,6 +28,15 @@ def test_embedder_keeps_the_order_of_the_texts_whatever_the_chunk(make_encoder, 
     np.testing.assert_allclose(found, torch.stack(alone).numpy(), atol=1e-5)
 
 
+def test_embedder_gives_the_same_on_several_cores_as_on_one(make_encoder):
+    ours = make(make_encoder)
+    found = {}
+    for streams in (1, 4):
+        ours.runner.streams = streams
+        found[streams] = next(ours.embed(texts(400)))
+    np.testing.assert_allclose(found[4], found[1], atol=1e-6)
+
+
 def test_embedder_in_half_precision_is_close(make_encoder):
     torch.manual_seed(0)
     whole = next(make(make_encoder).embed(texts(50)))

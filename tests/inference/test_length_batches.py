@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -84,6 +86,28 @@ def test_run_batches_on_a_gpu_hands_over_every_batch_on_the_processor(make_encod
 
         run_batches(sentences, encoder.to(device), receive, device=torch.device(device))
     torch.testing.assert_close(received["cuda"], received["cpu"], atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("streams", "batches", "expected"), [(1, 5, 4), (2, 5, 2), (3, 5, 1), (9, 2, 2), (9, 1, 4)])
+def test_run_batches_shares_the_cores_and_gives_them_back(streams, batches, expected):
+    found = []
+
+    def network(ids):
+        found.append(torch.get_num_threads())
+        return ids
+
+    lengths = np.arange(1, batches + 1)
+    sentences = TokenizedSentences(np.zeros(lengths.sum(), dtype=np.int32), np.concatenate([[0], np.cumsum(lengths)]))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        run_batches(sentences, network, lambda rows, values: None, streams)
+        with ThreadPoolExecutor(1) as pool:
+            later = pool.submit(torch.get_num_threads).result()
+        assert (torch.get_num_threads(), later) == (4, 4)
+    finally:
+        torch.set_num_threads(before)
+    assert found == [expected] * batches
 
 
 @pytest.mark.parametrize("streams", [1, 2])

@@ -15,6 +15,12 @@ from polyhead.inference.packed_linear import pack_linear_layers
 from polyhead.inference.text_runner import TextRunner
 from polyhead.models.encoder import Encoder
 
+MOST_STREAMS = 8
+"""Batches side by side on a processor, at most, since each takes memory; beyond that several cores share a batch.
+
+Cores that share a batch wait for each other hundreds of times in it; with a batch each they never do.
+"""
+
 
 class Embedder:
     """A frozen encoder with its tokenizer.
@@ -36,7 +42,8 @@ class Embedder:
         self.encoder = inference_copy(encoder, precision, device)
         pack_linear_layers(self.encoder)
         width, pool = self.encoder.embedding_size, self.encoder.pool_windows
-        self.runner = TextRunner(tokenizer, width, self.encoder, pool=pool, device=device)
+        streams = min(torch.get_num_threads(), MOST_STREAMS) if device.type == "cpu" else 1
+        self.runner = TextRunner(tokenizer, width, self.encoder, streams, pool, device)
         self.device = device
 
     @property

@@ -6,6 +6,7 @@ Shapes: N sentences, B sentences of a batch, S tokens.
 import copy
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,8 @@ def run_batches(
         sentences: N of them.
         network: token ids (B, S), on ``device`` -> values (B, ...).
         receive: called with the rows (B,) of each batch and the network's values for them, on the processor.
-        streams: batches that run side by side, each in a thread; above 1 both functions must be safe to call so.
+        streams: batches that run side by side, each in a thread with its share of torch's cores; above 1 both functions
+            must be safe to call so.
         device: where the network computes. A GPU gets larger batches, and the next one while the values of the last
             are on their way back.
     """
@@ -78,12 +80,13 @@ def run_batches(
             else:
                 receive(rows, network(batch.to(device)).cpu())
 
-    batches = equal_length_batches(sentences.lengths, TOKENS_PER_GPU_BATCH if on_gpu else TOKENS_PER_BATCH)
-    if streams == 1:
+    batches = [*equal_length_batches(sentences.lengths, TOKENS_PER_GPU_BATCH if on_gpu else TOKENS_PER_BATCH)]
+    side_by_side = min(streams, len(batches))
+    if side_by_side <= 1:
         for rows in batches:
             run(rows)
     else:
-        with ThreadPoolExecutor(streams) as pool:
+        with _threads(side_by_side) as pool:
             list(pool.map(run, batches))  # of nothing, but making the list raises whatever a batch raised
     late.finish()
 
@@ -111,6 +114,18 @@ class _LateReceive:
             done.synchronize()
             self.copied = None
             self.receive(rows, values)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield threads that share torch's cores; torch takes the last number that is set for threads to come, as well."""
+    cores = torch.get_num_threads()
+    share = max(1, cores // count)
+    try:
+        with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(cores)
 
 
 def inference_copy(encoder: Encoder, precision: str, device: torch.device) -> Encoder:

@@ -57,17 +57,32 @@ rows = torch.arange(6).reshape(3, 2)
 with TransformGetItemToIndex():
     print(torch.vmap(lambda index: rows[index])(torch.arange(3)).tolist())
 """
-LISTS = """
+MODELS = """
 import transformers
 import transformers.models
 print(len(dir(transformers)), len(dir(transformers.models)))
 print(sorted(transformers.models._class_to_module.items())[::997])
+import torch
+from transformers import AutoConfig, AutoModel
+for family in ("albert", "bert", "deberta-v2", "distilbert", "electra", "mpnet", "modernbert", "nomic_bert", "roberta"):
+    with torch.device("meta"):
+        model = AutoModel.from_config(AutoConfig.for_model(family))
+    print(family, {name: (tensor.shape, tensor.dtype, tensor.device) for name, tensor in model.state_dict().items()})
+"""
+SHAPES = """
+import torch
+from torch._meta_registrations import meta_index_Tensor
+print(meta_index_Tensor.__module__, meta_index_Tensor(torch.empty(3, 2, device="meta"), [torch.tensor([0, 2])]).shape)
 """
 SPREAD = "import torch; from torch.distributed.tensor import DTensor; print(DTensor.__module__)"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("use", [COMPILES, MASKS, LISTS, SPREAD], ids=["compiler", "masks", "lists", "spread"])
+@pytest.mark.parametrize(
+    "use",
+    [COMPILES, MASKS, MODELS, SPREAD, SHAPES],
+    ids=["compiler", "masks", "models", "spread", "shapes"],
+)
 def test_what_answers_do_not_need_is_itself_for_those_who_use_it(use):
     delayed = (
         "import polyhead.commands; from polyhead.app.terminal.late_imports import delay_training; delay_training()"
@@ -76,10 +91,10 @@ def test_what_answers_do_not_need_is_itself_for_those_who_use_it(use):
 
 
 @pytest.mark.slow
-def test_prediction_imports_no_compiler_and_nothing_that_spreads_weights(tmp_path):
+def test_prediction_imports_no_compiler_and_no_shapes_and_nothing_that_spreads_weights(tmp_path):
     (tmp_path / "a.txt").write_text("words\n")
     arguments = [f"input={tmp_path / 'a.txt'}", f"output={tmp_path / 'a.npy'}"]
-    unused = ["torch._dynamo.convert_frame", "torch.distributed.tensor", "scipy.optimize", "lightning"]
+    unused = ["torch._dynamo.convert_frame", "torch.distributed.tensor", "scipy.optimize", "lightning", "sympy"]
     found = python(
         f"import sys; sys.argv = ['encode', *{arguments!r}]\n"
         "from polyhead.commands.encode import command\n"

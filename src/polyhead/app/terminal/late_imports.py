@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 _LOOKS = "transformers.utils.import_utils"  # where transformers looks for what is installed, and for its own models
+_KERNELS = "torch._meta_registrations"  # of tensors without memory, those that are written in Python
 _MASKS = "torch._dynamo._trace_wrapped_higher_order_op"  # of which transformers' masks take one name
 
 
@@ -24,11 +25,13 @@ class LateModule(ModuleType):
     Args:
         name: of the module.
         package: whether it has modules inside.
+        needs: name of another stand-in, whose module is imported before this one.
         names: what the stand-in has itself.
     """
 
-    def __init__(self, name: str, package: bool, **names: Any) -> None:
+    def __init__(self, name: str, package: bool, needs: str | None = None, **names: Any) -> None:
         super().__init__(name)
+        self._needs = needs
         self.__spec__ = ModuleSpec(name, None)
         self._uses = ("__path__", "__all__") if package else ("__all__",)  # for imports inside it, and of all names
         self.__dict__.update(names)
@@ -41,6 +44,9 @@ class LateModule(ModuleType):
 
     def load(self) -> ModuleType:
         """Return the module itself, imported if it was not."""
+        needed = sys.modules.get(self._needs) if self._needs else None
+        if isinstance(needed, LateModule):
+            needed.load()
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
         return import_module(self.__name__)
@@ -110,9 +116,12 @@ def delay_training() -> None:
 
     - ``torch._dynamo``, the front of torch's compiler, which transformers imports to mark functions for it.
     - ``torch.distributed.tensor``, weights that lie on several devices.
+    - ``torch._meta_registrations``, by which the compiler works out shapes. Encoders without memory are built by it,
+      too, but what torch has in C++ is enough for them, and needs no sympy; of each family the outcome is the same.
     """
+    sys.modules.setdefault(_KERNELS, LateModule(_KERNELS, package=False))
     marks = {"disable": _unmarked, "assume_constant_result": _unmarked, "allow_in_graph": _unmarked}
-    sys.modules.setdefault("torch._dynamo", LateModule("torch._dynamo", package=True, **marks))
+    sys.modules.setdefault("torch._dynamo", LateModule("torch._dynamo", package=True, needs=_KERNELS, **marks))
     masks = LateModule(_MASKS, package=False)
     masks.TransformGetItemToIndex = lambda: masks.load().TransformGetItemToIndex()  # type: ignore[attr-defined]
     sys.modules.setdefault(_MASKS, masks)
