@@ -26,6 +26,7 @@ from pathlib import Path
 from benchmarks.settings import Settings, describe_options, parse
 
 from polyhead.errors import UserError, interruptible
+from polyhead.storage.output import write_atomically, write_errors
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -58,7 +59,9 @@ def measure(names: Sequence[str], settings: Settings) -> None:
             results.append(asdict(comparison))
     if settings.json:
         report = {"settings": asdict(replace(settings, json="")), "machine": peak.machine(), "results": results}
-        Path(settings.json).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        path = Path(settings.json)
+        with write_errors(path), write_atomically(path) as partial:
+            partial.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Settings: what a benchmark is run with, read from the command line. Imports nothing heavy."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -100,6 +101,9 @@ def parse(arguments: Sequence[str]) -> tuple[list[str], Settings]:
     settings = Settings(**dict(options))  # type: ignore[arg-type]  # _read_option looked at each field's type
     if settings.data != "hypothetical" and not Path(settings.data).exists():
         raise UserError(f"data={settings.data}: neither hypothetical nor a file or folder that is there")
+    folder = Path(settings.json).parent
+    if settings.json and not (folder.is_dir() and os.access(folder, os.W_OK)):  # before hours of measuring
+        raise UserError(f"json={settings.json}: its folder is not there or cannot be written to")
     if settings.against:
         _check_checkout(settings.against, names)
     return names, settings

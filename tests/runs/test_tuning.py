@@ -101,13 +101,28 @@ def test_study_of_several_objectives_has_a_front(tmp_path):
 def test_study_of_other_objectives_is_left_alone(tmp_path):
     open_study(StudyFile(tmp_path), make_tuning(), "max", None, {})
     for other in (make_tuning(objectives=["quality", "seconds"]), make_tuning()):
-        with pytest.raises(UserError, match="choose another --folder"):
+        with pytest.raises(UserError, match="choose another folder"):
             open_study(StudyFile(tmp_path), other, "min", None, {})
 
 
 def test_study_refuses_a_file_that_is_none(tmp_path):
     (tmp_path / "study.db").write_text("no database")
     with pytest.raises(UserError, match="is no study to continue"):
+        open_study(StudyFile(tmp_path), make_tuning(), "max", None, {})
+
+
+def test_study_that_cannot_be_written_is_told_from_a_damaged_one(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        UserError, match=r"folder: .*study' cannot be written \(.*Not a directory.*\); choose another folder"
+    ):
+        open_study(StudyFile(tmp_path / "file" / "study"), make_tuning(), "max", None, {})
+
+    def full(*args, **kwargs):
+        raise RuntimeError("database or disk is full")
+
+    monkeypatch.setattr("optuna.create_study", full)
+    with pytest.raises(UserError, match="cannot be written .database or disk is full"):
         open_study(StudyFile(tmp_path), make_tuning(), "max", None, {})
 
 

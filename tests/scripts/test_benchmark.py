@@ -109,6 +109,7 @@ def write_csv(folder, rows=24):
         (["encode", f"data={ROOT / 'scripts'}"], "train.csv is not there"),
         (["shards", f"data={ROOT / 'scripts'}"], "shards are made here, of hypothetical sentences; leave data= out"),
         (["encode", f"data={ROOT / 'train.py'}"], "train.py has no column called text"),
+        (["encode", f"json={ROOT / 'train.py' / 'x.json'}"], "its folder is not there or cannot be written to"),
     ],
 )
 def test_benchmark_refuses_bad_arguments_in_one_line(arguments, message, capsys):

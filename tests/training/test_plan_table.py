@@ -68,7 +68,7 @@ def test_text_holds_all_cells():
 
 
 def test_plan_table_says_which_heads_are_solved(model):
-    def heads(frozen, taken=()):
+    def heads(frozen, taken=None):
         stages = FreezeSpec(frozen).stages(model)
         rows = plan_table(model, stages, OPTIMIZATION, 2, solved=True, taken=taken).rows
         return {row[0]: row[2] for row in rows if row[0].startswith("heads.")}
@@ -76,8 +76,8 @@ def test_plan_table_says_which_heads_are_solved(model):
     assert heads(["encoder"]) == {"heads.category": "solved", "heads.sentiment": "solved"}
     assert heads([]) == {"heads.category": "solved, then 0.01", "heads.sentiment": "solved, then 0.01"}
     assert heads(["heads.category"]) == {"heads.category": "frozen", "heads.sentiment": "solved, then 0.01"}
-    assert heads(["encoder"], ["category"]) == {"heads.category": "from start", "heads.sentiment": "solved"}
-    assert heads([], ["category"]) == {
-        "heads.category": "from start, then 0.01",
-        "heads.sentiment": "solved, then 0.01",
-    }
+    taken = {"category": []}
+    assert heads(["encoder"], taken) == {"heads.category": "as in start", "heads.sentiment": "solved"}
+    assert heads([], taken) == {"heads.category": "from start, then 0.01", "heads.sentiment": "solved, then 0.01"}
+    added = heads(["encoder"], {"category": [1]})
+    assert added == {"heads.category": "from start, new classes solved", "heads.sentiment": "solved"}

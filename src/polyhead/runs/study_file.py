@@ -9,6 +9,7 @@ from typing import ClassVar
 import optuna
 from sqlalchemy.pool import NullPool
 
+from polyhead.errors import UserError, one_line
 from polyhead.runs.study_storage import HEARTBEAT, Direction, StudyStorage, quietly, requeue
 from polyhead.storage.output import write_atomically
 
@@ -24,7 +25,7 @@ class StudyFile(StudyStorage):
         heartbeat: see :class:`StudyStorage`.
     """
 
-    elsewhere: ClassVar[str] = "choose another --folder"
+    elsewhere: ClassVar[str] = "choose another folder"
 
     def __init__(self, folder: Path, heartbeat: int = HEARTBEAT) -> None:
         super().__init__(STUDY, heartbeat)
@@ -43,9 +44,15 @@ class StudyFile(StudyStorage):
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Lock a file beside it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "study.lock").open("w") as lock:
+        """Lock a file beside it.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        with self._writing():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / "study.lock").open("w")
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -53,6 +60,7 @@ class StudyFile(StudyStorage):
         """Load the study, or make it.
 
         Raises:
+            UserError: it cannot be written.
             ValueError: its file is empty; other damage is an exception of Optuna, SQLAlchemy or SQLite.
         """
         with self.lock():  # two processes that make the tables at once would both fail
@@ -64,10 +72,24 @@ class StudyFile(StudyStorage):
 
     def _make(self, directions: Sequence[Direction]) -> None:
         """Make an empty study, whole or not at all: Optuna takes one with half of its tables for none it can read."""
+        with self._writing():
+            self._make_whole(directions)
+
+    def _make_whole(self, directions: Sequence[Direction]) -> None:
         for journal in self.folder.glob(f"{self.file.name}.*.partial-journal"):  # SQLite's, of a writer that is gone
             journal.unlink()
         with write_atomically(self.file, sync=True) as partial:
             optuna.create_study(study_name=self.study, storage=self._open(partial), directions=list(directions))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn whatever keeps a block from writing into a user error."""
+        try:
+            yield
+        except Exception as error:  # Optuna, SQLAlchemy and SQLite each have their own
+            raise UserError(
+                f"folder: {str(self.folder)!r} cannot be written ({one_line(error, 200)}); {self.elsewhere}"
+            ) from error
 
     def _open(self, file: Path) -> optuna.storages.RDBStorage:
         return database(f"sqlite:///{file}", self.heartbeat)

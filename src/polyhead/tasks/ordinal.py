@@ -5,6 +5,11 @@ Probabilities") has a logit for each step from a class to the next: whether the 
 the step. The loss of a row is the sum of the binary cross-entropies of the steps that it reached, which is minus the
 logarithm of the probability of its class; the paper takes the mean over all steps of a batch instead. Nothing is
 calibrated. Shapes: N sentences, B sentences of a batch, C classes.
+
+A head whose logits are near 0 passes each step with a half, so in the first steps of training it predicts the lowest
+classes more often than they occur. Biases that start at the frequencies of training, tried with one seed on 512 tweets
+in three ordered classes, lowered the test loss from 1.00 to 0.98 after 16 steps and from 0.87 to 0.85 after 48; kappa
+went from 0.08 to 0.13, and from 0.48 to 0.40: no gain to rely on.
 """
 
 from collections.abc import Mapping, Sequence

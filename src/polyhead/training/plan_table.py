@@ -1,6 +1,6 @@
 """The freeze plan as a table, for the terminal, the log and loggers. Knows nothing about files."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -43,7 +43,7 @@ def plan_table(
     optimization: Optimization,
     max_epochs: int | None,
     solved: bool = False,
-    taken: Collection[str] = (),
+    taken: Mapping[str, Sequence[int]] | None = None,
 ) -> PlanTable:
     """Lay out a freeze plan.
 
@@ -53,7 +53,7 @@ def plan_table(
         optimization: gives the peak rates.
         max_epochs: of the training; stages that it does not reach are marked. None or -1 has no end.
         solved: whether heads that the plan trains are solved before its first step.
-        taken: the tasks whose heads are not, since they come from elsewhere.
+        taken: by task, the added classes of heads that are not, since they come from elsewhere.
     """
     steps = takes_steps(model, stages, solved)
     titles = [_stage_title(stages, index, max_epochs) for index in range(len(stages))]
@@ -70,10 +70,19 @@ def plan_table(
             cells.append(_cell(peak_lr * stage.lr_scale, trained, total, before))
             before = trained
         if solved and name.startswith("heads.") and cells[0] != "frozen":
-            origin = "from start" if name.removeprefix("heads.") in taken else "solved"
+            origin = _origin(name.removeprefix("heads."), taken or {}, steps)
             cells[0] = f"{origin}, then {cells[0]}" if steps else origin
         rows.append([name, f"{total:,}", *cells])
     return PlanTable(["part", "parameters", *titles], rows)
+
+
+def _origin(task: str, taken: Mapping[str, Sequence[int]], steps: bool) -> str:
+    """Say where a head comes from that would be solved."""
+    if task not in taken:
+        return "solved"
+    if taken[task]:
+        return "from start, new classes solved"
+    return "from start" if steps else "as in start"
 
 
 def _stage_title(stages: Sequence[Stage], index: int, max_epochs: int | None) -> str:

@@ -15,6 +15,7 @@ from support.commands import ROOT, start
 from support.shards import rows, write_shard, write_shards
 
 from polyhead.app.jobs.predict import run
+from polyhead.app.jobs.ray_engine import RayWorker
 from polyhead.errors import UserError
 
 EXACT = ["precision=32-true", "device=cpu"]
@@ -190,6 +191,14 @@ def test_predict_that_was_killed_continues_and_gives_every_row_once(tmp_path, pr
     assert started(tmp_path, bundle, "out", "log").wait() == 0
     assert contents(tmp_path / "out") == whole
     assert {name: moments(tmp_path / "out")[name] for name in before} == before
+
+
+def test_ray_worker_says_of_each_shard_that_its_model_cannot_be_loaded(tmp_path):
+    """Ray would start a worker that raises again and again."""
+    options = {"model": str(tmp_path), "backend": "torch", "precision": "32-true", "device": "cpu", "dimensions": None}
+    worker = RayWorker(options)
+    results = [worker({"input": name, "output": "out"}) for name in ("a.csv", "b.csv")]
+    assert all("is no bundle" in result["problem"] for result in results)
 
 
 @pytest.mark.slow

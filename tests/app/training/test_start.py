@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 import torch
@@ -118,6 +119,20 @@ def test_start_that_leaves_nothing_to_train_is_told(folder):
     assert "start: no head or class is new and the encoder is frozen, so nothing is trained" in done.stdout
     old, same = (load_trained_run(folder / run).model.state_dict() for run in ("old", "same"))
     assert all(torch.equal(value, same[name]) for name, value in old.items())
+
+
+@pytest.mark.slow
+def test_head_of_the_start_stays_where_heads_are_solved_and_a_line_and_the_plan_say_so(folder):
+    sizes = [f"data.sizes.{split}=32" for split in ("train", "validation", "test")]
+    given = [f"start={folder}/old", "freeze=backbone", *sizes, "hydra.run.dir=stays"]
+    done = train(*QUICK, *given, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert f"head of sentiment: as in {folder}/old, whatever labels there are here" in done.stdout
+    assert re.search(r"heads.sentiment *│ 75 *│ as in start", done.stdout)
+    old, new = (load_trained_run(folder / run).model.heads["sentiment"].state_dict() for run in ("old", "stays"))
+    assert all(torch.equal(value, new[name]) for name, value in old.items())
+    metrics = json.loads((folder / "stays" / "metrics.json").read_text())
+    assert metrics["parameters"]["trainable"] == 6 * (24 + 1)  # the head of category alone
 
 
 @pytest.mark.slow

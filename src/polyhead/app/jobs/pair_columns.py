@@ -7,25 +7,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyhead.deployment.predictor import Predictor
 from polyhead.errors import UserError
 from polyhead.storage.cells import is_blank
 from polyhead.storage.rows import Row, RowReader
-from polyhead.tasks import of_pairs
+from polyhead.tasks import Task, of_one_text, of_pairs
 
 
-def check_pair(pair: str | None, predictor: Predictor) -> None:
+def check_pair(pair: str | None, tasks: Sequence[Task]) -> None:
     """Check that second texts are given where tasks need them, and say which tasks are left out.
+
+    Args:
+        pair: the column of the second texts; None where none is given.
+        tasks: of the model.
 
     Raises:
         UserError: they are given for nothing, or nothing is left to predict.
     """
-    tasks = [task.name for task in of_pairs(predictor.tasks)]
-    if pair is not None and not tasks:
+    names = [task.name for task in of_pairs(tasks)]
+    if pair is not None and not names:
         raise UserError(f"pair: {pair!r} given, and no task of the model is about two texts; leave it out")
-    if pair is None and tasks:
-        what = f"{', '.join(tasks)}: about two texts; name the column of the second: pair=COLUMN"
-        if not predictor.one_text_tasks:
+    if pair is None and names:
+        what = f"{', '.join(names)}: about two texts; name the column of the second: pair=COLUMN"
+        if not of_one_text(tasks):
             raise UserError(f"pair: none given, and all tasks need one: {what}")
         print(f"{what}; left out", file=sys.stderr)
 

@@ -17,8 +17,10 @@ from typing import Any
 from omegaconf import DictConfig
 
 from polyhead.app.config.builder import plain
+from polyhead.app.jobs.pair_columns import check_pair
 from polyhead.app.jobs.shard_worker import Shard, ShardResult, ShardWorker
 from polyhead.app.jobs.table_prediction import TableCounts
+from polyhead.deployment.bundle.folder import Bundle
 from polyhead.errors import UserError, one_line, require_extra
 
 WORKERS = 2
@@ -33,15 +35,25 @@ _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 class RayWorker:
     """A worker that stays for many shards; its model is loaded once.
 
+    A model that cannot be loaded is a problem of each shard: Ray would start a worker that raises again and again, and
+    the command would wait for it without end.
+
     Args:
         options: of the command.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self.worker = ShardWorker(options)
+        self.worker: ShardWorker | None = None
+        self.problem = ""
+        try:
+            self.worker = ShardWorker(options)
+        except UserError as error:
+            self.problem = str(error)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Predict the shard that a row names, and return what became of it as a row."""
+        if self.worker is None:
+            return asdict(ShardResult(problem=self.problem))
         return asdict(self.worker.predict(Shard(row["input"], row["output"])))
 
 
@@ -49,15 +61,16 @@ def predict_on_ray(config: DictConfig, shards: Sequence[Shard]) -> Iterator[Shar
     """Predict shards on a cluster, and yield a result for each as they come.
 
     Raises:
-        UserError: Ray is not installed, there is no cluster at the address, the model cannot be used, or a worker
-            failed again and again.
+        UserError: Ray is not installed, there is no cluster at the address, the model is no bundle or needs second
+            texts, or a worker failed again and again. What else is wrong with the model or the options the workers
+            find, who alone load it: this process may have neither their memory nor their devices.
     """
     os.environ |= _ENVIRONMENT | (_LOOPBACK if config.address is None else {})  # read when Ray is imported
     with require_extra("ray", "engine: ray"):
         import ray
         import ray.data
         from ray.exceptions import RayError
-    ShardWorker({**plain(config), "device": "cpu", "precision": "32-true"})  # what it refuses, it refuses here
+    check_pair(config.pair, Bundle.open(config.model).tasks)
     with _cluster(config):
         for name in ("ray", "ray.data"):
             logging.getLogger(name).setLevel(logging.ERROR)

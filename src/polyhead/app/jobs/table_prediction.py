@@ -62,7 +62,7 @@ def load_predictor(config: DictConfig) -> Predictor:
     predictor = Predictor.load(
         config.model, config.backend, config.precision, config.device, dimensions=config.dimensions
     )
-    check_pair(config.pair, predictor)
+    check_pair(config.pair, predictor.tasks)
     return predictor
 
 

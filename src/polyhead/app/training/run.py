@@ -86,7 +86,7 @@ class TrainingRun:
         soup = self._start_from_average(module, trainer)
         taken = take_heads(None if self.parts.soup else self.parts.start, module, self.parts.tasks)
         data = self._data(module, trainer)
-        plan = TrainingPlan.of(module, trainer.max_epochs, self._solves_heads, taken.added)
+        plan = TrainingPlan.of(module, trainer.max_epochs, self._solves_heads, taken)
         self._announce(plan, trainer)
         solve = partial(solve_heads, self.parts, module, data, trainer, taken) if self._solves_heads else None
         again = self.parts.heads is not None and self.parts.heads.again

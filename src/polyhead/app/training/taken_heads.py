@@ -30,6 +30,16 @@ class TakenHeads:
         """Return the tasks whose heads are new."""
         return tuple(task for task in tasks if task.name not in self.added and task.kind.has_head)
 
+    def unchanged(self, module: MultiTaskTraining) -> list[str]:
+        """Return the tasks whose heads the plan would train, and which stay as they are, since no step is taken.
+
+        Solving them over the sentences of now would forget those that they were trained on.
+        """
+        if module.takes_steps:
+            return []
+        names = [name for name, classes in self.added.items() if not classes]
+        return [name for name in names if any(p.requires_grad for p in module.model.heads[name].parameters())]
+
 
 def check_classes(start: StartPoint | None, tasks: tuple[Task, ...]) -> None:
     """Check that heads of the start keep all their classes.
@@ -105,9 +115,22 @@ def take_heads(start: StartPoint | None, module: MultiTaskTraining, tasks: tuple
         taken.added[task.name] = [row for row, label in enumerate(task.labels) if label not in known[task.name]]
         new = ", ".join(repr(task.labels[row]) for row in taken.added[task.name])
         log.info("head of %s: from %s%s", task.name, start.folder, f"; new in it: {new}" if new else "")
+    _tell_unchanged(start, taken, module, tasks)
+    return taken
+
+
+def _tell_unchanged(start: StartPoint, taken: TakenHeads, module: MultiTaskTraining, tasks: tuple[Task, ...]) -> None:
+    """Log which heads learn nothing from the labels that there are."""
     if not (module.takes_steps or taken.new(tasks) or any(taken.added.values())):
         log.warning(
             "start: no head or class is new and the encoder is frozen, so nothing is trained; heads=trained trains "
             "the heads, freeze=none all"
         )
-    return taken
+    elif unchanged := taken.unchanged(module):
+        log.warning(
+            "head of %s: as in %s, whatever labels there are here, since nothing is trained by steps; heads=trained "
+            "trains it on, encoder=local encoder.location=%s in the place of start solves all heads anew",
+            ", ".join(unchanged),
+            start.folder,
+            start.folder,
+        )
