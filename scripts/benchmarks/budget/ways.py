@@ -25,6 +25,8 @@ from polyhead.errors import UserError
 from polyhead.models.model_files import ModelFiles
 
 _SETFIT = ("setfit", "datasets", "evaluate")
+_HEADS = ("freeze=backbone",)
+_UPPER = ("freeze=lower_layers", "optimizer.encoder_lr=3e-4")
 _CACHES = ("POLYHEAD_TOKENS", "POLYHEAD_DATA", "POLYHEAD_ACTIVATIONS")
 
 
@@ -56,11 +58,12 @@ WAYS: dict[str, Way] = {
     "polyhead, few_shot, 8 per class": Way(
         choices=("experiment=few_shot", "data.holdout.validation=0.0", "data.files.validation=null"), labels=8
     ),
-    "polyhead, freeze=backbone, 1 layer": Way(choices=("freeze=backbone", "encoder.layers=1")),
-    "polyhead, freeze=backbone, 3 layers": Way(choices=("freeze=backbone", "encoder.layers=3")),
-    "polyhead, freeze=backbone": Way(choices=("freeze=backbone",)),
+    "polyhead, freeze=backbone, 1 layer": Way(choices=(*_HEADS, "encoder.layers=1")),
+    "polyhead, freeze=backbone, 3 layers": Way(choices=(*_HEADS, "encoder.layers=3")),
+    "polyhead, freeze=backbone": Way(choices=_HEADS),
     "polyhead, 3 layers, 1 epoch": Way(choices=("encoder.layers=3", "trainer.max_epochs=1")),
-    "polyhead, freeze=lower_layers, 1 epoch": Way(choices=("freeze=lower_layers", "trainer.max_epochs=1")),
+    "polyhead, freeze=lower_layers, 3e-4, 1 epoch": Way(choices=(*_UPPER, "trainer.max_epochs=1")),
+    "polyhead, freeze=lower_layers, 3e-4, 2 epochs": Way(choices=(*_UPPER, "trainer.max_epochs=2")),
     "polyhead, freeze=lower_layers": Way(choices=("freeze=lower_layers",)),
     "polyhead, lp_ft, 1 epoch": Way(choices=("experiment=lp_ft", "trainer.max_epochs=1")),
     "Trainer, 1 epoch": Way("trainer"),
