@@ -1,4 +1,4 @@
-"""Draw docs/budget.png from budget.csv, seconds against accuracy and the front: python docs/lab/budget.py"""
+"""Draw docs/budget.png from budget.csv, processor time against accuracy and the front: python docs/lab/budget.py"""
 
 from drawing import read_table, save
 from matplotlib import pyplot
@@ -11,24 +11,24 @@ def main() -> None:
     """Draw each way as a point with its name, ours apart from peers, and the best that so many seconds reach."""
     rows = read_table("budget.csv")
     figure, axis = pyplot.subplots(figsize=(10, 6), layout="constrained")
-    front = sorted((float(row["seconds"]), float(row["accuracy"])) for row in rows if row["front"] == "1")
+    front = sorted((float(row["processor"]), float(row["accuracy"])) for row in rows if row["front"] == "1")
     axis.step([point[0] for point in front] + [400], [point[1] for point in front] + [front[-1][1]], "k:", where="post")
     for ours, style, title in ((True, "oC0", OURS), (False, "sC1", "peers")):
         chosen = [row for row in rows if row["way"].startswith(OURS) is ours]
-        points = [(float(row["seconds"]), float(row["accuracy"])) for row in chosen]
+        points = [(float(row["processor"]), float(row["accuracy"])) for row in chosen]
         axis.plot(*zip(*points, strict=True), style, label=title)
         for row, point in zip(chosen, points, strict=True):
             left = point[0] > LEFT
             name = row["way"].removeprefix(f"{OURS}, ")
-            offset = (-6 if left else 6, float(row["shift"]))
+            offset = (-6 if left else 6, 6)
             axis.annotate(
-                name, point, offset, textcoords="offset points", ha="right" if left else "left", va="center", fontsize=7
+                name, point, offset, textcoords="offset points", ha="right" if left else "left", va="center", fontsize=8
             )
     axis.set_xscale("log")
     ticks = [2, 5, 10, 20, 30, 60, 120, 300]
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.minorticks_off()
-    axis.set_xlabel("seconds from the command to the answers")
+    axis.set_xlabel("processor seconds from the command to the answers, one thread")
     axis.set_ylabel("accuracy on test")
     axis.legend(loc="lower right")
     save(figure, "budget.png")

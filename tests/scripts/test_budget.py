@@ -71,13 +71,10 @@ def test_budget_refuses_sentences_without_labels_in_one_line(tmp_path, capsys):
 
 
 def test_front_has_what_nothing_faster_or_as_fast_equals():
-    from benchmarks.budget.ways import mark_front
+    from benchmarks.budget.ways import front
 
     points = {"slow": (9, 0.9), "fast": (1, 0.5), "beaten": (3, 0.4), "equalled": (5, 0.5), "better": (9, 0.95)}
-    comparison = comparison_of(points)
-    assert mark_front(comparison) == ["fast", "better"]
-    marked = {entry.name: entry.extra["front"] for entry in comparison.entries}
-    assert marked == {name: [float(name in ("fast", "better"))] for name in points}
+    assert front(comparison_of(points), "seconds") == ["fast", "better"]
 
 
 def test_ways_whose_package_is_missing_are_left_out_with_what_to_install(job, settings, monkeypatch):
@@ -85,7 +82,9 @@ def test_ways_whose_package_is_missing_are_left_out_with_what_to_install(job, se
     from benchmarks.measurement import Measurement
 
     def measured(way, job, settings, seed):
-        return Measurement(1, 2.0, {"seconds": 2.0, "learning": 1.0, "accuracy": 0.5, "macro-F1": 0.5})
+        return Measurement(
+            1, 2.0, {"seconds": 2.0, "processor": 2.0, "learning": 1.0, "accuracy": 0.5, "macro-F1": 0.5}
+        )
 
     monkeypatch.setattr(ways, "measure", measured)
     monkeypatch.setattr(ways, "find_spec", lambda name: None if name in ("model2vec", "evaluate") else name)
@@ -137,6 +136,7 @@ def test_budget_runs_ways_as_commands_and_scores_their_answers(job, settings, mo
     assert 0 <= tiny.extra["accuracy"][0] <= 1
     for entry in (words, tiny):
         assert 0 < entry.extra["learning"][0] < entry.extra["seconds"][0]
+        assert entry.extra["processor"][0] > 0
 
 
 def test_budget_says_which_way_failed_and_why(job, settings):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -126,7 +127,8 @@ def compare_ways(job: Job, settings: Settings) -> Comparison:
         notes.append(note)
     baselines = {title: Baseline(partial(measure, way, job, settings)) for title, way in kept.items()}
     comparison = compare("budget", "runs", baselines, settings)
-    comparison.notes += [*notes, f"on the front: {'; '.join(mark_front(comparison))}"]
+    fronts = {"seconds": front(comparison, "seconds"), "processor time": front(comparison, "processor")}
+    comparison.notes += notes + [f"on the front of {cost}: {'; '.join(names)}" for cost, names in fronts.items()]
     return comparison
 
 
@@ -152,16 +154,23 @@ def measure(way: Way, job: Job, settings: Settings, seed: int) -> Measurement:
         job = replace(job, seed=seed, epochs=way.epochs)
         if way.labels:
             job = replace(job, train=_draw_sample(job, way.labels, settings, folder))
-        started = time.perf_counter()
+        started, used = time.perf_counter(), _processor_seconds()
         truth, predicted, learning = _train(way.choices, job, folder) if not way.peer else _ask(way.peer, job)
-        seconds = time.perf_counter() - started
+        seconds, used = time.perf_counter() - started, _processor_seconds() - used
     figures = {
         "seconds": seconds,
+        "processor": used,
         "learning": learning,
         "accuracy": float(accuracy_score(truth, predicted)),
         "macro-F1": float(f1_score(truth, predicted, average="macro")),
     }
     return Measurement(1, seconds, figures)
+
+
+def _processor_seconds() -> float:
+    """Return what all processes took that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _draw_sample(job: Job, labels: int, settings: Settings, folder: Path) -> str:
@@ -216,16 +225,15 @@ def _run(arguments: Sequence[str], folder: Path) -> None:
         raise UserError(f"budget: {' '.join(arguments)} failed: {lines[-1] if lines else done.returncode}")
 
 
-def mark_front(comparison: Comparison) -> list[str]:
-    """Give each entry the figure ``front``, 1 where nothing faster is as accurate; return the names of those."""
-    medians = [
-        (statistics.median(entry.extra["seconds"]), -statistics.fmean(entry.extra["accuracy"]), entry)
+def front(comparison: Comparison, cost: str) -> list[str]:
+    """Return the names of the entries that nothing with less of a cost is as accurate as, the cheapest first."""
+    points = [
+        (statistics.median(entry.extra[cost]), statistics.fmean(entry.extra["accuracy"]), entry.name)
         for entry in comparison.entries
     ]
     best, names = 0.0, []
-    for _, negative, entry in sorted(medians, key=lambda point: point[:2]):
-        entry.extra["front"] = [float(-negative > best)]
-        if -negative > best:
-            best = -negative
-            names.append(entry.name)
+    for _, accuracy, name in sorted(points, key=lambda point: (point[0], -point[1])):
+        if accuracy > best:
+            best = accuracy
+            names.append(name)
     return names
