@@ -126,6 +126,21 @@ def test_peers_that_read_an_encoder_learn_and_answer_for_every_test_sentence(job
 
 
 @pytest.mark.slow
+def test_trainer_answers_in_the_order_of_the_sentences(job, tmp_path, monkeypatch):
+    """Its own grouping by length would reorder the test sentences, whose lengths differ here."""
+    from benchmarks.budget import trainers
+
+    rows = [f"{'w7 ' * (1 + row % 5)}w9,no" if row % 3 else f"{'w8 ' * (1 + row % 7)}w9,yes" for row in range(96)]
+    for split in ("train", "test"):
+        (tmp_path / f"{split}.csv").write_text("\n".join(["text,category", *rows]) + "\n")
+    write_sentence_model(tmp_path / "encoder", write_transformer(tmp_path / "transformer"), "mean")
+    monkeypatch.setattr(trainers, "_ENCODER_LR", 3e-3)
+    monkeypatch.setattr(trainers, "_HEAD_LR", 3e-2)
+    predicted, _ = trainers.trainer(replace(job, epochs=10))
+    assert predicted == job.read(job.test)[1]
+
+
+@pytest.mark.slow
 def test_budget_runs_ways_as_commands_and_scores_their_answers(job, settings, monkeypatch, tmp_path):
     from benchmarks.budget import ways
 
