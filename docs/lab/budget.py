@@ -4,7 +4,7 @@ from drawing import read_table, save
 from matplotlib import pyplot
 
 OURS = "polyhead"
-LEFT = 150  # seconds from which on names stand left of their points
+PLACES = {True: ((-6, 7), "right"), False: ((6, -8), "left")}  # of a name beside the point: ours above, peers below
 
 
 def main() -> None:
@@ -18,14 +18,11 @@ def main() -> None:
         points = [(float(row["processor"]), float(row["accuracy"])) for row in chosen]
         axis.plot(*zip(*points, strict=True), style, label=title)
         for row, point in zip(chosen, points, strict=True):
-            left = point[0] > LEFT
             name = row["way"].removeprefix(f"{OURS}, ")
-            offset = (-6 if left else 6, 6)
-            axis.annotate(
-                name, point, offset, textcoords="offset points", ha="right" if left else "left", va="center", fontsize=8
-            )
+            offset, side = PLACES[ours]
+            axis.annotate(name, point, offset, textcoords="offset points", ha=side, va="center", fontsize=8)
     axis.set_xscale("log")
-    ticks = [2, 5, 10, 20, 30, 60, 120, 300]
+    ticks = [3, 5, 10, 20, 30, 60, 120, 300]
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.minorticks_off()
     axis.set_xlabel("processor seconds from the command to the answers, one thread")

@@ -140,7 +140,7 @@ def _distil(ways: Mapping[str, Way], job: Job) -> tuple[dict[str, Way], str]:
     """Make the static model once; return the ways that can run, and a note."""
     if lacking := _lacking(("skeletoken",)):  # of model2vec[distill]
         kept = {title: way for title, way in ways.items() if "model2vec" not in way.packages}
-        return kept, f"left out: model2vec; run: pip install 'model2vec[distill,train]', which has {lacking[0]}"
+        return kept, f"left out: model2vec; run: pip install {lacking[0]}, with which it makes a static model"
     _, seconds = _ask_peer("distil", job)
     return dict(ways), f"model2vec distilled its model in {seconds:,.0f} seconds, which no row counts"
 
