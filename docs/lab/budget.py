@@ -4,6 +4,7 @@ from drawing import read_table, save
 from matplotlib import pyplot
 
 OURS = "polyhead"
+BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8}
 PLACES = {True: ((-6, 7), "right"), False: ((6, -8), "left")}  # of a name beside the point: ours above, peers below
 
 
@@ -20,7 +21,9 @@ def main() -> None:
         for row, point in zip(chosen, points, strict=True):
             name = row["way"].removeprefix(f"{OURS}, ")
             offset, side = PLACES[ours]
-            axis.annotate(name, point, offset, textcoords="offset points", ha=side, va="center", fontsize=8)
+            axis.annotate(
+                name, point, offset, textcoords="offset points", ha=side, va="center", fontsize=8, bbox=BEHIND, zorder=3
+            )
     axis.set_xscale("log")
     ticks = [3, 5, 10, 20, 30, 60, 120, 300]
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
