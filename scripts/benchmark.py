@@ -7,6 +7,7 @@
     python scripts/benchmark.py load data=texts.csv clients=64 seconds=60 repeats=1
     python scripts/benchmark.py label data=/path/to/trec6 repeats=5
     python scripts/benchmark.py few_shot data=/path/to/trec6 labels=8 repeats=5
+    python scripts/benchmark.py budget data=/path/to/trec6 repeats=1
     python scripts/benchmark.py startup corpus
     python scripts/benchmark.py shards rows=20000000 repeats=1
     python scripts/benchmark.py scale axis=tasks

@@ -1,22 +1,15 @@
 """Draw docs/embedding.png from embedding.csv, the trade-off of held embeddings: python docs/lab/embedding.py"""
 
-import csv
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
+from drawing import read_table, save
 from matplotlib import pyplot
 
-HERE = Path(__file__).parent
 LINES = {"cosine": "o-", "similarity": "s--"}
 TITLES = {"spearman": "Spearman on graded pairs", "agreement": "agreement with the start"}
 
 
 def main() -> None:
     """Draw mean macro-F1 of the two heads against each measure of the embedding."""
-    with (HERE / "embedding.csv").open(encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = read_table("embedding.csv")
     points = [
         (row["method"], row["value"], (float(row["category"]) + float(row["sentiment"])) / 2, row) for row in rows
     ]
@@ -36,7 +29,7 @@ def main() -> None:
         axis.set_xlabel(title)
     axes[0].set_ylabel("mean macro-F1 of the two heads")
     axes[0].legend()
-    figure.savefig(HERE.parent / "embedding.png", dpi=110, metadata={"Software": ""})
+    save(figure, "embedding.png")
 
 
 if __name__ == "__main__":

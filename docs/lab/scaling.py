@@ -1,20 +1,12 @@
 """Draw docs/scaling.png from scaling.csv, cost against work as one thing grows: python docs/lab/scaling.py"""
 
-import csv
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
+from drawing import read_table, save
 from matplotlib import pyplot
-
-HERE = Path(__file__).parent
 
 
 def main() -> None:
     """Draw, for each thing that grows, its cost and the operations of the model, both as multiples of the first."""
-    with (HERE / "scaling.csv").open(encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = read_table("scaling.csv")
     axes_names = list(dict.fromkeys(row["axis"] for row in rows))
     figure, axes = pyplot.subplots(1, len(axes_names), figsize=(3 * len(axes_names), 3.2), layout="constrained")
     for axis, name in zip(axes, axes_names, strict=True):
@@ -30,7 +22,7 @@ def main() -> None:
         axis.set_xlabel(name)
     axes[0].set_ylabel("multiple of the first")
     axes[0].legend(fontsize=7)
-    figure.savefig(HERE.parent / "scaling.png", dpi=110, metadata={"Software": ""})
+    save(figure, "scaling.png")
 
 
 if __name__ == "__main__":

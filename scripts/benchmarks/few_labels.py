@@ -1,6 +1,5 @@
 """The benchmarks ``few_shot`` and ``defaults``: what a sample teaches ours, and what else one would take."""
 
-import csv
 import json
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import torch
 from benchmarks.measurement import Baseline, Comparison, Measurement, compare
 from benchmarks.settings import Settings
 from benchmarks.trainer import predict_plainly, train_with_defaults
-from benchmarks.workload import ROOT, device_of, open_data, open_encoder, precision_of, unit_embeddings
+from benchmarks.workload import ROOT, device_of, open_data, open_encoder, precision_of, unit_embeddings, write_rows
 from polyhead import Predictor
 from polyhead.app.terminal.override_writing import override
 from polyhead.errors import UserError
@@ -196,9 +195,7 @@ def polyhead(choices: Sequence[str], settings: Settings, trial: Trial) -> tuple[
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for split, sentences in (("train", trial.sample), ("test", trial.test)):
-            with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
-                rows = [[sentence.text, *(sentence.labels[task] for task in names)] for sentence in sentences]
-                csv.writer(file).writerows([["text", *names], *rows])
+            write_rows(folder / f"{split}.csv", sentences, names)
         command = [sys.executable, str(ROOT / "train.py"), *choices, "data=files", "logger=none"]
         command += ["data.files.train=train.csv", "data.files.test=test.csv"]
         classes = [{task.name: list(task.labels)} for task in trial.tasks]  # a small sample may lack one

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from benchmarks.budget.ways import budget
 from benchmarks.conflict import conflict
 from benchmarks.corpus import corpus
 from benchmarks.embedding import encode
@@ -34,4 +35,5 @@ BENCHMARKS: dict[str, Callable[[Settings], Comparison]] = {
     "label": label,
     "few_shot": few_shot,
     "defaults": defaults,
+    "budget": budget,
 }

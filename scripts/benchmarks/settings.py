@@ -1,6 +1,7 @@
 """Settings: what a benchmark is run with, read from the command line. Imports nothing heavy."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +25,7 @@ NAMES = (
     "label",
     "few_shot",
     "defaults",
+    "budget",
 )
 COMPARABLE = ("startup", "finetune", "encode")
 """Benchmarks that can also measure another checkout."""
@@ -55,6 +57,8 @@ class Settings:
         clients: of the server at a time, in load.
         seconds: for which they send, in load.
         axis: what grows in scale: ``sentences``, ``tasks``, ``classes``, ``tokens`` or ``layers``.
+        ways: regular expression, found in the names of those that run, in budget; empty for all.
+        static: folder of a static model that model2vec made, in budget; empty has it made from the encoder first.
         against: folder of another checkout, which takes the peers' place in startup, finetune and encode.
         json: file that also takes the results; empty for none.
     """
@@ -74,6 +78,8 @@ class Settings:
     clients: int = 64
     seconds: int = 60
     axis: str = "tokens"
+    ways: str = ""
+    static: str = ""
     against: str = ""
     json: str = ""
 
@@ -104,6 +110,9 @@ def parse(arguments: Sequence[str]) -> tuple[list[str], Settings]:
     folder = Path(settings.json).parent
     if settings.json and not (folder.is_dir() and os.access(folder, os.W_OK)):  # before hours of measuring
         raise UserError(f"json={settings.json}: its folder is not there or cannot be written to")
+    _check_expression(settings.ways)
+    if settings.static and not Path(settings.static).is_dir():
+        raise UserError(f"static={settings.static}: no folder; name one that model2vec saved, or leave it out")
     if settings.against:
         _check_checkout(settings.against, names)
     return names, settings
@@ -136,6 +145,13 @@ def _read_number(option: str, value: str) -> int:
     if not value.isdecimal() or int(value) < least:
         raise UserError(f"{option}={value}: it must be a whole number, {least} or more")
     return int(value)
+
+
+def _check_expression(ways: str) -> None:
+    try:
+        re.compile(ways)
+    except re.error as error:
+        raise UserError(f"ways={ways}: no regular expression: {error}") from error
 
 
 def _check_checkout(folder: str, names: list[str]) -> None:

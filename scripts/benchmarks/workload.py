@@ -1,7 +1,7 @@
 """The workload that ours and the peers share: sentences, tasks, encoder, device."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
@@ -122,12 +122,17 @@ def write_csv_folder(settings: Settings, folder: Path) -> list[str]:
     source, tasks = open_data(settings)
     names = [task.name for task in tasks]
     for split in SPLITS:
-        with (folder / f"{split}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["text", *names])
-            for sentence in source.sentences(split):
-                writer.writerow([sentence.text, *map(sentence.labels.get, names)])
+        write_rows(folder / f"{split}.csv", source.sentences(split), names)
     return names
+
+
+def write_rows(path: Path, sentences: Iterable[LabelledSentence], tasks: Sequence[str]) -> None:
+    """Write sentences to a CSV file, a column per task beside ``text``."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", *tasks])
+        for sentence in sentences:
+            writer.writerow([sentence.text, *map(sentence.labels.get, tasks)])
 
 
 def open_encoder(settings: Settings) -> PretrainedEncoder:

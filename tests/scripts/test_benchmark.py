@@ -384,6 +384,27 @@ def test_finetune_groups_by_length_in_the_best_precision_of_the_peer(best, measu
 
 
 @pytest.mark.slow
+def test_trainer_updates_its_weights_in_one_kernel(monkeypatch, measure, settings):
+    """The optimizer that it is given is fused, and is the one that it uses."""
+    from benchmarks.trainer import hugging_face
+    from benchmarks.training import GROUPED
+
+    from polyhead.training.optimizer import Optimization
+
+    built, build = [], Optimization.build
+
+    def remember(self, *arguments, **options):
+        built.append(build(self, *arguments, **options))
+        return built[-1]
+
+    monkeypatch.setattr(Optimization, "build", remember)
+    hugging_face(replace(settings, rows=32), FreezeSpec([]), GROUPED, 0)
+    ((optimizer, _),) = built
+    assert optimizer.defaults["fused"] is True
+    assert {float(state["step"]) for state in optimizer.state.values()} == {1}
+
+
+@pytest.mark.slow
 def test_trainer_and_polyhead_end_with_the_same_weights(measure, monkeypatch, settings):
     """With all rows in one batch and without dropout nothing is left in which they may differ."""
     from benchmarks import training_run
