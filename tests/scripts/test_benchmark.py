@@ -65,7 +65,9 @@ def precision(monkeypatch):
 @pytest.fixture
 def measure(monkeypatch, tmp_path, settings, precision):
     """Run a benchmark with a tiny encoder in this process: which process it is in changes no result."""
-    from benchmarks import measurement, peak, registry, workload
+    from benchmarks import checkouts, measurement, peak, registry, workload
+
+    assert checkouts.ROOT == ROOT  # imported only later, it would keep the folder below for all tests to come
 
     folder = tmp_path / "root" / "configs" / "encoder"
     folder.mkdir(parents=True)
