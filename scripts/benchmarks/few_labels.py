@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks.measurement import Baseline, Comparison, Measurement, compare
+from benchmarks.set_fit import train_set_fit
 from benchmarks.settings import Settings
 from benchmarks.trainer import predict_plainly, train_with_defaults
 from benchmarks.workload import ROOT, device_of, open_data, open_encoder, precision_of, unit_embeddings, write_rows
@@ -28,7 +29,6 @@ from polyhead.sources.base import LabelledSentence
 from polyhead.tasks import Task
 
 _TEST = 1000  # sentences, at most: of more, as many at random, the same for all
-_PAIRS = 20  # SetFit's num_iterations: pairs of each kind and sentence
 
 Predicted = Mapping[str, Sequence[str]]
 
@@ -148,7 +148,7 @@ def regression(settings: Settings, trial: Trial) -> tuple[Predicted, float]:
 def set_fit(settings: Settings, trial: Trial) -> tuple[Predicted, float]:
     """Learn by SetFit's defaults, a training for each task."""
     try:
-        import datasets
+        import datasets  # noqa: F401  # looked for here, before anything is trained
         import setfit  # type: ignore[import-not-found]
     except ImportError as error:
         raise UserError(f"few_shot: {error.name} is not installed; run: pip install setfit==1.2.0 datasets") from error
@@ -162,17 +162,7 @@ def set_fit(settings: Settings, trial: Trial) -> tuple[Predicted, float]:
         with tempfile.TemporaryDirectory() as out:
             started = time.perf_counter()
             model = setfit.SetFitModel.from_pretrained(folder, device=device_of(settings).type)
-            arguments = setfit.TrainingArguments(
-                out,
-                num_iterations=_PAIRS,
-                seed=trial.seed,
-                show_progress_bar=False,
-                report_to="none",
-                save_strategy="no",
-                logging_strategy="no",
-            )
-            rows = datasets.Dataset.from_dict({"text": texts, "label": numbers})
-            setfit.Trainer(model=model, args=arguments, train_dataset=rows).train()
+            train_set_fit(model, texts, numbers, trial.seed, out)
             seconds += time.perf_counter() - started
         found = model.predict([sentence.text for sentence in trial.test], show_progress_bar=False)
         predicted[task.name] = [task.labels[int(number)] for number in found]

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from benchmarks.budget.job import Answer, Job, regression, regression_on
 from benchmarks.budget.trainers import trainer, tuned_embeddings
-
-_PAIRS = 20  # SetFit's num_iterations: pairs of each kind and sentence
+from benchmarks.set_fit import train_set_fit
 
 
 def tf_idf(job: Job) -> Answer:
@@ -69,23 +68,12 @@ def distil(job: Job) -> Answer:
 
 def set_fit(job: Job) -> Answer:
     """Learn by SetFit with its defaults."""
-    import datasets
     import setfit  # type: ignore[import-not-found]
 
     texts, labels = job.read(job.train)
     model = setfit.SetFitModel.from_pretrained(job.encoder, device=job.device)
-    arguments = setfit.TrainingArguments(
-        job.static + "-setfit",
-        num_iterations=_PAIRS,
-        seed=job.seed,
-        show_progress_bar=False,
-        report_to="none",
-        save_strategy="no",
-        logging_strategy="no",
-    )
     started = time.perf_counter()
-    rows = datasets.Dataset.from_dict({"text": texts, "label": labels})
-    setfit.Trainer(model=model, args=arguments, train_dataset=rows).train()
+    train_set_fit(model, texts, labels, job.seed, job.static + "-setfit")
     seconds = time.perf_counter() - started
     return [str(label) for label in model.predict(job.read(job.test)[0], show_progress_bar=False)], seconds
 

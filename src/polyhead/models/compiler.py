@@ -1,5 +1,8 @@
 """The compiler that ``torch.compile`` calls. Knows nothing about models."""
 
+import os
+import shutil
+
 from polyhead.errors import UserError
 
 
@@ -26,3 +29,8 @@ def check_compiler(device: str) -> None:
             "compile=true: there is no C++ compiler, which torch.compile calls; install g++, name another in the "
             "environment as CXX, or set compile=false"
         ) from error
+
+
+def has_c_compiler() -> bool:
+    """Return whether there is the C compiler with which Triton builds what starts its kernels on a GPU."""
+    return bool(os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang"))

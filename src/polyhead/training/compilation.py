@@ -1,12 +1,11 @@
 """Compilation: whether a run trains long enough for compiled layers to pay."""
 
 import logging
-import os
-import shutil
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
+from polyhead.models.compiler import has_c_compiler
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.sharding import ShardedStrategy
 
@@ -40,6 +39,6 @@ class CompileLongTraining(Callback):
             return "no layer is trained"
         if steps < STEPS_THAT_PAY:
             return f"{steps:,} steps are to come, and it pays from {STEPS_THAT_PAY:,} on"
-        if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")):
+        if not has_c_compiler():
             return "there is no C compiler"
         return None

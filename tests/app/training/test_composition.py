@@ -91,3 +91,5 @@ def test_a_value_that_lightning_refuses_is_one_line(tmp_path, override, key):
 def test_a_switch_is_true_or_false(tmp_path, switch):
     allowed = "true or false or auto" if switch == "compile" else "true or false"
     assert problems(tmp_path, f"{switch}=maybe") == [f"{switch}: 'maybe' given; it must be {allowed}"]
+    both = problems(tmp_path, f"{switch}=maybe", "seed=many")
+    assert {f"{switch}: 'maybe' given; it must be {allowed}", "seed: 'many' given; it must be a whole number"} < {*both}

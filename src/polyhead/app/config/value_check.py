@@ -42,8 +42,15 @@ def value_problems(config: DictConfig) -> Iterator[str]:
         yield "compile: True given; the layers that fsdp spreads are not compiled, leave one of the two out"
     problems: list[str] = []
     with collect_errors(problems):
-        check_options(config, seed=int, run_dir=str, resume=str | None, test=bool, watch_conflict=bool)
-        check_options(config, compile=bool | Literal["auto"])
+        check_options(
+            config,
+            seed=int,
+            run_dir=str,
+            resume=str | None,
+            compile=bool | Literal["auto"],
+            test=bool,
+            watch_conflict=bool,
+        )
         if "start" in config:  # configurations of 0.1.0 have none
             check_options(config, start=str | None)
         if "teacher" in config:
