@@ -112,15 +112,13 @@ class MultiTaskModel(nn.Module):
 
     def _features(self, task: str, embeddings: Tensor, pairs: Tensor | None) -> Tensor:
         """Return what the head of a task is given (B, F)."""
-        count = len(embeddings) - (0 if pairs is None else len(pairs))
-        first = embeddings[:count] if pairs is not None else embeddings
         kind = self._of_pairs.get(task)
+        if pairs is None:  # and no length is asked for: tracing would make the batch of a graph a constant
+            return embeddings if kind is None else kind.features(embeddings, torch.zeros_like(embeddings))
+        first, seconds = embeddings.tensor_split([len(embeddings) - len(pairs)])
         if kind is None:
             return first
-        seconds = torch.zeros_like(first)
-        if pairs is not None:
-            seconds = seconds.index_copy(0, pairs, embeddings[count:])
-        return kind.features(first, seconds)
+        return kind.features(first, torch.zeros_like(first).index_copy(0, pairs, seconds))
 
     def truncate(self, embeddings: Tensor, size: int) -> Tensor:
         """Return the first units of embeddings (X, d), as they are used by themselves."""
