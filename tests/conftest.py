@@ -93,14 +93,14 @@ def _seeded() -> None:
     torch.manual_seed(0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tasks() -> "tuple[Task, ...]":
     from polyhead.tasks import Task
 
     return (Task("category", ("Quote", "Riddle", "News")), Task("sentiment", ("Positive", "Negative")))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_encoder() -> "Callable[..., Encoder]":
     from support.models import FAMILIES
     from transformers import AutoConfig, AutoModel

@@ -52,6 +52,7 @@ def test_config_dir_is_missed_in_one_line(folder, name, arguments):
     assert "mine" in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
 def test_config_dir_that_is_not_there_is_one_line(tmp_path, name):
     done = polyhead(name, "--config-dir=nowhere", *COMMANDS[name][:1], cwd=tmp_path)

@@ -26,10 +26,10 @@ def source(name="minilm", **changes):
 
 
 def mixed_texts():
-    """Some dozens of sentences of 0 to 300 words, with emoji, scripts and odd characters among them."""
+    """Some dozen sentences of 0 to 300 words, with emoji, scripts and odd characters among them."""
     words = random.Random(0)
     vocabulary = ["river", "glad", "storm", "over", "the", "quickly", "red", "not", "seldom", "idea", "Zürich", "naïve"]
-    texts = [" ".join(words.choices(vocabulary, k=words.choice([1, 3, 8, 20, 40]))) for _ in range(86)]
+    texts = [" ".join(words.choices(vocabulary, k=words.choice([1, 3, 8, 20, 40]))) for _ in range(30)]
     odd = ["", " ", "🙂", "so 🎉🎉 good", "日本語の文", "مرحبا", "a" * 500, "!?", "\t\n", " ".join(vocabulary * 25)]
     return texts + odd
 

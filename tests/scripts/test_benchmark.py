@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from support.commands import ROOT
+from support.commands import ROOT, TINY_ENCODER, sizes
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoConfig, AutoModel
 
@@ -71,13 +71,23 @@ def measure(monkeypatch, tmp_path, settings, precision):
 
     folder = tmp_path / "root" / "configs" / "encoder"
     folder.mkdir(parents=True)
-    tiny = yaml.safe_load((ROOT / "configs" / "encoder" / "bert_base.yaml").read_text()) | {"architecture": TINY_BERT}
-    (folder / "bert_base.yaml").write_text(yaml.safe_dump(tiny))
+    shipped = yaml.safe_load((ROOT / "configs" / "encoder" / "bert_base.yaml").read_text())
+
+    def write(layers):
+        tiny = shipped | {"architecture": TINY_BERT | {"num_hidden_layers": layers}}
+        (folder / "bert_base.yaml").write_text(yaml.safe_dump(tiny))
+
+    write(TINY_BERT["num_hidden_layers"])
     monkeypatch.setattr(workload, "ROOT", tmp_path / "root")
     monkeypatch.setattr(measurement, "_run_apart", lambda baseline, repeat: baseline.run(repeat))
     monkeypatch.setattr(peak, "matrix_product_rate", lambda dtype, device: 1e9)
     precision("bf16-mixed")
-    return lambda name: registry.BENCHMARKS[name](settings)
+
+    def run(name, layers=2):
+        write(layers)
+        return registry.BENCHMARKS[name](settings)
+
+    return run
 
 
 def untimed(figures):
@@ -465,7 +475,7 @@ def test_frozen_baselines_train_for_their_epochs_and_the_cache_changes_nothing(m
 @pytest.mark.slow
 def test_partly_frozen_baselines_reach_the_same_accuracy_with_and_without_the_cache(measure, precision, settings):
     precision("32-true")
-    entries = by_name(measure("partial"))
+    entries = by_name(measure("partial", layers=6))
     everything, uncached, cached = entries.values()
     assert everything.units == uncached.units == cached.units == [settings.rows] * settings.repeats
     assert everything.extra["steps"] == uncached.extra["steps"] == cached.extra["steps"]
@@ -541,10 +551,10 @@ def test_profile_shares_add_up_to_the_whole_with_what_lies_outside_operators():
 def test_profile_counts_each_step_and_sample_once(measure, settings, monkeypatch):
     from benchmarks import step_profile
 
-    for name, steps in (("_FIRST", 2), ("_STEPS", 8), ("_WHOLE", 26)):
+    for name, steps in (("_FIRST", 1), ("_STEPS", 3), ("_WHOLE", 10)):
         monkeypatch.setattr(step_profile, name, steps)
     (entry,) = measure("profile").entries
-    assert entry.units == [8] * settings.repeats
+    assert entry.units == [3] * settings.repeats
     assert entry.rates == pytest.approx([1000 / ms for ms in entry.extra["milliseconds"]])
 
 
@@ -564,10 +574,12 @@ def test_corpus_counts_the_sentences_that_it_generates(measure, settings):
 
 
 @pytest.mark.slow
-def test_scale_puts_the_cost_beside_the_work_as_one_thing_grows(measure, settings, monkeypatch):
+def test_scale_puts_the_cost_beside_the_work_as_one_thing_grows(measure, settings, precision, monkeypatch):
     from benchmarks import registry, scaling
 
-    monkeypatch.setitem(scaling.AXES, "sentences", (64, 128))
+    precision("32-true")
+    for axis, values in (("sentences", (64, 128)), ("layers", (1, 6)), ("classes", (2, 1000))):
+        monkeypatch.setitem(scaling.AXES, axis, values)
     for axis, growth in (("sentences", 2), ("layers", 6), ("classes", 1)):
         comparison = registry.BENCHMARKS["scale"](replace(settings, rows=128, axis=axis, batch_size=4))
         works = [entry.extra["GFLOP"][0] for entry in comparison.entries]
@@ -684,7 +696,7 @@ def test_startup_steps_contain_each_other(monkeypatch, settings):
     steps = {
         name: [*startup._STEPS[name]] for name in ("python", "import torch", "train.py to its first optimizer step")
     }
-    steps["train.py to its first optimizer step"] += ["data.sizes.train=64", "data.sizes.validation=32"]
+    steps["train.py to its first optimizer step"] += [*sizes(64, 32), *TINY_ENCODER]
     monkeypatch.setattr(startup, "_STEPS", steps)
     monkeypatch.setattr(startup, "answers", lambda *_: {})
     entries = startup.startup(replace(settings, repeats=1)).entries

@@ -27,7 +27,7 @@ def probe(monkeypatch):
 
 @pytest.mark.slow
 def test_probe_scores_rise_from_majority_to_words_to_embeddings(probe, monkeypatch, capsys):
-    monkeypatch.setattr(probe, "SIZES", {"train": 1000, "test": 400})
+    monkeypatch.setattr(probe, "SIZES", {"train": 600, "test": 240})
     assert probe.main(["--seeds", "0"]) == 0
     title, *lines = capsys.readouterr().out.splitlines()
     assert title.split()[-3:] == ["category", "sentiment", "topic"]

@@ -70,12 +70,21 @@ def run(
     return module, fit_and_test(module, data, trainer, resume)
 
 
+@pytest.fixture(scope="module")
+def half(tmp_path_factory, make_encoder, tasks):
+    """Return the last checkpoint of a run of two epochs."""
+    folder = tmp_path_factory.mktemp("half")
+    run(folder, make_encoder, tasks, epochs=2)
+    return folder / "last.ckpt"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("batch_size", "steps"), [(4, 12), (16, 3)])
-def test_epochs_after_the_end_of_one_have_all_batches_of_another_size(tmp_path, make_encoder, tasks, batch_size, steps):
-    run(tmp_path / "a", make_encoder, tasks, epochs=2)
+def test_epochs_after_the_end_of_one_have_all_batches_of_another_size(
+    tmp_path, make_encoder, tasks, half, batch_size, steps
+):
     counted = CountBatches()
-    run(tmp_path / "b", make_encoder, tasks, [counted], resume=tmp_path / "a" / "last.ckpt", batch_size=batch_size)
+    run(tmp_path / "b", make_encoder, tasks, [counted], resume=half, batch_size=batch_size)
     assert counted.counts == {2: steps, 3: steps}
     last = load_checkpoint(tmp_path / "b" / "last.ckpt")
     assert last["global_step"] == 2 * STEPS + 2 * steps
@@ -89,11 +98,10 @@ def test_epochs_after_the_end_of_one_have_all_batches_of_another_size(tmp_path, 
     ("batch_size", "limit", "rest"), [(16, 100, 2 * 3), (16, 17, 5), (4, 100, 2 * 12), (4, 40, 2 * 12), (4, 20, 8)]
 )
 def test_learning_rates_end_with_training_whichever_limit_comes_first(
-    tmp_path, make_encoder, tasks, batch_size, limit, rest
+    tmp_path, make_encoder, tasks, half, batch_size, limit, rest
 ):
-    run(tmp_path / "a", make_encoder, tasks, epochs=2)
     counted = CountBatches()
-    options = {"resume": tmp_path / "a" / "last.ckpt", "batch_size": batch_size, "max_steps": limit}
+    options = {"resume": half, "batch_size": batch_size, "max_steps": limit}
     run(tmp_path / "b", make_encoder, tasks, [counted], **options)
     steps = min(limit, EPOCHS * 48 // batch_size)
     assert counted.rates == pytest.approx(

@@ -216,7 +216,7 @@ def test_label_takes_a_run_and_reads_files_as_its_training_did(tmp_path):
 
 @pytest.mark.slow
 def test_audit_finds_flipped_labels_of_hypothetical_sentences(tmp_path):
-    corpus = HypotheticalCorpus({"train": 2000}, 0, label_noise=0, imbalance=1, correlation=0, missing=0)
+    corpus = HypotheticalCorpus({"train": 800}, 0, label_noise=0, imbalance=1, correlation=0, missing=0)
     random = np.random.default_rng(0)
     names = LABELS["category"]
     wrong = set()
@@ -231,7 +231,7 @@ def test_audit_finds_flipped_labels_of_hypothetical_sentences(tmp_path):
             writer.writerow([sentence.text, given])
     stores = {f"POLYHEAD_{name}": str(tmp_path / name) for name in ("DATA", "TOKENS", "ACTIVATIONS")}
     files = ["data=files", "data.files.train=train.csv", "tasks=[category]", "freeze=all", "hydra.run.dir=run"]
-    done = train(*files, *NO_PICTURES, "accelerator=cpu", "data.limit=300", cwd=tmp_path, **stores)
+    done = train(*files, *NO_PICTURES, "accelerator=cpu", "data.limit=60", cwd=tmp_path, **stores)
     assert done.returncode == 0, done.stderr
     audited = script("label", "run", "audit=train.csv", "output=suspects.csv", cwd=tmp_path, **stores)
     assert audited.returncode == 0, audited.stderr

@@ -28,7 +28,7 @@ WEIGHTINGS = ["uncertainty", "famo", "dwa", "gradnorm", "pcgrad", "graddrop"]
 SHORT = [
     *TINY_ENCODER,
     *NO_PICTURES,
-    "data.sizes={train: 160, validation: 48, test: 32}",
+    "data.sizes={train: 96, validation: 32, test: 32}",
     "loader.batch_size=16",
     "trainer.max_epochs=4",
     "trainer.precision=32-true",
@@ -148,11 +148,11 @@ def test_a_killed_run_ends_as_the_one_that_was_never_stopped(tmp_path, trials, t
 
 @pytest.mark.parametrize("kind", ["activations", "tokens"])
 def test_an_entry_of_a_cache_whose_writer_was_killed_is_made_again(tmp_path, trials, tally, elsewhere, kind):
-    rows = [f"sentence number {number} is about {number % 7},{'ab'[number % 2]}\n" for number in range(3000)]
+    rows = [f"sentence number {number} is about {number % 7},{'ab'[number % 2]}\n" for number in range(1500)]
     (tmp_path / "rows.csv").write_text("text,sentiment\n" + "".join(rows))
     data = ["data=files", f"data.files={{train: {tmp_path}/rows.csv}}", "tasks=[sentiment]", f"data.cache={tmp_path}/t"]
     choices = [*SHORT, "freeze=backbone", "heads=trained", "trainer.max_epochs=1", "~data.sizes", *data]
-    choices.remove("data.sizes={train: 160, validation: 48, test: 32}")
+    choices.remove("data.sizes={train: 96, validation: 32, test: 32}")
     choices.remove("~data.sizes")
     whole = tmp_path / "whole"
     whole.mkdir()

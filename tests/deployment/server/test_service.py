@@ -1,7 +1,9 @@
+import shutil
 import threading
 
 import numpy as np
 import pytest
+import torch
 from fastapi.testclient import TestClient
 from pydantic import ValidationError
 from support.bundles import add_scores, make_bundle, manifest_of, texts
@@ -11,6 +13,7 @@ from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.deployment.predictor import Predictor
 from polyhead.deployment.server import Limits, create_app
 from polyhead.deployment.server.schemas import texts_model
+from polyhead.models.multitask import MultiTaskModel
 
 LIMITS = Limits(characters=200, texts=8, body_bytes=2000, waiting_texts=16)
 
@@ -23,6 +26,22 @@ def folder(tmp_path, model, tasks):
 @pytest.fixture
 def predictor(folder):
     return Predictor.load(folder, precision="32-true", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def steady_folder(make_encoder, tasks, tmp_path_factory):
+    """A bundle for all tests here that change nothing of it."""
+    torch.manual_seed(0)
+    model = MultiTaskModel(make_encoder(), tasks, dropout=0.1)
+    return make_bundle(tmp_path_factory.mktemp("steady") / "bundle", model, tasks)
+
+
+@pytest.fixture(scope="module")
+def steady(steady_folder):
+    """A client for all tests that leave its service as it was."""
+    predictor = Predictor.load(steady_folder, precision="32-true", device="cpu")
+    with TestClient(create_app(predictor, LIMITS, 8), raise_server_exceptions=False) as client:
+        yield client
 
 
 @pytest.fixture
@@ -92,57 +111,57 @@ def test_service_gives_each_of_many_clients_its_own_answer(client, predictor):
         ('{"texts": ["' + "x" * 2000 + '"]}', 413, "larger than 2,000 bytes"),
     ],
 )
-def test_service_refuses_what_goes_beyond_the_limits_in_one_line(client, content, status, message):
-    answer = client.post("/predict", content=content, headers={"Content-Type": "application/json"})
+def test_service_refuses_what_goes_beyond_the_limits_in_one_line(steady, content, status, message):
+    answer = steady.post("/predict", content=content, headers={"Content-Type": "application/json"})
     assert answer.status_code == status
     (error,) = answer.json().values()
     assert message in error
     assert "\n" not in error
     assert len(error) < 300
-    assert client.post("/predict", json={"texts": ["w1"]}).status_code == 200
+    assert steady.post("/predict", json={"texts": ["w1"]}).status_code == 200
 
 
-def test_service_refuses_second_texts_where_no_task_is_about_two(client):
-    answer = client.post("/predict", json={"texts": ["w1"], "seconds": ["w2"]})
+def test_service_refuses_second_texts_where_no_task_is_about_two(steady):
+    answer = steady.post("/predict", json={"texts": ["w1"], "seconds": ["w2"]})
     assert answer.status_code == 422
     assert answer.json()["error"].startswith("body.seconds: Extra inputs are not permitted")
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_service_asks_for_the_content_type_of_json_where_it_is_missing(client, kind):
-    answer = client.post("/predict", content='{"texts": ["w1"]}', headers={"Content-Type": kind} if kind else {})
+def test_service_asks_for_the_content_type_of_json_where_it_is_missing(steady, kind):
+    answer = steady.post("/predict", content='{"texts": ["w1"]}', headers={"Content-Type": kind} if kind else {})
     assert answer.status_code == 415
     assert answer.json()["error"].startswith(f"Content-Type: {kind or 'none'} given; it must be application/json")
 
 
-def test_service_takes_a_content_type_in_capitals(client):
-    answer = client.post("/predict", content="{}", headers={"Content-Type": "Application/JSON"})
+def test_service_takes_a_content_type_in_capitals(steady):
+    answer = steady.post("/predict", content="{}", headers={"Content-Type": "Application/JSON"})
     assert answer.json()["error"].startswith("body.texts: Field required")
 
 
-def test_service_refuses_an_unknown_path_and_method(client):
-    assert client.get("/nowhere").json()["error"].startswith("Not Found; /openapi.json lists")
-    answer = client.get("/predict")
+def test_service_refuses_an_unknown_path_and_method(steady):
+    assert steady.get("/nowhere").json()["error"].startswith("Not Found; /openapi.json lists")
+    answer = steady.get("/predict")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
-    answer = client.post("/health")
+    answer = steady.post("/health")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
-def test_service_redirects_nobody(client):
+def test_service_redirects_nobody(steady):
     """A redirect would repeat the Host that a client sent."""
-    assert client.post("/predict/", json={"texts": ["w1"]}, follow_redirects=False).status_code == 404
+    assert steady.post("/predict/", json={"texts": ["w1"]}, follow_redirects=False).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/about", "/health", "/metrics", "/openapi.json", "/v1/models"])
-def test_service_answers_head_where_it_answers_get(client, path):
-    head, get = client.head(path), client.get(path)
+def test_service_answers_head_where_it_answers_get(steady, path):
+    head, get = steady.head(path), steady.get(path)
     assert (head.status_code, head.content) == (200, b"")
     assert head.headers["Content-Type"] == get.headers["Content-Type"]
 
 
 @pytest.mark.parametrize(("path", "status"), [("/predict", 405), ("/v1/embeddings", 405), ("/nowhere", 404)])
-def test_service_refuses_head_as_it_refuses_get(client, path, status):
-    head, get = client.head(path), client.get(path)
+def test_service_refuses_head_as_it_refuses_get(steady, path, status):
+    head, get = steady.head(path), steady.get(path)
     assert (head.status_code, head.content) == (get.status_code, b"") == (status, b"")
 
 
@@ -270,9 +289,10 @@ def test_neighbours_come_from_the_bundle(client, folder, tasks, predictor):
     assert len(nearest) == 5
 
 
-@pytest.fixture
-def scored(folder, tasks):
+@pytest.fixture(scope="module")
+def scored(steady_folder, tasks, tmp_path_factory):
     """A client of a bundle with scores, and its predictor."""
+    folder = shutil.copytree(steady_folder, tmp_path_factory.mktemp("scored") / "bundle")
     add_scores(folder, tasks)
     predictor = Predictor.load(folder, precision="32-true", device="cpu")
     with TestClient(create_app(predictor, LIMITS, 8), raise_server_exceptions=False) as client:
@@ -324,7 +344,7 @@ def test_service_refuses_in_one_line_what_it_cannot_promise(scored, wanted, stat
     assert len(answer.json()["error"]) <= 400
 
 
-def test_service_of_a_bundle_without_scores_promises_nothing(client):
-    answer = client.post("/predict", json={"texts": ["w1"], "coverage": 0.9})
+def test_service_of_a_bundle_without_scores_promises_nothing(steady):
+    answer = steady.post("/predict", json={"texts": ["w1"], "coverage": 0.9})
     assert answer.status_code == 409
     assert answer.json()["error"].startswith("coverage: the model has no validation scores of category")

@@ -46,15 +46,24 @@ def run(folder, make_encoder, tasks, signals=None, resume=None):
     return module
 
 
-@pytest.mark.parametrize("step", [0, 4, 5, 6])  # six steps an epoch
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_interruption_finishes_the_step_and_the_rest_is_as_if_never_stopped(tmp_path, make_encoder, tasks, step, sign):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, make_encoder, tasks):
+    """Return the weights of the run that is never stopped."""
+    return run(tmp_path_factory.mktemp("whole"), make_encoder, tasks).state_dict()
+
+
+@pytest.mark.parametrize(  # six steps an epoch
+    ("step", "sign"),
+    [(0, signal.SIGINT), (4, signal.SIGTERM), (5, signal.SIGINT), (5, signal.SIGTERM), (6, signal.SIGTERM)],
+)
+def test_interruption_finishes_the_step_and_the_rest_is_as_if_never_stopped(
+    tmp_path, make_encoder, tasks, whole, step, sign
+):
     with pytest.raises(SystemExit) as ended:
         run(tmp_path, make_encoder, tasks, Signals(step, sign=sign))
     assert ended.value.code == 1
     last = tmp_path / "last.ckpt"
     assert torch.load(last, weights_only=True)["global_step"] == step + 1
-    whole = run(tmp_path / "whole", make_encoder, tasks).state_dict()
     resumed = run(tmp_path / "rest", make_encoder, tasks, resume=last).state_dict()
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
