@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from support.commands import SHARED, start_warm
 
+from polyhead.app.terminal.late_imports import delay_unused
+
 if TYPE_CHECKING:
     from polyhead.models.encoder import Encoder
     from polyhead.models.multitask import MultiTaskModel
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch, and for scripts: threads of two processes wait for each other
+delay_unused()  # as the commands do: two to three seconds of each worker
 os.fsync = lambda file: None  # no test cuts the power, and to wait for the disk takes milliseconds, thousands of times
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 IMPORTS = [
+    "polyhead.commands",  # first: it lets what a library imports for nothing wait
     *(
         f"polyhead.app.{module}"
         for module in (

@@ -10,9 +10,13 @@ import pytest
 from support.commands import ROOT
 from support.servers import FakePredictor, answer_to, get, post, running
 
-openai = pytest.importorskip("openai", reason="pip install polyhead[test]: the client of OpenAI's API is not there")
-
 TOKEN = "correct-horse"
+
+
+@pytest.fixture(scope="module")
+def openai():
+    """The client, which takes two seconds to import: a process that runs other tests does without."""
+    return pytest.importorskip("openai", reason="pip install polyhead[test]: the client of OpenAI's API is not there")
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +25,13 @@ def server(tmp_path_factory):
         yield server
 
 
-def client_of(server, key=TOKEN):
-    host, port = server.address
-    return openai.OpenAI(base_url=f"http://{host}:{port}/v1", api_key=key, max_retries=0)
+@pytest.fixture(scope="module")
+def client_of(openai):
+    def client_of(server, key=TOKEN):
+        host, port = server.address
+        return openai.OpenAI(base_url=f"http://{host}:{port}/v1", api_key=key, max_retries=0)
+
+    return client_of
 
 
 def directions(texts):
@@ -32,7 +40,7 @@ def directions(texts):
 
 
 @pytest.mark.parametrize("options", [{}, {"encoding_format": "float"}, {"encoding_format": "base64"}])
-def test_openai_client_gets_the_embeddings(server, options):
+def test_openai_client_gets_the_embeddings(server, client_of, options):
     texts = ["one", "two words", "and three words"]
     with client_of(server) as client:
         found = client.embeddings.create(model=client.models.list().data[0].id, input=texts, **options)
@@ -43,7 +51,7 @@ def test_openai_client_gets_the_embeddings(server, options):
     assert found.usage.prompt_tokens == 6
 
 
-def test_openai_client_takes_one_text(server):
+def test_openai_client_takes_one_text(server, client_of):
     with client_of(server) as client:
         found = client.embeddings.create(model="fake", input="one", dimensions=2)
     np.testing.assert_allclose(found.data[0].embedding, directions(["one"])[0], atol=1e-6)
@@ -59,14 +67,14 @@ def test_openai_client_takes_one_text(server):
         (TOKEN, {"dimensions": 1}, "BadRequestError", "dimensions: 1 given; it must be 2 or left out"),
     ],
 )
-def test_openai_client_raises_its_own_errors_with_our_lines(server, key, options, kind, line):
+def test_openai_client_raises_its_own_errors_with_our_lines(server, openai, client_of, key, options, kind, line):
     with client_of(server, key) as client, pytest.raises(getattr(openai, kind), match=line) as error:
         client.embeddings.create(**{"model": "fake", "input": "one", **options})
     assert error.value.body["message"] in str(error.value)
     assert error.value.type == "invalid_request_error"
 
 
-def test_openai_client_of_the_docs_runs_as_it_stands_there(server, capsys):
+def test_openai_client_of_the_docs_runs_as_it_stands_there(server, openai, capsys):
     page = (ROOT / "docs" / "howto" / "deploy.md").read_text(encoding="utf-8")
     block = re.search(r"^    from openai import OpenAI\n(?:    .*\n|\n(?=    ))+", page, re.MULTILINE)[0]
     host, port = server.address
@@ -75,7 +83,7 @@ def test_openai_client_of_the_docs_runs_as_it_stands_there(server, capsys):
     assert capsys.readouterr().out == "2 8\n"
 
 
-def test_openai_client_is_told_that_the_queue_is_full(server):
+def test_openai_client_is_told_that_the_queue_is_full(server, openai, client_of):
     server.predictor.go.clear()
     server.predictor.computing.clear()
     bearer = f"Authorization: Bearer {TOKEN}"

@@ -1,5 +1,6 @@
 import shutil
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -196,7 +197,7 @@ def test_service_answers_429_to_a_full_queue_and_loses_nothing(predictor, monkey
         for thread in threads[1:]:
             thread.start()
         while not answers:
-            pass
+            time.sleep(0.001)
         assert answers[0].status_code == 429
         assert answers[0].headers["Retry-After"] == "1"
         assert "try again in a second" in answers[0].json()["error"]
