@@ -193,9 +193,16 @@ def test_experiments_train(tmp_path):
     assert all(epochs.values())
 
 
-def test_the_default_run_is_the_reference_scenario(tmp_path):
-    config = composed(tmp_path)
-    model = compose_model(config, compose_components(config))
+@pytest.fixture(scope="module")
+def default(tmp_path_factory):
+    """Return the configuration without any override, and its parts."""
+    config = composed(tmp_path_factory.mktemp("default"))
+    return config, compose_components(config)
+
+
+def test_the_default_run_is_the_reference_scenario(default):
+    config, parts = default
+    model = compose_model(config, parts)
     assert {name: head[1].out_features for name, head in model.heads.items()} == {"category": 6, "sentiment": 3}
     assert sum(p.numel() for p in model.parameters()) == 22_568_841
     assert config.tasks.category == ["Expression", "Opinion", "Quote", "Riddle", "News", "Other"]
@@ -221,8 +228,8 @@ def test_the_monitored_metric_is_named_once():
     assert text.count("validation/macro_f1") == 1
 
 
-def test_resolved_configuration_is_plain_yaml(tmp_path):
-    config = composed(tmp_path)
+def test_resolved_configuration_is_plain_yaml(default):
+    config, _ = default
     assert yaml.safe_load(OmegaConf.to_yaml(config, resolve=True))["loader"]["seed"] == 0
 
 
@@ -235,8 +242,8 @@ def test_a_callback_can_be_left_out_by_name(tmp_path):
     assert "BestCheckpoint" in names
 
 
-def test_seed_zero_is_zero_and_reaches_the_batches(tmp_path):
-    assert compose_components(composed(tmp_path)).loader.seed == 0
+def test_seed_zero_is_zero_and_reaches_the_batches(tmp_path, default):
+    assert default[1].loader.seed == 0
     assert compose_components(composed(tmp_path, "seed=7")).loader.seed == 7
 
 

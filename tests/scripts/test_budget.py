@@ -154,6 +154,7 @@ def test_budget_runs_ways_as_commands_and_scores_their_answers(job, settings, mo
         assert entry.extra["processor"][0] > 0
 
 
+@pytest.mark.slow
 def test_budget_says_which_way_failed_and_why(job, settings):
     from benchmarks.budget import ways
 

@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from polyhead.sources.synthetic.corpus import LABELS, HypotheticalCorpus
 
+pytestmark = pytest.mark.slow  # each starts a process
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "generate.py"
 ENVIRONMENT = {
@@ -74,7 +75,6 @@ def test_generate_keeps_an_existing_file_unless_forced(tmp_path):
     assert path.read_text().startswith("text,category,")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

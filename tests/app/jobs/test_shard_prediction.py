@@ -47,9 +47,12 @@ def moments(folder):
     return {path.name: path.stat().st_mtime_ns for path in done}
 
 
-@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
-@pytest.mark.parametrize("given", ["shards", "shards/part-*"])
-def test_predict_gives_each_shard_what_it_gives_the_file_alone(tmp_path, predict, ending, given):
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("given", "ending"),
+    [("shards", "parquet"), ("shards", "csv"), ("shards", "jsonl"), ("shards/part-*", "parquet")],
+)
+def test_predict_gives_each_shard_what_it_gives_the_file_alone(tmp_path, predict, given, ending):
     paths = write_shards(tmp_path / "shards", [7, 30, 12], ending)
     folder = predict(given, "out")
     assert set(contents(folder)) == {*(path.name for path in paths), "_predict.json"}

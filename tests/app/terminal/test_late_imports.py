@@ -38,6 +38,7 @@ def test_scipy_signal_is_itself_for_those_who_use_it(use):
     assert python(f"import polyhead.commands; {use}") == python(use)
 
 
+@pytest.mark.slow
 def test_scipy_signal_stays_where_it_was_imported_before():
     code = "import scipy.signal as before, sys, polyhead.commands; print(sys.modules['scipy.signal'] is before)"
     assert python(code) == "True\n"

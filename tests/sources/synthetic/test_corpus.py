@@ -93,6 +93,7 @@ def test_seed_decides_the_sentences():
     assert generate("train", 300, seed=3) != generate("train", 300, seed=4)
 
 
+@pytest.mark.slow
 def test_sentences_do_not_depend_on_the_hash_seed():
     command = (
         "from polyhead.sources.synthetic.corpus import HypotheticalCorpus as C\n"
