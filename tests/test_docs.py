@@ -19,7 +19,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from pyarrow import parquet
 from support.bundles import make_bundle
-from support.commands import NO_PICTURES, ROOT, TINY_ENCODER, run, script
+from support.commands import NO_PICTURES, ROOT, TINY_ENCODER, run, script, sizes
 from support.shards import write_shards
 
 import polyhead
@@ -359,7 +359,7 @@ def test_recipe_takes_at_most_three_edits_and_its_command_runs(tmp_path, checkou
             path.write_text(changed(text, change), encoding="utf-8")
         fresh = {"PYTHONPATH": str(checkout / "src")} if changes else {}  # what changes is imported already
         quiet = [] if changes else NO_PICTURES  # what the six of them would draw is the same but for a kind of task
-        done = run(checkout / script, *words, *quiet, cwd=tmp_path, **fresh)
+        done = run(checkout / script, *words, *quiet, *sizes(64, 32), cwd=tmp_path, **fresh)
     finally:
         for path, text in before.items():
             path.write_text(text, encoding="utf-8")

@@ -37,6 +37,29 @@ def test_model_takes_any_number_of_tasks_and_classes(make_encoder):
     assert [tuple(value.shape) for value in logits.values()] == [(3, 2), (3, 3), (3, 4), (3, 5)]
 
 
+class Classify(torch.nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, embeddings):
+        return self.model.classify(embeddings)
+
+
+@pytest.mark.slow
+def test_heads_are_traced_for_any_number_of_sentences(model):
+    """Where it is kept as a constant, the export of a graph traces twice, the second time by the compiler."""
+    rows = {0: torch.export.Dim.DYNAMIC}
+    with torch.no_grad():
+        program = torch.export.export(
+            Classify(model.eval()), (torch.randn(3, 16),), dynamic_shapes=(rows,), strict=False
+        )
+        embeddings = torch.randn(7, 16)
+        expected, found = model.classify(embeddings), program.module()(embeddings)
+    for task, logits in expected.items():
+        torch.testing.assert_close(found[task], logits)
+
+
 @pytest.mark.parametrize("dropout", [-0.1, 1.0])
 def test_model_refuses_dropout_out_of_range(make_encoder, tasks, dropout):
     with pytest.raises(UserError, match="dropout: .* given; it must be 0 or more, and below 1"):
