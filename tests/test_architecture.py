@@ -73,7 +73,7 @@ def summary(path):
 
 
 def statements(node):
-    """Yield the statements below a node, at any depth; to look into their expressions as well takes ten times as long."""
+    """Yield the statements below a node, at any depth; to look into expressions as well takes ten times as long."""
     for field in ("body", "orelse", "finalbody", "handlers", "cases"):
         for below in getattr(node, field, ()):
             yield below

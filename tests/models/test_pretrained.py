@@ -44,12 +44,12 @@ def test_embeddings_equal_those_of_sentence_transformers(pooling):
     if pooling != "auto":
         stock = SentenceTransformer(modules=[stock[0], Pooling(384, pooling_mode=pooling)], device="cpu")
     texts = mixed_texts()
-    expected = stock.encode(texts, convert_to_tensor=True, show_progress_bar=False)
+    expected = stock.encode(texts, batch_size=8, convert_to_tensor=True, show_progress_bar=False)
     encoder = source(pooling=pooling).load().eval()
     tokenizer = source().load_text_tokenizer()
     rows = TokenizedSplit(tokenizer.tokenize(texts), tokenizer.padding)
     with torch.no_grad():
-        batches = [rows[list(range(start, min(start + 32, len(texts))))] for start in range(0, len(texts), 32)]
+        batches = [rows[list(range(start, min(start + 8, len(texts))))] for start in range(0, len(texts), 8)]
         ours = torch.cat([encoder(batch.input_ids, batch.attention_mask) for batch in batches])
     assert (ours - expected).abs().max() < 1e-5
     assert torch.cosine_similarity(ours, expected).min() > 0.99999

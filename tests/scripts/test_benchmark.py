@@ -706,6 +706,7 @@ def test_startup_steps_contain_each_other(monkeypatch, settings):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("measure")  # a tiny encoder
 def test_startup_commands_answer_for_ten_and_a_hundred_texts(tmp_path, settings):
     import numpy as np
     from benchmarks import startup
