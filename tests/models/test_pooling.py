@@ -108,3 +108,18 @@ def test_pool_of_skipped_tokens_is_that_of_the_others(pooling, side):
 def test_weighted_mean_of_skipped_tokens_keeps_the_weights_of_the_others():
     states = torch.tensor([[[5.0], [1.0], [2.0]]])
     torch.testing.assert_close(pool(states, None, "weightedmean", skipped=1), torch.tensor([[(2 * 1 + 3 * 2) / 5]]))
+
+
+class AllPoolings(torch.nn.Module):
+    def forward(self, states, mask):
+        return pool(states, mask, POOLINGS)
+
+
+@pytest.mark.slow
+def test_pool_is_traced_for_any_number_of_sentences_and_tokens():
+    """Where one is kept as a constant, the export of a graph traces twice, the second time by the compiler."""
+    free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    given = torch.randn(B, S, H), torch.ones(B, S, dtype=torch.int64)
+    program = torch.export.export(AllPoolings(), given, dynamic_shapes=(free, free), strict=False)
+    states, mask = padded(torch.randn(B + 4, S, H), 2, "right")
+    torch.testing.assert_close(program.module()(states, mask), pool(states, mask, POOLINGS))

@@ -99,7 +99,8 @@ def _last(states: Tensor, positions: Tensor) -> Tensor:
 
 
 def _state_at(states: Tensor, index: Tensor) -> Tensor:
-    return states[torch.arange(len(states), device=states.device), index]  # (B, H)
+    rows = torch.arange(states.shape[0], device=states.device)  # len() would make B a constant of a traced graph
+    return states[rows, index]  # (B, H)
 
 
 _POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
