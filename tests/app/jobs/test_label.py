@@ -216,7 +216,7 @@ def test_label_takes_a_run_and_reads_files_as_its_training_did(tmp_path):
 
 @pytest.mark.slow
 def test_audit_finds_flipped_labels_of_hypothetical_sentences(tmp_path):
-    corpus = HypotheticalCorpus({"train": 800}, 0, label_noise=0, imbalance=1, correlation=0, missing=0)
+    corpus = HypotheticalCorpus({"train": 2000}, 0, label_noise=0, imbalance=1, correlation=0, missing=0)
     random = np.random.default_rng(0)
     names = LABELS["category"]
     wrong = set()
