@@ -1,8 +1,10 @@
 import pytest
 import torch
+from support.models import FAMILIES, random_batch
 from torch import nn
+from transformers import AutoConfig, AutoModel
 
-from polyhead.models.dropout import FastDropout, use_fast_dropout
+from polyhead.models.dropout import FastDropout, set_dropout, use_fast_dropout
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
@@ -59,6 +61,39 @@ def test_use_fast_dropout_keeps_mode_and_share():
     assert [type(m).__name__ for m in network] == ["FastDropout", "Sequential", "AlphaDropout"]
     assert (network[0].p, network[1][1].p) == (0.25, 0.5)
     assert (network[0].training, network[1][1].training) == (True, False)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_set_dropout_leaves_none_of_any_family_and_brings_it_back(family):
+    torch.manual_seed(0)
+    model = AutoModel.from_config(AutoConfig.for_model(family, **FAMILIES[family])).train()
+    use_fast_dropout(model)
+    batch = random_batch()
+
+    def states():
+        return model(input_ids=batch.input_ids, attention_mask=batch.attention_mask).last_hidden_state
+
+    set_dropout(model, 0.0)
+    trained = states()
+    torch.testing.assert_close(trained, model.eval()(batch.input_ids, batch.attention_mask).last_hidden_state)
+    set_dropout(model.train(), 0.5)
+    assert not torch.allclose(states(), trained, atol=0.1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_set_dropout_reaches_attention(family):
+    model = AutoModel.from_config(AutoConfig.for_model(family, **FAMILIES[family]))
+    set_dropout(model, 0.5)
+    ends = ("attention", "attn", "attention.self")
+    attention = [module for name, module in model.named_modules() if name.lower().endswith(ends)]
+    shares = [
+        value.p if isinstance(value, nn.Dropout) else value
+        for module in attention
+        for name, value in (*vars(module).items(), *module.named_children())
+        if "dropout" in name and isinstance(value, float | nn.Dropout)
+    ]
+    assert shares
+    assert set(shares) == {0.5}
 
 
 @pytest.mark.gpu

@@ -3,6 +3,7 @@ import torch
 from support.models import random_batch
 
 from polyhead.errors import UserError
+from polyhead.models.dropout import FastDropout
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.models.sentence_modules import Normalize
 from polyhead.tasks import Task
@@ -64,6 +65,18 @@ def test_heads_are_traced_for_any_number_of_sentences(model):
 def test_model_refuses_dropout_out_of_range(make_encoder, tasks, dropout):
     with pytest.raises(UserError, match="dropout: .* given; it must be 0 or more, and below 1"):
         MultiTaskModel(make_encoder(), tasks, dropout)
+    with pytest.raises(UserError, match="encoder_dropout: .* given; it must be 0 or more, and below 1"):
+        MultiTaskModel(make_encoder(), tasks, encoder_dropout=dropout)
+
+
+def test_model_gives_its_encoder_another_dropout(make_encoder, tasks):
+    def shares(**options):
+        model = MultiTaskModel(make_encoder(), tasks, dropout=0.3, **options)
+        return [{m.p for m in part.modules() if isinstance(m, FastDropout)} for part in (model.encoder, model.heads)]
+
+    own, heads = shares()
+    assert 0 not in own
+    assert shares(encoder_dropout=0.0) == [{0.0}, heads]
 
 
 def test_model_ignores_padding(model):

@@ -55,7 +55,7 @@ def test_summary_fits_80_columns_with_whole_numbers_and_names_however_long():
         "epochs 3, counted from 0; the best was epoch 1",
         "seconds 61.2, training 40.0 at 300 sentences per second",
         "1,234 MB (process), 2,000 MB (gpu)",
-        "frozen activations 2 splits reused, 1 splits computed",
+        "frozen activations 2 splits reused, 1 split computed",
         "bf16-mixed on cpu",
     ],
 )

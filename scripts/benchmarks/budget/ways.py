@@ -28,7 +28,9 @@ from polyhead.models.model_files import ModelFiles
 _SETFIT = ("setfit", "datasets", "evaluate")
 _HEADS = ("freeze=backbone",)
 _UPPER = ("freeze=lower_layers", "optimizer.encoder_lr=3e-4")
-_AS_A_PEER = ("heads=trained", "data.holdout.validation=0.0", "data.files.validation=null")
+_UNCHECKED = ("data.holdout.validation=0.0", "data.files.validation=null")
+_AS_A_PEER = ("heads=trained", *_UNCHECKED)
+_QUICK = (*_UNCHECKED, "heads.rows=1000", "model.encoder_dropout=0")
 _CACHES = ("POLYHEAD_TOKENS", "POLYHEAD_DATA", "POLYHEAD_ACTIVATIONS")
 
 
@@ -57,22 +59,24 @@ WAYS: dict[str, Way] = {
     "model2vec's classifier": Way("static_classifier", packages=("model2vec",)),
     "sentence-transformers, logistic regression": Way("embeddings"),
     "SetFit, 8 per class": Way("set_fit", labels=8, packages=_SETFIT),
-    "polyhead, few_shot, 8 per class": Way(
-        choices=("experiment=few_shot", "data.holdout.validation=0.0", "data.files.validation=null"), labels=8
-    ),
+    "polyhead, few_shot, 8 per class": Way(choices=("experiment=few_shot", *_UNCHECKED), labels=8),
     "polyhead, freeze=backbone, 1 layer": Way(choices=(*_HEADS, "encoder.layers=1")),
     "polyhead, freeze=backbone, 3 layers": Way(choices=(*_HEADS, "encoder.layers=3")),
     "polyhead, freeze=backbone": Way(choices=_HEADS),
     "polyhead, 3 layers, 1 epoch": Way(choices=("encoder.layers=3", "trainer.max_epochs=1")),
+    "polyhead, quick, 3 layers, 1 epoch": Way(choices=(*_QUICK, "encoder.layers=3", "trainer.max_epochs=1")),
+    "polyhead, quick, freeze=lower_layers, 3e-4, 1 epoch": Way(choices=(*_QUICK, *_UPPER, "trainer.max_epochs=1")),
     "polyhead, freeze=lower_layers, 3e-4, 1 epoch": Way(choices=(*_UPPER, "trainer.max_epochs=1")),
     "polyhead, freeze=lower_layers, 3e-4, 2 epochs": Way(choices=(*_UPPER, "trainer.max_epochs=2")),
     "polyhead, freeze=lower_layers": Way(choices=("freeze=lower_layers",)),
     "polyhead, lp_ft, 1 epoch": Way(choices=("experiment=lp_ft", "trainer.max_epochs=1")),
     "Trainer, 1 epoch": Way("trainer"),
+    "polyhead, quick, freeze=embeddings, 1 epoch": Way(choices=(*_QUICK, "freeze=embeddings", "trainer.max_epochs=1")),
     "polyhead, heads=trained, no validation, 1 epoch": Way(choices=(*_AS_A_PEER, "trainer.max_epochs=1")),
     "polyhead, 1 epoch": Way(choices=("trainer.max_epochs=1",)),
     "sentence-transformers' trainer, logistic regression": Way("tuned_embeddings", packages=("datasets",)),
     "Trainer, 2 epochs": Way("trainer", epochs=2),
+    "polyhead, quick, freeze=embeddings, 2 epochs": Way(choices=(*_QUICK, "freeze=embeddings", "trainer.max_epochs=2")),
     "polyhead, heads=trained, no validation, 2 epochs": Way(choices=(*_AS_A_PEER, "trainer.max_epochs=2")),
     "polyhead, 2 epochs": Way(choices=("trainer.max_epochs=2",)),
     "Trainer, 3 epochs": Way("trainer", epochs=3),

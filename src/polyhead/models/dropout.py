@@ -44,3 +44,16 @@ def use_fast_dropout(module: nn.Module) -> None:
         for name, child in parent.named_children():
             if type(child) is nn.Dropout and child.p < 1:
                 setattr(parent, name, FastDropout(child.p).train(child.training))
+
+
+def set_dropout(module: nn.Module, p: float) -> None:
+    """Give every dropout below ``module`` the probability ``p``, that of attention included.
+
+    Families keep the latter in a layer or, as ModernBERT does, in a number of the attention's own.
+    """
+    for child in module.modules():
+        if isinstance(child, nn.Dropout | FastDropout):
+            child.p = p
+        for name, value in vars(child).items():
+            if "dropout" in name and isinstance(value, float):
+                setattr(child, name, p)

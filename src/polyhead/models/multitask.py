@@ -15,7 +15,7 @@ from torch.nn.functional import linear
 
 from polyhead.data.batch import Batch
 from polyhead.errors import UserError, check_parameters
-from polyhead.models.dropout import FastDropout
+from polyhead.models.dropout import FastDropout, set_dropout
 from polyhead.models.encoder import Encoder
 from polyhead.models.matryoshka import check_dimensions, nested_weight, truncate
 from polyhead.tasks import Task
@@ -38,23 +38,33 @@ class MultiTaskModel(nn.Module):
         dimensions: widths of the embedding for which heads are trained, falling from the whole one: at a smaller one a
             head reads the first units with as many columns of its weight (MRL-E of Kusupati et al. 2022). None and an
             empty list train the whole alone.
+        encoder_dropout: the same share at every place of the transformer where it has dropout; None leaves it as its
+            configuration says.
 
     Attributes:
         scale: of the embeddings that the heads are given.
         dimensions: the widths, the whole first; empty where that is the only one.
 
     Raises:
-        ParameterError: dropout outside [0, 1), or dimensions that do not fall from the whole width.
+        ParameterError: a dropout outside [0, 1), or dimensions that do not fall from the whole width.
         UserError: a task with a name that PyTorch uses.
     """
 
     def __init__(
-        self, encoder: Encoder, tasks: Sequence[Task], dropout: float = 0.1, dimensions: Sequence[int] | None = None
+        self,
+        encoder: Encoder,
+        tasks: Sequence[Task],
+        dropout: float = 0.1,
+        dimensions: Sequence[int] | None = None,
+        encoder_dropout: float | None = None,
     ) -> None:
         super().__init__()
-        check_parameters(("dropout", dropout, 0 <= dropout < 1, "0 or more, and below 1"))
+        shares = {"dropout": dropout, "encoder_dropout": encoder_dropout or 0.0}
+        check_parameters(*((name, share, 0 <= share < 1, "0 or more, and below 1") for name, share in shares.items()))
         self.dimensions = check_dimensions(dimensions or (), encoder.embedding_size)
         self.encoder = encoder
+        if encoder_dropout is not None:
+            set_dropout(encoder.transformer, encoder_dropout)
         self.scale = _LENGTH if encoder.is_normalized else 1.0
         self.heads = nn.ModuleDict()
         for task in tasks:

@@ -111,4 +111,4 @@ def _pace(metrics: RunMetrics) -> str:
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} splits {how}" for how, count in counts.items()) or "none stored"
+    return ", ".join(f"{count} split{'s' * (count != 1)} {how}" for how, count in counts.items()) or "none stored"

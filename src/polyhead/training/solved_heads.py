@@ -81,6 +81,8 @@ class SolvedHeads:
         penalty: above 0, or by task, or ``auto``; for cross-entropy ``1 / C`` of scikit-learn's LogisticRegression.
         folds: of cross-validation, stratified by class.
         again: solve the heads once more at the end, over the encoder as training has left it.
+        rows: of training, evenly spread, from which heads start that are trained further; all where there are no more,
+            and of rare classes 20 in any case. On TREC-6 1,000 do as well as all 4,907.
 
     Raises:
         ParameterError: values out of range, all at once.
@@ -89,6 +91,7 @@ class SolvedHeads:
     penalty: PerTask | str = AUTO
     folds: int = 5
     again: bool = False
+    rows: int = 4000
 
     def __post_init__(self) -> None:
         given = self.penalty
@@ -97,6 +100,7 @@ class SolvedHeads:
         check_parameters(
             ("penalty", given, allowed, "a number above 0, one by task, or auto"),
             ("folds", self.folds, self.folds >= 2, "2 or more"),
+            ("rows", self.rows, self.rows >= 1, "1 or more"),
         )
 
     def check(self, tasks: Sequence[Task], loss: object) -> None:

@@ -3,7 +3,6 @@
 import logging
 
 import lightning as L
-import numpy as np
 
 from polyhead.app.training.components import RunComponents
 from polyhead.app.training.pair_features import embed_rows, read_pairs
@@ -15,10 +14,9 @@ from polyhead.training.loggers import log_table
 from polyhead.training.module import MultiTaskTraining
 from polyhead.training.penalty_trial import LabeledEmbeddings
 from polyhead.training.solved_heads import SolvedHead
+from polyhead.training.start_rows import choose_rows
 
 log = logging.getLogger(__name__)
-
-_ROWS = 20_000  # training rows from which heads start that are trained further, at most
 
 
 def solve_heads(
@@ -31,7 +29,7 @@ def solve_heads(
 ) -> None:
     """Set the heads that are trained to the minimum of their loss, and log a line for each.
 
-    Heads that are trained further start from 20,000 rows at most: what steps will change need not cost a pass over
+    Heads that are trained further start from some of the rows: what steps will change need not cost a pass over
     millions of sentences.
 
     Args:
@@ -43,7 +41,7 @@ def solve_heads(
         again: at the end, over an encoder that has seen the training rows; all heads that are trained.
     """
     assert parts.heads is not None
-    limit = _ROWS if module.takes_steps and not again else None
+    limit = parts.heads.rows if module.takes_steps and not again else None
     # One for both splits: it reads the whole encoder to name what it keeps.
     device = trainer.strategy.root_device
     frozen = FrozenActivations(module.model.encoder, None, parts.precision, parts.activation_cache, device)
@@ -69,10 +67,9 @@ def solve_heads(
 
 
 def _read(frozen: FrozenActivations, data: SentenceData, name: str, limit: int | None) -> LabeledEmbeddings:
-    """Return the embeddings and labels of a split, or of ``limit`` rows of it; those of folds are stored once."""
-    split, rows = data.split(name), None
-    if limit is not None and len(split) > limit:
-        rows = np.linspace(0, len(split) - 1, limit).astype(np.int64)
+    """Return the embeddings and labels of a split, or of about ``limit`` rows of it; those of folds are stored once."""
+    split = data.split(name)
+    rows = None if limit is None else choose_rows(split.labels, limit)
     embeddings = embed_rows(frozen, data, name, rows)
     if rows is None:
         return LabeledEmbeddings(embeddings, split.labels, split.weights)

@@ -17,6 +17,7 @@ _OF_STEPS = (
     "loader.balance",
     "loader.batch_size",
     "model.dropout",
+    "model.encoder_dropout",
     "optimizer",
     "trainer.accumulate_grad_batches",
     "trainer.gradient_clip_val",

@@ -15,6 +15,7 @@ from polyhead.data.dataset import TokenizedSplit
 from polyhead.freezing.frozen_activations import FrozenActivations
 from polyhead.tasks import Task, is_labelled
 from polyhead.training.penalty_trial import LabeledEmbeddings
+from polyhead.training.start_rows import choose_rows
 
 Rows = NDArray[np.integer[Any]]
 
@@ -29,12 +30,12 @@ def read_pairs(
         data: the sentences.
         name: of the split.
         task: the task.
-        limit: rows, at most, spread evenly; None takes all.
+        limit: rows that are enough, see :func:`choose_rows`; None takes all.
     """
     split = data.split(name)
     rows = np.flatnonzero(is_labelled(split.labels[task.name]))
-    if limit is not None and len(rows) > limit:
-        rows = rows[np.linspace(0, len(rows) - 1, limit).astype(np.int64)]
+    some = None if limit is None else choose_rows({task.name: split.labels[task.name][rows]}, limit)
+    rows = rows if some is None else rows[some]
     labels = {task.name: split.labels[task.name][rows]}
     weights = None if split.weights is None else split.weights[rows]
     if split.second is None:

@@ -29,7 +29,7 @@ from polyhead.runs.record import flat
 log = logging.getLogger(__name__)
 
 _KEPT = ("data", "encoder", "freeze", "heads", "model", "optimizer", "soup", "start", "tasks", "weighting")
-_FREE = ("model.dropout", "optimizer.warmup")  # no state in a checkpoint stands against them
+_FREE = ("model.dropout", "model.encoder_dropout", "optimizer.warmup")  # no state in a checkpoint stands against them
 _ORDER = ("seed", "loader.", "trainer.accumulate_grad_batches", "trainer.devices", "trainer.limit_train_batches")
 _NO_ORDER = ("loader.evaluation_batch_size", "loader.workers")
 _SAID_ELSEWHERE = ("resume", "run_dir")

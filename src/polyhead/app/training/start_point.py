@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from polyhead.app.config.run_config import read_config
 from polyhead.app.config.trust import check_trust
 from polyhead.app.loaded.trained import load_trained_run
 from polyhead.deployment.bundle.folder import Bundle
-from polyhead.deployment.bundle.manifest import FILE
+from polyhead.deployment.bundle.manifest import FILE, Manifest
 from polyhead.deployment.bundle.scores import read_scores
 from polyhead.errors import UserError, did_you_mean
 from polyhead.models.multitask import MultiTaskModel
@@ -53,6 +54,14 @@ class StartPoint:
         """Whether it is a bundle."""
         return (self.folder / FILE).is_file()
 
+    @cached_property
+    def _manifest(self) -> Manifest:
+        return Bundle.open(self.folder).manifest
+
+    @cached_property
+    def _metrics(self) -> RunMetrics:
+        return RunMetrics.read(RunFolder(self.folder))
+
     def load_model(self) -> MultiTaskModel:
         """Load encoder and heads, adapters merged.
 
@@ -67,13 +76,13 @@ class StartPoint:
         """Return what a prediction needs of each task beside its head."""
         if self.is_bundle:
             scores = {task: found.plain() for task, found in read_scores(self.folder, self.tasks).items()}
-            manifest = Bundle.open(self.folder).manifest
+            widths = self._manifest.dimensions
             return {
-                entry.name: _kept(entry.name, entry.temperature or 1.0, scores.get(entry.name), manifest.dimensions)
-                for entry in manifest.tasks
+                entry.name: _kept(entry.name, entry.temperature or 1.0, scores.get(entry.name), widths)
+                for entry in self._manifest.tasks
                 if entry.name not in self.others
             }
-        metrics = RunMetrics.read(RunFolder(self.folder))
+        metrics = self._metrics
         fits = {size: splits.get("validation", {}) for size, splits in metrics.dimensions.items()}
         measured = {
             task: _kept(task, results["temperature"], results.get("scores"), fits)
@@ -92,7 +101,7 @@ class StartPoint:
         Raises:
             UserError: one was not.
         """
-        described = Bundle.open(self.folder).manifest if self.is_bundle else RunMetrics.read(RunFolder(self.folder))
+        described = self._manifest if self.is_bundle else self._metrics
         heads = self.calibration()
         for task in kept:
             known = {*described.dimensions, *(heads[task].get("dimensions", {}) if task in heads else ())}
