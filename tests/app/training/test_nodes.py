@@ -53,7 +53,7 @@ def weights(run):
 
 @pytest.mark.slow
 def test_two_nodes_with_half_the_batch_reach_the_weights_of_one(tmp_path):
-    one = train(*TINY, *SAME_STEPS, "accelerator=ddp_cpu", "loader.batch_size=32", "run_dir=one", cwd=tmp_path)
+    one = train(*TINY, *SAME_STEPS, "loader.batch_size=32", "run_dir=one", cwd=tmp_path)
     assert one.returncode == 0, one.stderr
     two = start_nodes(2, tmp_path, *SAME_STEPS, "loader.batch_size=16", "run_dir=two")
     assert [node.wait(timeout=120) for node in two] == [0, 0], (tmp_path / "1.log").read_text()[-2000:]
