@@ -84,17 +84,23 @@ print(meta_index_Tensor.__module__, meta_index_Tensor(torch.empty(3, 2, device="
 SPREAD = "import torch; from torch.distributed.tensor import DTensor; print(DTensor.__module__)"
 
 
+UNNEEDED = {"compiler": COMPILES, "masks": MASKS, "models": MODELS, "spread": SPREAD, "shapes": SHAPES}
+
+
+@pytest.fixture(scope="module")
+def undelayed():
+    """Return what each use prints where nothing is delayed."""
+    parts = python("\nprint('---')\n".join(UNNEEDED.values())).split("---\n")
+    return dict(zip(UNNEEDED, parts, strict=True))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "use",
-    [COMPILES, MASKS, MODELS, SPREAD, SHAPES],
-    ids=["compiler", "masks", "models", "spread", "shapes"],
-)
-def test_what_answers_do_not_need_is_itself_for_those_who_use_it(use):
+@pytest.mark.parametrize("use", UNNEEDED)
+def test_what_answers_do_not_need_is_itself_for_those_who_use_it(undelayed, use):
     delayed = (
         "import polyhead.commands; from polyhead.app.terminal.late_imports import delay_training; delay_training()"
     )
-    assert python(f"{delayed}\n{use}") == python(use)
+    assert python(f"{delayed}\n{UNNEEDED[use]}") == undelayed[use]
 
 
 @pytest.mark.slow
