@@ -182,8 +182,12 @@ class PretrainedEncoder:
         with torch.device("meta"):
             return self._from_config()
 
-    def load(self) -> Encoder:
+    def load(self, draws: bool = True) -> Encoder:
         """Load the encoder in single precision.
+
+        Args:
+            draws: where the folder lacks a pooler, draw the random numbers that transformers draws for it, so that
+                those that follow stay the same; the encoder has none either way.
 
         Raises:
             ParameterError: the location cannot be found, holds no safetensors, or its digest differs from ``sha256``.
@@ -193,7 +197,8 @@ class PretrainedEncoder:
         if self.sha256 is not None:
             self._transformer.verify(self.sha256)
         skeleton = self.skeleton()
-        model = keep_layers(self._transformer.load_model(skeleton.transformer), self.layers)
+        loaded = self._transformer.load_model(skeleton.transformer, self.load_config(), draws)
+        model = keep_layers(loaded, self.layers)
         if self.pooling == AUTO and self._files.may_be_missing("modules.json"):
             log.warning(
                 "encoder: no modules.json of %s in the hub's cache, and no hub to ask; plain mean pooling is taken. To "

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from polyhead.app.terminal.kept_scan import keep_scan
+
 _LOOKS = "transformers.utils.import_utils"  # where transformers looks for what is installed, and for its own models
 _KERNELS = "torch._meta_registrations"  # of tensors without memory, those that are written in Python
 _MASKS = "torch._dynamo._trace_wrapped_higher_order_op"  # of which transformers' masks take one name
@@ -89,7 +91,8 @@ class _TransformersLoader(Loader):
             if hasattr(module, name):
                 setattr(module, name, lambda: False)
         if scan := getattr(module, "create_import_structure_from_path", None):
-            once = cache(scan)  # it reads the files of all models, for the list of the package and for that of `models`
+            # It reads the files of all models, for the list of the package and for that of `models`.
+            once = cache(keep_scan(module, scan))
             module.create_import_structure_from_path = lambda path: once(_folder(path))  # type: ignore[attr-defined]
 
 
