@@ -31,8 +31,8 @@ def load_fitting(config: PretrainedConfig, skeleton: nn.Module, folder: Path, dr
         config: of the transformer; it is changed.
         skeleton: the same without memory for its weights.
         folder: where it lies.
-        draws: weights that are missing are drawn at random, so that there is nothing to do here; else a pooler may be
-            missing, and the transformer has none.
+        draws: where weights are missing, they are drawn at random, so that there is nothing to do here; else a pooler
+            may be missing. The transformer has none either way.
 
     Returns:
         The transformer; None for another kind of folder, other names, shapes or types, or a damaged file.
@@ -42,7 +42,7 @@ def load_fitting(config: PretrainedConfig, skeleton: nn.Module, folder: Path, dr
     if getattr(type(config), "extra_files", None) or _has_shared(skeleton):
         return None
     try:
-        if not _fits(skeleton, folder / _FILE, needs_pooler=draws):
+        if not _fits(skeleton, folder / _FILE):
             return None
         weights = load_file(folder / _FILE)
     except (SafetensorError, OSError):
@@ -50,7 +50,9 @@ def load_fitting(config: PretrainedConfig, skeleton: nn.Module, folder: Path, dr
     config.name_or_path = str(folder)
     with torch.random.fork_rng(devices=[]), _Unfilled():
         model: nn.Module = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
-    if not any(map(_is_of_pooler, weights)) and hasattr(model, _POOLER):
+    if getattr(model, _POOLER, None) is not None:
+        if draws and not any(map(_is_of_pooler, weights)):
+            return None
         model.register_module(_POOLER, None)
     saved = model.state_dict().keys()
     model.load_state_dict({name: tensor for name, tensor in weights.items() if name in saved}, assign=True)
@@ -71,14 +73,13 @@ class _Unfilled(TorchFunctionMode):
         return func(*args, **given)
 
 
-def _fits(skeleton: nn.Module, path: Path, needs_pooler: bool) -> bool:
+def _fits(skeleton: nn.Module, path: Path) -> bool:
     """Return whether a file has all that a transformer saves, in its shapes, and of the rest only what it computes."""
-    expected = {name: list(tensor.shape) for name, tensor in skeleton.state_dict().items()}
+    expected = {name: list(tensor.shape) for name, tensor in skeleton.state_dict().items() if not _is_of_pooler(name)}
     computed = {name for name, _ in skeleton.named_buffers()} - expected.keys()
     with safe_open(path, "pt") as content:
-        if not needs_pooler and not any(map(_is_of_pooler, content.keys())):
-            expected = {name: shape for name, shape in expected.items() if not _is_of_pooler(name)}
-        found = {name: content.get_slice(name) for name in content.keys() if name not in computed}  # noqa: SIM118
+        names = [name for name in content.keys() if name not in computed and not _is_of_pooler(name)]  # noqa: SIM118
+        found = {name: content.get_slice(name) for name in names}
         return all(part.get_dtype() == _TYPE for part in found.values()) and expected == {
             name: list(part.get_shape()) for name, part in found.items()
         }
