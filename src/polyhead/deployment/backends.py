@@ -18,7 +18,7 @@ from polyhead import hardware
 from polyhead.deployment.bundle.folder import Bundle
 from polyhead.deployment.bundle.graph import STATES, open_session, require
 from polyhead.errors import ParameterError, UserError, did_you_mean, require_extra
-from polyhead.inference.length_batches import for_inference
+from polyhead.inference.length_batches import inference_copy
 from polyhead.inference.packed_linear import pack_linear_layers
 from polyhead.tasks import of_one_text
 
@@ -63,7 +63,8 @@ class TorchBackend:
     def __init__(self, bundle: Bundle, precision: str, device: str) -> None:
         model = bundle.load_model(draws=False)
         self.device = torch.device(device)
-        self.encoder = for_inference(model.encoder, precision, self.device)
+        # A copy: weights are mapped from their file, in whose place another may be written while a server runs.
+        self.encoder = inference_copy(model.encoder, precision, self.device)
         pack_linear_layers(self.encoder)
         tasks = of_one_text(bundle.tasks)
         self.heads = [model.heads[task.name].to(self.device) for task in tasks]

@@ -80,7 +80,8 @@ class TransformerFiles:
         Args:
             skeleton: the transformer without memory for its weights.
             config: of the skeleton.
-            draws: draw weights that are missing at random; else a missing pooler is left out.
+            draws: draw weights that are missing at random, as transformers does, so that the numbers after them stay
+                the same; else a pooler, which no encoder has, may be missing.
 
         Raises:
             ParameterError: as :meth:`load`, or files that are too small for what they should hold.

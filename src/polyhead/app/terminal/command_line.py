@@ -27,8 +27,8 @@ from polyhead.app.config.literals import literal
 from polyhead.app.config.old_names import upgrade_composed
 from polyhead.app.terminal.children import end_with_parent
 from polyhead.app.terminal.command_names import as_called
-from polyhead.app.terminal.late_imports import complete_torch
 from polyhead.app.terminal.help import FLAGS, help_text
+from polyhead.app.terminal.late_imports import complete_torch
 from polyhead.app.terminal.run_names import folder_name  # noqa: F401
 from polyhead.app.terminal.single_job import start_job
 from polyhead.errors import DISK_FULL, UserError, interruptible, one_line

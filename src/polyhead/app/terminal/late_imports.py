@@ -181,7 +181,7 @@ def delay_training() -> None:
 
     - ``torch._dynamo``, the front of torch's compiler, which transformers imports to mark functions for it, and
       Lightning to know compiled modules.
-    - ``torch.distributed.tensor``, weights that lie on several devices; transformers knows of no ``accelerate``, either.
+    - ``torch.distributed.tensor``, weights that lie on several devices; nor has transformers ``accelerate`` then.
     - ``torch._meta_registrations``, by which the compiler works out shapes. Encoders without memory are built by it,
       too, but what torch has in C++ is enough for them, and needs no sympy; of each family the outcome is the same.
     """
