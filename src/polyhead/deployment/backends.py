@@ -61,8 +61,9 @@ class TorchBackend:
     streams = 1
 
     def __init__(self, bundle: Bundle, precision: str, device: str) -> None:
-        model = bundle.load_model()
+        model = bundle.load_model(draws=False)
         self.device = torch.device(device)
+        # A copy: weights are mapped from their file, in whose place another may be written while a server runs.
         self.encoder = inference_copy(model.encoder, precision, self.device)
         pack_linear_layers(self.encoder)
         tasks = of_one_text(bundle.tasks)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from polyhead.data.tokenization import TextTokenizer
-from polyhead.inference.length_batches import inference_copy
+from polyhead.inference.length_batches import for_inference, inference_copy
 from polyhead.inference.packed_linear import pack_linear_layers
 from polyhead.inference.text_runner import TextRunner
 from polyhead.models.encoder import Encoder
@@ -26,10 +26,11 @@ class Embedder:
     """A frozen encoder with its tokenizer.
 
     Args:
-        encoder: the encoder, which is copied.
+        encoder: the encoder, which is copied unless it is owned.
         tokenizer: text -> token ids.
         precision: ``32-true``, or one that starts with ``bf16``.
         device: where to compute.
+        owned: nobody else uses the encoder, and it may be changed.
     """
 
     def __init__(
@@ -38,8 +39,9 @@ class Embedder:
         tokenizer: TextTokenizer,
         precision: str,
         device: torch.device,
+        owned: bool = False,
     ) -> None:
-        self.encoder = inference_copy(encoder, precision, device)
+        self.encoder = (for_inference if owned else inference_copy)(encoder, precision, device)
         pack_linear_layers(self.encoder)
         width, pool = self.encoder.embedding_size, self.encoder.pool_windows
         streams = min(torch.get_num_threads(), MOST_STREAMS) if device.type == "cpu" else 1

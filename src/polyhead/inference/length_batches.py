@@ -129,17 +129,22 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
 
 
 def inference_copy(encoder: Encoder, precision: str, device: torch.device) -> Encoder:
-    """Return a copy of the encoder for inference: no dropout, no gradients, the transformer in the precision given.
+    """Return a copy of the encoder for inference, as :func:`for_inference`; the original stays as it is."""
+    return for_inference(copy.deepcopy(encoder), precision, device)
+
+
+def for_inference(encoder: Encoder, precision: str, device: torch.device) -> Encoder:
+    """Return the encoder, changed for inference: no dropout, no gradients, the transformer in the precision given.
 
     Modules on top of pooling stay in single precision, as in training.
 
     Args:
-        encoder: the original, which stays as it is.
+        encoder: nobody else uses it; weights that are mapped from a file stay there.
         precision: ``32-true``, or one that starts with ``bf16``; bfloat16 weights save the cast that autocast makes
             in every step.
-        device: where the copy computes.
+        device: where it computes.
     """
     dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
-    made = copy.deepcopy(encoder).to(device).eval().requires_grad_(False)
+    made = encoder.to(device).eval().requires_grad_(False)
     made.transformer.to(dtype)
     return made

@@ -182,8 +182,8 @@ class PretrainedEncoder:
         with torch.device("meta"):
             return self._from_config()
 
-    def load(self) -> Encoder:
-        """Load the encoder in single precision.
+    def load(self, draws: bool = True) -> Encoder:
+        """Load the encoder in single precision; ``draws`` as in :meth:`TransformerFiles.load_model`.
 
         Raises:
             ParameterError: the location cannot be found, holds no safetensors, or its digest differs from ``sha256``.
@@ -193,7 +193,8 @@ class PretrainedEncoder:
         if self.sha256 is not None:
             self._transformer.verify(self.sha256)
         skeleton = self.skeleton()
-        model = keep_layers(self._transformer.load_model(skeleton.transformer), self.layers)
+        model = self._transformer.load_model(skeleton.transformer, self.load_config(), draws)
+        model = keep_layers(model, self.layers)
         if self.pooling == AUTO and self._files.may_be_missing("modules.json"):
             log.warning(
                 "encoder: no modules.json of %s in the hub's cache, and no hub to ask; plain mean pooling is taken. To "

@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModel, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from polyhead.errors import ParameterError
+from polyhead.models.fitting_weights import load_fitting
 from polyhead.models.model_files import ModelFiles
 from polyhead.models.sizes import fits_files, size_problems
 from polyhead.storage.digests import file_digest
@@ -73,11 +74,14 @@ class TransformerFiles:
                 raise ParameterError("\n".join(problems))
         return cast(PretrainedConfig, self.load(AutoConfig))
 
-    def load_model(self, skeleton: nn.Module) -> Any:
+    def load_model(self, skeleton: nn.Module, config: PretrainedConfig, draws: bool = True) -> Any:
         """Load the weights, in single precision.
 
         Args:
             skeleton: the transformer without memory for its weights.
+            config: of the skeleton.
+            draws: draw weights that are missing at random, as transformers does, so that the numbers after them stay
+                the same; else a pooler, which no encoder has, may be missing.
 
         Raises:
             ParameterError: as :meth:`load`, or files that are too small for what they should hold.
@@ -87,6 +91,8 @@ class TransformerFiles:
                 f"location: the safetensors in {str(self._folder)!r} are too small to hold the weights that its "
                 "config.json describes; copy the folder again"
             )
+        if self.files.is_local and (model := load_fitting(config, skeleton, self._folder, draws)) is not None:
+            return model
         return self.load(AutoModel, dtype=torch.float32, use_safetensors=True)  # the other format is a pickle
 
     def verify(self, expected: str) -> None:

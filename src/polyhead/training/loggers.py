@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import lightning as L
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
-from matplotlib.figure import Figure
 
 from polyhead.errors import UserError, one_line
 from polyhead.storage.markdown import markdown_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Kind = TypeVar("Kind", bound=Logger)
 
@@ -50,7 +52,7 @@ def close_loggers(trainer: L.Trainer) -> None:
         logger.experiment.finish()
 
 
-def log_figure(trainer: L.Trainer, name: str, figure: Figure) -> None:
+def log_figure(trainer: L.Trainer, name: str, figure: "Figure") -> None:
     """Show a picture of this step: on TensorBoard, Weights & Biases and MLflow."""
     step = trainer.global_step
     for board in loggers_of(trainer, TensorBoardLogger):

@@ -81,10 +81,39 @@ import torch
 from torch._meta_registrations import meta_index_Tensor
 print(meta_index_Tensor.__module__, meta_index_Tensor(torch.empty(3, 2, device="meta"), [torch.tensor([0, 2])]).shape)
 """
+PARTS = """
+import torch
+from polyhead.app.terminal.late_imports import complete_torch
+complete_torch()
+print(torch.rand(2, generator=torch.Generator().manual_seed(0)).tolist())
+from torch._dynamo import OptimizedModule
+layer = torch.nn.Linear(1, 1)
+print(isinstance(layer, OptimizedModule))
+import torch._dynamo.config
+from torch._dynamo import config, utils
+print(torch._dynamo.config is config, torch._dynamo.utils is utils, torch._dynamo.config.__spec__.name)
+print(isinstance(layer, OptimizedModule), isinstance(torch.compile(layer), OptimizedModule))
+print(torch.randperm(3, generator=torch.Generator().manual_seed(1)).tolist())
+"""
+PLOTS = """
+import torch, torchmetrics
+metric = torchmetrics.classification.BinaryAccuracy()
+metric.update(torch.tensor([0.2, 0.8]), torch.tensor([0, 1]))
+figure, axes = metric.plot()
+print(type(figure).__name__, type(axes).__name__)
+"""
 SPREAD = "import torch; from torch.distributed.tensor import DTensor; print(DTensor.__module__)"
 
 
-UNNEEDED = {"compiler": COMPILES, "masks": MASKS, "models": MODELS, "spread": SPREAD, "shapes": SHAPES}
+UNNEEDED = {
+    "compiler": COMPILES,
+    "masks": MASKS,
+    "models": MODELS,
+    "spread": SPREAD,
+    "shapes": SHAPES,
+    "parts": PARTS,
+    "plots": PLOTS,
+}
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +143,23 @@ def test_prediction_imports_no_compiler_and_no_shapes_and_nothing_that_spreads_w
         f"command(); print([name for name in {unused} if name in sys.modules])"
     )
     assert found.splitlines()[-1] == "[]"
+
+
+TRAINS = """
+import sys
+sys.argv = ["train", *{arguments!r}]
+from polyhead.commands.train import command
+command()
+from polyhead.app.terminal.late_imports import LateModule
+print([name for name in {unused} if not isinstance(sys.modules.get(name), LateModule | None)])
+"""
+
+
+@pytest.mark.slow
+def test_training_imports_no_compiler_and_no_plots_and_nothing_that_spreads_weights(tmp_path):
+    unused = ["torch._dynamo", "torch._meta_registrations", "torch.distributed.tensor", "torch.distributed.fsdp"]
+    unused += ["torchmetrics.utilities.plot", "matplotlib", "sympy", "scipy.optimize", "accelerate"]
+    arguments = ["trainer=quick", "encoder.pretrained=false", "encoder.architecture.hidden_size=24"]
+    arguments += ["encoder.architecture.num_hidden_layers=1", "data.sizes={train: 8, validation: 4, test: 4}"]
+    arguments += ["~callbacks.confusion", "~callbacks.reliability", f"hydra.run.dir={tmp_path / 'run'}"]
+    assert python(TRAINS.format(arguments=arguments, unused=unused)).splitlines()[-1] == "[]"

@@ -43,7 +43,7 @@ class RunEncoder(PretrainedEncoder):
     trust: tuple[str, ...] = ()
     of_run: Layers = None
 
-    def load(self) -> Encoder:
+    def load(self, draws: bool = True) -> Encoder:
         """Load the encoder with the run's best weights.
 
         Raises:

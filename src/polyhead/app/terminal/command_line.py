@@ -28,6 +28,7 @@ from polyhead.app.config.old_names import upgrade_composed
 from polyhead.app.terminal.children import end_with_parent
 from polyhead.app.terminal.command_names import as_called
 from polyhead.app.terminal.help import FLAGS, help_text
+from polyhead.app.terminal.late_imports import complete_torch
 from polyhead.app.terminal.run_names import folder_name  # noqa: F401
 from polyhead.app.terminal.single_job import start_job
 from polyhead.errors import DISK_FULL, UserError, interruptible, one_line
@@ -176,7 +177,9 @@ def _import_job(name: str) -> ModuleType:
         return sys.modules[name]
     gc.disable()
     try:
-        return import_module(name)
+        module = import_module(name)
+        complete_torch()
+        return module
     finally:
         gc.freeze()
         gc.enable()

@@ -5,7 +5,8 @@ used all the same is imported then, and is itself.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
@@ -14,8 +15,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from polyhead.app.terminal.kept_scan import keep_scan
+
 _LOOKS = "transformers.utils.import_utils"  # where transformers looks for what is installed, and for its own models
 _KERNELS = "torch._meta_registrations"  # of tensors without memory, those that are written in Python
+_PLOTS = "torchmetrics.utilities.plot"
+_PLOT_FUNCTIONS = ("plot_confusion_matrix", "plot_curve", "plot_single_or_multi_val")
+_COMPILER = "torch._dynamo"
 _MASKS = "torch._dynamo._trace_wrapped_higher_order_op"  # of which transformers' masks take one name
 
 
@@ -33,12 +39,13 @@ class LateModule(ModuleType):
         super().__init__(name)
         self._needs = needs
         self.__spec__ = ModuleSpec(name, None)
-        self._uses = ("__path__", "__all__") if package else ("__all__",)  # for imports inside it, and of all names
+        if package:
+            self.__path__: list[str] = []  # what lies inside it is found by the finder below
         self.__dict__.update(names)
 
     def __getattr__(self, name: str) -> Any:
         """Import the module itself, and look there; who only looks at all modules, as ``inspect`` does, sees none."""
-        if name.startswith("__") and name not in self._uses:
+        if name.startswith("__") and name != "__all__":  # that one is for imports of all names
             raise AttributeError(name)
         return getattr(self.load(), name)
 
@@ -50,6 +57,57 @@ class LateModule(ModuleType):
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
         return import_module(self.__name__)
+
+
+class _InsideFinder(MetaPathFinder):
+    """Finds the modules inside of what has a stand-in, whose module is imported first."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
+        """Return the spec of a module inside, and None of all others."""
+        outer = sys.modules.get(fullname.rpartition(".")[0])
+        if not isinstance(outer, LateModule):
+            return None
+        loaded = outer.load()
+        if fullname in sys.modules:
+            return ModuleSpec(fullname, _Imported(sys.modules[fullname]))
+        return PathFinder.find_spec(fullname, loaded.__path__)
+
+
+class _Imported(Loader):
+    """Hands out a module that was imported together with the one around it."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module, self.spec = module, module.__spec__
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module."""
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Leave it as it was."""
+        module.__spec__ = self.spec
+
+
+class _LateClass(type):
+    """The class of a stand-in for a class: whether an object is one of those is asked of the class itself."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        """Return whether the object is of the class, of which there is none before its module is imported."""
+        module = sys.modules.get(cls.__module__)
+        return not isinstance(module, LateModule | None) and isinstance(instance, getattr(module, cls.__name__))
+
+
+def _late_class(module: str, name: str) -> type:
+    return _LateClass(name, (), {"__module__": module})
+
+
+def _late_function(module: LateModule, name: str) -> Callable[..., Any]:
+    """Return a function that calls the one of that name in the module, imported with the first call."""
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        return getattr(module.load(), name)(*arguments, **named)
+
+    return call
 
 
 class _TransformersFinder(MetaPathFinder):
@@ -89,7 +147,8 @@ class _TransformersLoader(Loader):
             if hasattr(module, name):
                 setattr(module, name, lambda: False)
         if scan := getattr(module, "create_import_structure_from_path", None):
-            once = cache(scan)  # it reads the files of all models, for the list of the package and for that of `models`
+            # It reads the files of all models, for the list of the package and for that of `models`.
+            once = cache(keep_scan(module, scan))
             module.create_import_structure_from_path = lambda path: once(_folder(path))  # type: ignore[attr-defined]
 
 
@@ -98,34 +157,62 @@ def _folder(path: str | Path) -> str:
 
 
 _FINDER = _TransformersFinder(["is_scipy_available"])
+_INSIDE = _InsideFinder()
 
 
 def delay_unused() -> None:
     """Let what no command uses wait, unless it is imported already.
 
     - ``scipy.signal``, which torchmetrics imports to give it a name that old versions of another library ask for.
+    - ``matplotlib``, for the plots of torchmetrics, which imports it to name the classes of what they return.
     - ``scipy.optimize``, for losses of object detection in transformers, which also looks through its models once only.
     """
     sys.modules.setdefault("scipy.signal", LateModule("scipy.signal", package=True, hamming=None))
-    if _FINDER not in sys.meta_path:
-        sys.meta_path.insert(0, _FINDER)
+    plots = LateModule(_PLOTS, package=False)
+    plots.__dict__.update(dict.fromkeys(("_AX_TYPE", "_CMAP_TYPE", "_PLOT_OUT_TYPE"), object))
+    plots.__dict__.update({name: _late_function(plots, name) for name in _PLOT_FUNCTIONS})
+    sys.modules.setdefault(_PLOTS, plots)
+    if _INSIDE not in sys.meta_path:
+        sys.meta_path[:0] = [_FINDER, _INSIDE]
 
 
 def delay_training() -> None:
-    """Let what only training uses wait, too, unless it is imported already: for commands that compute answers alone.
+    """Let what only a compiler and several devices need wait, too, unless torch is imported already.
 
-    - ``torch._dynamo``, the front of torch's compiler, which transformers imports to mark functions for it.
-    - ``torch.distributed.tensor``, weights that lie on several devices.
+    - ``torch._dynamo``, the front of torch's compiler, which transformers imports to mark functions for it, and
+      Lightning to know compiled modules.
+    - ``torch.distributed.tensor``, weights that lie on several devices; nor has transformers ``accelerate`` then.
     - ``torch._meta_registrations``, by which the compiler works out shapes. Encoders without memory are built by it,
       too, but what torch has in C++ is enough for them, and needs no sympy; of each family the outcome is the same.
     """
-    sys.modules.setdefault(_KERNELS, LateModule(_KERNELS, package=False))
-    marks = {"disable": _unmarked, "assume_constant_result": _unmarked, "allow_in_graph": _unmarked}
-    sys.modules.setdefault("torch._dynamo", LateModule("torch._dynamo", package=True, needs=_KERNELS, **marks))
+    if "torch" in sys.modules:
+        return
+    marks = dict.fromkeys(("disable", "assume_constant_result", "allow_in_graph", "disallow_in_graph"), _unmarked)
+    compiled = _late_class(_COMPILER, "OptimizedModule")
+    dynamo = LateModule(_COMPILER, True, _KERNELS, OptimizedModule=compiled, graph_break=_unmarked, **marks)
     masks = LateModule(_MASKS, package=False)
     masks.TransformGetItemToIndex = lambda: masks.load().TransformGetItemToIndex()  # type: ignore[attr-defined]
-    sys.modules.setdefault(_MASKS, masks)
-    _FINDER.absent.append("is_torch_distributed_available")
+    for late in (LateModule(_KERNELS, package=False), dynamo, masks):
+        sys.modules.setdefault(late.__name__, late)
+    _FINDER.absent += ["is_torch_distributed_available", "is_accelerate_available"]
+
+
+def import_compiler() -> None:
+    """Import what waits of the compiler, so that nothing is marked before it is there."""
+    for name in (_KERNELS, _COMPILER, _MASKS):
+        late = sys.modules.get(name)
+        if isinstance(late, LateModule):
+            late.load()
+
+
+def complete_torch() -> None:
+    """Let torch make generators of random numbers; it waits for the modules of shapes before it does.
+
+    They give the class of generators its metaclass, which the compiler asks for. Older versions have none.
+    """
+    if isinstance(sys.modules.get(_KERNELS), LateModule) and "torch" in sys.modules:
+        with suppress(ImportError, AttributeError):
+            import_module("torch._C")._set_generator_metaclass(import_module("torch._opaque_base").OpaqueBaseMeta)
 
 
 def _unmarked(function: Any = None, *_: Any, **__: Any) -> Any:

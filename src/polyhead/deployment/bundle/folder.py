@@ -163,8 +163,11 @@ class Bundle:
         """
         return self._encoder().load_text_tokenizer()
 
-    def load_model(self) -> MultiTaskModel:
+    def load_model(self, draws: bool = True) -> MultiTaskModel:
         """Load encoder and heads in single precision, in evaluation mode and without gradients.
+
+        Args:
+            draws: see :meth:`polyhead.models.PretrainedEncoder.load`.
 
         Raises:
             UserError: the weights are no safetensors, or do not fit the manifest.
@@ -175,7 +178,7 @@ class Bundle:
                 skeleton = MultiTaskModel(self._encoder().skeleton(), self.tasks, dropout=0.0)
             if _shapes(heads) != _shapes(_head_parameters(skeleton)):
                 raise UserError(f"{HEADS} does not hold the heads of {FILE}")
-            model = MultiTaskModel(self._encoder().load(), self.tasks, dropout=0.0)
+            model = MultiTaskModel(self._encoder().load(draws), self.tasks, dropout=0.0)
             model.scale = 1.0  # the heads of a bundle act on the embeddings as they are
         except (SafetensorError, OSError) as error:
             raise UserError(f"{str(self.folder)!r}: its weights are no safetensors; export the bundle again") from error

@@ -13,6 +13,7 @@ Alternatives stand one per line or between bars. In them:
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 
 Pools = Mapping[str, str]
@@ -79,10 +80,12 @@ class _Compiler:
     find: Callable[[str, str], str]
     known: dict[tuple[str, str, str | None, str | None, bool], Symbol] = field(default_factory=dict)
 
-    def compile_frames(self, frames: list[str], sentiment: str) -> Symbol:
+    def compile_frames(self, frames: Sequence[str], sentiment: str) -> Symbol:
         return [self._compile_one(frame, sentiment, capital=True) for frame in frames]
 
     def _compile_one(self, text: str, sentiment: str, capital: bool) -> "str | tuple[str | Symbol, ...]":
+        if text and "{" not in text:  # most are words alone
+            return _capitalise(text) if capital else text
         pieces: list[str | Symbol] = []
         # an odd split of the text: literal, then the four groups of a slot, literal, and so on
         literals, slots = _SLOT.split(text)[::5], _SLOT.findall(text)
@@ -105,14 +108,17 @@ class _Compiler:
         return self.known[key]
 
 
-def split_alternatives(text: str) -> list[str]:
+@cache
+def split_alternatives(text: str) -> tuple[str, ...]:
     """Return the alternatives of one pool: one a line, or between bars."""
     parts = (part.strip() for part in re.split(r"[|\n]", text))
-    return [part.replace("_", " ").replace("~", "") for part in parts if part]
+    return tuple(part.replace("_", " ").replace("~", "") for part in parts if part)
 
 
 def choose_form(text: str, form: str) -> str:
     """Return ``text`` with one form of each word that is written as ``is/was``."""
+    if "/" not in text:
+        return text
     position = {"": 0, "s": 1, "ed": -1}[form]
     return " ".join(word.split("/")[position] if "/" in word else word for word in text.split(" "))
 

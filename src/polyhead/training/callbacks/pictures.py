@@ -1,16 +1,18 @@
 """Pictures: each task's metrics drawn. Knows nothing about how the numbers are computed."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import numpy as np
 from lightning.pytorch.callbacks import Callback
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from polyhead.training.loggers import log_figure, log_table
 from polyhead.training.module import MultiTaskTraining
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _WIDEST = 16.0  # inches of a confusion matrix, 1,600 pixels
 _NAMED = 100  # classes whose names can be read in it
@@ -35,7 +37,7 @@ class _Pictures(Callback):
         if isinstance(pl_module, MultiTaskTraining):
             self._draw(trainer, pl_module, pl_module.evaluated_split)
 
-    def figure(self, task: str, metrics: dict[str, Any]) -> Figure:
+    def figure(self, task: str, metrics: dict[str, Any]) -> "Figure":
         """Draw a task's picture."""
         raise NotImplementedError
 
@@ -58,7 +60,7 @@ class ConfusionMatrices(_Pictures):
 
     name = "confusion"
 
-    def figure(self, task: str, metrics: dict[str, Any]) -> Figure:
+    def figure(self, task: str, metrics: dict[str, Any]) -> "Figure":
         """Draw a task's confusion matrix."""
         return confusion_figure(metrics["confusion"], list(metrics["f1"]), title=task)
 
@@ -73,14 +75,21 @@ class ReliabilityDiagrams(_Pictures):
 
     name = "reliability"
 
-    def figure(self, task: str, metrics: dict[str, Any]) -> Figure:
+    def figure(self, task: str, metrics: dict[str, Any]) -> "Figure":
         """Draw a task's reliability diagram."""
         return reliability_figure(metrics, title=task)
 
 
-def reliability_figure(metrics: Mapping[str, Any], title: str) -> Figure:
+def _figure(width: float, height: float) -> "Figure":
+    """Return an empty figure, of so many inches; what draws is imported for the first one."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def reliability_figure(metrics: Mapping[str, Any], title: str) -> "Figure":
     """Draw accuracy over confidence, before and after the temperature; on the diagonal both agree."""
-    figure = Figure(figsize=(4.5, 4.5), layout="constrained")  # inches
+    figure = _figure(4.5, 4.5)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
     labels = {
@@ -101,7 +110,7 @@ def reliability_figure(metrics: Mapping[str, Any], title: str) -> Figure:
     return figure
 
 
-def confusion_figure(counts: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> Figure:
+def confusion_figure(counts: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> "Figure":
     """Draw a confusion matrix: shares of each true class as color, and where there is room the counts.
 
     Of more than ``_NAMED`` classes it has those with the most mistakes.
@@ -114,7 +123,7 @@ def confusion_figure(counts: Sequence[Sequence[int]], labels: Sequence[str], tit
         matrix, shares, labels = matrix[np.ix_(drawn, drawn)], shares[np.ix_(drawn, drawn)], [labels[i] for i in drawn]
     side = min(2.2 + 0.7 * len(labels), _WIDEST)  # inches
     font = min(10.0, 0.7 * 72 * (side - 2.2) / len(labels))  # points, of the 72 of an inch
-    figure = Figure(figsize=(side, side), layout="constrained")
+    figure = _figure(side, side)
     axes = figure.add_subplot()
     axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
     axes.set(xlabel="predicted", ylabel="true", title=title)
