@@ -9,16 +9,11 @@ from polyhead.app.config.config_folder import CONFIGS
 from polyhead.app.config.old_names import new_overrides
 from polyhead.app.config.resume_point import resumed_overrides
 from polyhead.app.terminal.command_line import run_hydra, run_job
-from polyhead.app.terminal.late_imports import delay_training, import_compiler
 
 
 @hydra.main(version_base="1.3", config_path=str(CONFIGS), config_name="train")
 def main(config: DictConfig) -> float | None:
-    """Run one job; heavy imports wait until then, and the compiler's for good, unless it is asked for."""
-    if config.get("compile") is False:
-        delay_training()
-    else:
-        import_compiler()
+    """Run one job; heavy imports wait until then."""
     return run_job("polyhead.app.training.train", config)
 
 

@@ -86,13 +86,9 @@ import torch
 from polyhead.app.terminal.late_imports import complete_torch
 complete_torch()
 print(torch.rand(2, generator=torch.Generator().manual_seed(0)).tolist())
-from torch._dynamo import OptimizedModule
-layer = torch.nn.Linear(1, 1)
-print(isinstance(layer, OptimizedModule))
 import torch._dynamo.config
 from torch._dynamo import config, utils
 print(torch._dynamo.config is config, torch._dynamo.utils is utils, torch._dynamo.config.__spec__.name)
-print(isinstance(layer, OptimizedModule), isinstance(torch.compile(layer), OptimizedModule))
 print(torch.randperm(3, generator=torch.Generator().manual_seed(1)).tolist())
 """
 PLOTS = """
@@ -156,9 +152,8 @@ print([name for name in {unused} if not isinstance(sys.modules.get(name), LateMo
 
 
 @pytest.mark.slow
-def test_training_imports_no_compiler_and_no_plots_and_nothing_that_spreads_weights(tmp_path):
-    unused = ["torch._dynamo", "torch._meta_registrations", "torch.distributed.tensor", "torch.distributed.fsdp"]
-    unused += ["torchmetrics.utilities.plot", "matplotlib", "sympy", "scipy.optimize", "accelerate"]
+def test_training_imports_no_plots_and_shards_nothing(tmp_path):
+    unused = ["torch.distributed.fsdp", "torchmetrics.utilities.plot", "matplotlib", "scipy.optimize"]
     arguments = ["trainer=quick", "encoder.pretrained=false", "encoder.architecture.hidden_size=24"]
     arguments += ["encoder.architecture.num_hidden_layers=1", "data.sizes={train: 8, validation: 4, test: 4}"]
     arguments += ["~callbacks.confusion", "~callbacks.reliability", f"hydra.run.dir={tmp_path / 'run'}"]

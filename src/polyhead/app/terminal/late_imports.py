@@ -88,19 +88,6 @@ class _Imported(Loader):
         module.__spec__ = self.spec
 
 
-class _LateClass(type):
-    """The class of a stand-in for a class: whether an object is one of those is asked of the class itself."""
-
-    def __instancecheck__(cls, instance: Any) -> bool:
-        """Return whether the object is of the class, of which there is none before its module is imported."""
-        module = sys.modules.get(cls.__module__)
-        return not isinstance(module, LateModule | None) and isinstance(instance, getattr(module, cls.__name__))
-
-
-def _late_class(module: str, name: str) -> type:
-    return _LateClass(name, (), {"__module__": module})
-
-
 def _late_function(module: LateModule, name: str) -> Callable[..., Any]:
     """Return a function that calls the one of that name in the module, imported with the first call."""
 
@@ -177,10 +164,11 @@ def delay_unused() -> None:
 
 
 def delay_training() -> None:
-    """Let what only a compiler and several devices need wait, too, unless torch is imported already.
+    """Let what only training uses wait, too, unless torch is imported already: for commands that compute answers alone.
 
-    - ``torch._dynamo``, the front of torch's compiler, which transformers imports to mark functions for it, and
-      Lightning to know compiled modules.
+    Not for training itself: PEFT takes it for granted that somebody has imported ``torch.distributed.tensor``.
+
+    - ``torch._dynamo``, the front of torch's compiler, which transformers imports to mark functions for it.
     - ``torch.distributed.tensor``, weights that lie on several devices; nor has transformers ``accelerate`` then.
     - ``torch._meta_registrations``, by which the compiler works out shapes. Encoders without memory are built by it,
       too, but what torch has in C++ is enough for them, and needs no sympy; of each family the outcome is the same.
@@ -188,21 +176,12 @@ def delay_training() -> None:
     if "torch" in sys.modules:
         return
     marks = dict.fromkeys(("disable", "assume_constant_result", "allow_in_graph", "disallow_in_graph"), _unmarked)
-    compiled = _late_class(_COMPILER, "OptimizedModule")
-    dynamo = LateModule(_COMPILER, True, _KERNELS, OptimizedModule=compiled, graph_break=_unmarked, **marks)
+    dynamo = LateModule(_COMPILER, True, _KERNELS, graph_break=_unmarked, **marks)
     masks = LateModule(_MASKS, package=False)
     masks.TransformGetItemToIndex = lambda: masks.load().TransformGetItemToIndex()  # type: ignore[attr-defined]
     for late in (LateModule(_KERNELS, package=False), dynamo, masks):
         sys.modules.setdefault(late.__name__, late)
     _FINDER.absent += ["is_torch_distributed_available", "is_accelerate_available"]
-
-
-def import_compiler() -> None:
-    """Import what waits of the compiler, so that nothing is marked before it is there."""
-    for name in (_KERNELS, _COMPILER, _MASKS):
-        late = sys.modules.get(name)
-        if isinstance(late, LateModule):
-            late.load()
 
 
 def complete_torch() -> None:
