@@ -53,7 +53,7 @@ def set_dropout(module: nn.Module, p: float) -> None:
     """
     for child in module.modules():
         if isinstance(child, nn.Dropout | FastDropout):
-            child.p = p
+            child.p = FastDropout(p).p if isinstance(child, FastDropout) else p  # it keeps a rounded one
         for name, value in vars(child).items():
             if "dropout" in name and isinstance(value, float):
                 setattr(child, name, p)

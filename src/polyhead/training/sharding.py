@@ -6,7 +6,6 @@ fit is over, so that evaluation, export and all else know nothing of shards. Che
 """
 
 import copy
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.strategies import ModelParallelStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
@@ -145,8 +145,8 @@ class ShardedStrategy(ModelParallelStrategy):
         """Clip the gradients: each number, or the norm of all of them together, over all shards."""
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        shards = [cast(Any, gradient).to_local() for gradient in gradients if _is_spread(gradient)]
-        others = [gradient for gradient in gradients if not _is_spread(gradient)]
+        shards = [gradient.to_local() for gradient in gradients if isinstance(gradient, DTensor)]
+        others = [gradient for gradient in gradients if not isinstance(gradient, DTensor)]
         if by_value:
             for gradient in [*shards, *others]:
                 gradient.clamp_(-limit, limit)
@@ -161,14 +161,7 @@ class ShardedStrategy(ModelParallelStrategy):
 
 def full(tensor: Tensor) -> Tensor:
     """Return a tensor with the shards of all processes, which all have to ask for it; a whole one as it is."""
-    whole: Tensor = cast(Any, tensor).full_tensor() if _is_spread(tensor) else tensor
-    return whole
-
-
-def _is_spread(value: Any) -> bool:
-    """Return whether a tensor lies in shards: none does before the module of its class is imported."""
-    module = sys.modules.get("torch.distributed.tensor")
-    return module is not None and isinstance(value, module.DTensor)
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def _norm(gradients: Sequence[Tensor], device: torch.device) -> Tensor:
@@ -177,7 +170,7 @@ def _norm(gradients: Sequence[Tensor], device: torch.device) -> Tensor:
 
 def _full_in(state: Any, keep: bool) -> Any:
     """Return nested state with whole tensors in the processor's memory; without those it is to forget, None."""
-    if _is_spread(state):
+    if isinstance(state, DTensor):
         whole = full(state)
         return whole.cpu() if keep else None
     if isinstance(state, Mapping):
@@ -187,10 +180,8 @@ def _full_in(state: Any, keep: bool) -> Any:
 
 def _like(tensor: Any, ours: Any) -> Any:
     """Return a whole tensor spread as one of ours is."""
-    if not _is_spread(ours):
+    if not isinstance(ours, DTensor):
         return tensor
-    from torch.distributed.tensor import distribute_tensor
-
     return distribute_tensor(tensor.to(ours.device), ours.device_mesh, ours.placements, src_data_rank=None)
 
 

@@ -109,7 +109,7 @@ def _encode(reader: RowReader, config: DictConfig) -> None:
     with open_embedding_file(Path(config.output), width, config.overwrite) as file:
         encoder = _load(source) if trained is None else trained.model.encoder
         embedder = Embedder(encoder, tokenizer, precision, device, owned=True)
-        del encoder, trained  # the embedder has its own copy
+        del encoder, trained  # the embedder alone holds it now: packed layers take the place of its own
         started, rows = time.perf_counter(), 0
         with text_progress() as progress:
             bar = progress.add_task("encoding", total=reader.size, rows=0)

@@ -21,7 +21,6 @@ _LOOKS = "transformers.utils.import_utils"  # where transformers looks for what 
 _KERNELS = "torch._meta_registrations"  # of tensors without memory, those that are written in Python
 _PLOTS = "torchmetrics.utilities.plot"
 _PLOT_FUNCTIONS = ("plot_confusion_matrix", "plot_curve", "plot_single_or_multi_val")
-_COMPILER = "torch._dynamo"
 _MASKS = "torch._dynamo._trace_wrapped_higher_order_op"  # of which transformers' masks take one name
 
 
@@ -175,8 +174,8 @@ def delay_training() -> None:
     """
     if "torch" in sys.modules:
         return
-    marks = dict.fromkeys(("disable", "assume_constant_result", "allow_in_graph", "disallow_in_graph"), _unmarked)
-    dynamo = LateModule(_COMPILER, True, _KERNELS, graph_break=_unmarked, **marks)
+    marks = dict.fromkeys(("disable", "assume_constant_result", "allow_in_graph"), _unmarked)
+    dynamo = LateModule("torch._dynamo", package=True, needs=_KERNELS, **marks)
     masks = LateModule(_MASKS, package=False)
     masks.TransformGetItemToIndex = lambda: masks.load().TransformGetItemToIndex()  # type: ignore[attr-defined]
     for late in (LateModule(_KERNELS, package=False), dynamo, masks):
