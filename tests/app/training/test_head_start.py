@@ -69,6 +69,15 @@ def test_fine_tuning_begins_at_the_solved_heads(solved, tmp_path):
     assert "heads are solved; the epochs that would train them alone (1) are left out" in done.stdout
 
 
+def test_heads_that_are_trained_further_start_from_some_rows(tmp_path):
+    choices = ["heads.rows=1", "model.encoder_dropout=0", "freeze=none", "trainer.max_epochs=1"]
+    done = train(*TINY, SINGLE, *choices, "data.sizes.train=300", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = {task: int(count) for task, count in re.findall(r"head of (\w+): solved over (\d+) rows", done.stdout)}
+    assert rows.keys() == {"category", "sentiment"}
+    assert max(rows.values()) <= 1 + 20 * 9  # classes, of both tasks
+
+
 def test_heads_of_an_encoder_with_adapters_are_solved_in_bfloat16(tmp_path):
     done = train(*TINY, "freeze=lora", "trainer.precision=bf16-mixed", "trainer.max_epochs=1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
