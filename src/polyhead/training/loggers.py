@@ -58,6 +58,8 @@ def log_figure(trainer: L.Trainer, name: str, figure: "Figure") -> None:
     for board in loggers_of(trainer, TensorBoardLogger):
         board.experiment.add_figure(name, figure, step)
     for wandb in loggers_of(trainer, WandbLogger):
+        import matplotlib.pyplot  # noqa: F401  # wandb compares the picture with it, and does not import it
+
         wandb.log_image(name, [figure])
     for mlflow in loggers_of(trainer, MLFlowLogger):
         mlflow.experiment.log_figure(mlflow.run_id, figure, f"{name}/{step:08d}.png")

@@ -143,24 +143,54 @@ def test_server_takes_in_a_bundle_that_was_replaced_and_drains(bundles, tmp_path
             np.testing.assert_allclose(row, expected[turn], atol=1e-5)
 
 
-def test_server_ends_with_the_terminal_it_was_started_from(bundles):
-    """There SIGHUP says that the terminal has gone, not that a bundle was replaced."""
+def start_in_terminal(model, ignored=False):
+    """Return the process and the terminal of a server that serves, and has printed where."""
     child, terminal = pty.fork()
     if child == 0:
-        os.execv(sys.executable, [*COMMAND, "port=0", f"model={bundles / 'one'}"])
-    printed = b""
-    while b" at http://" not in printed:
-        assert select.select([terminal], [], [], 60)[0]
-        printed += os.read(terminal, 1000)
+        if ignored:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        os.execv(sys.executable, [*COMMAND, "port=0", f"model={model}"])
+    return child, terminal, read_until(terminal, b" at http://127.0.0.1:", b"\r\n").split()[-1].decode()
+
+
+def read_until(terminal, *parts):
+    """Return what a terminal has printed once it holds these parts, one after the other."""
+    printed, start = b"", 0
+    for part in parts:
+        while part not in printed[start:]:
+            assert select.select([terminal], [], [], 60)[0], printed
+            try:
+                printed += os.read(terminal, 1000)
+            except OSError as error:  # the process has ended
+                raise AssertionError(printed) from error
+        start = printed.index(part, start) + len(part)
+    return printed
+
+
+def test_server_ends_with_the_terminal_it_was_started_from(bundles):
+    """There SIGHUP says that the terminal has gone, not that a bundle was replaced."""
+    child, terminal, _ = start_in_terminal(bundles / "one")
     os.kill(child, signal.SIGHUP)  # somebody asks for what lies there, and the terminal is there
-    while b"nothing to exchange" not in printed:
-        assert select.select([terminal], [], [], 60)[0]
-        printed += os.read(terminal, 1000)
+    read_until(terminal, b"nothing to exchange")
     os.close(terminal)
     deadline = time.monotonic() + 60
     while os.waitpid(child, os.WNOHANG) == (0, 0):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_server_that_ignores_hang_ups_outlives_its_terminal(bundles):
+    """As under nohup."""
+    child, terminal, address = start_in_terminal(bundles / "one", ignored=True)
+    os.close(terminal)
+    try:
+        os.kill(child, signal.SIGHUP)
+        for _ in range(3):
+            assert status(address, "/health") == 200
+            time.sleep(0.2)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def test_loader_refuses_a_bundle_that_is_replaced_while_it_is_read(bundles, tmp_path, monkeypatch):

@@ -2,12 +2,13 @@
 
 import signal
 import threading
+import time
 
 import pytest
 from support.servers import LIMITS, FakePredictor, RunningServer, get, post
 
 from polyhead.app.jobs.serve import _listen, _settings
-from polyhead.deployment.server import ServerProcess, create_app
+from polyhead.deployment.server import EarlyHangUp, ServerProcess, create_app, hang_up_kept
 
 
 @pytest.fixture
@@ -15,11 +16,13 @@ def started(tmp_path):
     """Return a function that starts a server; all are stopped in the end."""
     threads = []
 
-    def start(drain_seconds, reload=None, **options):
+    def start(drain_seconds, reload=None, hang_up=None, **options):
         listener = _listen("127.0.0.1", 0)
         address = listener.getsockname()[:2]
         app = create_app(FakePredictor(tmp_path), LIMITS, 8, **options)
-        process = ServerProcess(_settings(app, LIMITS, 5), app.state.service.stop, drain_seconds, reload)
+        process = ServerProcess(
+            _settings(app, LIMITS, 5), app.state.service.stop, drain_seconds, reload, hang_up or EarlyHangUp()
+        )
         thread = threading.Thread(target=process.run, args=([listener],))
         thread.start()
         threads.append((process, thread))
@@ -68,3 +71,42 @@ def test_process_ends_at_once_without_draining_and_on_ctrl_c(started, drain_seco
 def test_process_keeps_connections_open_while_it_does_not_stop(started):
     _, _, server = started(0)
     assert "connection" not in server.ask(post(["a"])).headers
+
+
+def test_hang_up_is_kept_whichever_thread_the_system_gives_it_to():
+    end = threading.Event()
+    other = threading.Thread(target=end.wait)
+    other.start()
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        with hang_up_kept() as early:
+            assert not early.came
+            signal.pthread_kill(other.ident, signal.SIGHUP)
+            deadline = time.monotonic() + 60
+            while not early.came and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert early == EarlyHangUp(came=True, ignored=False)
+    finally:
+        end.set()
+        other.join()
+    assert signal.getsignal(signal.SIGHUP) == before
+
+
+def test_hang_up_that_was_ignored_is_ignored_again():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with hang_up_kept() as early:
+            assert early.ignored
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_hang_up_that_came_early_reloads_once_there_is_a_server(started):
+    reloaded = threading.Event()
+
+    async def reload():
+        reloaded.set()
+
+    started(0, reload, hang_up=EarlyHangUp(came=True))
+    assert reloaded.wait(60)

@@ -34,7 +34,7 @@ def run(config: DictConfig) -> None:
     """
     with require_extra("serve", "serve"):
         from polyhead.app.jobs.served_models import Loader, Reload, load_all, read_places
-        from polyhead.deployment.server import ServerProcess, create_service, hang_up_held_back, read_token
+        from polyhead.deployment.server import ServerProcess, create_service, hang_up_kept, read_token
     hardware.keep_freed_memory()
     check_options(
         config,
@@ -72,7 +72,7 @@ def run(config: DictConfig) -> None:
     if problems:
         raise UserError("\n".join(problems))
     loader = Loader(config.backend, config.precision, config.device, sentences, examples)
-    with hang_up_held_back():
+    with hang_up_kept() as hang_up:
         models = load_all(places, loader)
         with _listen(config.host, config.port) as listener:
             app = create_service(models, limits, config.batch_texts, hosts, token)
@@ -82,7 +82,7 @@ def run(config: DictConfig) -> None:
             served = ", ".join(place.folder for place in places)
             print(f"serving {served} at http://{_address(listener)}", flush=True)
             del models  # those that are replaced are not to stay
-            ServerProcess(settings, service.stop, config.drain_seconds, reload).run(sockets=[listener])
+            ServerProcess(settings, service.stop, config.drain_seconds, reload, hang_up).run(sockets=[listener])
 
 
 def _settings(app: "Starlette", limits: "Limits", stop_seconds: int) -> "uvicorn.Config":

@@ -10,12 +10,13 @@ if TYPE_CHECKING:
     from polyhead.deployment.server.connection import bounded_by
     from polyhead.deployment.server.limits import Limits
     from polyhead.deployment.server.models import ServedModel, check_names
-    from polyhead.deployment.server.process import ServerProcess, hang_up_held_back
+    from polyhead.deployment.server.process import EarlyHangUp, ServerProcess, hang_up_kept
     from polyhead.deployment.server.service import Service, create_app, create_service
 
 __all__ = [
     "Batcher",
     "ClosingError",
+    "EarlyHangUp",
     "Limits",
     "QueueFullError",
     "ServedModel",
@@ -25,7 +26,7 @@ __all__ = [
     "check_names",
     "create_app",
     "create_service",
-    "hang_up_held_back",
+    "hang_up_kept",
     "read_token",
 ]
 
@@ -40,7 +41,8 @@ __getattr__ = lazy_exports(
         "ServedModel": "models",
         "check_names": "models",
         "ServerProcess": "process",
-        "hang_up_held_back": "process",
+        "EarlyHangUp": "process",
+        "hang_up_kept": "process",
         "Service": "service",
         "create_app": "service",
         "create_service": "service",
