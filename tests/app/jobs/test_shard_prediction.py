@@ -158,7 +158,7 @@ def started(tmp_path, bundle, output, log, *options, **environment):
 
 
 def wait_for_shards(folder, count, command):
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while len(list(folder.glob("part-*.parquet"))) < count:
         assert time.monotonic() < until
         assert not command.has_ended()
