@@ -1,7 +1,7 @@
 """Head solver: the minimum of linear heads' losses plus an L2 penalty. Knows nothing about models or trainers.
 
-Shapes: N rows, n rows of a chunk, W units of an embedding, K principal components of them, C classes of a task, F fits of
-a task that are made at once.
+Shapes: N rows, n rows of a chunk, W units of an embedding, K principal components of them, C classes of a task, F fits
+of a task that are made at once.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -52,6 +52,11 @@ def close_loggers(trainer: L.Trainer) -> None:
         logger.experiment.finish()
 
 
+def takes_figures(trainer: L.Trainer) -> bool:
+    """Return whether this process has a logger for pictures, so that they need to be drawn."""
+    return any(loggers_of(trainer, kind) for kind in (TensorBoardLogger, WandbLogger, MLFlowLogger))
+
+
 def log_figure(trainer: L.Trainer, name: str, figure: "Figure") -> None:
     """Show a picture of this step: on TensorBoard, Weights & Biases and MLflow."""
     step = trainer.global_step

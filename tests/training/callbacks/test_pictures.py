@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from support.training import make_data, make_module, make_trainer
 
-from polyhead.training.callbacks.pictures import confused_pairs, confusion_figure, reliability_figure
+from polyhead.training.callbacks.pictures import (
+    ConfusionMatrices,
+    confused_pairs,
+    confusion_figure,
+    reliability_figure,
+)
 
 
 def test_confusion_matrix_shows_every_count_and_label():
@@ -50,3 +57,13 @@ def test_confused_pairs_are_listed_from_the_most_on():
     rows = confused_pairs([[5, 1, 0], [3, 1, 0], [0, 0, 4]], ["a", "b", "c"])
     assert rows == [["b", "a", "3", "75%"], ["a", "b", "1", "17%"]]
     assert confused_pairs([[1, 0], [0, 1]], ["a", "b"]) == []
+
+
+@pytest.mark.parametrize(("logger", "drawn"), [(TensorBoardLogger, True), (CSVLogger, False)])
+def test_pictures_are_drawn_for_loggers_that_take_them(tmp_path, model, tasks, monkeypatch, logger, drawn):
+    asked = []
+    draw = ConfusionMatrices.figure
+    monkeypatch.setattr(ConfusionMatrices, "figure", lambda *given: asked.append(given[1]) or draw(*given))
+    trainer = make_trainer(tmp_path, logger=logger(tmp_path), callbacks=[ConfusionMatrices()])
+    trainer.validate(make_module(model, tasks), make_data(tasks), verbose=False)
+    assert asked == ([task.name for task in tasks] if drawn else [])

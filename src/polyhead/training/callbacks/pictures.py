@@ -8,7 +8,7 @@ import numpy as np
 from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
 
-from polyhead.training.loggers import log_figure, log_table
+from polyhead.training.loggers import log_figure, log_table, takes_figures
 from polyhead.training.module import MultiTaskTraining
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class _Pictures(Callback):
         return {}
 
     def _draw(self, trainer: L.Trainer, module: MultiTaskTraining, split: str) -> None:
-        if trainer.is_global_zero and trainer.loggers:
+        if takes_figures(trainer):
             for task, metrics in module.results[split].items():
                 if self.name not in metrics:  # the kind of the task has no such picture
                     continue
