@@ -111,7 +111,7 @@ class HeadSolver:
             slope += turned.T @ slopes.flatten(1)
             bias_slope += slopes.sum(dim=0)
         shares = torch.tensor(rows.problem.penalties, dtype=torch.double) / rows.problem.totals  # (F,)
-        slope = rows.to_components(slope).unflatten(1, (fits, classes)).transpose(0, 1)  # (F, K, C)
+        slope = rows.to_components(slope).view(-1, fits, classes).transpose(0, 1)  # (F, K, C)
         weight.grad = scale[:, :, None] * (slope + shares[:, None, None] * scaled)
         bias.grad = bias_slope
         value += (shares * scaled.square().sum(dim=(1, 2))).sum() / 2
