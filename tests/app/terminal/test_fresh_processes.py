@@ -17,7 +17,10 @@ GROUPS = [
 ]
 OPTIONS = sorted(f"{group}={path.stem}" for group in GROUPS for path in (CONFIGS / group).glob("*.yaml"))
 ON_GPU = {"accelerator=gpu", "accelerator=ddp", "accelerator=fsdp"}
-NEEDS = {"logger=wandb": ["logger.wandb.offline=true"]}
+NEEDS = {
+    "freeze=lower_layers": ["freeze.count=1"],  # of the two that there are
+    "logger=wandb": ["logger.wandb.offline=true"],
+}
 KEPT = ["freeze=lora", "logger=wandb", "logger=mlflow"]
 """Options that failed so, or stand on libraries that import others late; the campaign runs all of them."""
 
