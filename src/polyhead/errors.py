@@ -21,6 +21,10 @@ class UserError(ValueError):
     """
 
 
+class DivergenceError(UserError, RuntimeError):
+    """Training whose losses are no numbers any more: in a search the fault of one trial's values, not of its user."""
+
+
 class ParameterError(UserError):
     """Parameters whose values are not allowed: a line each, ``name: 0 given; it must be 1 or more``.
 

@@ -1,3 +1,5 @@
+import copy
+import pickle
 import subprocess
 import sys
 
@@ -123,6 +125,12 @@ def test_predictor_refuses_anything_but_many_texts(predictor, method, given):
 def test_predictor_refuses_an_entry_that_is_no_text(predictor):
     with pytest.raises(UserError, match=r"texts: 5 at position 1 \(counted from 0\)"):
         predictor.predict(["w1", 5])
+
+
+@pytest.mark.parametrize("move", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_predictor_says_that_it_cannot_be_sent_elsewhere(predictor, move):
+    with pytest.raises(TypeError, match="a predictor cannot be pickled or copied; load it where it computes"):
+        move(predictor)
 
 
 @pytest.mark.parametrize("chunk", [0, -1])

@@ -80,6 +80,14 @@ def test_find_runs_looks_at_any_depth_and_sorts_by_numbers(tmp_path):
     assert find_runs([tmp_path / "sweep" / "2_x", tmp_path / "sweep"])[0].name == "2_x"
 
 
+def test_find_runs_passes_over_what_weights_and_biases_keeps_in_a_run(tmp_path):
+    made = make_run(tmp_path / "run")
+    theirs = made / "wandb" / "run-20260131_120000-a1b2c3d4" / "files"
+    theirs.mkdir(parents=True)
+    (theirs / "config.yaml").write_text("_wandb: {value: {}}\n")
+    assert find_runs([tmp_path]) == [made]
+
+
 @pytest.mark.parametrize(("path", "message"), [("nowhere", "is no folder"), (".", "no runs in '")])
 def test_find_runs_refuses_paths_without_runs(tmp_path, path, message):
     with pytest.raises(UserError, match=message):

@@ -1,6 +1,7 @@
 """Searches that several processes share, by each of the storages."""
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -8,10 +9,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from support.commands import ROOT, start
 from support.studies import distance, make_tuning
 
 from polyhead.errors import UserError
+from polyhead.objectives.losses import check_finite
 from polyhead.runs.search import search
 from polyhead.runs.study_file import StudyFile
 from polyhead.runs.study_journal import StudyJournal
@@ -20,6 +23,7 @@ from polyhead.runs.study_storage import quietly
 from polyhead.runs.trial_owner import is_gone, this_process
 from polyhead.runs.trial_queue import TrialQueue
 from polyhead.runs.tuning import open_study
+from polyhead.tasks import Task
 
 SEARCHER = ROOT / "tests" / "support" / "study_run.py"
 POSTGRES = Path("/usr/lib/postgresql")  # of Debian, a folder for each version
@@ -130,6 +134,21 @@ def test_search_that_is_interrupted_leaves_its_values_to_the_next_process(tmp_pa
     search(study, place, lambda trial: distance(trial, make_tuning()), 1)
     assert [trial.state.name for trial in study.get_trials()] == ["FAIL", "COMPLETE"]
     assert study.get_trials()[1].params == proposed[0]
+
+
+def test_search_continues_after_a_trial_that_diverges(tmp_path, capsys):
+    place = StudyJournal(tmp_path / "study.log", "tuning")
+    study = open_study(place, make_tuning(), "max", None, {})
+
+    def objective(trial):
+        found = distance(trial, make_tuning())
+        if trial.number == 0:
+            check_finite(torch.tensor([math.nan]), [Task("tone", ("good", "bad"))], 7, None)
+        return found
+
+    search(study, place, objective, 2)
+    assert [trial.state.name for trial in study.get_trials()] == ["FAIL", "COMPLETE"]
+    assert "(training: the loss of 'tone' is nan at step 7" in capsys.readouterr().out
 
 
 def test_search_gives_up_values_that_end_their_process_each_time(tmp_path):

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import optuna
 import pytest
-from support.studies import distance, make_tuning
+from support.studies import SPACE, distance, make_tuning
 from support.training import make_data, make_module, make_trainer
 
 from polyhead.errors import ParameterError, UserError
@@ -49,6 +49,33 @@ def test_tuning_suggests_values_inside_the_space_and_whole_numbers_stay_whole():
 def test_tuning_names_the_keys_whose_values_lie_outside_the_space():
     assert make_tuning().outside({"lr": 1.0, "size": 3, "rule": "other"}) == ["lr", "rule"]
     assert make_tuning().outside({"lr": 0.01, "size": 3, "rule": "equal"}) == []
+
+
+@pytest.mark.parametrize(
+    ("seeds", "changes", "message"),
+    [
+        ([0, 1], {}, r"something else \(seeds: \[0\] -> \[0, 1\]\), whose values do not compare"),
+        ([0], {"rule": ["equal"]}, r"another space \(rule: \['equal', 'fixed'\] -> \['equal'\]\); bounds may move"),
+        ([0], {"size": [1, 2]}, r"another space \(size: whole numbers -> \[1, 2\]\)"),
+        ([0], {"lr": {"low": 1e-4, "high": 1e-1}}, r"another space \(lr: numbers, log -> numbers\)"),
+    ],
+)
+def test_study_refuses_seeds_and_lists_that_do_not_compare(tmp_path, seeds, changes, message):
+    place = StudyFile(tmp_path)
+    study = open_study(place, make_tuning(), "max", None, {})
+    study.optimize(lambda trial: distance(trial, make_tuning())[0], n_trials=1)
+    other = make_tuning(seeds=seeds, space={**SPACE, **changes})
+    with pytest.raises(UserError, match=message):
+        open_study(place, other, "max", None, {})
+
+
+def test_study_continues_with_other_bounds_and_fewer_keys(tmp_path):
+    place = StudyFile(tmp_path)
+    study = open_study(place, make_tuning(), "max", None, {})
+    study.optimize(lambda trial: distance(trial, make_tuning())[0], n_trials=1)
+    wider = make_tuning(space={"lr": SPACE["lr"], "size": {"low": 1, "high": 16}})
+    open_study(place, wider, "max", None, {}).optimize(lambda trial: distance(trial, wider)[0], n_trials=1)
+    assert len(study.get_trials()) == 2
 
 
 @pytest.mark.slow

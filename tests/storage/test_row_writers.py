@@ -1,5 +1,8 @@
 import csv
 import json
+import math
+from datetime import date, datetime
+from decimal import Decimal
 
 import pyarrow
 import pytest
@@ -29,6 +32,21 @@ def test_csv_file_has_a_header_and_json_for_lists(tmp_path):
     assert [row["text"] for row in rows] == [row["text"] for row in ROWS]
     assert [row["score"] for row in rows] == ["0.5", "", "1.0"]
     assert json.loads(rows[0]["tags"]) == ["a", 1]
+
+
+def test_csv_file_has_dates_and_decimals_as_they_are_written_elsewhere(tmp_path):
+    row = {"day": date(2024, 5, 1), "when": datetime(2024, 5, 1, 10, 30), "price": Decimal("1.50"), "ok": True}
+    with written(tmp_path / "a.csv", [row]).open(newline="") as file:
+        assert [*csv.DictReader(file)] == [
+            {"day": "2024-05-01", "when": "2024-05-01 10:30:00", "price": "1.50", "ok": "True"}
+        ]
+
+
+def test_json_lines_file_has_null_for_what_json_does_not_know(tmp_path):
+    row = {"text": "ü", "score": math.nan, "day": date(2024, 5, 1), "inner": {"all": [1.0, math.inf, "NaN"]}}
+    (line,) = written(tmp_path / "a.jsonl", [row]).read_text().splitlines()
+    found = json.loads(line, parse_constant=pytest.fail)
+    assert found == {"text": "ü", "score": None, "day": "2024-05-01", "inner": {"all": [1.0, None, "NaN"]}}
 
 
 def test_csv_file_keeps_line_ends_of_every_kind(tmp_path):

@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     logging.basicConfig(format="%(message)s")
     logging.getLogger().handlers[0].setLevel(logging.ERROR)  # the logger's own level would not hold Lightning back
-    folder = options.folder or options.run.with_name(f"{options.run.name}-again")
+    original = options.run if options.run.name not in ("", "..") else options.run.resolve()  # "." has no name
+    folder = options.folder or original.with_name(f"{original.name}-again")
     search = options.config_dir
     same = run(lambda: reproduce.run(CONFIGS, options.run, folder, check_trust(trust), search), CONFIGS, "train")
     return 0 if same else 1

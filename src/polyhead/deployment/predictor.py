@@ -5,7 +5,7 @@ Shapes: N texts, H hidden units, C classes of a task.
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import NoReturn, Self
 
 import numpy as np
 
@@ -86,6 +86,16 @@ class Predictor:
         if dimensions is None:
             return cls(bundle, opened)
         return cls(nested_bundle(bundle, dimensions), NestedBackend(opened, bundle, dimensions))
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied or sent to another process: the layers are packed for this one.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(
+            f"a predictor cannot be pickled or copied; load it where it computes: {type(self).__name__}.load"
+        )
 
     def select(self, coverage: Wanted = None, accuracy: Wanted = None) -> Selection:
         """Return which labels to give, so that a wanted coverage or accuracy is kept::

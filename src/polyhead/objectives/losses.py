@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from polyhead.errors import ParameterError, UserError, parameter_problems
+from polyhead.errors import DivergenceError, ParameterError, parameter_problems
 from polyhead.objectives.class_options import class_option_problems, for_classes, kind_problems
 from polyhead.objectives.class_weights import class_weights
 from polyhead.objectives.made_with import RecordsArguments
@@ -238,13 +238,13 @@ def check_finite(losses: Tensor, tasks: Sequence[Task], step: int, rows: Tensor 
         rows: where the batch's sentences stand in the training split (B,), for the message.
 
     Raises:
-        UserError: a loss is infinite or not a number.
+        DivergenceError: a loss is infinite or not a number.
     """
     if losses.isfinite().all():
         return
     first = int(losses.isfinite().logical_not().nonzero()[0])
     sentences = "" if rows is None else f" of the training sentences {', '.join(map(str, sorted(rows.tolist())))}"
-    raise UserError(
+    raise DivergenceError(
         f"training: the loss of {tasks[first].name!r} is {float(losses[first])} at step {step}, "
         f"in the batch{sentences}; lower the optimizer's encoder_lr or head_lr, or look at these sentences"
     )

@@ -26,6 +26,7 @@ from polyhead.storage.partials import remove_abandoned
 _LARGEST_ARRAYS = 2_000_000_000  # bytes: 500 million predictions
 _ASIDE = ".before-"  # and a number: the end of the name of a folder whose run made room for another
 _LONGEST_REASON = 200  # characters
+_OF_WANDB = "wandb/run-*/files"  # Weights & Biases, where it is asked online, has a config.yaml of its own there
 _MARKS = ("config.yaml", "train.log")  # a run whose configuration was refused leaves nothing but its log
 
 
@@ -177,7 +178,8 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         if not path.is_dir():
             raise UserError(f"{str(path)!r} is no folder; give folders of runs, or folders that hold some")
-        found |= {file.parent for mark in _MARKS for file in path.rglob(mark) if not _holds_folds(file.parent)}
+        marked = {file.parent for mark in _MARKS for file in path.rglob(mark)}
+        found |= {folder for folder in marked if not (_holds_folds(folder) or folder.match(_OF_WANDB))}
     if not found:
         raise UserError(f"no runs in {', '.join(repr(str(path)) for path in paths)}; python train.py makes some")
     return sorted(found, key=_by_numbers)

@@ -3,16 +3,14 @@
 CACHE_FOLDERS = (("activation_cache", "folder"), ("tokens", "folder"), ("data", "cache"))
 """Sections, and the keys in them that name folders of caches."""
 
-DECIDE_NO_RESULT = (
-    "activation_cache.limit_gb",
-    "data.limit_gb",
-    "health",
-    "health._target_",
-    "health.columns",
-    "health.pairs",
-    "health.sentences",
-    "resume",
-    "run_dir",
-    "tokens.limit_gb",
-)
-"""Flat keys, beside those of folders, whose values no metric depends on."""
+_KEYS = ("activation_cache.limit_gb", "data.limit_gb", "resume", "run_dir", "tokens.limit_gb")
+_SECTIONS = ("health", "logger")
+
+
+def is_neutral(key: str) -> bool:
+    """Return whether no metric depends on the value of a flat key; folders of caches are apart.
+
+    >>> is_neutral("logger.wandb.name"), is_neutral("data.limit")
+    (True, False)
+    """
+    return key in _KEYS or key.partition(".")[0] in _SECTIONS

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import lightning as L
 import optuna
 from lightning.pytorch.callbacks import Callback
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from polyhead.errors import UserError, check_parameters
 from polyhead.runs.study_storage import Direction, StudyStorage
@@ -89,10 +90,12 @@ def open_study(
         tuning: how to search.
         mode: whether more quality is better.
         default: the values of the first trial, if there are any to begin with.
-        subject: what all trials share, as plain data by name: their data, and the configuration that they start from.
+        subject: what all trials share, as plain data by name: their data, and the configuration that they start from;
+            their seeds are added.
 
     Raises:
-        UserError: the study there is of another subject, has other objectives, or cannot be read.
+        UserError: the study there is of another subject, has other objectives or other values in a list of the space,
+            or cannot be read.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     better: Direction = "maximize" if mode == "max" else "minimize"
@@ -106,14 +109,16 @@ def open_study(
         raise UserError(f"{storage.place} is no study to continue; {storage.elsewhere}") from error
     if damaged:
         raise UserError(f"{storage.place}: trial {damaged[0]} is damaged; {storage.elsewhere}")
+    subject = {**subject, "seeds": [*tuning.seeds]}
     objectives = list(tuning.objectives)
     same_directions = [direction.name.lower() for direction in study.directions] == directions
     with storage.lock():  # two processes that come first would both begin with the default
         if not same_directions or study.user_attrs.get("objectives", objectives) != objectives:
             raise UserError(f"{storage.place} holds a study of other objectives; {storage.elsewhere}")
         _check_subject(storage, study.user_attrs.get(_SUBJECT, subject), subject)
+        _check_space(storage, study, tuning)
         study.set_user_attr("objectives", objectives)
-        study.set_user_attr(_SUBJECT, dict(subject))
+        study.set_user_attr(_SUBJECT, subject)
         if default is not None:
             study.enqueue_trial(default, skip_if_exists=True)
     if tuning.prunes:
@@ -134,6 +139,29 @@ def _check_subject(storage: StudyStorage, noted: Mapping[str, Any], subject: Map
             f"{storage.place} holds a study of something else ({name}: {noted.get(name)!r} -> {subject.get(name)!r}"
             f"{more}), whose values do not compare; {storage.elsewhere}"
         )
+
+
+def _check_space(storage: StudyStorage, study: optuna.Study, tuning: Tuning) -> None:
+    """Check that each key can be chosen as in the trials before; bounds may move, a list may not.
+
+    Raises:
+        UserError: one cannot.
+    """
+    for trial in study.get_trials(deepcopy=False):
+        for key in trial.distributions.keys() & tuning.space.keys():
+            before, now = map(_described, (trial.distributions[key], _distribution(tuning.space[key])))
+            if before != now:
+                raise UserError(
+                    f"{storage.place} holds a study of another space ({key}: {before} -> {now}); bounds may move, and "
+                    f"nothing else; {storage.elsewhere}"
+                )
+
+
+def _described(distribution: BaseDistribution) -> str:
+    if isinstance(distribution, CategoricalDistribution):
+        return str([*distribution.choices])
+    kind = "whole numbers" if isinstance(distribution, IntDistribution) else "numbers"
+    return f"{kind}, log" if getattr(distribution, "log", False) else kind
 
 
 class Pruning(Callback):
@@ -185,13 +213,21 @@ def _counts_epochs(pruning: Mapping[str, Any]) -> bool:
     return all(isinstance(count, int) and count >= 0 for count in pruning.values())
 
 
-def _suggest(trial: optuna.Trial, key: str, values: Any) -> Any:
+def _distribution(values: Any) -> CategoricalDistribution | IntDistribution | FloatDistribution:
+    """Return what the values of a key are drawn from."""
     if isinstance(values, list):
-        return trial.suggest_categorical(key, values)
+        return CategoricalDistribution(values)
     low, high, log = values["low"], values["high"], bool(values.get("log", False))
-    if isinstance(low, int) and isinstance(high, int):
-        return trial.suggest_int(key, low, high, log=log)
-    return trial.suggest_float(key, low, high, log=log)
+    whole = isinstance(low, int) and isinstance(high, int)
+    return IntDistribution(low, high, log) if whole else FloatDistribution(low, high, log)
+
+
+def _suggest(trial: optuna.Trial, key: str, values: Any) -> Any:
+    distribution = _distribution(values)
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(key, values)
+    suggest: Any = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
+    return suggest(key, values["low"], values["high"], log=distribution.log)
 
 
 def _contains(values: Any, value: Any) -> bool:

@@ -6,6 +6,7 @@ import sys
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import Any, Self, TextIO
 
@@ -40,7 +41,7 @@ class JsonLinesFile(RowFile):
 
     def append(self, rows: Sequence[Row]) -> None:
         """Append one line per row."""
-        lines = [json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows]
+        lines = [_json_line(row) for row in rows]
         with self.writing():
             self.file.writelines(lines)
 
@@ -212,5 +213,21 @@ def _check_columns(rows: Sequence[Row], columns: set[str]) -> None:
             raise UserError(f"output: the rows differ in the columns {other}; write .jsonl instead")
 
 
+def _json_line(row: Row) -> str:
+    """Write a row as a line; JSON has no word for NaN and infinities, which Parquet may hold, so they are null."""
+    try:
+        return json.dumps(row, ensure_ascii=False, default=str, allow_nan=False) + "\n"
+    except ValueError:
+        return json.dumps(_finite(row), ensure_ascii=False, default=str) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
 def _cell(value: Any) -> Any:
-    return value if value is None or isinstance(value, str | int | float) else json.dumps(value, default=str)
+    return json.dumps(value, default=str) if isinstance(value, list | tuple | dict) else value

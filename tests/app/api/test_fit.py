@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import pickle
 import shlex
 import warnings
 from functools import partial
@@ -175,6 +176,7 @@ def test_run_predicts_and_embeds_as_its_bundle_and_as_the_commands(made, place):
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(made.encode(texts), np.load(place / "embeddings.npy"))
     np.testing.assert_allclose(np.linalg.norm(made.encode(texts, normalize=True), axis=1), 1, rtol=1e-6)
+    assert pickle.loads(pickle.dumps(made)).predict(texts).to_frame().equals(predicted.to_frame())
 
 
 @pytest.mark.slow

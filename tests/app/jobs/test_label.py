@@ -105,6 +105,15 @@ def test_next_labels_read_other_columns_and_formats(folder):
     assert texts == [row["body"]["text"] for row in rows_of(folder / "b.jsonl")]
 
 
+@pytest.mark.parametrize("name", ["rank", "uncertainty", "predicted_category"])
+def test_next_labels_overwrite_no_column_of_json_lines(folder, name):
+    rows = [{"text": text, name: "mine"} for text in SENTENCES]
+    (folder / "pool.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(UserError, match=f"it has a column '{name}' already, which would be overwritten; rename it"):
+        label("input=pool.jsonl", "output=next.jsonl")
+    assert not (folder / "next.jsonl").exists()
+
+
 def write_labelled(path, count=150, flipped=0.0):
     """Write sentences whose words say their category; return the rows whose label is another's."""
     random = np.random.default_rng(0)

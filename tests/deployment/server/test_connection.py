@@ -238,9 +238,11 @@ def test_connections_that_stall_hold_no_more_than_the_limit_and_give_it_back(ser
         (get("/health", extra="X: " + "x" * 70_000), 431, "the head of the request is too large"),
         (get("/" + "x" * 70_000), 431, "the head of the request is too large"),
         (get("/health", extra="Transfer-Encoding: gzip"), 501, "Invalid HTTP request"),
+        (get("http://localhost/health"), 404, "no path given; /openapi.json lists what is served"),
+        (get("*"), 404, "no path given; /openapi.json lists what is served"),
     ],
 )
-def test_connection_refuses_what_is_no_http_in_one_line(server, request_, status, message):
+def test_connection_refuses_what_is_no_http_or_no_path_in_one_line(server, request_, status, message):
     reply = server.ask(request_)
     assert reply.status == status
     assert message in reply.error

@@ -41,6 +41,16 @@ def test_group_knows_no_difference_by_what_is_off_or_only_measures(tmp_path):
     assert ([len(condition.runs) for condition in conditions], replaced) == ([3], [])
 
 
+def test_group_knows_no_difference_by_where_a_run_is_logged(tmp_path):
+    """Weights & Biases and MLflow have the name of each run."""
+    for seed in range(3):
+        logger = {"wandb": {"_target_": "WandbLogger", "name": f"seed={seed}"}}
+        change(make_run(tmp_path / f"seed={seed}", seed), logger=logger)
+    make_run(tmp_path / "plain", seed=3)
+    conditions, replaced = grouped(tmp_path)
+    assert ([len(condition.runs) for condition in conditions], replaced) == ([4], [])
+
+
 def test_group_goes_by_values_where_choices_were_not_noted(tmp_path):
     for path in find_runs([make_sweep(tmp_path, seeds=(0,), none=0.1, lower=0.2)]):
         (path / "provenance.json").unlink()

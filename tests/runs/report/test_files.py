@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from support.commands import script
@@ -25,6 +26,12 @@ def test_write_refuses_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="output: .*file/report' cannot be written"):
         write(compared(folder), {}, tmp_path / "file" / "report")
+
+
+def test_write_refuses_an_empty_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="output: '.' given; name the files without their endings"):
+        write(compared(make_sweep(tmp_path / "runs", seeds=(0,), none=0.1)), {}, Path())
 
 
 @pytest.mark.slow

@@ -116,6 +116,10 @@ class Run:
 
         return export_run(self.folder, Path(output), self.trust, overwrite=overwrite, **options)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to another process as the folder; what was read from it is read there again."""
+        return type(self), (self.folder, self.trust)
+
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
 

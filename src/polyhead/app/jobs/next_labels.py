@@ -41,17 +41,16 @@ def run(scored: ScoredModel, config: DictConfig) -> None:
         reader.check(reading["text"])
         types = _types(reader, scored.tasks) if config.output.endswith(".parquet") else {}
         ours = ["rank", "uncertainty", *(column for task in scored.tasks for column in _names(task))]
-        _check_names(reader.columns or (), ours)
+        _check_names(reader.columns or (), ours)  # of JSON lines each row has names of its own
         with open_row_file(config.output, config.overwrite, types, [*(reader.columns or ()), *ours]) as file:
             candidates = Candidates(_labelled_texts(reading, config))
             predictor = ScoredPredictor(scored, torch.device(hardware.device_type(config.device)))
-            _collect(candidates, reader, reading["text"], predictor)
+            _collect(candidates, reader, reading["text"], predictor, ours)
             if not candidates.rows:
                 raise UserError(f"input: no sentence to choose in {config.input!r}: {_summary(candidates)}")
             chosen = select(candidates.embeddings, candidates.residuals, config.count)
             rows = [candidates.rows[index] for index in chosen]
             rows.sort(key=lambda row: -row["uncertainty"])
-            _check_names({name for row in rows for name in row if name not in ours}, ours)
             file.append([_ranked(row, rank) for rank, row in enumerate(rows, start=1)])
     tell_reading(reader)
     fewer = f", all there are of count={config.count}" if len(rows) < config.count else ""
@@ -62,13 +61,16 @@ def run(scored: ScoredModel, config: DictConfig) -> None:
     )
 
 
-def _collect(candidates: Candidates, reader: RowReader, columns: TextColumns, predictor: ScoredPredictor) -> None:
-    """Predict all rows with a text, and hold those that may be chosen."""
+def _collect(
+    candidates: Candidates, reader: RowReader, columns: TextColumns, predictor: ScoredPredictor, ours: Sequence[str]
+) -> None:
+    """Predict all rows with a text, and hold those that may be chosen; ``ours`` are the columns that they get."""
     with text_progress() as progress:
         bar = progress.add_task("predicting", total=reader.size, rows=0)
         for chunk in _chunks(reader):
             pairs = [(row, reader.text_of(number, row, columns)) for number, row in chunk]
             filled = [(row, text) for row, text in pairs if text is not None and not is_blank(text)]
+            _check_names({name for row, _ in filled for name in row}, ours)
             texts = [text for _, text in filled]
             predictions = predictor.predict(texts)
             shares = [predictions.probabilities[task.name] for task in predictor.tasks]

@@ -26,7 +26,7 @@ from polyhead.app.training.model_check import without_effect
 from polyhead.app.training.study_conclusion import as_overrides, conclusion
 from polyhead.errors import UserError
 from polyhead.processes import launched_together
-from polyhead.runs.neutral_keys import DECIDE_NO_RESULT
+from polyhead.runs.neutral_keys import is_neutral
 from polyhead.runs.old_names import new_key
 from polyhead.runs.record import flat, read
 from polyhead.runs.search import search
@@ -140,7 +140,7 @@ def _subject(config: DictConfig, components: RunComponents, folder: Path) -> dic
     for split in LEARNED_FROM:
         data.split(split)
     content = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-    shared = {key: value for key, value in flat(without_places(content)).items() if key not in DECIDE_NO_RESULT}
+    shared = {key: value for key, value in flat(without_places(content)).items() if not is_neutral(key)}
     return {**shared, **{f"{split} sentences": digest[:8] for split, digest in data_digests(data).items()}}
 
 

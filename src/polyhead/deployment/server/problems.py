@@ -123,6 +123,11 @@ async def answer_failure(_: Request, _error: Exception) -> Response:
     return problem(500, "the server failed on this request; its log says why")
 
 
+async def answer_no_path(_: Request, _error: Exception) -> Response:
+    """Return the answer to a request for what is no path, as ``*`` or a whole URL; routes never see it."""
+    return problem(404, "no path given; /openapi.json lists what is served")
+
+
 def _with_head(headers: Any) -> dict[str, str]:
     """Add HEAD to the methods that are allowed where GET is."""
     return {name: value.replace("GET", "GET, HEAD") if name == "Allow" else value for name, value in headers.items()}

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
+from starlette.status import HTTP_404_NOT_FOUND
 
 from polyhead.deployment.bundle.neighbors import Neighbors
 from polyhead.deployment.predictions import Predictions
@@ -23,7 +24,7 @@ from polyhead.deployment.server.models import Models, QueuedModel, ServedModel, 
 from polyhead.deployment.server.openai_errors import OpenAIErrorMiddleware
 from polyhead.deployment.server.openai_routes import add_openai_routes
 from polyhead.deployment.server.prediction_routes import add_prediction_routes
-from polyhead.deployment.server.problems import answer_failure, answer_problems
+from polyhead.deployment.server.problems import answer_failure, answer_no_path, answer_problems
 from polyhead.deployment.server.router import make_openai_router, make_router
 from polyhead.deployment.server.status_routes import add_about, add_health, add_metrics, pages
 from polyhead.deployment.server.stop import Stop, StopMiddleware
@@ -211,7 +212,7 @@ def create_service(
         *([] if token is None else [Middleware(TokenMiddleware, token=token, free=_FREE)]),
         Middleware(BodyLimitMiddleware, body_bytes=limits.body_bytes, waiting_bytes=limits.waiting_bytes),
     ]
-    failures = {Exception: answer_failure}
+    failures = {Exception: answer_failure, HTTP_404_NOT_FOUND: answer_no_path}
     app = Starlette(
         routes=[Mount("/", service.switch)], middleware=middleware, exception_handlers=failures, lifespan=lifespan
     )

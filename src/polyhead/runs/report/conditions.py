@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from polyhead.runs.names import shorten
-from polyhead.runs.neutral_keys import CACHE_FOLDERS, DECIDE_NO_RESULT
+from polyhead.runs.neutral_keys import CACHE_FOLDERS, is_neutral
 from polyhead.runs.record import RunRecord
 from polyhead.runs.report.data_versions import DATA_VERSION, number_versions
 from polyhead.runs.status import DONE
@@ -17,7 +17,7 @@ NONE = "–"
 CONFIGURATION = "configuration"
 """The column that names the run whose configuration cannot be read."""
 
-_IGNORED = {*DECIDE_NO_RESULT, *map(".".join, CACHE_FOLDERS), "trust"}
+_IGNORED = {*map(".".join, CACHE_FOLDERS), "trust"}
 _MEASURED = re.compile(r"tasks\.\w+\.(mean|spread)")  # of the training numbers of a task, and no choice
 Replicate = tuple[Any, ...]
 """Values of the keys that are averaged over: the seed."""
@@ -98,7 +98,8 @@ def _in_given_order(columns: Sequence[str], records: Iterable[RunRecord]) -> lis
 def _compared_keys(records: Sequence[RunRecord], over: Sequence[str]) -> list[str]:
     """List the keys that make conditions differ: not the place of a run, nor keys that follow those averaged over."""
     keys = dict.fromkeys(key for record in records for key in record.config)
-    chosen = [key for key in keys if key not in {*over, *_IGNORED} and not _MEASURED.fullmatch(key)]
+    ignored = {*over, *_IGNORED}
+    chosen = [key for key in keys if not (key in ignored or is_neutral(key) or _MEASURED.fullmatch(key))]
     return [key for key in chosen if not _follows(key, records, over)]
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from polyhead.errors import UserError
 from polyhead.runs.report.comparison import Comparison, Row
 from polyhead.runs.report.curves import Curves
 from polyhead.runs.report.page import page
@@ -18,8 +19,10 @@ def write(comparison: Comparison, curves: Mapping[str, Curves], output: Path) ->
     """Write ``output.html``, ``output.md`` and ``output.json``, and return the Markdown.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the name is empty, or the folder cannot be written.
     """
+    if not output.name:
+        raise UserError(f"output: {str(output)!r} given; name the files without their endings, as in output=report")
     text = markdown(comparison)
     contents = {
         ".html": page(comparison, curves, title="Comparison of runs", folder=output.parent),
