@@ -4,11 +4,13 @@ import json
 import re
 import shlex
 
+import optuna
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
 from support.commands import ROOT, TINY, script
 
+from polyhead.app.training.study_conclusion import conclusion
 from polyhead.app.training.tune import _without_given, run
 from polyhead.errors import UserError
 from polyhead.runs.tuning import Tuning
@@ -152,3 +154,14 @@ def test_the_space_that_ships_is_well_formed_and_holds_the_defaults():
             node = node[part]
         values[key] = node
     assert tuning.outside(values) == []
+
+
+def test_conclusion_of_a_study_without_a_finished_trial_has_no_line_to_paste():
+    study = optuna.create_study()
+    study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+    lines = list(conclusion(study, Tuning(**SPACE), [], "sqlite:///study.db", {}))
+    assert lines == [
+        "1 trials: 1 fail",
+        "no trial has ended; look into the train.log of its run",
+        "look closer: optuna-dashboard sqlite:///study.db",
+    ]

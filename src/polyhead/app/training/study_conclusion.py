@@ -38,7 +38,8 @@ def conclusion(
         yield f"best (trial {trial.number}): {_named(tuning, trial.values)}"
         choices = new_overrides([*overrides, *as_overrides(trial.params)])
         yield as_called(f"  python train.py -m {shlex.join(choices)} seed=0,1,2")
-    yield "The best of many on validation looks better than it is; the line above trains again and tests each run."
+    if best:
+        yield "The best of many on validation looks better than it is; the line above trains again and tests each run."
     yield f"look closer: optuna-dashboard {address}"
 
 
