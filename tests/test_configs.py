@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from lightning import Callback
 from omegaconf import OmegaConf
 from support.commands import NO_HEALTH, NO_PICTURES, ROOT, sizes, train
@@ -35,6 +36,9 @@ def test_options_show_in_their_head_the_command_that_uses_them(group, option):
     selected = any(f"python train.py {group}={option}" in line for line in head)
     default = {group: option} in DEFAULTS
     assert selected or (default and any("python train.py" in line for line in head))
+    for command in (line.partition("python train.py ")[2] for line in head):
+        words = shlex.split(command, comments=True)
+        OverridesParser.create().parse_overrides([word for word in words if "=" in word])
 
 
 def own_sentences(folder, option):

@@ -5,9 +5,9 @@ import pytest
 from polyhead.sources.label_hints import LabelHints, spelling
 
 
-def hints(*labels, missing_values=None, max_examples=3):
+def hints(*labels, missing_values=None, max_examples=3, has_kind=False):
     counts = {label: number for number, label in enumerate(labels, start=1)}
-    return list(LabelHints("mood", counts, "row of {}".format, max_examples).lines(missing_values))
+    return list(LabelHints("mood", counts, "row of {}".format, max_examples).lines(missing_values, has_kind))
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,7 @@ def test_hint_names_numbers_that_look_measured(labels):
 def test_hint_names_the_points_of_a_scale(labels):
     (line,) = hints(*labels)
     assert "where they are a scale, their order is not used" in line
+    assert hints(*labels, has_kind=True) == []
 
 
 def test_hints_shorten_a_sentence_that_stands_where_a_label_should():

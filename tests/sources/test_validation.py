@@ -12,6 +12,7 @@ from polyhead.sources.tables import Table
 from polyhead.sources.validation import Inspection
 from polyhead.storage.dialect import Dialect
 from polyhead.tasks import Task
+from polyhead.tasks.ordinal import Ordinal
 
 TASK = Task("tone", ("dry", "warm"))
 
@@ -44,6 +45,14 @@ def test_inspection_of_good_sentences_finds_nothing_but_their_numbers():
         "validation: 1 sentences; labels: tone 1",
         "test: 1 sentences; labels: tone 1",
     ]
+
+
+def test_inspection_proposes_a_kind_for_single_labels_alone():
+    labels = ("1", "2", "3")
+    rows = {"train": [(f"text {label}", label) for label in labels], "validation": [("v", "1")], "test": [("t", "1")]}
+    (line,) = findings(Task("tone", labels), **rows).warnings
+    assert "where they are a scale" in line
+    assert findings(Task("tone", labels, Ordinal()), **rows).warnings == []
 
 
 @pytest.mark.parametrize("text", ["", "  \t", "\u3000", None])

@@ -216,6 +216,12 @@ def test_number_refuses_cells_that_are_none(cell):
         KINDS["number"]().read((), cell)
 
 
+def test_number_refuses_cells_that_no_answer_can_be():
+    assert KINDS["number"]().read((), "-3.4e38") == -3.4e38
+    with pytest.raises(UserError, match="'1.7976931348623157e308' is above 3.4e\\+38, the largest there is"):
+        KINDS["number"]().read((), "1.7976931348623157e308")
+
+
 def test_number_of_a_constant_prediction_ranks_nothing():
     task = task_of("number")
     metrics = TaskMetrics(task)

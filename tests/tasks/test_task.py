@@ -20,7 +20,7 @@ def test_task_index_refuses_an_unknown_label_and_suggests_others():
         ({}, "tasks: none given"),
         ({"a": ["x"]}, "tasks.a: 1 label"),
         ({"a": ["x", "y", "x"]}, "tasks.a: x given twice"),
-        ({"a b": ["x", "y"]}, "'a b' cannot name a head"),
+        ({"a b": ["x", "y"]}, "'a b' cannot name a head; use letters, digits and underscores, and give its column in"),
         ({5: ["x", "y"]}, "'5' cannot name a head"),
     ],
 )

@@ -41,6 +41,17 @@ def test_each_task_of_disjoint_sources_has_rows():
     assert set(range(9_990, 10_000)) <= set(rows.tolist())
 
 
+def test_rows_that_say_nothing_of_heads_are_left_out():
+    places = np.arange(10_000)
+    labels = np.where(places % 50 == 7, places % 3, MISSING)  # as beside sentences for a student, without labels
+    rows = choose_rows({"task": labels}, limit=150)
+    assert len(rows) == 150
+    assert (labels[rows] != MISSING).all()
+    weights = (places % 100 == 7).astype(np.float32)
+    weighted = choose_rows({"task": labels}, limit=150, weights=weights)
+    np.testing.assert_array_equal(weighted, places[7::100])
+
+
 @pytest.mark.parametrize(
     ("labels", "rare"),
     [

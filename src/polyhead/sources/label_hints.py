@@ -35,13 +35,15 @@ class LabelHints:
     place: Callable[[str], str]
     max_examples: int
 
-    def lines(self, missing_values: Sequence[str] | None) -> Iterator[str]:
+    def lines(self, missing_values: Sequence[str] | None, has_kind: bool = False) -> Iterator[str]:
         """Yield a line for a person per kind of oddity.
 
         Args:
             missing_values: labels that stand for no label; with None nobody said which, and suspects are named.
+            has_kind: whether the kind of the task has been said, so that none is proposed.
         """
-        for oddity in (self._spellings(), self._no_labels() if missing_values is None else None, self._values()):
+        suspects = self._no_labels() if missing_values is None else None
+        for oddity in (self._spellings(), suspects, None if has_kind else self._values()):
             if oddity is not None:
                 yield f"{self.task}: {oddity}"
 

@@ -4,6 +4,7 @@ Knows nothing about models; the tasks and their class names are given.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ class LaterFiles(TableSource):
         dialect: how the text of CSV, TSV and JSONL files is written.
         tasks: names of the tasks that there are; not all of them need labels.
         cache: of the tables that files are read into.
-        missing_values: labels that stand for no label.
+        missing_values: labels that stand for no label; None: only the empty one, and others that may are told.
         parameter: that named the files, for messages.
         pair: column of the second texts; None where all rows have one text.
 
@@ -51,7 +52,7 @@ class LaterFiles(TableSource):
         dialect: Dialect,
         tasks: Sequence[str],
         cache: TableCache,
-        missing_values: Sequence[str] = (),
+        missing_values: Sequence[str] | None = None,
         parameter: str = "input",
         pair: str | None = None,
     ) -> None:
@@ -63,14 +64,13 @@ class LaterFiles(TableSource):
             self.paths = [path for group in find_files(parameter, files) for path in group]
         if problems:
             raise ParameterError("\n".join(problems))
-        super().__init__(_SETTINGS)
+        super().__init__(replace(_SETTINGS, missing_values=missing_values))
         self.parameter = parameter
         self.text = text
         self.pair = pair
         self.columns = dict(columns)
         self.dialect = dialect
         self.cache = cache
-        self.missing_values = tuple(missing_values)
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Check all sentences, and log what is odd.
@@ -108,7 +108,7 @@ class LaterFiles(TableSource):
         tables: list[Table] = []
         for path in self.paths:
             with collect_errors(problems):
-                tables.append(read(path, columns, self.dialect, self.cache, self.missing_values))
+                tables.append(read(path, columns, self.dialect, self.cache, self.settings.missing_values or ()))
         if problems:
             raise UserError("\n".join(problems))
         self.cache.make_room()

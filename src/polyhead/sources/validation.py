@@ -17,7 +17,7 @@ from polyhead.sources.duplicates import Duplicates, Integers, contained, find_du
 from polyhead.sources.label_hints import LabelHints, shorten, spelling
 from polyhead.sources.scan import Scan, Vocabulary
 from polyhead.sources.tables import Table, missing_column, near_column
-from polyhead.tasks import Task
+from polyhead.tasks import SingleLabel, Task
 
 _ASIDE = " (case, spaces and Unicode form aside)"
 
@@ -144,15 +144,14 @@ class Inspection:
             scan = next(scan for scan in self.scans.values() if (scan.codes[task.name] == code).any())
             return scan.place(int(np.argmax(scan.codes[task.name] == code)))
 
-        return LabelHints(task.name, used, place, self.max_examples).lines(self.missing_values)
+        has_kind = task.kind.name != SingleLabel.name
+        return LabelHints(task.name, used, place, self.max_examples).lines(self.missing_values, has_kind)
 
     def _odd_rows(self) -> Iterator[str]:
         for scan in self.scans.values():
             if scan.empty:
-                count = (
-                    f"{len(scan.empty):,} rows without a text left out" if len(scan.empty) > 1 else "no text; left out"
-                )
-                yield f"{self._places(scan, scan.empty)}: {count}"
+                several = f"{len(scan.empty):,} rows without a text left out"
+                yield f"{self._places(scan, scan.empty)}: {several if len(scan.empty) > 1 else 'no text; left out'}"
             if scan.joined:
                 count = f"{len(scan.joined):,} cells hold line ends and separators, as if they were several rows"
                 hint = "a stray quote may have joined them; where quotes are plain characters, set data.quote=null"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torchmetrics import Metric
 
 _GROUPS = 10  # of numbers, that are held out evenly
+_LARGEST = 3.4e38  # that answers, which are in single precision, can be
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def read_number(cell: str) -> float:
     """Return the number in a cell.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or one that no answer can be.
     """
     try:
         number = float(cell.replace("_", "x"))  # Python takes 1_000 for a number
@@ -120,6 +121,10 @@ def read_number(cell: str) -> float:
         number = nan
     if not isfinite(number):
         raise UserError(f"{cell[:40]!r} is no number; write it as 0.5, and leave the cell empty where there is none")
+    if abs(number) > _LARGEST:
+        raise UserError(
+            f"{cell[:40]!r} is above {_LARGEST:g}, the largest there is; leave the cell empty for no number"
+        )
     return number
 
 

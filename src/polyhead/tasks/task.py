@@ -31,7 +31,8 @@ class Task:
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
-            raise UserError(f"tasks: the name {self.name!r} cannot name a head; use letters, digits and underscores")
+            hint = f"use letters, digits and underscores, and give its column in data.columns={{NAME: {self.name}}}"
+            raise UserError(f"tasks: the name {self.name!r} cannot name a head; {hint}")
         self.kind.check_labels(self.name, self.labels)
 
     @property

@@ -16,8 +16,12 @@ _LEAST = 20  # rows of each class, where there are as many
 Labels = NDArray[np.integer[Any]] | NDArray[np.floating[Any]]
 
 
-def choose_rows(labels: Mapping[str, Labels], limit: int) -> NDArray[np.int64] | None:
+def choose_rows(
+    labels: Mapping[str, Labels], limit: int, weights: NDArray[np.floating[Any]] | None = None
+) -> NDArray[np.int64] | None:
     """Return rows that are spread evenly, and more of those classes that have hardly any among them.
+
+    A row without a label for any task, or of weight 0, says nothing of heads, and is none of them.
 
     >>> labels = np.zeros(1000, dtype=np.int64)
     >>> labels[5:7] = 1
@@ -28,6 +32,7 @@ def choose_rows(labels: Mapping[str, Labels], limit: int) -> NDArray[np.int64] |
     Args:
         labels: target of each row by task, (N,) or (N, C).
         limit: rows that are enough; rare classes may add to them.
+        weights: of the rows (N,), 0 or more; None is 1 each.
 
     Returns:
         The rows (n,), rising; None stands for all, where they are no more than that.
@@ -35,10 +40,13 @@ def choose_rows(labels: Mapping[str, Labels], limit: int) -> NDArray[np.int64] |
     count = len(next(iter(labels.values())))
     if count <= limit:
         return None
+    has_weight = np.ones(count, dtype=bool) if weights is None else weights > 0
+    counted = np.logical_or.reduce([is_labelled(of_task) for of_task in labels.values()]) & has_weight
     chosen = np.zeros(count, dtype=bool)
-    chosen[_spread(np.arange(count), limit)] = True
+    chosen[_spread(np.flatnonzero(counted), limit)] = True
     for of_task in labels.values():
-        for rows in _by_class(of_task):
+        for of_class in _by_class(of_task):
+            rows = of_class[has_weight[of_class]]
             if chosen[rows].sum() < min(_LEAST, len(rows)):
                 chosen[_spread(rows, _LEAST)] = True
     return np.flatnonzero(chosen)

@@ -74,6 +74,14 @@ def test_what_is_taken_out_is_there_before(make_run):
     assert resumed_overrides(given, CONFIGS) == ["+trainer.max_steps=5", *given]
 
 
+def test_what_a_run_added_is_there_to_be_changed(make_run):
+    run = make_run("+trainer.max_steps=5", "+freeze.rank=2")
+    given = [f"resume={run}", "trainer.max_steps=9", "freeze=none"]
+    merged = resumed_overrides(given, CONFIGS)
+    assert merged == ["+trainer.max_steps=5", *given]
+    assert resumed_overrides(merged, CONFIGS) == merged
+
+
 def test_what_a_run_took_out_is_taken_out_once(make_run):
     run = make_run("~callbacks.confusion", "~callbacks.gallery")
     given = [f"resume={run}", "~callbacks.confusion"]

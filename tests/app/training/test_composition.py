@@ -73,6 +73,15 @@ def test_a_wrong_value_is_one_line_with_key_value_and_rule(tmp_path, override, m
     assert all(part in found[0] for part in message.split("..."))
 
 
+@pytest.mark.parametrize("other", ["topic_probability", "topic_set", "topic_top2", "topic_top2_probability"])
+def test_tasks_whose_predictions_would_share_a_column_are_refused(tmp_path, other):
+    names = ["+tasks.topic=[a,b]", f"+tasks.{other}=[a,b]", f"+tasks.{other}s=[a,b]"]
+    found = [line for line in problems(tmp_path, *names) if "would share" in line]
+    assert [line.partition(";")[0] for line in found] == [
+        f"tasks: 'topic' and '{other}' would share the column 'predicted_{other}' of predictions"
+    ]
+
+
 @pytest.mark.parametrize(
     ("override", "key"),
     [

@@ -52,6 +52,18 @@ def test_folds_predict_each_sentence_once_in_the_order_of_the_file(made):
 
 
 @pytest.mark.slow
+def test_folds_name_the_sentences_that_a_quick_try_tests(made):
+    folder, rows, stores, _ = made
+    quick = ["+trainer.limit_test_batches=1", "loader.evaluation_batch_size=8", "hydra.run.dir=quick"]
+    done = train(*COMMON, *DATA, *quick, cwd=folder, **stores)
+    assert done.returncode == 0, done.stderr
+    with (folder / "quick" / "oof.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert len(found) == FOLDS * 8
+    assert all((row["text"], row["mood_label"]) == rows[int(row["row"]) - 1] for row in found)
+
+
+@pytest.mark.slow
 def test_folds_give_mean_and_interval_of_their_runs(made):
     folder, _, _, shown = made
     runs = [json.loads((folder / "all" / f"fold={fold}" / "metrics.json").read_text()) for fold in range(FOLDS)]

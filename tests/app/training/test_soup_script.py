@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from support.commands import TINY, script, train
+from support.commands import NO_HEALTH, NO_PICTURES, TINY, TINY_ENCODER, script, train
 
 from polyhead.app.loaded.trained import load_trained_run
 
@@ -72,6 +72,22 @@ def test_training_starts_from_an_average(runs, tmp_path):
     torch.testing.assert_close(states[2][encoder], (states[0][encoder] + states[1][encoder]) / 2)
     head = "heads.category.1.weight"
     assert not torch.allclose(states[2][head], (states[0][head] + states[1][head]) / 2, atol=1e-4)
+
+
+def test_training_starts_from_an_average_also_without_validation(tmp_path):
+    rows = "".join(f"sentence {i},{i % 2}\n" for i in range(8))
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.csv").write_text(f"text,mood\n{rows}")
+    files = ["data=files", "data.files.train=train.csv", "data.files.test=test.csv", "data.holdout.validation=0.0"]
+    given = [*TINY_ENCODER, *NO_PICTURES, *NO_HEALTH, "accelerator=cpu", *files, "tasks=[mood]", "trainer.max_epochs=1"]
+    for name in ("a", "b"):
+        done = train(*given, f"hydra.run.dir={name}", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    done = train(*given, "soup=uniform", "soup.runs=[a,b]", "hydra.run.dir=average", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "soup: the average of 2 of 2 runs" in done.stdout
+    done = train(*given, "soup=greedy", "soup.runs=[a,b]", "hydra.run.dir=greedy", cwd=tmp_path)
+    assert done.stderr.endswith("error: soup: greedy chooses by validation, and there is none; take soup=uniform\n")
 
 
 @pytest.fixture(scope="module")

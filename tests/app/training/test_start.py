@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from support.commands import NO_HEALTH, NO_PICTURES, TINY, script, train
+from support.commands import NO_HEALTH, NO_PICTURES, TINY, TINY_ENCODER, script, train
 
 from polyhead.app.loaded.trained import load_trained_run
 
@@ -73,6 +73,18 @@ def test_added_task_leaves_the_answers_of_other_heads_bit_identical(folder, star
     assert metrics["kept_heads"].keys() == {"sentiment"}
     again = train(*QUICK, *given, "resume=auto", cwd=folder)
     assert "done already" in again.stdout, again.stderr
+
+
+@pytest.mark.slow
+def test_head_of_a_start_without_validation_is_kept_in_what_the_run_is_read_back_for(folder):
+    rows = ["data=files", "data.files.train=tones.csv", "data.files.test=tones.csv", "data.holdout.validation=0.0"]
+    few = train(*QUICK, *TINY_ENCODER, *rows, "freeze=backbone", "tasks=[sentiment]", "hydra.run.dir=few", cwd=folder)
+    assert few.returncode == 0, few.stderr
+    given = ["experiment=add_task", "start=few", *files("topics"), "tasks=[topic]", "hydra.run.dir=on_few"]
+    done = train(*QUICK, *given, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    exported = script("export", "on_few", "output=on_few_bundle", "sentences=train", cwd=folder)
+    assert exported.returncode == 0, exported.stderr
 
 
 @pytest.mark.slow

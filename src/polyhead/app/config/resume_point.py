@@ -186,6 +186,8 @@ def _replaced(override: str, given: Sequence[str], configs: Path) -> bool:
     if override.startswith("~") and any(argument.startswith("~") and _key(argument) == key for argument in given):
         return True
     set_now = {_key(argument) for argument in given if not argument.startswith("~")}
+    if override.startswith("+"):  # what it adds must be there for one that only changes it
+        set_now -= {key} - {_key(argument) for argument in given if argument.startswith("+")}
     return any(key == own or (key.startswith(f"{own}.") and (configs / own).is_dir()) for own in set_now)
 
 

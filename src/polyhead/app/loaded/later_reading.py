@@ -66,7 +66,7 @@ def later_files(scored: ScoredModel, config: DictConfig, files: Paths, parameter
         dialect_of(reading),
         names,
         TableCache(config.cache, config.limit_gb),
-        reading["missing_values"] or (),
+        reading["missing_values"],
         parameter,
         reading["pair"],
     )

@@ -47,8 +47,13 @@ class TrainedRun:
         """The run's data, checked once: tables have their splits only then."""
         source: Source = build(self.config.data, "data")
         with parameters_under("data"):
-            source.check([task for task in self.tasks if task.name not in self.metrics.kept_heads])
+            source.check([task for task in self.tasks if task.name not in self._kept])
         return source
+
+    @property
+    def _kept(self) -> Sequence[str]:
+        """The tasks whose heads the run took from its start and has no labels for, whatever validation said of them."""
+        return list(self.config.keep_heads) if self.config.get("start") else []
 
     def sentences(self, split: str) -> list[LabelledSentence]:
         """Return the sentences of a split of the run.

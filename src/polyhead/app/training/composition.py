@@ -15,7 +15,7 @@ from polyhead.app.config.callback_check import monitor_problems
 from polyhead.app.config.trainer_check import balance_problems, batch_problems
 from polyhead.app.config.value_check import check_sections, value_problems
 from polyhead.app.training.components import RunComponents
-from polyhead.app.training.model_check import tell_late_stage, too_large
+from polyhead.app.training.model_check import column_problems, tell_late_stage, too_large
 from polyhead.app.training.monitor_choice import choose_monitor
 from polyhead.app.training.run_length import find_length
 from polyhead.app.training.shard_check import shard_problems
@@ -145,6 +145,7 @@ class _Composer:
         with collect_errors(self.problems):
             find = under("data", lambda names, *free: source.find_labels([n for n in names if n not in kept], *free))
             tasks = make_tasks(plain(self.config.tasks), find)
+            self.problems += column_problems([task.name for task in tasks])
             check_classes(start, tasks)
             under("data", source.check)([task for task in tasks if task.name not in kept])
         return tasks if self.problems else fit_tasks(tasks, source, self.problems)

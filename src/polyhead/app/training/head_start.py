@@ -69,7 +69,7 @@ def solve_heads(
 def _read(frozen: FrozenActivations, data: SentenceData, name: str, limit: int | None) -> LabeledEmbeddings:
     """Return the embeddings and labels of a split, or of about ``limit`` rows of it; those of folds are stored once."""
     split = data.split(name)
-    rows = None if limit is None else choose_rows(split.labels, limit)
+    rows = None if limit is None else choose_rows(split.labels, limit, split.weights)
     embeddings = embed_rows(frozen, data, name, rows)
     if rows is None:
         return LabeledEmbeddings(embeddings, split.labels, split.weights)

@@ -1,7 +1,8 @@
-"""The check of a model before its weights load: of what the machine cannot hold, and of stages that are not reached."""
+"""The check of a model before its weights load: of its names and its size, and of stages that are not reached."""
 
 import logging
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 from polyhead import hardware
 from polyhead.freezing.plans import count_parameters
@@ -26,6 +27,9 @@ _OF_STEPS = (
     "weighting",
 )
 """Beginnings of keys that steps of an optimizer alone depend on."""
+
+_BESIDE_ANSWERS = r"_(probability|set|top\d+(_probability)?)"
+"""Ends of the names of columns that stand beside that of a task's answers."""
 
 
 def tell_late_stage(epoch: int, max_epochs: object) -> None:
@@ -62,6 +66,17 @@ def tell_without_effect(keys: Iterable[str]) -> None:
             "%s: without effect, since heads are solved and nothing else is trained; heads=trained takes steps",
             ", ".join(idle),
         )
+
+
+def column_problems(names: Sequence[str]) -> list[str]:
+    """Return a line for each two tasks that would have one column in a table of predictions."""
+    return [
+        f"tasks: {name!r} and {other!r} would share the column 'predicted_{other}' of predictions; call one of them "
+        f"otherwise, and give its column in data.columns={{NAME: {other}}}"
+        for name in names
+        for other in names
+        if re.fullmatch(re.escape(name) + _BESIDE_ANSWERS, other)
+    ]
 
 
 def too_large(skeleton: MultiTaskModel) -> list[str]:

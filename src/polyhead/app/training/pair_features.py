@@ -34,10 +34,11 @@ def read_pairs(
     """
     split = data.split(name)
     rows = np.flatnonzero(is_labelled(split.labels[task.name]))
-    some = None if limit is None else choose_rows({task.name: split.labels[task.name][rows]}, limit)
-    rows = rows if some is None else rows[some]
     labels = {task.name: split.labels[task.name][rows]}
     weights = None if split.weights is None else split.weights[rows]
+    if limit is not None and (some := choose_rows(labels, limit, weights)) is not None:
+        rows, labels = rows[some], {task.name: labels[task.name][some]}
+        weights = None if weights is None else weights[some]
     if split.second is None:
         return LabeledEmbeddings(torch.zeros(0, task.kind.feature_size(frozen.encoder.embedding_size)), labels, weights)
     first = embed_rows(frozen, data, name, rows)

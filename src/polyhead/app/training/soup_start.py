@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from polyhead.app.training.run_data import data_digests
 from polyhead.app.training.soup_check import check
 from polyhead.data.datamodule import SentenceData
+from polyhead.errors import UserError
 from polyhead.runs.contents import SplitResults
 from polyhead.runs.soup import Soup
 from polyhead.training.metrics import scalars
@@ -30,10 +31,13 @@ def start_from_average(
         config: of the run that starts here.
 
     Raises:
-        UserError: the runs do not fit, or have seen sentences that are evaluated here.
+        UserError: the runs do not fit, or have seen sentences that are evaluated here, or nothing chooses among them.
     """
+    if soup.recipe == "greedy" and not data.source.has("validation"):
+        raise UserError("soup: greedy chooses by validation, and there is none; take soup=uniform")
     for split in ("validation", *(data.source.test_sets if config.test else ())):
-        data.split(split)
+        if data.source.has(split):
+            data.split(split)
     check(soup.runs, config, data_digests(data))
     monitor = config.monitor
 

@@ -24,7 +24,7 @@ from polyhead.training.evaluation import MultiTaskEvaluation
 
 
 class OutOfFold(Callback):
-    """Writes ``oof.csv``: each test sentence with its label and the answer for each task.
+    """Writes ``oof.csv``: each sentence that is tested with its label and the answer for each task.
 
     Of single labels it has the probability of the predicted class after the temperature, too. ``row`` is the place of
     the sentence among those that the folds divide, from 1.
@@ -64,16 +64,18 @@ class OutOfFold(Callback):
         if not (isinstance(pl_module, MultiTaskEvaluation) and isinstance(data, SentenceData)):
             return
         split = pl_module.evaluated_split
-        order = torch.cat(self._rows).argsort()
         positions = data.source.rows_in_pool(split)
         if split != "test" or positions is None:
             return
-        columns: dict[str, list[Any]] = {"row": (positions + 1).tolist(), "fold": [self.fold] * len(positions)}
-        columns["text"] = [sentence.text for sentence in data.source.sentences(split)]
+        tested, order = torch.cat(self._rows).sort()  # all rows, but under limit_test_batches
+        rows = tested.numpy()
+        columns: dict[str, list[Any]] = {"row": (positions[rows] + 1).tolist(), "fold": [self.fold] * len(rows)}
+        sentences = list(data.source.sentences(split))
+        columns["text"] = [sentences[row].text for row in rows]
         if data.split(split).second is not None:
-            columns["second"] = [second_text(sentence) or "" for sentence in data.source.sentences(split)]
+            columns["second"] = [second_text(sentences[row]) or "" for row in rows]
         for task in pl_module.tasks:
-            labels, logits = data.split(split).labels[task.name], torch.cat(self._logits[task.name])[order]
+            labels, logits = data.split(split).labels[task.name][rows], torch.cat(self._logits[task.name])[order]
             found = _columns(task, labels, logits, pl_module.fit_of(task.name))
             columns |= _blanked(found, columns["second"]) if task.kind.is_pair and "second" in columns else found
         with write_atomically(self.folder / "oof.csv") as partial, partial.open("w", encoding="utf-8", newline="") as f:
