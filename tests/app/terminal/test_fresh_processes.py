@@ -25,27 +25,21 @@ KEPT = ["freeze=lora", "logger=wandb", "logger=mlflow"]
 """Options that failed so, or stand on libraries that import others late; the campaign runs all of them."""
 
 
-def check_that_it_trains(folder, option):
+def pytest_generate_tests(metafunc):
+    metafunc.parametrize("option", OPTIONS if metafunc.config.getoption("campaign") else KEPT)
+
+
+@pytest.mark.slow
+@pytest.mark.campaign
+def test_option_trains_where_nothing_is_imported(tmp_path, option):
+    if option in ON_GPU and not torch.cuda.is_available():
+        pytest.skip("no GPU here")
     given = [option, *NEEDS.get(option, [])]
     if not option.startswith("accelerator="):
         given.append("accelerator=cpu")
     if not option.startswith("health="):
         given += NO_HEALTH
-    done = train(*SMALL, *given, f"run_dir={folder}/run", cwd=folder, OMP_NUM_THREADS="1")
+    done = train(*SMALL, *given, f"run_dir={tmp_path}/run", cwd=tmp_path, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
-    measured = json.loads((folder / "run" / "metrics.json").read_text())["test"]
+    measured = json.loads((tmp_path / "run" / "metrics.json").read_text())["test"]
     assert 0 <= measured["sentiment"]["accuracy"] <= 1
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("option", KEPT)
-def test_option_trains_where_nothing_is_imported(tmp_path, option):
-    check_that_it_trains(tmp_path, option)
-
-
-@pytest.mark.campaign
-@pytest.mark.parametrize("option", [option for option in OPTIONS if option not in KEPT])
-def test_every_option_trains_where_nothing_is_imported(tmp_path, option):
-    if option in ON_GPU and not torch.cuda.is_available():
-        pytest.skip("no GPU here")
-    check_that_it_trains(tmp_path, option)
