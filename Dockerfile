@@ -2,6 +2,9 @@
 # Trains with any overrides, as a user without privileges; runs land in /app/runs, which wants a volume.
 #   docker build --tag polyhead .
 #   docker run --rm --volume "$PWD/runs:/app/runs" polyhead freeze=backbone seed=1
+#   docker run --rm --volume "$PWD/runs:/app/runs" --volume "$PWD/data:/data:ro" polyhead data=files data.files.train=/data/train.csv data.files.test=/data/test.csv tasks=[sentiment]
+# What needs another extra, as freeze=lora does, is told by a line, and built in:
+#   docker build --build-arg EXTRAS=data,serve,lora --tag polyhead .
 #   docker run --rm --volume "$PWD/runs:/app/runs" --publish 127.0.0.1:6006:6006 --entrypoint tensorboard polyhead --logdir runs --bind_all
 # The second entry serves a bundle; in a container it listens to all addresses, and the host publishes it to itself alone:
 #   docker run --rm --volume "$PWD/runs:/app/runs" --entrypoint python polyhead scripts/export.py run=runs/NAME
@@ -14,6 +17,8 @@ FROM python:3.12-slim-bookworm
 
 # Which build of torch: cpu (some 200 MB) or a CUDA version such as cu130 (several GB).
 ARG TORCH=cpu
+# Extras of the package: own files, and the server.
+ARG EXTRAS=data,serve
 
 ENV PYTHONUNBUFFERED=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -27,7 +32,7 @@ WORKDIR /app
 COPY pyproject.toml README.md LICENSE ./
 RUN mkdir -p src/polyhead configs \
     && touch src/polyhead/__init__.py \
-    && pip install --extra-index-url "https://download.pytorch.org/whl/$TORCH" --editable ".[serve]"
+    && pip install --extra-index-url "https://download.pytorch.org/whl/$TORCH" --editable ".[$EXTRAS]"
 
 COPY src src
 COPY configs configs

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 
 import pytest
 import yaml
@@ -31,6 +32,12 @@ def test_what_is_called_is_there_and_takes_the_overrides(script, overrides):
 
 def test_every_entry_is_among_them():
     assert {script for script, _ in commands()} == {"train.py", "scripts/export.py", "scripts/serve.py"}
+
+
+def test_extras_of_the_image_are_those_of_the_package():
+    known = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    named = [name for given in re.findall(r"EXTRAS=([\w,]+)", DOCKERFILE) for name in given.split(",")]
+    assert {"data", "serve"} <= set(named) <= set(known)
 
 
 def test_what_the_image_copies_is_there_and_not_ignored():
