@@ -79,6 +79,31 @@ def test_csv_rows_and_json_lines_skip_blank_lines_and_count_them(tmp_path):
     assert [number for number, _ in found] == [1, 4]
 
 
+@pytest.mark.parametrize(
+    ("before", "separator"),
+    [("", ","), ("\n\r\n", ","), ("sep=;\r\n", ";"), ("\ufeffSEP=|\n\n", "|"), ("sep=\t\n", "\t"), ("sep=,\n", ",")],
+)
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_csv_rows_begin_at_the_header_and_follow_the_separator_that_excel_writes(tmp_path, name, before, separator):
+    if "=" not in before:
+        separator = "," if name == "a.csv" else "\t"
+    content = before + separator.join(["text", "tone"]) + "\n" + separator.join(['"one, two;|"', "dry"])
+    first = before.count("\n") + 2
+    assert rows(write(tmp_path, name, content), "auto", Dialect(quote='"')) == [
+        (first, {"text": "one, two;|", "tone": "dry"})
+    ]
+
+
+def test_csv_rows_take_the_separator_that_is_given_whatever_the_file_says(tmp_path):
+    path = write(tmp_path, "a.csv", "sep=;\ntext,tone\na;b,x\n")
+    assert rows(path, "auto", Dialect(separator=",")) == [(3, {"text": "a;b", "tone": "x"})]
+
+
+def test_csv_rows_of_blank_lines_alone_have_no_header(tmp_path):
+    with pytest.raises(UserError, match="empty; its first row must name the columns"):
+        rows(write(tmp_path, "a.csv", "\n\nsep=;\n\n"))
+
+
 def test_text_lines_keep_empty_lines_so_that_rows_stay_in_step(tmp_path):
     found = rows(write(tmp_path, "a.txt", '\ufeffOne\r\n\r\nthree, "3"\ra\u2028b\nno end'))
     assert found == [
@@ -138,7 +163,7 @@ def test_csv_rows_know_their_columns_before_the_rows(tmp_path):
         ("a.csv", 'text\n"open\n', "a.csv after row 1: unexpected end of data"),
         ("a.csv", '"open\n', "a.csv row 1: unexpected end of data"),
         ("a.csv", "", "a.csv: empty; its first row must name the columns"),
-        ("a.csv", "\ntext\n", "a.csv: empty; its first row must name the columns"),
+        ("a.csv", "\n\n", "a.csv: empty; its first row must name the columns"),
         ("a.csv", "text,text\na,b\n", "a.csv: the column 'text' stands there twice; rename one"),
         ("a.csv", "text,t\xf6n\n".encode("latin-1"), "a.csv row 1: the header is not utf-8; set encoding"),
         ("a.csv", "text,tone\n".encode("utf-16"), "a.csv row 1: the header is not utf-8"),

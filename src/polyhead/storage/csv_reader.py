@@ -17,11 +17,12 @@ _LONGEST_FIELD = 2**31 - 1  # characters of a cell; the csv module's own limit i
 _SAMPLE_LINES = 1000  # that say how a file is written
 _SAMPLE_CHARACTERS = 100_000
 _SEPARATORS = ",;\t|"
+_SAID = re.compile(r'sep=([^"\r\n])[\r\n]*', re.IGNORECASE)  # by Excel, in a line before the header
 _NO_WORD = re.compile(r"[-+.\d][-+.,\deE]*|NA|NaN|nan|NULL|null")  # which some writers leave without quotes
 
 
 class CsvRows(TextReader):
-    """Comma-separated values with a header; blank lines are skipped, and counted."""
+    """Comma-separated values with a header; blank lines are skipped, and counted, and so is Excel's ``sep=;``."""
 
     separator: ClassVar[str] = ","
     """The usual one."""
@@ -36,10 +37,12 @@ class CsvRows(TextReader):
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """The number and the cells of each row, the header included."""
         sample, rest = self._sample()
-        self.delimiter = self._find_separator(sample)
+        before, said = _before_header(sample)
+        del sample[:before]
+        self.delimiter = self._find_separator(sample, said)
         quote = self._find_quote(sample, whole=rest is None)
         lines = chain(sample, rest or ())
-        return enumerate(csv.reader(lines, delimiter=self.delimiter, quotechar=quote, strict=True), start=1)
+        return enumerate(csv.reader(lines, delimiter=self.delimiter, quotechar=quote, strict=True), start=before + 1)
 
     @cached_property
     def columns(self) -> Sequence[str] | None:
@@ -53,7 +56,7 @@ class CsvRows(TextReader):
         if not header:
             raise UserError(f"{self.name}: empty; its first row must name the columns")
         if not all(map(is_decoded, header)):
-            raise self.row_error(1, f"the header is {self.undecodable}")
+            raise self.row_error(self.number, f"the header is {self.undecodable}")
         return self.distinct(header)
 
     def parsed(self) -> Iterator[tuple[int, Row | BadRow]]:
@@ -90,9 +93,11 @@ class CsvRows(TextReader):
             return lines, _raising(error)
         return lines, None
 
-    def _find_separator(self, sample: Sequence[str]) -> str:
+    def _find_separator(self, sample: Sequence[str], said: str | None) -> str:
         if self.dialect.separator != AUTO:
             return self.dialect.separator
+        if said is not None:
+            return said
         header = re.sub(r'"[^"]*"', "", sample[0]) if sample else ""
         others = [other for other in _SEPARATORS if other in header]
         if self.separator in header or not others:
@@ -130,6 +135,17 @@ class TsvRows(CsvRows):
     """Tab-separated values with a header."""
 
     separator: ClassVar[str] = "\t"
+
+
+def _before_header(lines: Sequence[str]) -> tuple[int, str | None]:
+    """Return how many lines stand before the header, and the separator that one of them gives."""
+    said = None
+    for number, line in enumerate(lines):
+        if match := _SAID.fullmatch(line):
+            said = match[1]
+        elif line.strip("\r\n"):
+            return number, said
+    return len(lines), said
 
 
 def _raising(error: Exception) -> Iterator[str]:
