@@ -218,7 +218,7 @@ def test_number_refuses_cells_that_are_none(cell):
 
 def test_number_refuses_cells_that_no_answer_can_be():
     assert KINDS["number"]().read((), "-3.4e38") == -3.4e38
-    with pytest.raises(UserError, match="'1.7976931348623157e308' is above 3.4e\\+38, the largest there is"):
+    with pytest.raises(UserError, match="'1.7976931348623157e308' is beyond ±3.4e\\+38, the largest there is"):
         KINDS["number"]().read((), "1.7976931348623157e308")
 
 

@@ -123,7 +123,7 @@ def read_number(cell: str) -> float:
         raise UserError(f"{cell[:40]!r} is no number; write it as 0.5, and leave the cell empty where there is none")
     if abs(number) > _LARGEST:
         raise UserError(
-            f"{cell[:40]!r} is above {_LARGEST:g}, the largest there is; leave the cell empty for no number"
+            f"{cell[:40]!r} is beyond ±{_LARGEST:g}, the largest there is; leave the cell empty for no number"
         )
     return number
 
