@@ -223,11 +223,12 @@ def _distribution(values: Any) -> CategoricalDistribution | IntDistribution | Fl
 
 
 def _suggest(trial: optuna.Trial, key: str, values: Any) -> Any:
-    distribution = _distribution(values)
-    if isinstance(distribution, CategoricalDistribution):
-        return trial.suggest_categorical(key, values)
-    suggest: Any = trial.suggest_int if isinstance(distribution, IntDistribution) else trial.suggest_float
-    return suggest(key, values["low"], values["high"], log=distribution.log)
+    drawn = _distribution(values)
+    if isinstance(drawn, CategoricalDistribution):
+        return trial.suggest_categorical(key, drawn.choices)
+    if isinstance(drawn, IntDistribution):
+        return trial.suggest_int(key, drawn.low, drawn.high, log=drawn.log)
+    return trial.suggest_float(key, drawn.low, drawn.high, log=drawn.log)
 
 
 def _contains(values: Any, value: Any) -> bool:
