@@ -1,9 +1,14 @@
+from types import SimpleNamespace
+
 import pytest
 from support.configs import composed
 
+from polyhead.app.jobs.prediction_columns import column_types
 from polyhead.app.training.composition import compose_components
+from polyhead.app.training.model_check import column_problems
 from polyhead.app.training.trainer import compose_trainer
 from polyhead.errors import UserError
+from polyhead.tasks import Task
 from polyhead.training.auto_epochs import TrainingLength
 
 
@@ -73,13 +78,25 @@ def test_a_wrong_value_is_one_line_with_key_value_and_rule(tmp_path, override, m
     assert all(part in found[0] for part in message.split("..."))
 
 
-@pytest.mark.parametrize("other", ["topic_probability", "topic_set", "topic_top2", "topic_top2_probability"])
+@pytest.mark.parametrize(
+    "other", ["topic_probability", "topic_probability_a", "topic_set", "topic_top2", "topic_top2_probability"]
+)
 def test_tasks_whose_predictions_would_share_a_column_are_refused(tmp_path, other):
     names = ["+tasks.topic=[a,b]", f"+tasks.{other}=[a,b]", f"+tasks.{other}s=[a,b]"]
     found = [line for line in problems(tmp_path, *names) if "would share" in line]
     assert [line.partition(";")[0] for line in found] == [
         f"tasks: 'topic' and '{other}' would share the column 'predicted_{other}' of predictions"
     ]
+
+
+def test_no_task_may_have_the_name_of_any_column_that_predict_writes_of_another():
+    topic = Task("topic", ("a", "b", "c"))
+    config = SimpleNamespace(top_k=3, embeddings=False)
+    written = column_types(SimpleNamespace(columns=(), schema=None), (topic,), config)
+    beside = {column.removeprefix("predicted_") for column in written} - {"topic"}
+    assert len(beside) == 9  # a set, a probability, two runners-up with theirs, and a probability of each class
+    for name in beside:
+        assert len(column_problems([topic, Task(name, ("a", "b"))])) == 1
 
 
 @pytest.mark.parametrize(

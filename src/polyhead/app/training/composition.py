@@ -145,7 +145,7 @@ class _Composer:
         with collect_errors(self.problems):
             find = under("data", lambda names, *free: source.find_labels([n for n in names if n not in kept], *free))
             tasks = make_tasks(plain(self.config.tasks), find)
-            self.problems += column_problems([task.name for task in tasks])
+            self.problems += column_problems(tasks)
             check_classes(start, tasks)
             under("data", source.check)([task for task in tasks if task.name not in kept])
         return tasks if self.problems else fit_tasks(tasks, source, self.problems)

@@ -8,6 +8,7 @@ from polyhead import hardware
 from polyhead.freezing.plans import count_parameters
 from polyhead.models.multitask import MultiTaskModel
 from polyhead.objectives.losses import MultiTaskLoss
+from polyhead.tasks import Task
 from polyhead.training.solved_heads import SolvedHeads
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ _OF_STEPS = (
 """Beginnings of keys that steps of an optimizer alone depend on."""
 
 _BESIDE_ANSWERS = r"_(probability|set|top\d+(_probability)?)"
-"""Ends of the names of columns that stand beside that of a task's answers."""
+"""Ends of the names of columns that stand beside that of a task's answers; each class may have one more."""
 
 
 def tell_late_stage(epoch: int, max_epochs: object) -> None:
@@ -68,14 +69,15 @@ def tell_without_effect(keys: Iterable[str]) -> None:
         )
 
 
-def column_problems(names: Sequence[str]) -> list[str]:
+def column_problems(tasks: Sequence[Task]) -> list[str]:
     """Return a line for each two tasks that would have one column in a table of predictions."""
     return [
-        f"tasks: {name!r} and {other!r} would share the column 'predicted_{other}' of predictions; call one of them "
-        f"otherwise, and give its column in data.columns={{NAME: {other}}}"
-        for name in names
-        for other in names
-        if re.fullmatch(re.escape(name) + _BESIDE_ANSWERS, other)
+        f"tasks: {task.name!r} and {other.name!r} would share the column 'predicted_{other.name}' of predictions; call "
+        f"one of them otherwise, and give its column in data.columns={{NAME: {other.name}}}"
+        for task in tasks
+        for other in tasks
+        if re.fullmatch(re.escape(task.name) + _BESIDE_ANSWERS, other.name)
+        or other.name in {f"{task.name}_probability_{label}" for label in task.labels}
     ]
 
 
