@@ -25,10 +25,12 @@ def make_rows(classes, rows=ROWS, seed=0):
     return embeddings, labels
 
 
+@pytest.mark.parametrize("rows", [ROWS, WIDTH - 4])
 @pytest.mark.parametrize("penalty", [10.0, 1.0, 0.1])
 @pytest.mark.parametrize("classes", [3, 6])
-def test_heads_are_those_of_scikit_learn(classes, penalty):
-    embeddings, labels = make_rows(classes)
+def test_heads_are_those_of_scikit_learn(classes, penalty, rows):
+    embeddings, labels = make_rows(classes, rows)
+    labels[:classes] = torch.arange(classes)  # each class is there
     (heads,) = HeadSolver(embeddings).solve([HeadProblem(labels, classes, plain, [penalty])])
     theirs = LogisticRegression(C=1 / penalty, tol=1e-9, max_iter=10_000).fit(embeddings.double(), labels)
     np.testing.assert_allclose(heads.weight[0], theirs.coef_, atol=1e-3)
@@ -89,11 +91,13 @@ def test_fits_and_tasks_that_are_solved_together_are_those_solved_alone():
 
 
 @pytest.mark.slow
-def test_heads_do_not_depend_on_the_chunks_in_which_rows_are_read(monkeypatch):
+@pytest.mark.parametrize("limits", [{"_CHUNK": 7}, {"_CHUNK": 7, "_KEPT": 0}])
+def test_heads_do_not_depend_on_the_chunks_in_which_rows_are_read(monkeypatch, limits):
     embeddings, labels = make_rows(3)
     problem = HeadProblem(labels, 3, plain, [1.0])
     (whole,) = HeadSolver(embeddings).solve([problem])
-    monkeypatch.setattr("polyhead.training.head_solver._CHUNK", 7)
+    for name, limit in limits.items():
+        monkeypatch.setattr(f"polyhead.training.head_solver.{name}", limit)
     (chunked,) = HeadSolver(embeddings).solve([problem])
     torch.testing.assert_close(whole.weight, chunked.weight, rtol=1e-6, atol=1e-6)
 
